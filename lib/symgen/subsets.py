@@ -5,6 +5,8 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Bool, Int
 
+from symgen.errors import InputError
+
 MAX_VARIABLES = 20
 
 
@@ -12,14 +14,14 @@ def n_variables(length: int) -> int:
     """Number n of variables behind an axis of 2^n subsets; ValueError if the length is no power of two above one."""
     n = int(length).bit_length() - 1
     if n < 1 or length != 1 << n:
-        raise ValueError(f"v has {length} entries on its last axis; expected 2^n, one for each subset of n >= 1 variables")
+        raise InputError(f"v has {length} entries on its last axis; expected 2^n, one for each subset of n >= 1 variables")
     return n
 
 
 def check_n(n: int) -> int:
     """`n`, if subsets of n variables can be listed; ValueError otherwise."""
     if not 1 <= n <= MAX_VARIABLES:
-        raise ValueError(f"n = {n} variables; expected 1 to {MAX_VARIABLES}, since all 2^n subsets are evaluated")
+        raise InputError(f"n = {n} variables; expected 1 to {MAX_VARIABLES}, since all 2^n subsets are evaluated")
     return n
 
 

@@ -1,0 +1,243 @@
+"""From a network and a sample to v: the log-odds of its label on all 2^n masked inputs (science, sections 1 and 8)."""
+
+import dataclasses
+import difflib
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from symgen.errors import InputError
+from symgen.subsets import subset_matrix
+from symgen.variables import cell_map, check_cells
+
+CHUNK_BYTES = {"cpu": 1 << 24, "cuda": 1 << 31}  # masked maps made at a time; measured best, halved when memory runs out
+
+
+def log_odds(logits: Float[Tensor, "*batch label"], label: Int[Tensor, "*#batch"]) -> Float[Tensor, "*batch"]:
+    """Log-odds of a label, z_y - logsumexp(z_k, k != y), in float64 (Eq. 1, from logits so that it cannot overflow)."""
+    z = logits.double()
+    at_label = label.unsqueeze(-1).expand(*z.shape[:-1], 1)
+    others = z.scatter(-1, at_label, -torch.inf)
+    return z.gather(-1, at_label).squeeze(-1) - others.logsumexp(-1)
+
+
+class ImageGame:
+    """Masked values of any image classifier: grid cells of one of its feature maps are the input variables.
+
+    Args:
+        model: a `torch.nn.Module` that returns logits (batch, label), two labels or more, or an object with `.logits`.
+        split_at: name of the submodule whose output, a map (batch, channel, height, width), is masked.
+        grid: cells per side of the map.
+        baseline: map (channel, height, width) that a masked cell takes, or anything that broadcasts to it; None is
+            zero. `ImageGame.mean_map` makes the usual one.
+
+    ValueError for a submodule that is not there, and, in `values`, for whatever does not fit.
+    """
+
+    def __init__(self, model: torch.nn.Module, split_at: str, grid: int = 5, baseline: Tensor | None = None):
+        self.model, self.split_at, self.grid, self.baseline = model, split_at, grid, baseline
+        self._module = _submodule(model, split_at)
+        self._chunk = None  # masked maps at a time, found at the first call
+        self._plan = None  # how the rest of the network is run, found at the first call
+
+    def mean_map(self, images: Float[Tensor, "image c h w"], batch: int = 256) -> Float[Tensor, "channel height width"]:
+        """Mean of the feature map over images, per channel and position: the value of a masked cell (section 8)."""
+        with self._quiet():
+            total = sum(self._feature_map(part).double().sum(0) for part in images.split(batch))
+        return (total / len(images)).to(next(self.model.parameters()).dtype)
+
+    def values(self, x, label, variables) -> np.ndarray:
+        """v(x_S) for every subset S of the variables, float64.
+
+        x: (channel, height, width), or (sample, c, h, w). label: an int, or (sample,). variables: n cell numbers (row *
+        grid + column), or (sample, n); variable i of a subset is the i-th cell. Returns (2^n,), or (sample, 2^n).
+        Only the given cells are ever masked. The part of the network before the cut runs once a sample; the masked maps
+        run through the rest in chunks, several samples side by side. ValueError for labels or cells out of range,
+        shapes that do not fit, and NaN or infinite outputs.
+        """
+        x = torch.as_tensor(x)
+        if x.ndim not in (3, 4):
+            raise InputError(f"x has shape {tuple(x.shape)}; expected (channel, height, width), or (sample, c, h, w)")
+        if single := x.ndim == 3:
+            x, label, variables = x[None], [label], [variables]
+        labels = torch.as_tensor(label)
+        cells = np.stack([check_cells(one, self.grid) for one in variables])
+        if labels.shape != (len(x),) or len(cells) != len(x):
+            raise InputError(f"{len(x)} samples, {len(labels)} labels, {len(cells)} lists of variables; expected as many")
+        with self._quiet():
+            v = self._all_values(x, labels, cells)
+        if not np.isfinite(v).all():
+            bad = np.flatnonzero(~np.isfinite(v).all(axis=1))
+            raise InputError(f"the model's masked outputs hold NaN or infinite values for sample(s) {bad[:5].tolist()}")
+        return v[0] if single else v
+
+    def _all_values(self, x, labels, cells):
+        """v (sample, 2^n): all masked maps of all samples, chunk by chunk."""
+        parameter = next(self.model.parameters())
+        x, labels = x.to(parameter), labels.to(parameter.device)
+        maps = self._feature_map(x)  # (sample, channel, height, width)
+        baseline = self._baseline_like(maps[0])
+        position = torch.as_tensor(cell_map(*maps.shape[-2:], self.grid)).to(maps.device)
+        keep = torch.as_tensor(_kept_cells(cells, self.grid)).to(maps.device)  # (sample, subset, cell)
+        if self._plan is None:
+            self._plan = self._find_plan(x[:1], torch.stack([maps[0], baseline]))
+        if self._chunk is None:
+            self._chunk = max(1, CHUNK_BYTES.get(maps.device.type, 1 << 28) // (maps[0].numel() * maps.element_size()))
+        # rows of channels at each position, the baseline's first: masked maps are look-ups in this table
+        rows = torch.cat([baseline[None], maps]).permute(0, 2, 3, 1).reshape(-1, maps.shape[1])
+        own_position = torch.arange(position.numel(), device=maps.device).reshape(position.shape)
+        n_subsets = keep.shape[1]
+        v = torch.empty(len(x) * n_subsets, dtype=torch.float64)
+        start = 0
+        while start < len(v):
+            stop = min(start + self._chunk, len(v))
+            if self._plan.bypass:  # one sample at a time: what goes around the cut belongs to it
+                stop = min(stop, (start // n_subsets + 1) * n_subsets)
+            job = torch.arange(start, stop, device=maps.device)
+            sample, subset = job // n_subsets, job % n_subsets
+            try:
+                source = keep[sample, subset] * (sample[:, None] + 1)  # (job, cell): 0 is the baseline
+                masked = functional.embedding(source[:, position] * position.numel() + own_position, rows)
+                v[start:stop] = self._log_odds(masked.permute(0, 3, 1, 2), x[sample[:1]], labels[sample]).cpu()
+                start = stop
+            except RuntimeError as error:
+                if "memory" not in str(error).lower() or self._chunk == 1:
+                    raise
+                self._chunk = max(1, self._chunk // 2)
+        return v.reshape(len(x), n_subsets).numpy()
+
+    def _log_odds(self, masked, image, labels):
+        logits = self._rest(masked, image, self._plan)
+        if logits.ndim != 2 or len(logits) != len(masked) or logits.shape[1] < 2:
+            raise InputError(
+                f"the model's output has shape {tuple(logits.shape)} for {len(masked)} images; "
+                "expected (batch, label) logits with two labels or more"
+            )
+        wrong = labels[(labels < 0) | (labels >= logits.shape[1])]
+        if len(wrong):
+            raise InputError(f"label = {wrong[0].item()}; expected 0 to {logits.shape[1] - 1}, the model's outputs")
+        return log_odds(logits, labels)
+
+    def _baseline_like(self, one_map):
+        if self.baseline is None:
+            return torch.zeros_like(one_map)
+        try:
+            return torch.as_tensor(self.baseline).to(one_map).broadcast_to(one_map.shape)
+        except RuntimeError:
+            shape = tuple(torch.as_tensor(self.baseline).shape)
+            raise InputError(f"baseline has shape {shape}; expected that of the map, {tuple(one_map.shape)}") from None
+
+    # the two halves of the network, by hooks on the cut: any module works, whatever its forward looks like
+    def _feature_map(self, x):
+        """Output of the submodule at the cut, (batch, channel, height, width); the rest of the network does not run."""
+
+        def stop(module, inputs, output):
+            raise _Reached(output)
+
+        parameter = next(self.model.parameters())
+        with _hooked(self._module, stop):
+            try:
+                self.model(x.to(parameter))
+            except _Reached as reached:
+                feature_map = reached.output
+            else:
+                raise InputError(f"split_at = {self.split_at!r} is never run by the model's forward; name one that is")
+        if not isinstance(feature_map, Tensor) or feature_map.ndim != 4:
+            shape = tuple(getattr(feature_map, "shape", ())) or type(feature_map).__name__
+            raise InputError(f"split_at = {self.split_at!r} gives {shape}; expected a map (batch, channel, height, width)")
+        return feature_map
+
+    def _rest(self, masked, image, plan):
+        """Logits when the cut gives `masked` instead, (batch, label)."""
+        calls = []
+
+        def replace(module, inputs, output):
+            calls.append(1)
+            return masked if len(calls) == 1 else output  # a shared ReLU runs again later
+
+        masked = masked if plan.channels_last else masked.contiguous()
+        with _hooked(self._module, replace):
+            output = self.model(image if plan.one_image else image.expand(len(masked), *image.shape[1:]))
+        return getattr(output, "logits", output)
+
+    def _find_plan(self, image, probe):
+        """The fastest way to run the rest of this network that agrees with the plainest one on two maps."""
+        plain = _Plan(one_image=False, channels_last=False)
+        expected = self._rest(probe.clone(), image, plain)
+        for plan in (_Plan(True, True), _Plan(True, False), _Plan(False, True), plain):
+            try:
+                logits = self._rest(probe.clone(memory_format=torch.channels_last), image, plan)
+            except Exception:  # a forward may refuse a layout or a batch size in any way it likes
+                continue
+            if logits.shape == expected.shape and torch.allclose(logits, expected, rtol=1e-3, atol=1e-3):
+                break
+        other = torch.zeros_like(image) if image.any() else torch.ones_like(image)
+        changed = self._rest(probe.clone(), other, plain)
+        return dataclasses.replace(plan, bypass=not torch.equal(changed, expected))
+
+    @contextmanager
+    def _quiet(self):
+        """Evaluation mode without gradients; the model gets its own mode back."""
+        training = [module for module in self.model.modules() if module.training]
+        self.model.eval()
+        try:
+            with torch.inference_mode():
+                yield
+        finally:
+            for module in training:
+                module.training = True
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How the rest of a network is run on masked maps.
+
+    one_image: the network gets a single image, so that what lies before the cut costs next to nothing; from the cut on
+    its batch is that of the maps, and what goes around the cut broadcasts. Where a forward fixes its batch size before
+    the cut, it gets the image as often as there are maps. channels_last: layout of the maps, faster for convolutions;
+    a forward that flattens with `view` needs the other. bypass: something reaches the output around the cut.
+    """
+
+    one_image: bool
+    channels_last: bool
+    bypass: bool = True
+
+
+class _Reached(Exception):
+    """The cut has been reached; carries its output."""
+
+    def __init__(self, output):
+        super().__init__()
+        self.output = output
+
+
+@contextmanager
+def _hooked(module, hook):
+    handle = module.register_forward_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _kept_cells(cells, grid):
+    """Boolean (sample, subset, cell): whether a cell of the grid keeps the sample's own features."""
+    masked = ~subset_matrix(cells.shape[1])
+    kept = np.ones((len(cells), len(masked), grid * grid), dtype=bool)
+    for sample, own in enumerate(cells):
+        kept[sample][:, own] = ~masked
+    return kept
+
+
+def _submodule(model, name):
+    """The named submodule; ValueError with the nearest name otherwise."""
+    known = [known for known, _ in model.named_modules() if known]
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0)
+        raise InputError(f"split_at = {name!r} is no submodule of {type(model).__name__}; the nearest is {near[0]!r}")
+    return model.get_submodule(name)

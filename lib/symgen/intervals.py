@@ -1,0 +1,23 @@
+"""Bootstrap intervals over samples: every statistic of a study is a function of sums over samples."""
+
+import numpy as np
+from jaxtyping import Float
+
+LEVEL = 0.95
+
+
+def bootstrap_weights(n_samples: int, draws: int, seed: int = 0) -> Float[np.ndarray, "draw sample"]:
+    """How often each sample is drawn, shape (draws, n_samples): rows sum to n_samples.
+
+    Weighted sums over samples with these rows are the sums of resampled data: `weights @ per_sample`.
+    """
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(n_samples, np.full(n_samples, 1 / n_samples), size=draws).astype(float)
+
+
+def interval(draws: Float[np.ndarray, "draw *rest"], level: float = LEVEL) -> Float[np.ndarray, "bound *rest"]:
+    """Percentile interval of bootstrap draws, shape (2, ...); draws that are NaN (nothing to divide by) are left out."""
+    tail = (1 - level) / 2
+    if np.isnan(draws).all():
+        return np.full((2, *draws.shape[1:]), np.nan)
+    return np.nanquantile(draws, [tail, 1 - tail], axis=0, method="inverted_cdf")

@@ -1,0 +1,34 @@
+"""Networks by name: a small VGG of the project's own, and every classifier of torchvision."""
+
+import difflib
+
+import torch
+import torchvision
+from torch import nn
+from torchvision.models.vgg import VGG, make_layers
+
+from symgen.errors import InputError
+
+
+def build_model(architecture: str, n_classes: int, seed: int) -> nn.Module:
+    """An untrained network (batch, 3, height, width) -> logits (batch, n_classes), its weights drawn from `seed`.
+
+    `architecture` is "small-vgg", or the name of a torchvision classifier; ValueError names the nearest one otherwise.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if architecture == "small-vgg":
+            return small_vgg(n_classes)
+        known = torchvision.models.list_models(torchvision.models)
+        if architecture not in known:
+            near = difflib.get_close_matches(architecture, ["small-vgg", *known], n=1, cutoff=0)
+            raise InputError(f"architecture = {architecture!r} is unknown; the nearest is {near[0]!r}")
+        return torchvision.models.get_model(architecture, weights=None, num_classes=n_classes)
+
+
+def small_vgg(n_classes: int) -> nn.Module:
+    """torchvision's VGG with five narrow convolutions, for images of 30 x 30: a 3 x 3 map of 32 channels at the end."""
+    model = VGG(make_layers([8, "M", 16, 16, "M", 32, 32, "M"]), n_classes, init_weights=False)
+    model.avgpool = nn.Identity()
+    model.classifier = nn.Sequential(nn.Linear(32 * 3 * 3, 64), nn.ReLU(inplace=True), nn.Linear(64, n_classes))
+    return model

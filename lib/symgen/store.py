@@ -1,0 +1,72 @@
+"""Artefacts on disk: written whole, with the settings they were made with and a checksum, or not there at all."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+FORMAT = 1
+
+
+def write(path: Path, save: Callable[[Path], None], settings: dict) -> None:
+    """Write an artefact and, beside it, `<path>.json` with its settings and checksum; both atomically, in this order.
+
+    `save(temporary)` writes the content. An artefact without its JSON file counts as not written. OSError (a full disk,
+    no permission) names the file and leaves nothing half-written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomically(path, save)
+    record = {"format": FORMAT, "sha256": checksum(path), "settings": settings}
+    atomically(_record(path), lambda temporary: temporary.write_text(json.dumps(record, indent=1, sort_keys=True)))
+
+
+def usable(path: Path, settings: dict) -> bool:
+    """Whether the artefact is there, whole, and made with these settings; a damaged one is set aside, and said so."""
+    if not path.is_file() or not _record(path).is_file():
+        return False
+    fault = _fault(path, settings)
+    if fault:
+        aside = path.with_name(path.name + ".damaged")
+        os.replace(path, aside)
+        _record(path).unlink()
+        print(f"set aside {aside.name}: {fault}; computing it again", flush=True)
+    return not fault
+
+
+def atomically(path: Path, save: Callable[[Path], None]) -> None:
+    """Let `save` write a temporary file beside `path`, flush it to disk, and rename it into place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{path.suffix}")  # some writers look at the suffix
+    try:
+        save(temporary)
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OSError(error.errno, f"could not write {path.name}: {error.strerror or error}", str(path.parent)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    with open(path, "rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _record(path):
+    return path.with_name(path.name + ".json")
+
+
+def _fault(path, settings):
+    """What is wrong with an artefact, or nothing."""
+    try:
+        record = json.loads(_record(path).read_text())
+    except ValueError:
+        return "its record cannot be read"
+    if record.get("format") != FORMAT:
+        return f"it has format {record.get('format')}, this version reads {FORMAT}"
+    if record.get("settings") != settings:
+        return "it was made with other settings"
+    return "" if record.get("sha256") == checksum(path) else "its checksum does not match"

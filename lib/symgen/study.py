@@ -1,0 +1,299 @@
+"""A study: every setting of one data set x architecture, read from a flat YAML file, validated, frozen."""
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import os
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import yaml
+
+from symgen.errors import InputError
+
+FAMILIES = {"target": "A", "baseline": "B", "second": "C"}  # who is trained on which part of the data
+RUN_ONLY = ("name", "data_root", "download", "runs_root", "figures_root", "device", "threads")  # change no result
+
+
+def project_root() -> Path:
+    """The project's top folder: the nearest one above the working directory that holds `studies`, else the checkout."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "studies").is_dir():
+            return folder
+    return Path(__file__).resolve().parents[2]
+
+
+def _stage(stage, default=dataclasses.MISSING):
+    return field(default=default, metadata={"stage": stage})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """The settings of one study. Every field is a key of its YAML file; those with a default may be left out there.
+
+    Load one with `Study.load("fashion-vgg", overrides={"epochs": 10})`.
+    """
+
+    name: str
+
+    # data: which samples are in parts A, B, C, D
+    dataset: str = _stage("data")
+    train_size: int = _stage("data")
+    """images in A, and in the training parts of B and C"""
+    validation_size: int = _stage("data")
+    """images beside B (and C) that choose a baseline's best checkpoint"""
+    test_size: int = _stage("data")
+    """images in D, on which nothing is trained (unless baseline_on: D)"""
+    split_seed: int = _stage("data")
+    pad: int = _stage("data", 0)
+    """pixels added on each side of an image"""
+
+    # training
+    architecture: str = _stage("training")
+    optimizer: Literal["adam", "sgd"] = _stage("training", "adam")
+    learning_rate: float = _stage("training")
+    weight_decay: float = _stage("training", 0.0)
+    batch_size: int = _stage("training")
+    epochs: int = _stage("training")
+    checkpoints: tuple[float, ...] = _stage("checkpoints")
+    """epochs at which the target is kept; 0 is the untrained network"""
+    target_seeds: tuple[int, ...] = _stage("seeds")
+    baseline_seeds: tuple[int, ...] = _stage("seeds")
+    baseline_on: Literal["B", "D"] = _stage("baseline", "B")
+    baseline_checkpoint: Literal["best", "last"] = _stage("baseline", "best")
+
+    # samples to explain, and their input variables
+    explain_classes: int = _stage("samples", 10)
+    explain_per_class: int = _stage("samples", 10)
+    explain_seed: int = _stage("samples")
+    n_variables: int = _stage("samples", 10)
+    grid: int = _stage("samples", 5)
+    """cells per side of the grid on the feature map"""
+
+    # extraction
+    cut: str = _stage("extraction")
+    """submodule whose output is masked: the first ReLU"""
+    masking: Literal["mean", "zero"] = _stage("extraction", "mean")
+    noise_bound: float = _stage("extraction", 0.04)
+    ridge: float = _stage("extraction", 2.0)
+    tol: float = _stage("extraction", 1e-4)
+
+    # analysis
+    tau_ratio: float = _stage("analysis", 0.05)
+    generalizes_to: Literal["any", "majority", "all"] = _stage("analysis", "any")
+    low_orders: tuple[int, ...] = _stage("analysis", (1, 2))
+    high_orders: tuple[int, ...] = _stage("analysis", (6, 7, 8, 9, 10))
+    phase_ratio: float = _stage("analysis", 1.0)
+    """r of Appendix I"""
+    bootstrap_draws: int = _stage("analysis", 1000)
+    chance_draws: int = _stage("analysis", 5)
+    """derangements of the samples behind each chance level"""
+    analysis_seed: int = _stage("analysis", 0)
+
+    # where things are, and on what they run: none of these changes a result
+    data_root: str | None = None
+    download: bool = False
+    runs_root: str = "data/runs"
+    figures_root: str = "figures"
+    device: str = "auto"
+    threads: int = 1
+    """threads of a process that trains or extracts; fixed, so that sums are taken in the same order everywhere"""
+
+    @classmethod
+    def load(cls, name: str, overrides: dict | str | None = None) -> "Study":
+        """The study in `studies/<name>.yaml`, with `overrides` (a dict, or YAML text) put over its settings.
+
+        ValueError, in one line that names the file, the key and the remedy, for an unknown study, an unknown key, a
+        wrong type or an impossible value.
+        """
+        path = project_root() / "studies" / f"{name}.yaml"
+        if not path.is_file():
+            known = sorted(p.stem for p in path.parent.glob("*.yaml"))
+            raise InputError(f"no study named {name!r}{_nearest(name, known)}; there are: {', '.join(known)}")
+        source = f"studies/{name}.yaml"
+        settings = _read(path.read_text(), source)
+        changed = _read(overrides, "overrides") if isinstance(overrides, str) else dict(overrides or {})
+        study = cls(**{**_checked(cls, settings, source), **_checked(cls, changed, "overrides"), "name": name})
+        return study
+
+    def __post_init__(self):
+        for broken, message in _impossible(self):
+            if broken:
+                raise InputError(f"study {self.name!r}: {message}")
+
+    def replace(self, **changes) -> "Study":
+        """The same study with other settings, checked like any."""
+        return dataclasses.replace(self, **_checked(type(self), changes, "replace"))
+
+    # roles: one network each, named <family>-<seed>
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Roles of the target networks, one a seed: ("target-11", ...)."""
+        return tuple(f"target-{seed}" for seed in self.target_seeds)
+
+    @property
+    def baselines(self) -> tuple[str, ...]:
+        """Roles of the baseline networks, one a seed: ("baseline-21", ...)."""
+        return tuple(f"baseline-{seed}" for seed in self.baseline_seeds)
+
+    def role(self, role: str) -> tuple[str, int]:
+        """Family and seed of a role; ValueError unless it is <family>-<seed> of a known family."""
+        family, _, seed = role.partition("-")
+        if family not in FAMILIES or not seed.isdigit():
+            raise InputError(f"role {role!r}; expected <family>-<seed> with a family of {', '.join(FAMILIES)}")
+        return family, int(seed)
+
+    def checkpoints_of(self, role: str) -> tuple[float | str, ...]:
+        """Checkpoints at which a role's interactions are extracted: the epochs of a target, one for a baseline."""
+        return self.checkpoints if self.role(role)[0] == "target" else (self.baseline_checkpoint,)
+
+    # identity of what is computed
+    def key(self, what: Literal["split", "samples", "training", "interactions"], role: str = "", checkpoint="") -> str:
+        """Ten hex digits that change whenever a setting changes that `what` depends on, and only then."""
+        text = json.dumps(self.settings_of(what, role, checkpoint), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+    def settings_of(self, what, role="", checkpoint="") -> dict:
+        """The settings that `what` depends on, as they are written beside it."""
+        stages = {
+            "split": ["data"],
+            "samples": ["data", "samples"],
+            "training": ["data", "training"],
+            "interactions": ["data", "training", "samples", "extraction"],
+        }[what]
+        settings = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.metadata.get("stage") in stages}
+        if what in ("training", "interactions"):
+            family, seed = self.role(role)
+            settings |= {"family": family, "seed": seed}
+            if family == "target" and what == "training":
+                settings["checkpoints"] = list(self.checkpoints)
+            if family == "baseline":
+                settings["baseline_on"] = self.baseline_on
+        if what == "interactions":
+            settings["checkpoint"] = checkpoint
+        return json.loads(json.dumps(settings))
+
+    @property
+    def runs_dir(self) -> Path:
+        """Folder of this study's artefacts."""
+        return project_root() / self.runs_root / self.name
+
+    @property
+    def figures_dir(self) -> Path:
+        """Folder of this study's figures; settings that differ from the file's get a folder of their own."""
+        return project_root() / self.figures_root / (self.name + self._suffix())
+
+    def _suffix(self):
+        path = project_root() / "studies" / f"{self.name}.yaml"
+        as_filed = Study.load(self.name) if path.is_file() else self
+        changed = {
+            f.name: getattr(self, f.name)
+            for f in dataclasses.fields(self)
+            if f.name not in RUN_ONLY and getattr(self, f.name) != getattr(as_filed, f.name)
+        }
+        text = json.dumps(changed, sort_keys=True)
+        return f"+{hashlib.sha256(text.encode()).hexdigest()[:6]}" if changed else ""
+
+    @property
+    def data_dir(self) -> Path:
+        """Where data are looked for: data_root, else $SYMGEN_DATA, else data/."""
+        return project_root() / (self.data_root or os.environ.get("SYMGEN_DATA") or "data")
+
+
+def _impossible(s: Study):
+    """Pairs (broken, message) for the values that cannot be."""
+    counts = ("train_size", "test_size", "batch_size", "epochs", "explain_classes", "explain_per_class", "n_variables",
+              "grid", "bootstrap_draws", "chance_draws", "threads")  # fmt: skip
+    positive = ("learning_rate", "ridge", "tol", "phase_ratio")
+    for key in counts:
+        yield getattr(s, key) < 1, f"{key} = {getattr(s, key)}; expected at least 1"
+    for key in positive:
+        yield not getattr(s, key) > 0, f"{key} = {getattr(s, key)}; expected more than 0"
+    for key in ("noise_bound", "weight_decay", "pad", "validation_size"):
+        yield not getattr(s, key) >= 0, f"{key} = {getattr(s, key)}; expected at least 0"
+    yield not 0 < s.tau_ratio < 1, f"tau_ratio = {s.tau_ratio}; expected between 0 and 1"
+    yield s.n_variables > s.grid**2, f"n_variables = {s.n_variables} of a grid of {s.grid} x {s.grid} = {s.grid**2} cells"
+    yield s.n_variables > 14, f"n_variables = {s.n_variables}; expected at most 14, since all 2^n subsets are evaluated"
+    yield not s.target_seeds, "target_seeds is empty; expected at least one"
+    yield not s.baseline_seeds, "baseline_seeds is empty; expected at least one"
+    yield (
+        len(set(s.target_seeds)) < len(s.target_seeds) or len(set(s.baseline_seeds)) < len(s.baseline_seeds),
+        "a seed stands twice in target_seeds or baseline_seeds",
+    )
+    yield (
+        list(s.checkpoints) != sorted(set(s.checkpoints)) or not s.checkpoints or s.checkpoints[0] < 0,
+        f"checkpoints = {list(s.checkpoints)}; expected epochs in rising order, from 0 on",
+    )
+    yield (
+        bool(s.checkpoints) and s.checkpoints[-1] > s.epochs,
+        f"checkpoints go to epoch {s.checkpoints[-1]}, training ends at epochs = {s.epochs}",
+    )
+    yield (
+        s.baseline_checkpoint == "best" and s.validation_size == 0,
+        "baseline_checkpoint = 'best' needs validation_size > 0; expected that, or 'last'",
+    )
+
+
+def _read(text, source):
+    """A mapping from YAML text."""
+    try:
+        settings = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"{source} is no valid YAML: {str(error).splitlines()[0]}") from None
+    if settings is None:
+        return {}
+    if not isinstance(settings, dict):
+        raise InputError(f"{source} holds a {type(settings).__name__}; expected a mapping of settings to values")
+    return settings
+
+
+def _checked(cls, settings, source):
+    """The settings with YAML's types turned into the fields' types; ValueError names the source and the key."""
+    hints = typing.get_type_hints(cls)
+    known = {f.name: hints[f.name] for f in dataclasses.fields(cls) if f.name != "name"}
+    for key in settings:
+        if key not in known:
+            raise InputError(f"{source}: unknown setting {key!r}{_nearest(str(key), known)}")
+    missing = [
+        f.name for f in dataclasses.fields(cls) if f.name in known and f.default is dataclasses.MISSING
+    ]  # fmt: skip
+    if source.endswith(".yaml") and (absent := [key for key in missing if key not in settings]):
+        raise InputError(f"{source}: the setting {absent[0]!r} is missing")
+    return {key: _as_type(value, known[key], f"{source}: {key}") for key, value in settings.items()}
+
+
+def _as_type(value, hint, where):
+    """The value as the type that a field wants: int, float, str, bool, a Literal, a tuple of one type, or None."""
+    origin = typing.get_origin(hint)
+    if origin is types.UnionType:
+        if value is None:
+            return None
+        return _as_type(value, next(h for h in typing.get_args(hint) if h is not type(None)), where)
+    if origin is Literal:
+        options = typing.get_args(hint)
+        if value not in options:
+            raise InputError(f"{where} = {value!r}{_nearest(str(value), options)}; expected one of {', '.join(options)}")
+        return value
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise InputError(f"{where} = {value!r}; expected a list")
+        return tuple(_as_type(item, typing.get_args(hint)[0], where) for item in value)
+    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        if not abs(value) < float("inf"):
+            raise InputError(f"{where} = {value!r}; expected a finite number")
+        return float(value)
+    if type(value) is not hint:
+        hinted = " (write 1.0e-3: YAML reads 1e-3 as text)" if hint is float and isinstance(value, str) else ""
+        raise InputError(f"{where} = {value!r}; expected a value of type {hint.__name__}{hinted}")
+    return value
+
+
+def _nearest(word, known):
+    """A hint with the nearest known word, or nothing."""
+    near = difflib.get_close_matches(word, [str(k) for k in known], n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,38 @@
+"""Choice of input variables: which cells of an image's grid are masked (Appendix A.1, Figure 8)."""
+
+import numpy as np
+from jaxtyping import Int
+
+from symgen.errors import InputError
+from symgen.subsets import check_n
+
+
+def draw_cells(n: int, grid: int, rng: np.random.Generator) -> Int[np.ndarray, "variable"]:
+    """n different cells of a grid x grid map, drawn at random, in rising order; cell = row * grid + column."""
+    if check_n(n) > grid * grid:
+        raise InputError(f"n = {n} variables; expected at most {grid * grid}, the cells of a {grid} x {grid} grid")
+    return np.sort(rng.choice(grid * grid, size=n, replace=False))
+
+
+def check_cells(variables, grid: int) -> Int[np.ndarray, "variable"]:
+    """The cells as an integer array; ValueError names those that are repeated or outside the grid."""
+    cells = np.asarray(variables)
+    if cells.ndim != 1 or not np.issubdtype(cells.dtype, np.integer):
+        raise InputError(f"variables = {variables!r}; expected a list of cell numbers")
+    check_n(len(cells))
+    outside = cells[(cells < 0) | (cells >= grid * grid)]
+    if outside.size:
+        raise InputError(f"variables hold the cell {outside[0]}; expected 0 to {grid * grid - 1} on a {grid} x {grid} grid")
+    values, counts = np.unique(cells, return_counts=True)
+    if (counts > 1).any():
+        raise InputError(f"variables hold the cell {values[counts > 1][0]} more than once; expected different cells")
+    return cells.astype(np.int64)
+
+
+def cell_map(height: int, width: int, grid: int) -> Int[np.ndarray, "height width"]:
+    """Cell number of every position of a map; rows and columns are shared out as evenly as they can be."""
+    if min(height, width) < grid:
+        raise InputError(f"grid = {grid} on a feature map of {height} x {width}; expected at most {min(height, width)}")
+    rows = np.arange(height) * grid // height
+    columns = np.arange(width) * grid // width
+    return rows[:, None] * grid + columns
