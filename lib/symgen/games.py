@@ -15,7 +15,10 @@ from symgen.errors import InputError
 from symgen.subsets import subset_matrix
 from symgen.variables import cell_map, check_cells
 
-CHUNK_BYTES = {"cpu": 1 << 24, "cuda": 1 << 31}  # masked maps made at a time; measured best, halved when memory runs out
+CHUNK_BYTES = {
+    "cpu": 1 << 24,
+    "cuda": 1 << 31,
+}  # masked maps made at a time; measured best, halved when memory runs out
 
 
 def log_odds(logits: Float[Tensor, "*batch label"], label: Int[Tensor, "*#batch"]) -> Float[Tensor, "*batch"]:
@@ -68,7 +71,9 @@ class ImageGame:
         labels = torch.as_tensor(label)
         cells = np.stack([check_cells(one, self.grid) for one in variables])
         if labels.shape != (len(x),) or len(cells) != len(x):
-            raise InputError(f"{len(x)} samples, {len(labels)} labels, {len(cells)} lists of variables; expected as many")
+            raise InputError(
+                f"{len(x)} samples, {len(labels)} labels, {len(cells)} lists of variables; expected as many"
+            )
         with self._quiet():
             v = self._all_values(x, labels, cells)
         if not np.isfinite(v).all():
@@ -149,7 +154,9 @@ class ImageGame:
                 raise InputError(f"split_at = {self.split_at!r} is never run by the model's forward; name one that is")
         if not isinstance(feature_map, Tensor) or feature_map.ndim != 4:
             shape = tuple(getattr(feature_map, "shape", ())) or type(feature_map).__name__
-            raise InputError(f"split_at = {self.split_at!r} gives {shape}; expected a map (batch, channel, height, width)")
+            raise InputError(
+                f"split_at = {self.split_at!r} gives {shape}; expected a map (batch, channel, height, width)"
+            )
         return feature_map
 
     def _rest(self, masked, image, plan):

@@ -44,7 +44,9 @@ def atomically(path: Path, save: Callable[[Path], None]) -> None:
             os.fsync(written.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        raise OSError(error.errno, f"could not write {path.name}: {error.strerror or error}", str(path.parent)) from error
+        raise OSError(
+            error.errno, f"could not write {path.name}: {error.strerror or error}", str(path.parent)
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 

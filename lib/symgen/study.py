@@ -155,8 +155,7 @@ class Study:
     # identity of what is computed
     def key(self, what: Literal["split", "samples", "training", "interactions"], role: str = "", checkpoint="") -> str:
         """Ten hex digits that change whenever a setting changes that `what` depends on, and only then."""
-        text = json.dumps(self.settings_of(what, role, checkpoint), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:10]
+        return _digest(self.settings_of(what, role, checkpoint))
 
     def settings_of(self, what, role="", checkpoint="") -> dict:
         """The settings that `what` depends on, as they are written beside it."""
@@ -166,7 +165,9 @@ class Study:
             "training": ["data", "training"],
             "interactions": ["data", "training", "samples", "extraction"],
         }[what]
-        settings = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.metadata.get("stage") in stages}
+        settings = {
+            f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.metadata.get("stage") in stages
+        }
         if what in ("training", "interactions"):
             family, seed = self.role(role)
             settings |= {"family": family, "seed": seed}
@@ -190,19 +191,21 @@ class Study:
 
     def _suffix(self):
         path = project_root() / "studies" / f"{self.name}.yaml"
-        as_filed = Study.load(self.name) if path.is_file() else self
-        changed = {
-            f.name: getattr(self, f.name)
-            for f in dataclasses.fields(self)
-            if f.name not in RUN_ONLY and getattr(self, f.name) != getattr(as_filed, f.name)
-        }
-        text = json.dumps(changed, sort_keys=True)
-        return f"+{hashlib.sha256(text.encode()).hexdigest()[:6]}" if changed else ""
+        filed = Study.load(self.name).digest() if path.is_file() else self.digest()
+        return "" if self.digest() == filed else f"+{self.digest()[:6]}"
+
+    def digest(self) -> str:
+        """Ten hex digits of all the settings that can change a result."""
+        return _digest({f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in RUN_ONLY})
 
     @property
     def data_dir(self) -> Path:
         """Where data are looked for: data_root, else $SYMGEN_DATA, else data/."""
         return project_root() / (self.data_root or os.environ.get("SYMGEN_DATA") or "data")
+
+
+def _digest(settings):
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:10]
 
 
 def _impossible(s: Study):
@@ -217,7 +220,10 @@ def _impossible(s: Study):
     for key in ("noise_bound", "weight_decay", "pad", "validation_size"):
         yield not getattr(s, key) >= 0, f"{key} = {getattr(s, key)}; expected at least 0"
     yield not 0 < s.tau_ratio < 1, f"tau_ratio = {s.tau_ratio}; expected between 0 and 1"
-    yield s.n_variables > s.grid**2, f"n_variables = {s.n_variables} of a grid of {s.grid} x {s.grid} = {s.grid**2} cells"
+    yield (
+        s.n_variables > s.grid**2,
+        f"n_variables = {s.n_variables} of a grid of {s.grid} x {s.grid} = {s.grid**2} cells",
+    )
     yield s.n_variables > 14, f"n_variables = {s.n_variables}; expected at most 14, since all 2^n subsets are evaluated"
     yield not s.target_seeds, "target_seeds is empty; expected at least one"
     yield not s.baseline_seeds, "baseline_seeds is empty; expected at least one"
@@ -277,7 +283,9 @@ def _as_type(value, hint, where):
     if origin is Literal:
         options = typing.get_args(hint)
         if value not in options:
-            raise InputError(f"{where} = {value!r}{_nearest(str(value), options)}; expected one of {', '.join(options)}")
+            raise InputError(
+                f"{where} = {value!r}{_nearest(str(value), options)}; expected one of {', '.join(options)}"
+            )
         return value
     if origin is tuple:
         if not isinstance(value, (list, tuple)):

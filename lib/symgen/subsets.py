@@ -14,7 +14,9 @@ def n_variables(length: int) -> int:
     """Number n of variables behind an axis of 2^n subsets; ValueError if the length is no power of two above one."""
     n = int(length).bit_length() - 1
     if n < 1 or length != 1 << n:
-        raise InputError(f"v has {length} entries on its last axis; expected 2^n, one for each subset of n >= 1 variables")
+        raise InputError(
+            f"v has {length} entries on its last axis; expected 2^n, one for each subset of n >= 1 variables"
+        )
     return n
 
 

@@ -22,7 +22,9 @@ def check_cells(variables, grid: int) -> Int[np.ndarray, "variable"]:
     check_n(len(cells))
     outside = cells[(cells < 0) | (cells >= grid * grid)]
     if outside.size:
-        raise InputError(f"variables hold the cell {outside[0]}; expected 0 to {grid * grid - 1} on a {grid} x {grid} grid")
+        raise InputError(
+            f"variables hold the cell {outside[0]}; expected 0 to {grid * grid - 1} on a {grid} x {grid} grid"
+        )
     values, counts = np.unique(cells, return_counts=True)
     if (counts > 1).any():
         raise InputError(f"variables hold the cell {values[counts > 1][0]} more than once; expected different cells")

@@ -1,0 +1,33 @@
+# make figures   the whole embedded study: networks, interactions, notebooks, figures
+# make test      the tests
+# make lab       JupyterLab on the notebooks
+# make bench     the benchmarks, with their tables
+# make clean     removes what was computed (data/runs), keeps .venv
+# Each target makes .venv first if it is not there, or older than the list of dependencies.
+
+PYTHON ?= python3
+CORES ?= all
+VENV := .venv/installed
+
+.PHONY: figures test lab bench clean
+.DELETE_ON_ERROR:
+
+figures: $(VENV)
+	PATH="$(CURDIR)/.venv/bin:$$PATH" snakemake --cores $(CORES) --rerun-incomplete --keep-going --quiet rules
+
+test: $(VENV)
+	.venv/bin/python -m pytest -n 2
+
+lab: $(VENV)
+	.venv/bin/jupyter lab notebooks
+
+bench: $(VENV)
+	.venv/bin/python benchmarks/run.py
+
+clean:
+	rm -rf data/runs .snakemake
+
+$(VENV): pyproject.toml constraints.txt
+	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@

@@ -1,0 +1,228 @@
+"""Tidy tables from judged interactions: one function a table, one table a figure."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float
+
+from symgen import metrics
+from symgen.intervals import bootstrap_weights, interval
+from symgen.metrics import order_sums, ratio, strength_by_order
+from symgen.phases import Phases, find_phases
+
+SAMPLES = ("all", "training", "testing")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A network's interactions at its checkpoints, judged by baselines on the same samples.
+
+    epochs (epoch,); of (sample,): training or testing; v (epoch, sample, subset); effects, salient, generalizable
+    (epoch, sample, kind, subset); chance (draw, epoch, sample, kind, subset): what would count as generalizable if the
+    baselines had been asked about other samples; graded: Eq. 19-20 instead of yes or no; normalized: effects over
+    E|v(N) - v(0)|.
+    """
+
+    epochs: Float[np.ndarray, "epoch"]
+    of: np.ndarray
+    v: Float[np.ndarray, "epoch sample subset"]
+    effects: Float[np.ndarray, "epoch sample kind subset"]
+    salient: Bool[np.ndarray, "epoch sample kind subset"]
+    generalizable: Bool[np.ndarray, "epoch sample kind subset"]
+    chance: Bool[np.ndarray, "draw epoch sample kind subset"]
+    normalized: Float[np.ndarray, "epoch sample kind subset"]
+    graded: Float[np.ndarray, "epoch sample kind subset"]
+
+    def at(self, epoch: float) -> int:
+        """Position of the checkpoint at an epoch."""
+        return int(np.flatnonzero(self.epochs == epoch)[0])
+
+    def chosen(self, samples: str) -> Bool[np.ndarray, "sample"]:
+        """Which samples are meant by all, training, testing."""
+        return np.full(len(self.of), True) if samples == "all" else self.of == samples
+
+
+def judge(
+    epochs, of, v, effects, baseline_v, baseline_effects, tau_ratio=0.05, combine="any", chance_draws=5, seed=0
+) -> Judged:
+    """Judge a target's effects (epoch, sample, kind, subset) by baselines' (baseline, sample, kind, subset).
+
+    v (epoch, sample, subset) and baseline_v (baseline, sample, subset) normalise the graded view (Appendix M). Chance
+    asks the baselines about another sample, `chance_draws` times (science, section 5).
+    """
+    salient = metrics.salient(effects, tau_ratio)
+    bases = baseline_effects[:, None]  # (baseline, epoch, sample, kind, subset)
+    orders = metrics.derangements(effects.shape[1], chance_draws, np.random.default_rng(seed))
+    chance = [metrics.generalizable(effects, bases[:, :, order], tau_ratio, combine) for order in orders]
+    normalized = metrics.normalized(effects, v)
+    normalized_bases = metrics.normalized(baseline_effects, baseline_v)[:, None]
+    return Judged(
+        epochs=np.asarray(epochs, float),
+        of=np.asarray(of),
+        v=v,
+        effects=effects,
+        salient=salient,
+        generalizable=salient & metrics.generalizable(effects, bases, tau_ratio, combine),
+        chance=salient & np.stack(chance),
+        normalized=normalized,
+        graded=salient * metrics.similarity(normalized, normalized_bases, combine),
+    )
+
+
+def order_table(judged: Judged, epoch: float, samples: str = "all") -> pd.DataFrame:
+    """Strength by order at one checkpoint (Fig. 2): order, sign, total and generalizable, mean over samples (log-odds)."""
+    t, chosen = judged.at(epoch), judged.chosen(samples)
+    effects = judged.effects[t, chosen]
+    return _order_rows(epoch, effects, judged.salient[t, chosen], {"generalizable": judged.generalizable[t, chosen]})
+
+
+def graded_table(judged: Judged, epoch: float) -> pd.DataFrame:
+    """Strength by order with the binary and with the graded measure (Fig. 10), in normalised effects."""
+    t = judged.at(epoch)
+    kinds = {"generalizable": judged.generalizable[t], "graded": judged.graded[t]}
+    return _order_rows(epoch, judged.normalized[t], judged.salient[t], kinds)
+
+
+def _order_rows(epoch, effects, salient, weights):
+    strengths = {"total": strength_by_order(effects, salient).mean(axis=0)}
+    strengths |= {name: strength_by_order(effects, weight).mean(axis=0) for name, weight in weights.items()}
+    n_orders = strengths["total"].shape[-1]
+    return pd.DataFrame(
+        [
+            {"epoch": epoch, "order": m, "sign": sign, **{name: strengths[name][i, m] for name in strengths}}
+            for i, sign in enumerate("+-")
+            for m in range(1, n_orders)
+        ]
+    )
+
+
+def ratio_table(judged: Judged, epoch: float, study) -> pd.DataFrame:
+    """H, H_low and H_high at one checkpoint with intervals and chance levels, on all, training and testing samples.
+
+    Also the difference H_low - H_high, resampled together. A ratio with nothing salient to divide by is NaN.
+    """
+    t = judged.at(epoch)
+    ranges = {"H": None, "H_low": study.low_orders, "H_high": study.high_orders}
+    rows = []
+    for samples in SAMPLES:
+        chosen = judged.chosen(samples)
+        weights = _weights(chosen.sum(), study)
+        draws = {}
+        for name, of_orders in ranges.items():
+            parts = [judged.generalizable[t, chosen], judged.salient[t, chosen], judged.chance[:, t, chosen]]
+            gen, total, chance = (order_sums(strength_by_order(judged.effects[t, chosen], p), of_orders) for p in parts)
+            draws[name] = ratio(weights @ gen, weights @ total)
+            by_chance = ratio(chance.sum(axis=-1), total.sum()).mean()
+            rows.append((samples, name, draws[name][0], *interval(draws[name][1:]), by_chance))
+        difference = draws["H_low"] - draws["H_high"]
+        rows.append((samples, "H_low - H_high", difference[0], *interval(difference[1:]), np.nan))
+    return pd.DataFrame(rows, columns=["samples", "quantity", "value", "low", "high", "chance"])
+
+
+def dynamics_table(judged: Judged, study, samples: str = "all") -> pd.DataFrame:
+    """H and N over training (Fig. 3) with bootstrap intervals, and H's chance level: one row a checkpoint."""
+    chosen = judged.chosen(samples)
+    weights = _weights(chosen.sum(), study)
+    effects = np.abs(judged.effects[:, chosen])
+    gen, total, chance = (
+        _strength(effects, mask)
+        for mask in (judged.generalizable[:, chosen], judged.salient[:, chosen], judged.chance[:, :, chosen])
+    )
+    h = ratio(weights @ gen.T, weights @ total.T)  # (draw, epoch)
+    n = weights @ metrics.effective_number(effects).T / chosen.sum()
+    h_low, h_high = interval(h[1:])
+    n_low, n_high = interval(n[1:])
+    return pd.DataFrame(
+        {
+            "epoch": judged.epochs,
+            "H": h[0],
+            "H_low95": h_low,
+            "H_high95": h_high,
+            "H_chance": ratio(chance.sum(axis=-1), total.sum(axis=-1)).mean(axis=0),
+            "N": n[0],
+            "N_low95": n_low,
+            "N_high95": n_high,
+            "generalizable": gen.mean(axis=-1),
+            "total": total.mean(axis=-1),
+        }
+    )
+
+
+def learned_table(judged: Judged) -> pd.DataFrame:
+    """Strength newly learned between checkpoints (Appendix I): delta_g, delta_n, means over samples."""
+    learned_g, learned_n = learned(judged)
+    return pd.DataFrame({"epoch": judged.epochs, "delta_g": learned_g.mean(axis=1), "delta_n": learned_n.mean(axis=1)})
+
+
+def learned(judged: Judged):
+    """Newly learned strength (epoch, sample) of generalizable and of the other salient interactions."""
+    gained = metrics.newly_learned(judged.effects)
+    other = judged.salient & ~judged.generalizable
+    return _strength(gained, judged.generalizable), _strength(gained, other)
+
+
+def phases_of(judged: Judged, study) -> Phases:
+    """The phases of a judged network (Appendix I)."""
+    return find_phases(
+        judged.epochs,
+        _strength(judged.effects, judged.generalizable),
+        _strength(judged.effects, judged.salient),
+        *learned(judged),
+        r=study.phase_ratio,
+        draws=study.bootstrap_draws,
+        seed=study.analysis_seed,
+    )
+
+
+def _strength(effects, mask):
+    """Strength of the masked interactions, both kinds and all orders together: (..., sample)."""
+    return (np.abs(effects) * mask).sum(axis=(-2, -1))
+
+
+def _weights(n_samples, study):
+    """Bootstrap weights (draw, sample) whose row 0 takes the samples as they are."""
+    drawn = bootstrap_weights(n_samples, study.bootstrap_draws, study.analysis_seed)
+    return np.concatenate([np.ones((1, n_samples)), drawn])
+
+
+def phases_table(found: dict[str, Phases]) -> pd.DataFrame:
+    """Phase boundaries of several networks, one row each, intervals as <name>_low and <name>_high."""
+    rows = []
+    for role, phases in found.items():
+        row = {"role": role, "n_phases": phases.n_phases, "t2_found": phases.t2_found}
+        for name in ("t1", "t2", "rise", "fall"):
+            low, high = getattr(phases, f"{name}_interval")
+            row |= {name: getattr(phases, name), f"{name}_low": low, f"{name}_high": high}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def telling_epochs(epochs: Float[np.ndarray, "epoch"], phases: Phases, most: int = 6) -> list[float]:
+    """A few checkpoints that tell the story: the first, the last, the phase boundaries, and evenly spread ones."""
+    told = {float(epochs[0]), float(epochs[-1]), phases.t1, phases.t2} & set(epochs.tolist())
+    for position in np.linspace(0, len(epochs) - 1, most).round().astype(int):
+        if len(told) < most:
+            told.add(float(epochs[position]))
+    return sorted(told)
+
+
+def gap_correlations(curves: pd.DataFrame, found: dict[str, Phases]) -> pd.DataFrame:
+    """Spearman correlation over checkpoints of 1 - H, and of N, with the loss gap: over all, and from t1 on.
+
+    curves: role, epoch, H, N, loss_gap. NaN where fewer than three checkpoints are left.
+    """
+    rows = []
+    for role, own in curves.groupby("role", sort=False):
+        for since, part in (("all", own), ("from t1", own[own.epoch >= found[role].t1])):
+            enough = len(part) >= 3
+            gap = part.loss_gap
+            rows.append(
+                {
+                    "role": role,
+                    "checkpoints": since,
+                    "1 - H": (1 - part.H).corr(gap, method="spearman") if enough else np.nan,
+                    "N": part.N.corr(gap, method="spearman") if enough else np.nan,
+                }
+            )
+    return pd.DataFrame(rows)

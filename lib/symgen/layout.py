@@ -1,0 +1,39 @@
+"""What is where: the path of every artefact of a study, for the pipeline and for the Snakefile."""
+
+from pathlib import Path
+
+from symgen.study import Study
+
+
+def split_path(study: Study) -> Path:
+    """Table of which image is in which part."""
+    return study.runs_dir / f"split-{study.key('split')}.csv"
+
+
+def samples_path(study: Study) -> Path:
+    """Table of the samples to explain and their variables."""
+    return study.runs_dir / f"samples-{study.key('samples')}.csv"
+
+
+def curves_path(study: Study, role: str) -> Path:
+    """Table of a role's losses; written last, so that a training is whole where it is."""
+    return study.runs_dir / role / f"curves-{study.key('training', role)}.csv"
+
+
+def weights_path(study: Study, role: str, checkpoint) -> Path:
+    """Weights of a role at a checkpoint."""
+    return study.runs_dir / role / f"weights-{_label(checkpoint)}-{study.key('training', role)}.safetensors"
+
+
+def interactions_path(study: Study, role: str, checkpoint) -> Path:
+    """Values and interactions of a role at a checkpoint."""
+    return study.runs_dir / role / f"interactions-{_label(checkpoint)}-{study.key('interactions', role, checkpoint)}.nc"
+
+
+def _label(checkpoint):
+    return checkpoint if isinstance(checkpoint, str) else f"{checkpoint:g}"
+
+
+def kept_checkpoints(study: Study, role: str) -> tuple[float | str, ...]:
+    """Checkpoints whose weights are kept: the epochs of a target, best and last of the others."""
+    return study.checkpoints if study.role(role)[0] == "target" else ("best", "last")

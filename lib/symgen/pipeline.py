@@ -1,0 +1,342 @@
+"""From a study to its artefacts: `ensure_*` returns what is on disk, or computes it and puts it there."""
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+from safetensors.torch import load_file, save_file
+from tqdm import tqdm
+
+from symgen import datasets, models, training
+from symgen.analysis import Judged, judge
+from symgen.errors import InputError
+from symgen.explain import KINDS, logical_model
+from symgen.games import ImageGame
+from symgen.layout import curves_path, interactions_path, kept_checkpoints, samples_path, split_path, weights_path
+from symgen.metrics import ratio
+from symgen.sparse import sparse_and_or
+from symgen.store import usable, write
+from symgen.study import FAMILIES, Study
+from symgen.transforms import reconstruct
+from symgen.variables import draw_cells
+
+
+@dataclass(frozen=True)
+class Training:
+    """A trained network: its loss curves, and its weights at every checkpoint.
+
+    curves: one row an epoch at which it was measured, with loss (nats) and accuracy on each set. best: the epoch of
+    lowest validation loss (of a baseline), NaN without a validation set.
+    """
+
+    study: Study
+    role: str
+    curves: pd.DataFrame
+    best: float
+
+    def model(self, checkpoint: float | str) -> torch.nn.Module:
+        """The network at a checkpoint: an epoch of `study.checkpoints` for a target; best or last for a baseline."""
+        path = weights_path(self.study, self.role, checkpoint)
+        if not path.is_file():
+            there = ", ".join(str(c) for c in kept_checkpoints(self.study, self.role))
+            raise InputError(f"{self.role} has no checkpoint {checkpoint!r}; there are: {there}")
+        data = datasets.load_dataset(self.study.dataset, self.study.data_dir)
+        model = models.build_model(self.study.architecture, len(data.classes), seed=0)
+        model.load_state_dict(load_file(path))
+        return model.eval().to(device(self.study))
+
+
+# split and samples
+def ensure_split(study: Study) -> pd.DataFrame:
+    """Which image is in which part: columns image, label, part.
+
+    Parts are disjoint and class-balanced: A, B, B-validation, C, C-validation, D, and unused for the rest (section 7).
+    ValueError if the data set is too small.
+    """
+    settings = study.settings_of("split")
+    path = split_path(study)
+    if not usable(path, settings):
+        data = datasets.load_dataset(study.dataset, study.data_dir)
+        table = _split(study, data.labels.numpy())
+        write(path, lambda temporary: table.to_csv(temporary, index=False), settings)
+    return pd.read_csv(path)
+
+
+def _split(study, labels):
+    sizes = {"A": study.train_size, "B": study.train_size, "B-validation": study.validation_size}
+    sizes |= {"C": study.train_size, "C-validation": study.validation_size, "D": study.test_size}
+    n_classes = labels.max() + 1
+    if sum(sizes.values()) > len(labels):
+        raise InputError(
+            f"study {study.name!r}: the parts take {sum(sizes.values())} images, {study.dataset} has {len(labels)}; "
+            "lower train_size, validation_size or test_size"
+        )
+    rng = np.random.default_rng(study.split_seed)
+    shuffled = [rng.permutation(np.flatnonzero(labels == label)) for label in range(n_classes)]
+    dealt = np.array([image for hand in zip(*shuffled, strict=False) for image in hand])  # one of each class in turn
+    rest = np.setdiff1d(np.arange(len(labels)), dealt)
+    bounds = np.cumsum([0, *sizes.values()])
+    if bounds[-1] > len(dealt):
+        raise InputError(
+            f"study {study.name!r}: the parts take {bounds[-1]} images, {len(dealt)} can be class-balanced"
+        )
+    part = np.full(len(labels), "unused", dtype=object)
+    for name, start, stop in zip(sizes, bounds, bounds[1:]):
+        part[dealt[start:stop]] = name
+    assert len(rest) + len(dealt) == len(labels)
+    return pd.DataFrame({"image": np.arange(len(labels)), "label": labels, "part": part})
+
+
+def ensure_samples(study: Study) -> pd.DataFrame:
+    """The samples to explain: columns sample, of (training or testing), image, label, variables (cells, by spaces).
+
+    From A and, independently, from D: explain_classes classes at random, explain_per_class images of each (Appendix J);
+    the variables of each sample are drawn at random with the recorded seed (Appendix A.1).
+    """
+    settings = study.settings_of("samples")
+    path = samples_path(study)
+    if not usable(path, settings):
+        table = _draw_samples(study, ensure_split(study))
+        write(path, lambda temporary: table.to_csv(temporary, index=False), settings)
+    return pd.read_csv(path)
+
+
+def _draw_samples(study, split):
+    rng = np.random.default_rng(study.explain_seed)
+    rows = []
+    for of, part in (("training", "A"), ("testing", "D")):
+        images = split[split.part == part]
+        labels = np.sort(images.label.unique())
+        if study.explain_classes > len(labels):
+            raise InputError(f"explain_classes = {study.explain_classes}; part {part} holds {len(labels)} classes")
+        for label in np.sort(rng.choice(labels, study.explain_classes, replace=False)):
+            own = images.image[images.label == label].to_numpy()
+            if study.explain_per_class > len(own):
+                raise InputError(
+                    f"explain_per_class = {study.explain_per_class}; part {part} holds {len(own)} of class {label}"
+                )
+            rows += [(of, image, label) for image in rng.choice(own, study.explain_per_class, replace=False)]
+    table = pd.DataFrame(rows, columns=["of", "image", "label"])
+    table.insert(0, "sample", np.arange(len(table)))
+    cells = [draw_cells(study.n_variables, study.grid, rng) for _ in range(len(table))]
+    table["variables"] = [" ".join(map(str, own)) for own in cells]
+    return table
+
+
+def cells_of(samples: pd.DataFrame) -> np.ndarray:
+    """Cell numbers (sample, variable) of a table of samples."""
+    return np.array([[int(cell) for cell in own.split()] for own in samples.variables])
+
+
+# training
+def ensure_training(study: Study, role: str, verbose: bool = False) -> Training:
+    """The trained network of a role ("target-11", "baseline-21"), trained if it is not on disk yet.
+
+    `verbose` prints a line at every checkpoint while it trains.
+    """
+    study.role(role)
+    settings = study.settings_of("training", role)
+    paths = [curves_path(study, role), *(weights_path(study, role, c) for c in kept_checkpoints(study, role))]
+    if not all([usable(path, settings) for path in paths]):
+        with _threads(study):
+            _train(study, role, settings, verbose)
+    curves = pd.read_csv(paths[0])
+    best = curves.epoch[curves.validation_loss.idxmin()] if "validation_loss" in curves else np.nan
+    return Training(study, role, curves, float(best))
+
+
+def training_part(study: Study, role: str) -> str:
+    """The part of the data that a role is trained on."""
+    family, _ = study.role(role)
+    return study.baseline_on if family == "baseline" else FAMILIES[family]
+
+
+def _train(study, role, settings, verbose):
+    family, seed = study.role(role)
+    data = datasets.load_dataset(study.dataset, study.data_dir)
+    split = ensure_split(study)
+    parts = {"train": training_part(study, role), "test": "D"}
+    if family != "target" and study.validation_size:
+        parts["validation"] = FAMILIES[family] + "-validation"
+    where = device(study)
+    sets = {}
+    for name, part in parts.items():
+        index = split.image[split.part == part].to_numpy()
+        sets[name] = data.inputs(index, study.pad).to(where), data.labels[index].to(where)
+    model = models.build_model(study.architecture, len(data.classes), seed).to(where)
+    kept = kept_checkpoints(study, role)
+    every_epoch = range(study.epochs + 1)
+    stops = sorted({*every_epoch, *study.checkpoints}) if family == "target" else every_epoch
+    curves, lowest = [], np.inf
+
+    def keep(checkpoint):
+        write(weights_path(study, role, checkpoint), lambda path: save_file(_weights(model), path), settings)
+
+    for epoch in training.train(
+        model, *sets["train"], epochs=study.epochs, batch_size=study.batch_size, learning_rate=study.learning_rate,
+        weight_decay=study.weight_decay, optimizer=study.optimizer, seed=seed, stops=tuple(stops),
+    ):  # fmt: skip
+        measured = training.losses(model, sets)
+        curves.append({"epoch": epoch, **measured})
+        if epoch in kept:
+            keep(epoch)
+        if family != "target" and measured.get("validation_loss", np.inf) < lowest:
+            lowest = measured.validation_loss
+            keep("best")
+        if verbose and (epoch in kept or epoch % 25 == 0):
+            print(f"{role} epoch {epoch:g}: train {measured.train_loss:.3f}, test {measured.test_loss:.3f}", flush=True)
+    if family != "target":
+        keep("last")
+        if lowest == np.inf:  # nothing to choose by
+            keep("best")
+    table = pd.DataFrame(curves)
+    write(curves_path(study, role), lambda path: table.to_csv(path, index=False), settings)
+
+
+def _weights(model):
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+
+
+# interactions
+def ensure_interactions(study: Study, role: str, checkpoint: float | str, progress: bool = False) -> xr.Dataset:
+    """Masked values and sparse AND-OR interactions of a role's network at a checkpoint, for every sample to explain.
+
+    Variables: v (sample, subset), effects (sample, kind, subset), noise (sample, subset), bias, l1, gap (sample,),
+    and the seconds that each step took. Computed if not on disk yet, the network's training included.
+    """
+    if checkpoint not in kept_checkpoints(study, role):
+        there = ", ".join(str(c) for c in kept_checkpoints(study, role))
+        raise InputError(f"{role} has no checkpoint {checkpoint!r}; there are: {there}")
+    settings = study.settings_of("interactions", role, checkpoint)
+    path = interactions_path(study, role, checkpoint)
+    if not usable(path, settings):
+        trained = ensure_training(study, role, verbose=progress)
+        with _threads(study):
+            result = _extract(study, trained.model(checkpoint), progress and f"{role} epoch {checkpoint}")
+        write(path, lambda temporary: result.to_netcdf(temporary, engine="h5netcdf"), settings)
+    with xr.open_dataset(path, engine="h5netcdf") as stored:
+        return stored.load()
+
+
+def _extract(study, model, progress):
+    data = datasets.load_dataset(study.dataset, study.data_dir)
+    samples = ensure_samples(study)
+    cells, labels = cells_of(samples), samples.label.to_numpy()
+    game = study_game(study, model)
+    start = time.perf_counter()
+    v = []
+    for i, own in enumerate(tqdm(cells, desc=progress or "", disable=not progress, mininterval=1)):
+        image = data.inputs([samples.image[i]], study.pad)
+        v.append(game.values(image, labels[i : i + 1], own[None])[0])
+    v = np.stack(v)
+    evaluated = time.perf_counter()
+    solved = sparse_and_or(
+        torch.as_tensor(v, device=device(study)), noise_bound=study.noise_bound, ridge=study.ridge, tol=study.tol
+    )
+    i_and, i_or, bias = (x.cpu().numpy() for x in (solved.i_and, solved.i_or, solved.bias))
+    noise = v - reconstruct(i_and, i_or, bias)
+    return xr.Dataset(
+        {
+            "v": (("sample", "subset"), v),
+            "effects": (("sample", "kind", "subset"), np.stack([i_and, i_or], axis=1)),
+            "noise": (("sample", "subset"), noise),
+            "bias": ("sample", bias),
+            "l1": ("sample", solved.l1.cpu().numpy()),
+            "gap": ("sample", solved.gap.cpu().numpy()),
+            "seconds_values": evaluated - start,
+            "seconds_solving": time.perf_counter() - evaluated,
+        },
+        coords={"sample": samples["sample"].to_numpy(), "kind": list(KINDS)},
+    )
+
+
+def study_game(study: Study, model: torch.nn.Module) -> ImageGame:
+    """The game of a study on one network: its cut, its grid, and the mean map of that very network over A."""
+    game = ImageGame(model, study.cut, study.grid)
+    if study.masking == "mean":
+        data = datasets.load_dataset(study.dataset, study.data_dir)
+        split = ensure_split(study)
+        game.baseline = game.mean_map(data.inputs(split.image[split.part == "A"].to_numpy(), study.pad))
+    return game
+
+
+def all_interactions(study: Study, role: str, progress: bool = True) -> xr.Dataset:
+    """Interactions of a role at all its checkpoints, with an axis `epoch` in front (for a target), computed if need be."""
+    per_checkpoint = [ensure_interactions(study, role, c, progress) for c in study.checkpoints_of(role)]
+    return xr.concat(per_checkpoint, pd.Index(study.checkpoints_of(role), name="epoch"))
+
+
+def certificate_table(study: Study, role: str, found: xr.Dataset) -> pd.DataFrame:
+    """What vouches for a role's interactions, one row a checkpoint: worst over its samples.
+
+    error: |model + noise - v| / max |v|. noise: |noise| / |v(N) - v(0)|. gap: relative duality gap. seconds_*: time of
+    the extraction, for all samples together.
+    """
+    rows = []
+    for checkpoint in study.checkpoints_of(role):
+        own = found.sel(epoch=checkpoint)
+        v, noise = own.v.to_numpy(), own.noise.to_numpy()
+        model = logical_model(own.effects.to_numpy(), own.bias.to_numpy())
+        error = np.abs(model + noise - v).max(axis=1) / np.abs(v).max(axis=1)
+        times = {name: float(own[name]) for name in ("seconds_values", "seconds_solving")}
+        worst_noise = ratio(np.abs(noise).max(axis=1), np.abs(v[:, -1] - v[:, 0])).max()
+        rows.append(
+            {"role": role, "epoch": checkpoint, "samples": len(v), "error": error.max(), "noise": worst_noise,
+             "gap": float(own.gap.max()), **times}
+        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def curves_table(trained: Training) -> pd.DataFrame:
+    """Losses of a training, tidy: role, epoch, set (train, validation, test), loss, best."""
+    long = trained.curves.melt("epoch", var_name="set", value_name="loss")
+    long = long[long["set"].str.endswith("_loss")]
+    long["set"] = long["set"].str.removesuffix("_loss")
+    return long.assign(role=trained.role, best=trained.best)
+
+
+def loss_gap(trained: Training) -> pd.DataFrame:
+    """Training and testing loss and their gap (nats), by epoch."""
+    losses = trained.curves[["epoch", "train_loss", "test_loss"]]
+    return losses.assign(loss_gap=losses.test_loss - losses.train_loss)
+
+
+def load_judged(study: Study, role: str, progress: bool = True) -> Judged:
+    """A target's interactions at all its checkpoints, judged by the study's baselines: what every figure is made of."""
+    target = all_interactions(study, role, progress)
+    baselines = [ensure_interactions(study, base, study.baseline_checkpoint, progress) for base in study.baselines]
+    return judge(
+        epochs=np.array(study.checkpoints_of(role)),
+        of=ensure_samples(study).of.to_numpy(),
+        v=target.v.to_numpy(),
+        effects=target.effects.to_numpy(),
+        baseline_v=np.stack([base.v.to_numpy() for base in baselines]),
+        baseline_effects=np.stack([base.effects.to_numpy() for base in baselines]),
+        tau_ratio=study.tau_ratio,
+        combine=study.generalizes_to,
+        chance_draws=study.chance_draws,
+        seed=study.analysis_seed,
+    )
+
+
+# where and how it runs
+def device(study: Study) -> torch.device:
+    """The device of a study's networks: its setting, or the accelerator if there is one."""
+    if study.device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(study.device)
+
+
+@contextmanager
+def _threads(study):
+    """As many threads as the study says: another number sums in another order, and the last digits move."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(study.threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

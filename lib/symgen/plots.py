@@ -1,0 +1,303 @@
+"""Every figure: one function of one tidy table (and, where pictures are shown, of the pictures)."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from symgen.store import atomically
+from symgen.variables import cell_map
+
+# one colour a role; dark against light, so that they differ in grey as well
+COLOURS = {
+    "generalizable": "#1b6b3a",
+    "non-generalizable": "#efb261",
+    "and": "#2b5c8a",
+    "or": "#d98c5f",
+    "target": "#2b5c8a",
+    "baseline": "#a8a8a8",
+    "train": "#2b5c8a",
+    "validation": "#8a8a8a",
+    "test": "#c2473a",
+    "chance": "#8a8a8a",
+}
+PHASES = ("#e4f0e8", "#fbf3e2", "#f7e3e0")
+
+
+def use_style() -> None:
+    """The project's figure style, for every figure made from now on."""
+    plt.style.use(Path(__file__).with_name("figures.mplstyle"))
+
+
+def save(figure: Figure, table: pd.DataFrame, folder: Path, name: str) -> None:
+    """Write `<name>.png` and, beside it, the table it shows as `<name>.csv`; the same table gives the same bytes."""
+    atomically(folder / f"{name}.png", lambda path: figure.savefig(path, metadata={"Software": None}))
+    save_table(table, folder, name)
+
+
+def save_table(table: pd.DataFrame, folder: Path, name: str) -> None:
+    """Write `<name>.csv`, six digits a number."""
+    atomically(folder / f"{name}.csv", lambda path: table.to_csv(path, index=False, float_format="%.6g"))
+
+
+def explanation(table: pd.DataFrame, picture: np.ndarray, cells, grid: int, title: str) -> Figure:
+    """One prediction (Fig. 1, left): the picture with its numbered variables, and its strongest interactions.
+
+    table: variables (names such as "3 7"), kind, effect, strongest first. picture: (height, width) or (h, w, 3).
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.6), width_ratios=[1, 1.5])
+    _picture_with_cells(left, picture, cells, grid, numbered=True)
+    left.set_title(title)
+    joined = [f" {kind.upper()} ".join(names.split()) for names, kind in zip(table.variables, table.kind)]
+    place = np.arange(len(table))
+    right.barh(place, table.effect, color=[COLOURS[kind] for kind in table.kind])
+    right.set(
+        yticks=place, yticklabels=joined, xlabel="effect on the log-odds of the label", title="strongest interactions"
+    )
+    right.invert_yaxis()
+    right.axvline(0, color="black", linewidth=0.8)
+    right.grid(axis="y", visible=False)
+    _legend_of(right, ["and", "or"], [k.upper() for k in ("and", "or")], loc="best")
+    return figure
+
+
+def matching(table: pd.DataFrame) -> Figure:
+    """All 2^n outputs, sorted, against the logical model with its k strongest interactions (Fig. 7).
+
+    table: panel, rank (of a subset by its output), v, and model and k, one row a subset and k.
+    """
+    panels = table.panel.unique()
+    figure, axes = plt.subplots(1, len(panels), figsize=(3.6 * len(panels) + 0.4, 3.2), squeeze=False)
+    ks = sorted(table.k.unique())
+    shades = sns.color_palette("flare", len(ks))
+    for ax, panel in zip(axes[0], panels):
+        own = table[table.panel == panel]
+        for k, shade in zip(ks, shades):
+            part = own[own.k == k]
+            ax.plot(
+                part["rank"], part.model, ".", markersize=2, color=shade, label=f"model, {k} strongest", rasterized=True
+            )
+        ax.plot(part["rank"], part.v, color="black", linewidth=1.2, label="network")
+        ax.set(title=panel, xlabel="masked input, by the network's output")
+    axes[0, 0].set_ylabel("log-odds of the label")
+    axes[0, -1].legend(loc="upper left", markerscale=4)
+    return figure
+
+
+def input_variables(table: pd.DataFrame, pictures: np.ndarray, grid: int) -> Figure:
+    """Samples with their input variables outlined (Fig. 8). table: sample, of, label, variables; pictures in its order."""
+    columns = min(8, len(table))
+    rows = -(-len(table) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(1.25 * columns, 1.45 * rows), squeeze=False)
+    for ax in axes.flat:
+        ax.axis("off")
+    for ax, picture, row in zip(axes.flat, pictures, table.itertuples()):
+        _picture_with_cells(ax, picture, [int(c) for c in row.variables.split()], grid)
+        ax.set_title(f"{row.label}\n{row.of}", fontsize=7, fontweight="normal")
+    return figure
+
+
+def losses(table: pd.DataFrame) -> Figure:
+    """Training and testing loss over training, a panel a network (Fig. 6). table: role, epoch, set, loss."""
+    roles = table.role.unique()
+    figure, axes = plt.subplots(1, len(roles), figsize=(2.3 * len(roles) + 0.6, 2.8), sharey=True, squeeze=False)
+    for ax, role in zip(axes[0], roles):
+        own = table[table.role == role]
+        for name in own["set"].unique():
+            part = own[own["set"] == name]
+            ax.plot(part.epoch, part.loss, color=COLOURS[name], label=name)
+        if "best" in own and own.best.notna().any():
+            ax.axvline(own.best.iloc[0], color=COLOURS["validation"], linestyle=":", label="lowest validation loss")
+        ax.set(title=role)
+        _epoch_axis(ax, own.epoch.unique())
+    axes[0, 0].set_ylabel("cross-entropy (nats)")
+    handles = {label: handle for ax in axes[0] for handle, label in zip(*ax.get_legend_handles_labels())}
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles))
+    return figure
+
+
+def order_strength(table: pd.DataFrame, column: str = "panel", parts: tuple[str, ...] = ("generalizable",)) -> Figure:
+    """Strength by order, positive up and negative down: all of it, and what of it generalizes (Fig. 2, 10).
+
+    table: <column>, order, sign, total, and one column for each of `parts`; a panel for each value of <column> and part.
+    """
+    panels = [(name, part) for name in table[column].unique() for part in parts]
+    figure, axes = plt.subplots(1, len(panels), figsize=(2.4 * len(panels) + 0.6, 2.7), sharey=True, squeeze=False)
+    for ax, (name, part) in zip(axes[0], panels):
+        _order_bars(ax, table[table[column] == name], part)
+        ax.set_title(f"{name}" if len(parts) == 1 else f"{name}: {part}")
+        ax.set_xlabel("order")
+    axes[0, 0].set_ylabel("strength per sample")
+    _order_legend(figure)
+    return figure
+
+
+def dynamics(orders: pd.DataFrame, curves: pd.DataFrame, boundaries: pd.DataFrame) -> Figure:
+    """The dynamics of generalization power (Fig. 3).
+
+    orders: epoch, order, sign, total, generalizable of one target; a panel an epoch. curves: role, epoch, H, H_low95,
+    H_high95, H_chance, N, N_low95, N_high95, loss_gap. boundaries: role, t1, t2 and their intervals, of the first role.
+    """
+    epochs = orders.epoch.unique()
+    figure = plt.figure(figsize=(max(9.5, 1.6 * len(epochs)), 5.4))
+    grid = figure.add_gridspec(2, 1)
+    top = grid[0].subgridspec(1, len(epochs)).subplots(sharey=True, squeeze=False)[0]
+    for ax, epoch in zip(top, epochs):
+        _order_bars(ax, orders[orders.epoch == epoch], "generalizable")
+        ax.set(title="untrained" if epoch == 0 else f"epoch {epoch:g}", xlabel="order")
+    top[0].set_ylabel("strength per sample\n(log-odds)")
+    bottom = grid[1].subgridspec(1, 3).subplots()
+    quantities = [
+        ("H", "H: share of strength\nthat generalizes"),
+        ("N", "N: interactions that hold\n80 % of the strength"),
+    ]
+    quantities += [("loss_gap", "testing loss - training loss\n(nats)")]
+    for ax, (name, label) in zip(bottom, quantities):
+        _curves(ax, curves, name)
+        _phase_spans(ax, boundaries.iloc[0], curves.epoch.max())
+        ax.set_ylabel(label)
+    bottom[0].set_ylim(0, 1)
+    bottom[0].legend(loc="upper left", fontsize=7)
+    _order_legend(figure)
+    return figure
+
+
+def phases(table: pd.DataFrame, boundaries: pd.Series, title: str) -> Figure:
+    """The phases at a glance (Fig. 1, right): generalizable and other strength over training, under the phases.
+
+    table: epoch, generalizable, total, H.
+    """
+    figure, ax = plt.subplots(figsize=(5.2, 3.2))
+    ax.stackplot(
+        table.epoch,
+        table.generalizable,
+        table.total - table.generalizable,
+        colors=[COLOURS["generalizable"], COLOURS["non-generalizable"]],
+        labels=["generalizable", "non-generalizable"],
+    )
+    ax.grid(visible=False)
+    top = table.total.max() * 1.25
+    ax.set(ylabel="strength of salient interactions\nper sample (log-odds)", ylim=(0, top), title=title)
+    _epoch_axis(ax, table.epoch)
+    bounds = [table.epoch.min(), boundaries.t1, min(boundaries.t2, table.epoch.max()), table.epoch.max()]
+    for number, (start, stop) in enumerate(zip(bounds, bounds[1:]), start=1):
+        if start < stop:
+            ax.axvspan(start, stop, color=PHASES[number - 1], zorder=0)
+            middle = ax.transData.inverted().transform(
+                [(ax.transData.transform((start, 0))[0] + ax.transData.transform((stop, 0))[0]) / 2, 0]
+            )[0]
+            ax.text(middle, top * 0.95, f"phase {number}", ha="center", fontsize=8)
+    ax.legend(loc="upper left", bbox_to_anchor=(0, 0.9))
+    return figure
+
+
+def sparsity(table: pd.DataFrame) -> Figure:
+    """Strengths of interactions, sorted, relative to the strongest. table: epoch, rank, median, low, high over samples."""
+    figure, ax = plt.subplots(figsize=(4.6, 3))
+    epochs = table.epoch.unique()
+    for epoch, shade in zip(epochs, sns.color_palette("viridis", len(epochs))):
+        own = table[table.epoch == epoch]
+        ax.plot(own["rank"], own["median"], color=shade, label="untrained" if epoch == 0 else f"epoch {epoch:g}")
+        ax.fill_between(own["rank"], own.low, own.high, color=shade, alpha=0.15, linewidth=0)
+    ax.axhline(0.05, color="black", linestyle=":", linewidth=1)
+    ax.annotate("salient above", (ax.get_xlim()[1], 0.052), ha="right", va="bottom", fontsize=7)
+    ax.set(
+        xscale="log", yscale="log", ylim=(1e-3, 1.2), xlabel="interaction, by strength", ylabel="strength / strongest"
+    )
+    ax.legend()
+    return figure
+
+
+def conditions(table: pd.DataFrame) -> Figure:
+    """The three conditions for sparsity (Appendix B): strength by order, mean output by number of variables shown.
+
+    table: epoch, m, strength_share (of order m), output (mean v - v(0) with m variables, over |v(N) - v(0)|), low, high.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 2.9))
+    epochs = table.epoch.unique()
+    for epoch, shade in zip(epochs, sns.color_palette("viridis", len(epochs))):
+        own = table[table.epoch == epoch]
+        label = "untrained" if epoch == 0 else f"epoch {epoch:g}"
+        left.plot(own.m[1:], own.strength_share[1:], "o-", markersize=3, color=shade, label=label)
+        right.plot(own.m, own.output, "o-", markersize=3, color=shade, label=label)
+        right.fill_between(own.m, own.low, own.high, color=shade, alpha=0.12, linewidth=0)
+    left.set(xlabel="order", ylabel="share of all strength", title="1: orders are limited")
+    right.set(
+        xlabel="variables not masked", ylabel="mean output, relative", title="2, 3: the mean output grows steadily"
+    )
+    left.legend()
+    return figure
+
+
+# pieces of figures
+def _picture_with_cells(ax, picture, cells, grid, numbered=False):
+    height, width = picture.shape[:2]
+    ax.imshow(picture, cmap=None if picture.ndim == 3 else "gray", interpolation="nearest")
+    position = cell_map(height, width, grid)
+    for number, cell in enumerate(cells):
+        rows, columns = np.nonzero(position == cell)
+        corner, size = (columns.min() - 0.5, rows.min() - 0.5), (np.ptp(columns) + 1, np.ptp(rows) + 1)
+        ax.add_patch(Rectangle(corner, *size, fill=False, edgecolor="#35c46a", linewidth=1.2))
+        if numbered:
+            middle = (corner[0] + size[0] / 2, corner[1] + size[1] / 2)
+            ax.annotate(number, middle, color="#35c46a", ha="center", va="center", fontsize=8, fontweight="bold")
+    ax.axis("off")
+
+
+def _order_bars(ax, table, part):
+    for sign in "+-":
+        own = table[table.sign == sign]
+        ax.bar(own.order, own.total, color=COLOURS["non-generalizable"], width=0.8)
+        ax.bar(own.order, own[part], color=COLOURS["generalizable"], width=0.8)
+    ax.axhline(0, color="black", linewidth=0.8)
+    ax.set_xticks(own.order[::3])
+    ax.grid(axis="x", visible=False)
+
+
+def _order_legend(figure):
+    names = ["generalizable", "non-generalizable"]
+    patches = [Rectangle((0, 0), 1, 1, color=COLOURS[name]) for name in names]
+    figure.legend(patches, names, loc="outside lower center", ncols=2)
+
+
+def _legend_of(ax, roles, labels, **options):
+    ax.legend([Rectangle((0, 0), 1, 1, color=COLOURS[role]) for role in roles], labels, **options)
+
+
+def _curves(ax, curves, name):
+    for role, style in zip(curves.role.unique(), ["-", "--", "-.", ":"] * len(curves)):
+        own = curves[curves.role == role]
+        ax.plot(own.epoch, own[name], color=COLOURS["target"], linestyle=style, label=role)
+        if f"{name}_low95" in own:
+            ax.fill_between(own.epoch, own[f"{name}_low95"], own[f"{name}_high95"], color=COLOURS["target"], alpha=0.13)
+        if f"{name}_chance" in own:
+            label = "by chance" if role == curves.role.iloc[0] else None
+            ax.plot(
+                own.epoch, own[f"{name}_chance"], color=COLOURS["chance"], linestyle=style, linewidth=1, label=label
+            )
+    _epoch_axis(ax, curves.epoch.unique())
+
+
+def _phase_spans(ax, boundaries, last):
+    """Dashed lines at the boundaries of the phases, their intervals shaded."""
+    for name, colour in (("t1", COLOURS["generalizable"]), ("t2", COLOURS["test"])):
+        if np.isfinite(boundaries[name]):
+            ax.axvline(boundaries[name], color=colour, linestyle="--", linewidth=1)
+            ax.annotate(name, (boundaries[name], 1), xycoords=("data", "axes fraction"), fontsize=7, color=colour)
+        start, stop = boundaries[f"{name}_low"], min(boundaries[f"{name}_high"], last)
+        if np.isfinite(start) and start < stop:
+            ax.axvspan(start, stop, color=colour, alpha=0.08, linewidth=0)
+
+
+def _epoch_axis(ax, epochs):
+    """Epochs on a symmetric log scale: the untrained network at 0, fractions of an epoch spread out."""
+    ax.set_xscale("symlog", linthresh=0.5, linscale=0.5)
+    ax.set_xlim(0, max(epochs))
+    ticks = [tick for tick in (0, 1, 4, 16, 64, 256) if tick <= max(epochs)]
+    ax.set_xticks(ticks, [str(tick) for tick in ticks])
+    ax.minorticks_off()
+    ax.set_xlabel("epoch")

@@ -1,0 +1,88 @@
+"""The embedded data, the split and the samples."""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from symgen import Study, datasets, pipeline
+
+DATA = Path(__file__).parents[1] / "data"
+
+
+@pytest.fixture
+def study(tiny):
+    return Study.load("fashion-vgg", tiny)
+
+
+def test_the_embedded_images_are_balanced_and_checked():
+    data = datasets.load_dataset("fashion-mnist-6k", DATA)
+    assert data.pixels.shape == (6000, 3, 28, 28) and data.pixels.dtype == torch.uint8
+    assert torch.bincount(data.labels).tolist() == [600] * 10 and len(data.classes) == 10
+    assert (DATA / "fashion_mnist_6k.npz").stat().st_size < 4e6
+    inputs = data.inputs([0, 1], pad=1)
+    assert inputs.shape == (2, 3, 30, 30) and inputs.dtype == torch.float32
+    brightness = data.pixels[:, 0].float() / 255
+    assert brightness.mean().item() == pytest.approx(data.mean, abs=5e-3)
+    assert brightness.std().item() == pytest.approx(data.std, abs=5e-3)
+
+
+def test_the_embedded_images_are_made_again_byte_for_byte(tmp_path):
+    official = Path("/usr/share/datasets/fashion-mnist")
+    if not official.is_dir():
+        pytest.skip("Debian's package dataset-fashion-mnist is not installed")
+    import subprocess
+    import sys
+
+    made = tmp_path / "again.npz"
+    subprocess.run([sys.executable, DATA / "make_fashion_mnist_6k.py", official, made], check=True)
+    assert hashlib.sha256(made.read_bytes()).hexdigest() == datasets.FASHION_MNIST_6K_SHA256
+
+
+def test_missing_and_damaged_data_say_which_file_and_where(tmp_path):
+    with pytest.raises(
+        ValueError, match=r"missing data: fashion_mnist_6k.npz was looked for in .*comes with the project"
+    ):
+        datasets.load_dataset("fashion-mnist-6k", tmp_path)
+    shutil.copy(DATA / "fashion_mnist_6k.npz", tmp_path)
+    with open(tmp_path / "fashion_mnist_6k.npz", "r+b") as opened:
+        opened.seek(1000)
+        opened.write(b"!")
+    with pytest.raises(ValueError, match=r"damaged data: fashion_mnist_6k.npz"):
+        datasets.load_dataset("fashion-mnist-6k", tmp_path)
+    with pytest.raises(ValueError, match="dataset = 'mnist'; expected one of fashion-mnist-6k"):
+        datasets.load_dataset("mnist", tmp_path)
+
+
+def test_parts_are_disjoint_balanced_and_of_the_size_asked_for(study):
+    split = pipeline.ensure_split(study)
+    assert split.image.is_unique and len(split) == 6000
+    sizes = split.part.value_counts()
+    assert {name: sizes[name] for name in ("A", "B", "B-validation", "C", "C-validation", "D")} == {
+        "A": 100, "B": 100, "B-validation": 50, "C": 100, "C-validation": 50, "D": 100,
+    }  # fmt: skip
+    counts = split[split.part != "unused"].groupby(["part", "label"]).size().unstack()
+    assert (counts.max(axis=1) - counts.min(axis=1) == 0).all()
+
+
+def test_another_seed_deals_other_images(study):
+    first, second = pipeline.ensure_split(study), pipeline.ensure_split(study.replace(split_seed=7))
+    assert (first.part != second.part).mean() > 0.01
+
+
+def test_parts_larger_than_the_data_are_refused(study):
+    with pytest.raises(ValueError, match="the parts take 6400 images, fashion-mnist-6k has 6000"):
+        pipeline.ensure_split(study.replace(test_size=6000))
+
+
+def test_samples_come_from_a_and_d_by_class_with_their_own_variables(study):
+    samples, split = pipeline.ensure_samples(study), pipeline.ensure_split(study).set_index("image")
+    for of, part in (("training", "A"), ("testing", "D")):
+        own = samples[samples.of == of]
+        assert (split.part[own.image] == part).all() and (split.label[own.image].to_numpy() == own.label).all()
+        assert own.label.value_counts().tolist() == [2, 2, 2]
+    cells = pipeline.cells_of(samples)
+    assert cells.shape == (12, 5) and len({tuple(own) for own in cells}) > 6
+    with pytest.raises(ValueError, match=r"explain_per_class = 99; part A holds 10"):
+        pipeline.ensure_samples(study.replace(explain_per_class=99))

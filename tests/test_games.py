@@ -1,0 +1,193 @@
+"""Masked values against a plain loop, on networks of several shapes, and every way to ask for something impossible."""
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from symgen import ImageGame, games, log_odds, models
+from symgen.variables import cell_map, draw_cells
+from torch import nn
+
+
+class Reshaping(nn.Module):
+    """Flattens with view (refuses channels-last) and remembers its batch size before the cut."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.relu, self.head = nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(inplace=True), nn.Linear(4 * 100, 5)
+
+    def forward(self, x):
+        batch = x.shape[0]
+        return self.head(self.relu(self.conv(x)).view(batch, -1))
+
+
+class Skipping(nn.Module):
+    """Something goes around the cut."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.relu, self.head = nn.Conv2d(3, 3, 3, padding=1), nn.ReLU(), nn.Linear(3, 4)
+
+    def forward(self, x):
+        return self.head((x + self.relu(self.inner(x))).mean(dim=(2, 3)))
+
+
+class Broken(nn.Module):
+    def __init__(self, output):
+        super().__init__()
+        self.conv, self.output = nn.Conv2d(3, 2, 1), output
+
+    def forward(self, x):
+        return self.output(self.conv(x))
+
+
+def plain_loop(model, split_at, x, label, cells, grid, baseline):
+    """One masked map after the other, each through the whole network."""
+    values = []
+    for subset in range(2 ** len(cells)):
+        seen = []
+
+        def mask(module, inputs, output):
+            seen.append(1)
+            if len(seen) > 1:
+                return output
+            output = output.clone()
+            position = torch.as_tensor(cell_map(*output.shape[-2:], grid))
+            for i, cell in enumerate(cells):
+                if not subset >> i & 1:
+                    output[:, :, position == cell] = baseline[:, position == cell]
+            return output
+
+        handle = model.get_submodule(split_at).register_forward_hook(mask)
+        with torch.no_grad():
+            z = model.eval()(x[None]).double()[0]
+        handle.remove()
+        others = torch.cat([z[:label], z[label + 1 :]])
+        values.append(float(z[label] - torch.logsumexp(others, 0)))
+    return np.array(values)
+
+
+@pytest.mark.parametrize(
+    ("model", "split_at"),
+    [
+        (lambda: torchvision.models.vgg11(num_classes=4), "features.1"),
+        (lambda: torchvision.models.resnet18(num_classes=4), "relu"),
+        (lambda: torchvision.models.resnet18(num_classes=4), "layer1.0.relu"),
+        (Reshaping, "relu"),
+        (Skipping, "relu"),
+    ],
+    ids=["vgg", "resnet", "shared relu inside a skip", "view and fixed batch", "skip around the cut"],
+)
+def test_values_are_those_of_a_plain_loop(model, split_at):
+    torch.manual_seed(0)
+    network = model()
+    size = 10 if isinstance(network, Reshaping) else 40
+    x, cells, labels = torch.rand(2, 3, size, size), np.array([[0, 3, 7], [2, 12, 24]]), np.array([1, 3])
+    game = ImageGame(network, split_at)
+    game.baseline = game.mean_map(x)
+    together = game.values(x, labels, cells)
+    for i in range(2):
+        expected = plain_loop(network, split_at, x[i], labels[i], cells[i], 5, game.baseline)
+        assert expected.std() > 0
+        np.testing.assert_allclose(together[i], expected, atol=2e-6)
+        np.testing.assert_allclose(game.values(x[i], int(labels[i]), cells[i]), expected, atol=2e-6)
+
+
+def test_only_the_chosen_cells_are_masked_and_bit_i_is_the_ith_cell():
+    network = Broken(lambda z: torch.cat([z.mean(dim=(2, 3)), z.new_zeros(len(z), 1)], dim=1))
+    nn.init.constant_(network.conv.weight, 1 / 3)
+    nn.init.zeros_(network.conv.bias)
+    game = ImageGame(network, "conv", grid=2)
+    x = torch.zeros(3, 2, 2)
+    x[:, 0, 1] = 4.0  # only cell 1 holds anything
+    v = game.values(x, 2, [1, 3])
+    assert v[0] == v[2] and v[1] == v[3] and v[0] != v[1]  # variable 0 (cell 1) matters, variable 1 (cell 3) does not
+    v = game.values(x, 2, [3, 1])
+    assert v[0] == v[1] and v[2] == v[3] and v[0] != v[2]
+
+
+def test_log_odds_do_not_overflow_where_the_network_is_sure():
+    z = torch.tensor([[500.0, 0.0], [-500.0, 0.0]])
+    assert log_odds(z, torch.tensor([0, 0])).tolist() == [500.0, -500.0]
+    p = torch.softmax(torch.tensor([1.0, 2.0, 0.5]), 0)
+    assert log_odds(torch.tensor([1.0, 2.0, 0.5]), torch.tensor(1)).item() == pytest.approx(
+        (p[1] / (1 - p[1])).log().item()
+    )
+
+
+def test_memory_that_runs_out_halves_the_chunks(monkeypatch):
+    network = models.build_model("small-vgg", 10, seed=1).eval()
+    x, cells = torch.rand(3, 30, 30), [1, 2, 3, 4, 5, 6]
+    expected = ImageGame(network, "features.1").values(x, 0, cells)
+    embedding = torch.nn.functional.embedding
+
+    def small_memory(index, rows):
+        if len(index) > 9:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return embedding(index, rows)
+
+    monkeypatch.setattr(games.functional, "embedding", small_memory)
+    np.testing.assert_allclose(ImageGame(network, "features.1").values(x, 0, cells), expected, atol=1e-6)
+
+
+def test_the_model_is_left_as_it_was():
+    network = models.build_model("small-vgg", 10, seed=1)
+    network.train()
+    network.features[3].eval()
+    before = {name: p.clone() for name, p in network.state_dict().items()}
+    ImageGame(network, "features.1").values(torch.rand(3, 30, 30), 0, [1, 2])
+    assert network.training and not network.features[3].training and network.features[0].training
+    assert all(torch.equal(before[name], p) for name, p in network.state_dict().items())
+    assert not network.features[1]._forward_hooks
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"split_at": "feature.1"}, "'feature.1' is no submodule of VGG; the nearest is 'features.1'"),
+        ({"split_at": "classifier"}, r"expected a map \(batch, channel, height, width\)"),
+        ({"split_at": "never"}, "never run"),
+        ({"label": 10}, "label = 10; expected 0 to 9"),
+        ({"label": -1}, "label = -1"),
+        ({"variables": [1, 2, 2]}, "cell 2 more than once"),
+        ({"variables": [1, 25]}, "cell 25; expected 0 to 24"),
+        ({"variables": [0.5, 1.0]}, "expected a list of cell numbers"),
+        ({"variables": list(range(21)), "grid": 5}, "n = 21 variables; expected 1 to 20"),
+        ({"x": torch.rand(30, 30)}, r"x has shape \(30, 30\)"),
+        ({"grid": 31}, "grid = 31 on a feature map of 30 x 30"),
+        ({"baseline": torch.zeros(5, 30, 30)}, r"baseline has shape \(5, 30, 30\)"),
+        ({"x": torch.full((3, 30, 30), torch.nan)}, r"NaN or infinite values for sample\(s\) \[0\]"),
+        ({"x": torch.rand(2, 3, 30, 30)}, "expected as many"),
+    ],
+)
+def test_what_does_not_fit_is_said_in_one_line(change, message):
+    network = models.build_model("small-vgg", 10, seed=1)
+    network.never = nn.ReLU()
+    given = {"split_at": "features.1", "grid": 5, "baseline": None, "x": torch.rand(3, 30, 30), "label": 0}
+    given |= {"variables": [1, 2, 3]} | change
+    if given["x"].ndim == 4:
+        given |= {"label": [0], "variables": [[1, 2, 3]]}
+    with pytest.raises(ValueError, match=message) as caught:
+        game = ImageGame(network, given["split_at"], given["grid"], given["baseline"])
+        game.values(given["x"], given["label"], given["variables"])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("output", [lambda z: z.mean(dim=(2, 3))[:, :1], lambda z: z.mean(), lambda z: z])
+def test_a_model_without_logits_of_two_labels(output):
+    with pytest.raises(ValueError, match=r"expected \(batch, label\) logits"):
+        ImageGame(Broken(output), "conv").values(torch.rand(3, 10, 10), 0, [1, 2])
+
+
+def test_drawing_cells(rng):
+    drawn = np.stack([draw_cells(10, 5, rng) for _ in range(300)])
+    assert (np.diff(drawn) > 0).all() and drawn.min() == 0 and drawn.max() == 24
+    assert np.bincount(drawn.ravel()).std() < 20  # each cell about as often as another
+    with pytest.raises(ValueError, match="at most 4"):
+        draw_cells(5, 2, rng)
+
+
+def test_cells_share_a_map_out_evenly():
+    sizes = np.bincount(cell_map(13, 13, 5).ravel())
+    assert len(sizes) == 25 and sizes.min() == 4 and sizes.max() == 9
+    assert (np.bincount(cell_map(30, 30, 5).ravel()) == 36).all()

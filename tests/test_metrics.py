@@ -1,0 +1,120 @@
+"""Metrics on examples worked by hand, and the laws they obey."""
+
+import numpy as np
+import pytest
+from symgen import effective_number, generalizable, generalization_ratio, jaccard, removed_value, salient, similarity
+from symgen import strength_by_order
+from symgen.metrics import derangements, newly_learned, normalized
+
+
+def effects(**values):
+    """Effects of three variables: and_3=2.0 is an AND of variables 0 and 1 with effect 2."""
+    result = np.zeros((2, 8))
+    for name, value in values.items():
+        kind, subset = name.split("_")
+        result[("and", "or").index(kind), int(subset)] = value
+    return result
+
+
+def test_salience_is_relative_to_the_strongest_of_both_kinds():
+    own = effects(and_1=10.0, and_3=0.4, or_3=-0.6, or_7=0.5)
+    assert np.argwhere(salient(own)).tolist() == [
+        [0, 1],
+        [1, 3],
+    ]  # the threshold is 0.5, and not above it is not salient
+    assert salient(own, strongest=1).sum() == 1 and salient(own, strongest=100).sum() == 4
+    assert salient(own, tau=0.45).sum() == 3
+    assert not salient(np.zeros((2, 8))).any() and not salient(np.zeros((2, 8)), strongest=3).any()
+
+
+def test_generalizable_needs_the_same_interaction_salient_and_of_the_same_sign():
+    own = effects(and_1=1.0, and_3=1.0, or_3=-1.0, or_7=1.0)
+    base = effects(and_1=5.0, and_3=-5.0, or_3=-5.0, or_7=0.1)[None]  # same; other sign; same; not salient
+    assert np.argwhere(generalizable(own, base)).tolist() == [[0, 1], [1, 3]]
+
+
+def test_several_baselines_count_by_any_majority_or_all():
+    own = effects(and_1=1.0, and_2=1.0, and_3=1.0, and_4=1.0)
+    bases = np.stack([effects(and_1=1.0, and_2=1.0, and_3=1.0), effects(and_1=1.0, and_2=1.0), effects(and_1=1.0)])
+    count = {how: generalizable(own, bases, combine=how).sum() for how in ("any", "majority", "all")}
+    assert count == {"any": 3, "majority": 2, "all": 1}
+    assert generalizable(own, bases[:2], combine="majority").sum() == 2  # half is no majority
+    with pytest.raises(ValueError, match="combine = 'most'"):
+        generalizable(own, bases, combine="most")
+
+
+def test_similarity_is_the_smaller_over_the_larger_where_signs_agree():
+    own = effects(and_1=1.0, and_2=-4.0, and_3=1.0)
+    bases = np.stack([effects(and_1=4.0, and_2=-1.0, and_3=-1.0), effects(and_1=2.0)])
+    graded = similarity(own, bases)
+    assert graded[0, 1] == 0.5 and graded[0, 2] == 0.25 and graded[0, 3] == 0
+    assert similarity(own, bases, combine="all")[0, 1] == 0.25
+    assert np.isfinite(graded).all()  # 0 over 0 is 0
+
+
+def test_strength_by_order_keeps_signs_apart():
+    own = effects(and_1=1.0, and_3=2.0, or_3=-3.0, or_7=4.0)
+    strength = strength_by_order(own)
+    assert strength.tolist() == [[0, 1, 2, 4], [0, 0, -3, 0]]
+    halved = strength_by_order(own, 0.5)
+    assert np.array_equal(halved, strength / 2)
+
+
+def test_h_is_a_ratio_of_sums_over_samples():
+    total = strength_by_order(np.stack([effects(and_1=1.0, and_7=1.0), effects(and_1=-3.0)]))
+    gen = strength_by_order(np.stack([effects(and_1=1.0), effects()]))
+    assert generalization_ratio(gen, total) == pytest.approx(1 / 5)  # the mean of ratios would be 1/4
+    assert generalization_ratio(gen, total, (1, 2)) == pytest.approx(1 / 4)
+    assert generalization_ratio(gen, total, (3, 4, 5)) == 0  # one sample has none of order 3; orders above n are empty
+
+
+def test_an_order_with_nothing_salient_is_not_a_number():
+    total = strength_by_order(np.stack([effects(and_1=1.0)]))
+    assert np.isnan(generalization_ratio(total, total, (2,)))
+
+
+def test_the_effective_number_counts_the_strongest_that_hold_80_percent():
+    own = effects(and_1=5.0, and_2=-3.0, and_3=2.0, or_3=1.0)
+    assert effective_number(own) == 3  # 5 + 3 of 10, and the one OR
+    assert effective_number(effects(and_1=1.0, and_2=1.0, and_3=1.0, and_4=1.0, and_5=1.0)) == 4
+    assert effective_number(np.zeros((2, 8))) == 0
+
+
+def test_jaccard_of_distributions():
+    a, b = np.array([[1.0, 2.0], [0.0, -1.0]]), np.array([[2.0, 2.0], [0.0, 0.0]])
+    assert jaccard(a, b) == pytest.approx(3 / 5) and jaccard(a, a) == 1
+    assert np.isnan(jaccard(a * 0, a * 0))
+
+
+def test_removal_subtracts_what_is_triggered_on_the_full_input():
+    own = effects(and_1=1.0, or_3=-2.0, and_7=4.0)
+    assert removed_value(np.array(5.0), own, own < 0) == 7.0
+    assert removed_value(np.array(5.0), own, np.zeros((2, 8), bool)) == 5.0
+
+
+def test_newly_learned_is_growth_in_strength():
+    path = np.stack([effects(and_1=1.0, and_2=2.0), effects(and_1=-3.0, and_2=1.0)])
+    assert newly_learned(path)[1].sum() == 2 and not newly_learned(path)[0].any()
+
+
+def test_normalisation_makes_h_of_the_graded_measure_free_of_scale(rng):
+    own, base = rng.normal(size=(4, 2, 8)), rng.normal(size=(1, 4, 2, 8))
+    v, base_v = rng.normal(size=(4, 8)), rng.normal(size=(1, 4, 8))
+    graded = similarity(normalized(own, v), normalized(base, base_v))
+    scaled = similarity(normalized(10 * own, 10 * v), normalized(base, base_v))
+    np.testing.assert_allclose(graded, scaled)
+
+
+def test_derangements_move_every_sample(rng):
+    drawn = derangements(5, 20, rng)
+    assert (drawn != np.arange(5)).all() and (np.sort(drawn) == np.arange(5)).all()
+    with pytest.raises(ValueError, match="at least two"):
+        derangements(1, 1, rng)
+
+
+def test_metrics_do_not_care_about_the_names_of_the_variables(rng):
+    own, base = rng.normal(size=(3, 2, 16)), rng.normal(size=(2, 3, 2, 16))
+    swapped = [s & ~0b101 | (s & 1) << 2 | s >> 2 & 1 for s in range(16)]  # variables 0 and 2 change places
+    gen, moved = generalizable(own, base), generalizable(own[..., swapped], base[..., swapped])
+    assert np.array_equal(gen[..., swapped], moved)
+    np.testing.assert_allclose(strength_by_order(own, gen), strength_by_order(own[..., swapped], moved))

@@ -1,0 +1,119 @@
+"""Every notebook runs end to end on a tiny study; the runner refuses what a notebook does not know."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from symgen import runner
+from symgen.__main__ import main
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+NAMES = sorted(path.stem for path in NOTEBOOKS.glob("[0-9]*.ipynb") if ".failed" not in path.name)
+
+
+def cells(path, kind="code"):
+    return [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == kind]
+
+
+def printed(path):
+    return "".join(
+        "".join(out.get("text", ""))
+        for cell in cells(path)
+        for out in cell["outputs"]
+        if out["output_type"] == "stream"
+    )
+
+
+@pytest.fixture(scope="module")
+def shared_runs(tmp_path_factory):
+    return tmp_path_factory.mktemp("study")
+
+
+@pytest.mark.xdist_group("notebooks")
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_runs_end_to_end(name, tiny, shared_runs, tmp_path):
+    before = (NOTEBOOKS / f"{name}.ipynb").read_bytes()
+    tiny |= {"runs_root": str(shared_runs / "runs"), "n_variables": 6}
+    parameters = {"overrides": tiny} | ({"epochs": 1} if name.startswith("00") else {})
+    output = runner.execute(name, parameters, tmp_path / "out.ipynb")
+    errors = [out for cell in cells(output) for out in cell["outputs"] if out["output_type"] == "error"]
+    warned = [out for cell in cells(output) for out in cell["outputs"] if out.get("name") == "stderr"]
+    assert not errors and all("epoch" in "".join(out["text"]) for out in warned)  # progress of what was computed
+    assert printed(output)
+    figures = {path.stem: path for path in (tmp_path / "figures").rglob("*.png")}
+    assert figures or name.startswith("00_nothing")
+    assert all(path.with_suffix(".csv").stat().st_size > 20 for path in figures.values())
+    assert (NOTEBOOKS / f"{name}.ipynb").read_bytes() == before  # overrides leave the committed notebook alone
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_is_made_for_reading(name):
+    path = NOTEBOOKS / f"{name}.ipynb"
+    opening = "".join(cells(path, "markdown")[0]["source"])
+    assert all(f"**{word}" in opening for word in ("Question", "Reads", "Writes", "Time"))
+    assert set(runner.declared_parameters(path)) >= {"study", "overrides"}
+    for cell in cells(path):
+        assert len([line for line in cell["source"] if line.strip()]) <= 22
+    assert any("What this shows" in "".join(cell["source"]) for cell in cells(path, "markdown"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_committed_notebook_holds_clean_outputs(name):
+    path = NOTEBOOKS / f"{name}.ipynb"
+    outputs = [out for cell in cells(path) for out in cell["outputs"]]
+    assert outputs and path.stat().st_size < 500_000
+    assert not [out for out in outputs if out["output_type"] == "error" or out.get("name") == "stderr"]
+    assert str(Path.home()) not in path.read_text() and str(NOTEBOOKS.parent) not in path.read_text()
+
+
+def test_the_runner_refuses_an_unknown_parameter(tmp_path):
+    with pytest.raises(ValueError, match="has no parameter 'studdy'; did you mean 'study'"):
+        runner.execute("01_data_split", {"studdy": "fashion-vgg"}, tmp_path / "out.ipynb")
+    with pytest.raises(ValueError, match="no notebook named '05_three_phases'; did you mean '05_three_phase_dynamics'"):
+        runner.notebook_path("05_three_phases")
+
+
+def test_a_mistake_shows_one_line_in_the_notebook_and_on_the_command_line(tmp_path):
+    from papermill.exceptions import PapermillExecutionError
+
+    with pytest.raises(PapermillExecutionError):
+        runner.execute("01_data_split", {"overrides": {"epoch": 3}}, tmp_path / "out.ipynb")
+    assert not (tmp_path / "out.ipynb").exists()
+    (error,) = [
+        out for cell in cells(tmp_path / "out.failed.ipynb") for out in cell["outputs"] if out["output_type"] == "error"
+    ]
+    assert error["traceback"] == ["InputError: overrides: unknown setting 'epoch'; did you mean 'epochs'?"]
+    command = [sys.executable, "-m", "symgen", "train", "fashion-vg", "target-1"]
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=NOTEBOOKS.parent)
+    assert ran.returncode == 1 and ran.stdout == ""
+    assert ran.stderr == "error: no study named 'fashion-vg'; did you mean 'fashion-vgg'?; there are: fashion-vgg\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "fashion-vgg", "teacher-1"], "role 'teacher-1'; expected <family>-<seed>"),
+        (["extract", "fashion-vgg", "target-11", "--overrides", "{epoch: 3}"], "did you mean 'epochs'?"),
+        (["notebook", "5_three"], "no notebook named '5_three'"),
+    ],
+)
+def test_the_command_line_says_what_is_wrong(arguments, message, capsys):
+    assert main(arguments) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_the_units_run_without_papermill_or_snakemake(tmp_path, tiny):
+    """Training and extraction must work where only the numerical packages are installed."""
+    code = (
+        "import sys; sys.modules.update(dict.fromkeys(['papermill', 'snakemake', 'jupyterlab']));"
+        "from symgen.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    )
+    for command in ("train", "extract"):
+        arguments = [command, "fashion-vgg", "baseline-93", "--overrides", json.dumps(tiny)]
+        ran = subprocess.run(
+            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=NOTEBOOKS.parent
+        )
+        assert ran.returncode == 0, ran.stderr
+    assert "baseline-93 best: 12 samples" in ran.stdout

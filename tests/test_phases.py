@@ -1,0 +1,65 @@
+"""The phase detector: finds planted phases, and finds none in noise."""
+
+import numpy as np
+import pytest
+from symgen import find_phases
+from symgen.intervals import bootstrap_weights, interval
+
+EPOCHS = np.array([0.0, 1, 2, 4, 8, 16])
+
+
+def planted(h, rng, n_samples=40, noise=0.02):
+    """Per-sample strengths whose ratio is h at each checkpoint."""
+    total = np.full((len(h), n_samples), 10.0)
+    return total * np.asarray(h)[:, None] + rng.normal(0, noise * 10, total.shape), total
+
+
+def constant(values, n_samples=40):
+    return np.repeat(np.asarray(values, float)[:, None], n_samples, axis=1)
+
+
+def test_three_planted_phases(rng):
+    gen, total = planted([0.2, 0.5, 0.8, 0.7, 0.6, 0.5], rng)
+    found = find_phases(EPOCHS, gen, total, constant([0, 3, 3, 2, 1, 1]), constant([0, 1, 1, 1, 2, 3]))
+    assert found.n_phases == 3 and found.t1 == 2 and found.t2 == 8
+    assert found.rise == pytest.approx(0.6, abs=0.02) and found.fall == pytest.approx(0.3, abs=0.02)
+    assert found.t1_interval == (2, 2) and found.t2_interval == (8, 8)
+
+
+def test_r_moves_the_onset_of_the_third_phase(rng):
+    gen, total = planted([0.2, 0.5, 0.8, 0.7, 0.6, 0.5], rng)
+    learned = constant([0, 3, 3, 2, 1, 1]), constant([0, 1, 1, 1, 2, 3])
+    assert find_phases(EPOCHS, gen, total, *learned, r=3).t2 == 4
+    never = find_phases(EPOCHS, gen, total, *learned, r=0.1)
+    assert np.isinf(never.t2) and never.n_phases == 2 and "never" in str(never)
+
+
+def test_a_network_whose_h_only_rises_has_one_phase(rng):
+    gen, total = planted([0.2, 0.4, 0.5, 0.6, 0.7, 0.8], rng)
+    found = find_phases(EPOCHS, gen, total, constant(np.ones(6)), constant(np.ones(6) * 2))
+    assert found.n_phases == 1 and found.t1 == 16 and np.isinf(found.t2)
+
+
+def test_noise_has_no_phases():
+    """H that is flat but noisy always has a largest value; over many networks it must hardly ever count as a peak."""
+    verdicts = []
+    for seed in range(40):
+        gen, total = planted([0.3] * 6, np.random.default_rng(seed), noise=0.3)
+        learned = np.random.default_rng(seed + 1000).uniform(0, 1, (2, 6, 40))
+        verdicts.append(find_phases(EPOCHS, gen, total, *learned, draws=200).n_phases)
+    assert np.mean(np.array(verdicts) >= 2) <= 0.05
+
+
+def test_bootstrap_intervals_cover_what_they_should():
+    """The interval of a mean covers the true mean in about 95 % of repetitions."""
+    covered = []
+    for seed in range(300):
+        sample = np.random.default_rng(seed).exponential(size=60)
+        low, high = interval(bootstrap_weights(60, 400, seed) @ sample / 60)
+        covered.append(low <= 1 <= high)
+    assert 0.88 <= np.mean(covered) <= 0.985
+
+
+def test_draws_without_a_value_are_left_out_and_none_at_all_is_nan():
+    assert interval(np.array([1.0, np.nan, 1.0])).tolist() == [1, 1]
+    assert np.isnan(interval(np.array([np.nan, np.nan]))).all()

@@ -1,0 +1,99 @@
+"""The pipeline end to end on a tiny study: what is there is kept, what is not is computed, the same again."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from symgen import Study, analysis, layout, pipeline, reconstruct
+
+
+@pytest.fixture
+def study(tiny):
+    return Study.load("fashion-vgg", tiny)
+
+
+def modified(study):
+    return {path: path.stat().st_mtime_ns for path in study.runs_dir.rglob("*") if path.is_file()}
+
+
+def test_training_keeps_its_checkpoints_and_curves(study):
+    trained = pipeline.ensure_training(study, "target-91")
+    assert trained.curves.epoch.tolist() == [0, 0.5, 1, 2]
+    first, last = (next(trained.model(epoch).parameters()) for epoch in (0.0, 2.0))
+    assert not np.array_equal(first.detach(), last.detach())
+    with pytest.raises(ValueError, match="has no checkpoint 3; there are: 0.0, 0.5, 1.0, 2.0"):
+        trained.model(3)
+    base = pipeline.ensure_training(study, "baseline-93")
+    assert base.best == base.curves.epoch[base.curves.validation_loss.idxmin()]
+
+
+def test_the_best_baseline_is_the_one_of_lowest_validation_loss(study):
+    from symgen import datasets, training
+
+    base = pipeline.ensure_training(study, "baseline-93")
+    split, data = pipeline.ensure_split(study), datasets.load_dataset(study.dataset, study.data_dir)
+    index = split.image[split.part == "B-validation"].to_numpy()
+    loss, _ = training.evaluate(base.model("best"), data.inputs(index, study.pad), data.labels[index])
+    assert loss == pytest.approx(base.curves.validation_loss.min(), abs=1e-9)
+
+
+def test_interactions_rebuild_v_and_stay_in_the_noise_bound(study):
+    found = pipeline.ensure_interactions(study, "target-91", 2.0)
+    v, effects, noise = (found[name].to_numpy() for name in ("v", "effects", "noise"))
+    assert effects.shape == (12, 2, 32) and v.shape == (12, 32)
+    model = reconstruct(effects[:, 0], effects[:, 1], found.bias.to_numpy())
+    np.testing.assert_allclose(model + noise, v, rtol=0, atol=1e-9 * np.abs(v).max())
+    bound = study.noise_bound * np.abs(v[:, -1] - v[:, 0])
+    assert (np.abs(noise).max(axis=1) <= bound * (1 + 1e-9)).all()
+    assert (effects[:, :, 0] == 0).all() and found.gap.max() <= study.tol
+
+
+def test_nothing_is_computed_twice_and_a_killed_run_ends_with_the_same(study):
+    first = pipeline.load_judged(study, "target-91")
+    before = modified(study)
+    pipeline.load_judged(study, "target-91")
+    assert modified(study) == before
+    # a run that was killed: the curves (written last) and one set of interactions are missing, another is cut short
+    layout.curves_path(study, "target-91").unlink()
+    layout.interactions_path(study, "target-91", 1.0).unlink()
+    damaged = layout.interactions_path(study, "target-91", 2.0)
+    damaged.write_bytes(damaged.read_bytes()[:1000])
+    again = pipeline.load_judged(study, "target-91")
+    for name in ("v", "effects", "salient", "generalizable", "chance", "graded"):
+        assert np.array_equal(getattr(first, name), getattr(again, name)), name
+    pd.testing.assert_frame_equal(analysis.dynamics_table(first, study), analysis.dynamics_table(again, study))
+
+
+def test_a_network_judged_by_itself_generalizes_wholly(study):
+    own = pipeline.ensure_interactions(study, "target-91", 2.0)
+    v, effects = own.v.to_numpy(), own.effects.to_numpy()
+    of = pipeline.ensure_samples(study).of.to_numpy()
+    judged = analysis.judge([2.0], of, v[None], effects[None], v[None], effects[None])
+    table = analysis.dynamics_table(judged, study)
+    assert table.H[0] == pytest.approx(1) and table.H_chance[0] < 0.9
+    np.testing.assert_allclose(judged.graded, judged.salient)  # each effect is its own equal
+
+
+def test_ratios_agree_with_the_metrics_and_lie_in_their_intervals(study):
+    from symgen import generalization_ratio, strength_by_order
+
+    judged = pipeline.load_judged(study, "target-91")
+    table = analysis.ratio_table(judged, 2.0, study).set_index(["samples", "quantity"])
+    gen = strength_by_order(judged.effects[-1], judged.generalizable[-1])
+    total = strength_by_order(judged.effects[-1], judged.salient[-1])
+    assert table.value["all", "H"] == pytest.approx(generalization_ratio(gen, total))
+    assert table.value["all", "H_low"] == pytest.approx(generalization_ratio(gen, total, (1, 2)))
+    assert np.isnan(table.value["all", "H_high"])  # n = 5: there is no order 6
+    known = table.dropna()
+    assert ((known.low <= known.value + 1e-9) & (known.value <= known.high + 1e-9)).all()
+    assert table.value["all", "H"] == pytest.approx(analysis.dynamics_table(judged, study).H.iloc[-1])
+    orders = analysis.order_table(judged, 2.0)
+    assert orders.generalizable.abs().sum() / orders.total.abs().sum() == pytest.approx(table.value["all", "H"])
+
+
+def test_an_unknown_checkpoint_or_role_is_refused(study):
+    with pytest.raises(ValueError, match="target-91 has no checkpoint 7"):
+        pipeline.ensure_interactions(study, "target-91", 7)
+    with pytest.raises(ValueError, match="expected <family>-<seed>"):
+        pipeline.ensure_training(study, "teacher")
+    with pytest.raises(ValueError, match="split_at = 'feature' is no submodule"):
+        pipeline.ensure_interactions(study.replace(cut="feature"), "target-91", 2.0)

@@ -1,0 +1,118 @@
+"""Settings: what is wrong is said in one line; what a result depends on decides its key, and nothing else."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from symgen import Study
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"batchsize": 3}, "unknown setting 'batchsize'; did you mean 'batch_size'?"),
+        ({"epochs": "many"}, "epochs = 'many'; expected a value of type int"),
+        ({"epochs": True}, "epochs = True; expected a value of type int"),
+        ({"learning_rate": "1e-3"}, "YAML reads 1e-3 as text"),
+        ({"learning_rate": float("nan")}, "expected a finite number"),
+        ({"masking": "men"}, "did you mean 'mean'?; expected one of mean, zero"),
+        ({"checkpoints": 3}, "checkpoints = 3; expected a list"),
+        ({"checkpoints": [0, 100]}, "checkpoints go to epoch 100.0, training ends at epochs = 75"),
+        ({"checkpoints": [1, 0]}, "expected epochs in rising order"),
+        ({"n_variables": 26}, "n_variables = 26 of a grid of 5 x 5 = 25 cells"),
+        ({"n_variables": 20}, "expected at most 14"),
+        ({"train_size": 0}, "train_size = 0; expected at least 1"),
+        ({"ridge": 0}, "ridge = 0.0; expected more than 0"),
+        ({"noise_bound": -0.1}, "noise_bound = -0.1; expected at least 0"),
+        ({"target_seeds": []}, "target_seeds is empty"),
+        ({"target_seeds": [1, 1]}, "a seed stands twice"),
+        ({"validation_size": 0}, "baseline_checkpoint = 'best' needs validation_size > 0"),
+        ("epochs: [", "overrides is no valid YAML"),
+        ("- epochs", "overrides holds a list; expected a mapping"),
+    ],
+)
+def test_an_impossible_setting_is_said_in_one_line(overrides, message):
+    with pytest.raises(ValueError, match=re.escape(message)) as caught:
+        Study.load("fashion-vgg", overrides)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_study_names_the_nearest():
+    with pytest.raises(ValueError, match="no study named 'fashion-vg'; did you mean 'fashion-vgg'"):
+        Study.load("fashion-vg")
+
+
+def test_a_file_with_a_misspelt_or_missing_key_is_named(tmp_path, monkeypatch):
+    (tmp_path / "studies").mkdir()
+    text = (ROOT / "studies" / "fashion-vgg.yaml").read_text()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "studies" / "mine.yaml").write_text(text + "\nepoch: 3\n")
+    with pytest.raises(ValueError, match=r"studies/mine.yaml: unknown setting 'epoch'; did you mean 'epochs'"):
+        Study.load("mine")
+    (tmp_path / "studies" / "mine.yaml").write_text(text.replace("epochs: 75", ""))
+    with pytest.raises(ValueError, match=r"studies/mine.yaml: the setting 'epochs' is missing"):
+        Study.load("mine")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "studies").glob("*.yaml")), ids=lambda p: p.stem)
+def test_every_study_file_loads(path):
+    study = Study.load(path.stem)
+    assert study.name == path.stem and study.targets and study.baselines
+
+
+def test_overrides_come_as_a_dict_or_as_yaml():
+    assert Study.load("fashion-vgg", "epochs: 80") == Study.load("fashion-vgg", {"epochs": 80})
+    assert Study.load("fashion-vgg", "") == Study.load("fashion-vgg")
+
+
+def test_a_key_moves_with_what_it_depends_on_and_with_nothing_else():
+    study = Study.load("fashion-vgg")
+
+    def keys(study):
+        return {
+            "split": study.key("split"),
+            "samples": study.key("samples"),
+            "training": study.key("training", "target-11"),
+            "baseline": study.key("training", "baseline-21"),
+            "interactions": study.key("interactions", "target-11", 1.0),
+        }
+
+    def moved(**changes):
+        before, after = keys(study), keys(study.replace(**changes))
+        return {name for name in before if before[name] != after[name]}
+
+    assert moved(split_seed=1) == {"split", "samples", "training", "baseline", "interactions"}
+    assert moved(learning_rate=0.1) == {"training", "baseline", "interactions"}
+    assert moved(explain_per_class=1) == {"samples", "interactions"}
+    assert moved(ridge=1.0) == {"interactions"}
+    assert moved(baseline_on="D") == {"baseline"}
+    assert moved(tau_ratio=0.1) == moved(target_seeds=[1]) == moved(threads=2) == moved(runs_root="elsewhere") == set()
+
+
+def test_changed_settings_get_a_folder_of_figures_of_their_own():
+    study = Study.load("fashion-vgg")
+    assert study.figures_dir.name == "fashion-vgg"
+    assert study.replace(threads=2).figures_dir.name == "fashion-vgg"
+    assert study.replace(tau_ratio=0.1).figures_dir.name.startswith("fashion-vgg+")
+
+
+@pytest.mark.parametrize("role", ["target", "target-x", "teacher-1", ""])
+def test_a_role_is_family_and_seed(role):
+    with pytest.raises(ValueError, match="expected <family>-<seed>"):
+        Study.load("fashion-vgg").role(role)
+
+
+def test_conda_and_pip_ask_for_the_same():
+    """environment.yml says nothing that pyproject.toml does not, and every dependency has one exact version."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    conda = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    assert conda[0] == "python" + project["requires-python"]
+    assert conda[1:] == ["pip", {"pip": ["-c constraints.txt", "-e .[dev]"]}]
+    lines = (ROOT / "constraints.txt").read_text().split()
+    assert all(re.fullmatch(r"[\w.\-]+==[\w.+]+", line) for line in lines)
+    pinned = {line.split("==")[0].lower().replace("_", "-") for line in lines}
+    assert {*project["dependencies"], *project["optional-dependencies"]["dev"]} <= pinned
