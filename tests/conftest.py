@@ -6,11 +6,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side
 
 from jaxtyping import install_import_hook
 
-install_import_hook("symgen", "beartype.beartype").__enter__()
+install_import_hook("symgen", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))").__enter__()
 
-import numpy as np
-import pytest
-import torch
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+import torch  # noqa: E402
 
 torch.set_num_threads(1)
 

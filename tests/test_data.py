@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from symgen import Study, datasets, pipeline
 
 DATA = Path(__file__).parents[1] / "data"

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from symgen import explain, reconstruct, subset_index
 from symgen.plots import explanation, save, use_style
 

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from torch import nn
+
 from symgen import ImageGame, games, log_odds, models
 from symgen.variables import cell_map, draw_cells
-from torch import nn
 
 
 class Reshaping(nn.Module):
@@ -41,24 +42,29 @@ class Broken(nn.Module):
         return self.output(self.conv(x))
 
 
+def masking(subset, cells, grid, baseline):
+    """A hook that masks the output of a module's first call."""
+    seen = []
+
+    def mask(module, inputs, output):
+        seen.append(1)
+        if len(seen) > 1:
+            return output
+        output = output.clone()
+        position = torch.as_tensor(cell_map(*output.shape[-2:], grid))
+        for i, cell in enumerate(cells):
+            if not subset >> i & 1:
+                output[:, :, position == cell] = baseline[:, position == cell]
+        return output
+
+    return mask
+
+
 def plain_loop(model, split_at, x, label, cells, grid, baseline):
     """One masked map after the other, each through the whole network."""
     values = []
     for subset in range(2 ** len(cells)):
-        seen = []
-
-        def mask(module, inputs, output):
-            seen.append(1)
-            if len(seen) > 1:
-                return output
-            output = output.clone()
-            position = torch.as_tensor(cell_map(*output.shape[-2:], grid))
-            for i, cell in enumerate(cells):
-                if not subset >> i & 1:
-                    output[:, :, position == cell] = baseline[:, position == cell]
-            return output
-
-        handle = model.get_submodule(split_at).register_forward_hook(mask)
+        handle = model.get_submodule(split_at).register_forward_hook(masking(subset, cells, grid, baseline))
         with torch.no_grad():
             z = model.eval()(x[None]).double()[0]
         handle.remove()

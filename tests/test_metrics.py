@@ -2,8 +2,17 @@
 
 import numpy as np
 import pytest
-from symgen import effective_number, generalizable, generalization_ratio, jaccard, removed_value, salient, similarity
-from symgen import strength_by_order
+
+from symgen import (
+    effective_number,
+    generalizable,
+    generalization_ratio,
+    jaccard,
+    removed_value,
+    salient,
+    similarity,
+    strength_by_order,
+)
 from symgen.metrics import derangements, newly_learned, normalized
 
 

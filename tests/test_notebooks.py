@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from symgen import runner
 from symgen.__main__ import main
 
@@ -40,10 +41,10 @@ def test_a_notebook_runs_end_to_end(name, tiny, shared_runs, tmp_path):
     output = runner.execute(name, parameters, tmp_path / "out.ipynb")
     errors = [out for cell in cells(output) for out in cell["outputs"] if out["output_type"] == "error"]
     warned = [out for cell in cells(output) for out in cell["outputs"] if out.get("name") == "stderr"]
-    assert not errors and all("epoch" in "".join(out["text"]) for out in warned)  # progress of what was computed
+    assert not errors and not warned
     assert printed(output)
     figures = {path.stem: path for path in (tmp_path / "figures").rglob("*.png")}
-    assert figures or name.startswith("00_nothing")
+    assert figures
     assert all(path.with_suffix(".csv").stat().st_size > 20 for path in figures.values())
     assert (NOTEBOOKS / f"{name}.ipynb").read_bytes() == before  # overrides leave the committed notebook alone
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from symgen import find_phases
 from symgen.intervals import bootstrap_weights, interval
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+
 from symgen import Study, analysis, layout, pipeline, reconstruct
 
 
@@ -20,7 +21,7 @@ def test_training_keeps_its_checkpoints_and_curves(study):
     assert trained.curves.epoch.tolist() == [0, 0.5, 1, 2]
     first, last = (next(trained.model(epoch).parameters()) for epoch in (0.0, 2.0))
     assert not np.array_equal(first.detach(), last.detach())
-    with pytest.raises(ValueError, match="has no checkpoint 3; there are: 0.0, 0.5, 1.0, 2.0"):
+    with pytest.raises(ValueError, match=r"has no checkpoint 3; there are: 0.0, 0.5, 1.0, 2.0"):
         trained.model(3)
     base = pipeline.ensure_training(study, "baseline-93")
     assert base.best == base.curves.epoch[base.curves.validation_loss.idxmin()]

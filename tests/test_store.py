@@ -4,6 +4,7 @@ import errno
 import json
 
 import pytest
+
 from symgen import store
 
 SETTINGS = {"seed": 1}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from symgen import Study
 
 ROOT = Path(__file__).parents[1]

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from symgen import models, training
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from symgen import and_interactions, members, merge_singletons, or_interactions, orders, reconstruct, subset_index
 from symgen.subsets import subset_matrix
 

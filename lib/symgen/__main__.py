@@ -59,13 +59,7 @@ def _extract(options):
 
     study = _study(options)
     for checkpoint in study.checkpoints_of(options.role):
-        found = ensure_interactions(study, options.role, checkpoint)
-        label = checkpoint if isinstance(checkpoint, str) else f"epoch {checkpoint:g}"
-        print(
-            f"{options.role} {label}: {found.sizes['sample']} samples, masked values {float(found.seconds_values):.1f} s, "
-            f"solving {float(found.seconds_solving):.1f} s, worst gap {float(found.gap.max()):.1e}",
-            flush=True,
-        )
+        ensure_interactions(study, options.role, checkpoint, progress=True)
 
 
 def _notebook(options):

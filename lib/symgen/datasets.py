@@ -27,8 +27,12 @@ class Images:
 
     def inputs(self, index, pad: int = 0) -> Tensor:
         """Standardised network inputs (len(index), 3, height + 2 pad, width + 2 pad), float32; the margin is black."""
-        pixels = torch.nn.functional.pad(self.pixels[torch.as_tensor(index)], [pad] * 4)
+        pixels = torch.nn.functional.pad(self.pixels[torch.tensor(np.asarray(index))], [pad] * 4)
         return (pixels.float() / 255 - self.mean) / self.std
+
+    def pictures(self, index) -> np.ndarray:
+        """The images to look at: (len(index), height, width, 3) uint8."""
+        return self.pixels[torch.tensor(np.asarray(index))].permute(0, 2, 3, 1).numpy()
 
 
 def load_dataset(name: str, folder: Path) -> Images:

@@ -129,8 +129,8 @@ def jaccard(
 
 
 def removed_value(
-    v: Float[np.ndarray, "*batch"], effects: Float[np.ndarray, "*batch kind subset"], removed
-) -> Float[np.ndarray, "*batch"]:
+    v: Float[np.ndarray, "*batch"] | float, effects: Float[np.ndarray, "*batch kind subset"], removed
+) -> Float[np.ndarray, "*batch"] | float:
     """v(x) without the `removed` interactions (Eq. 12): on the full input every interaction is triggered."""
     return v - (effects * removed).sum(axis=(-2, -1))
 

@@ -44,10 +44,9 @@ class Training:
         if not path.is_file():
             there = ", ".join(str(c) for c in kept_checkpoints(self.study, self.role))
             raise InputError(f"{self.role} has no checkpoint {checkpoint!r}; there are: {there}")
-        data = datasets.load_dataset(self.study.dataset, self.study.data_dir)
-        model = models.build_model(self.study.architecture, len(data.classes), seed=0)
+        model = _untrained(self.study, seed=0)
         model.load_state_dict(load_file(path))
-        return model.eval().to(device(self.study))
+        return model.eval()
 
 
 # split and samples
@@ -89,6 +88,14 @@ def _split(study, labels):
         part[dealt[start:stop]] = name
     assert len(rest) + len(dealt) == len(labels)
     return pd.DataFrame({"image": np.arange(len(labels)), "label": labels, "part": part})
+
+
+def part_data(study: Study, part: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Network inputs (image, channel, height, width) and labels (image,) of a part of the data, on the study's device."""
+    data = datasets.load_dataset(study.dataset, study.data_dir)
+    split = ensure_split(study)
+    index = torch.tensor(split.image[split.part == part].to_numpy())
+    return data.inputs(index, study.pad).to(device(study)), data.labels[index].to(device(study))
 
 
 def ensure_samples(study: Study) -> pd.DataFrame:
@@ -157,17 +164,11 @@ def training_part(study: Study, role: str) -> str:
 
 def _train(study, role, settings, verbose):
     family, seed = study.role(role)
-    data = datasets.load_dataset(study.dataset, study.data_dir)
-    split = ensure_split(study)
     parts = {"train": training_part(study, role), "test": "D"}
     if family != "target" and study.validation_size:
         parts["validation"] = FAMILIES[family] + "-validation"
-    where = device(study)
-    sets = {}
-    for name, part in parts.items():
-        index = split.image[split.part == part].to_numpy()
-        sets[name] = data.inputs(index, study.pad).to(where), data.labels[index].to(where)
-    model = models.build_model(study.architecture, len(data.classes), seed).to(where)
+    sets = {name: part_data(study, part) for name, part in parts.items()}
+    model = _untrained(study, seed)
     kept = kept_checkpoints(study, role)
     every_epoch = range(study.epochs + 1)
     stops = sorted({*every_epoch, *study.checkpoints}) if family == "target" else every_epoch
@@ -197,6 +198,11 @@ def _train(study, role, settings, verbose):
     write(curves_path(study, role), lambda path: table.to_csv(path, index=False), settings)
 
 
+def _untrained(study, seed):
+    n_classes = len(datasets.load_dataset(study.dataset, study.data_dir).classes)
+    return models.build_model(study.architecture, n_classes, seed).to(device(study))
+
+
 def _weights(model):
     return {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
 
@@ -216,21 +222,29 @@ def ensure_interactions(study: Study, role: str, checkpoint: float | str, progre
     if not usable(path, settings):
         trained = ensure_training(study, role, verbose=progress)
         with _threads(study):
-            result = _extract(study, trained.model(checkpoint), progress and f"{role} epoch {checkpoint}")
+            result = _extract(study, trained.model(checkpoint), f"{role} {checkpoint}")
         write(path, lambda temporary: result.to_netcdf(temporary, engine="h5netcdf"), settings)
+        if progress:
+            times = float(result.seconds_values), float(result.seconds_solving)
+            label = checkpoint if isinstance(checkpoint, str) else f"epoch {checkpoint:g}"
+            print(
+                f"{role} {label}: {result.sizes['sample']} samples, masked values {times[0]:.1f} s, "
+                f"solving {times[1]:.1f} s, worst gap {float(result.gap.max()):.1e}",
+                flush=True,
+            )
     with xr.open_dataset(path, engine="h5netcdf") as stored:
         return stored.load()
 
 
-def _extract(study, model, progress):
+def _extract(study, model, label):
     data = datasets.load_dataset(study.dataset, study.data_dir)
     samples = ensure_samples(study)
     cells, labels = cells_of(samples), samples.label.to_numpy()
     game = study_game(study, model)
     start = time.perf_counter()
     v = []
-    for i, own in enumerate(tqdm(cells, desc=progress or "", disable=not progress, mininterval=1)):
-        image = data.inputs([samples.image[i]], study.pad)
+    for i, own in enumerate(tqdm(cells, desc=label, disable=None, leave=False)):
+        image = data.inputs(samples.image[i : i + 1], study.pad)
         v.append(game.values(image, labels[i : i + 1], own[None])[0])
     v = np.stack(v)
     evaluated = time.perf_counter()
@@ -258,9 +272,7 @@ def study_game(study: Study, model: torch.nn.Module) -> ImageGame:
     """The game of a study on one network: its cut, its grid, and the mean map of that very network over A."""
     game = ImageGame(model, study.cut, study.grid)
     if study.masking == "mean":
-        data = datasets.load_dataset(study.dataset, study.data_dir)
-        split = ensure_split(study)
-        game.baseline = game.mean_map(data.inputs(split.image[split.part == "A"].to_numpy(), study.pad))
+        game.baseline = game.mean_map(part_data(study, "A")[0])
     return game
 
 

@@ -84,7 +84,8 @@ def matching(table: pd.DataFrame) -> Figure:
         ax.plot(part["rank"], part.v, color="black", linewidth=1.2, label="network")
         ax.set(title=panel, xlabel="masked input, by the network's output")
     axes[0, 0].set_ylabel("log-odds of the label")
-    axes[0, -1].legend(loc="upper left", markerscale=4)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), markerscale=4)
     return figure
 
 
@@ -126,12 +127,20 @@ def order_strength(table: pd.DataFrame, column: str = "panel", parts: tuple[str,
     table: <column>, order, sign, total, and one column for each of `parts`; a panel for each value of <column> and part.
     """
     panels = [(name, part) for name in table[column].unique() for part in parts]
-    figure, axes = plt.subplots(1, len(panels), figsize=(2.4 * len(panels) + 0.6, 2.7), sharey=True, squeeze=False)
-    for ax, (name, part) in zip(axes[0], panels):
+    columns = min(3, len(panels))
+    rows = -(-len(panels) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(2.6 * columns + 0.6, 2.3 * rows + 0.4), sharex=True, sharey="row", squeeze=False
+    )
+    for ax in axes.flat[len(panels) :]:
+        ax.axis("off")
+    for ax, (name, part) in zip(axes.flat, panels):
         _order_bars(ax, table[table[column] == name], part)
         ax.set_title(f"{name}" if len(parts) == 1 else f"{name}: {part}")
+    for ax in axes[-1]:
         ax.set_xlabel("order")
-    axes[0, 0].set_ylabel("strength per sample")
+    for ax in axes[:, 0]:
+        ax.set_ylabel("strength per sample")
     _order_legend(figure)
     return figure
 
@@ -139,13 +148,13 @@ def order_strength(table: pd.DataFrame, column: str = "panel", parts: tuple[str,
 def dynamics(orders: pd.DataFrame, curves: pd.DataFrame, boundaries: pd.DataFrame) -> Figure:
     """The dynamics of generalization power (Fig. 3).
 
-    orders: epoch, order, sign, total, generalizable of one target; a panel an epoch. curves: role, epoch, H, H_low95,
+    orders: epoch, order, sign, total, generalizable of one target; a panel an epoch, each on its own scale. curves: role, epoch, H, H_low95,
     H_high95, H_chance, N, N_low95, N_high95, loss_gap. boundaries: role, t1, t2 and their intervals, of the first role.
     """
     epochs = orders.epoch.unique()
     figure = plt.figure(figsize=(max(9.5, 1.6 * len(epochs)), 5.4))
     grid = figure.add_gridspec(2, 1)
-    top = grid[0].subgridspec(1, len(epochs)).subplots(sharey=True, squeeze=False)[0]
+    top = grid[0].subgridspec(1, len(epochs)).subplots(squeeze=False)[0]
     for ax, epoch in zip(top, epochs):
         _order_bars(ax, orders[orders.epoch == epoch], "generalizable")
         ax.set(title="untrained" if epoch == 0 else f"epoch {epoch:g}", xlabel="order")
@@ -254,7 +263,7 @@ def _order_bars(ax, table, part):
         ax.bar(own.order, own.total, color=COLOURS["non-generalizable"], width=0.8)
         ax.bar(own.order, own[part], color=COLOURS["generalizable"], width=0.8)
     ax.axhline(0, color="black", linewidth=0.8)
-    ax.set_xticks(own.order[::3])
+    ax.set_xticks(sorted(own.order.unique())[::3])
     ax.grid(axis="x", visible=False)
 
 
@@ -273,7 +282,7 @@ def _curves(ax, curves, name):
         own = curves[curves.role == role]
         ax.plot(own.epoch, own[name], color=COLOURS["target"], linestyle=style, label=role)
         if f"{name}_low95" in own:
-            ax.fill_between(own.epoch, own[f"{name}_low95"], own[f"{name}_high95"], color=COLOURS["target"], alpha=0.13)
+            ax.fill_between(own.epoch, own[f"{name}_low95"], own[f"{name}_high95"], color=COLOURS["target"], alpha=0.13, linewidth=0)
         if f"{name}_chance" in own:
             label = "by chance" if role == curves.role.iloc[0] else None
             ax.plot(
