@@ -1,4 +1,4 @@
-"""The command line: `symgen train|extract|notebook`, the units that the Snakefile calls."""
+"""The command line: `symgen train|extract|notebook|readme`, the units that the Snakefile calls."""
 
 import argparse
 import sys
@@ -21,8 +21,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser():
-    parser = argparse.ArgumentParser(prog="symgen", description="Units of the study: train, extract, run a notebook.")
-    commands = parser.add_subparsers(required=True, metavar="train | extract | notebook")
+    parser = argparse.ArgumentParser(prog="symgen", description="Units of the study.")
+    commands = parser.add_subparsers(required=True, metavar="train | extract | notebook | readme")
 
     train = commands.add_parser("train", help="train the network of a role")
     extract = commands.add_parser("extract", help="extract the interactions of a role at all its checkpoints")
@@ -35,6 +35,9 @@ def _parser():
     notebook.add_argument("name", help="such as 05_three_phase_dynamics")
     notebook.add_argument("--study", help="default: the notebook's own")
     notebook.set_defaults(run=_notebook)
+
+    readme = commands.add_parser("readme", help="write the results of the last run into README.md")
+    readme.set_defaults(run=_readme)
     for command in (train, extract, notebook):
         command.add_argument(
             "--overrides", default="", metavar="YAML", help="settings put over the study's: '{epochs: 3}'"
@@ -73,6 +76,12 @@ def _notebook(options):
         print(f"wrote {run_notebook(options.name, options.study, overrides).name}")
     except PapermillExecutionError as error:
         raise InputError(f"{options.name} failed, see its .failed.ipynb: {error.ename}: {error.evalue}") from None
+
+
+def _readme(options):
+    from symgen.report import update_readme
+
+    print("README.md: " + ("its numbers are those of the last run now" if update_readme() else "up to date"))
 
 
 if __name__ == "__main__":

@@ -148,8 +148,8 @@ def order_strength(table: pd.DataFrame, column: str = "panel", parts: tuple[str,
 def dynamics(orders: pd.DataFrame, curves: pd.DataFrame, boundaries: pd.DataFrame) -> Figure:
     """The dynamics of generalization power (Fig. 3).
 
-    orders: epoch, order, sign, total, generalizable of one target; a panel an epoch, each on its own scale. curves: role, epoch, H, H_low95,
-    H_high95, H_chance, N, N_low95, N_high95, loss_gap. boundaries: role, t1, t2 and their intervals, of the first role.
+    orders: epoch, order, sign, total, generalizable of one target; a panel an epoch, each on its own scale. curves:
+    role, epoch, H, H_low95, H_high95, H_chance, N, N_low95, N_high95, loss_gap. boundaries: role, t1, t2 and their intervals, of the first role.
     """
     epochs = orders.epoch.unique()
     figure = plt.figure(figsize=(max(9.5, 1.6 * len(epochs)), 5.4))
@@ -282,7 +282,8 @@ def _curves(ax, curves, name):
         own = curves[curves.role == role]
         ax.plot(own.epoch, own[name], color=COLOURS["target"], linestyle=style, label=role)
         if f"{name}_low95" in own:
-            ax.fill_between(own.epoch, own[f"{name}_low95"], own[f"{name}_high95"], color=COLOURS["target"], alpha=0.13, linewidth=0)
+            band = own[f"{name}_low95"], own[f"{name}_high95"]
+            ax.fill_between(own.epoch, *band, color=COLOURS["target"], alpha=0.13, linewidth=0)
         if f"{name}_chance" in own:
             label = "by chance" if role == curves.role.iloc[0] else None
             ax.plot(
