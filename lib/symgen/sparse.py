@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import nn
 
 from symgen.subsets import n_variables, orders, subset_matrix
@@ -42,15 +42,15 @@ class SparseAndOr:
     noise: Float[Array, "*batch subset"]  # v - reconstruct(i_and, i_or, bias), inside the bound
     l1: Float[Array, "*batch"]  # sum of |i_and| + |i_or|
     gap: Float[Array, "*batch"]  # (primal - dual) / primal: how far above the optimum at most
-    iterations: Float[Array, "*batch"]  # Newton steps
+    iterations: Int[Array, "*batch"]  # Newton steps
 
 
 def sparse_and_or(
     v: Float[Array, "*batch subset"],
     noise_bound: float = 0.04,
-    ridge: float = 1.0,
+    ridge: float = 0.5,
     tol: float = 1e-5,
-    max_iter: int = 100,
+    max_iter: int = 200,
 ) -> SparseAndOr:
     """Sparsest AND-OR interactions that explain v within the noise bound, certified to a relative duality gap of `tol`.
 
@@ -66,7 +66,7 @@ def sparse_and_or(
     bound = noise_bound * u[:, -1:].abs()
     scale = u.abs().amax(1, keepdim=True)
     scale = torch.where(scale > 0, scale, 1)
-    x, gap, iterations = _solve_all(u / scale, bound / scale * INSIDE, ridge, tol, max_iter)
+    x, gap, iterations = _solve_all(u / scale, bound / scale, ridge, tol, max_iter)
     i_and, i_or = (x * scale[:, None]).unbind(1)
     noise = games - reconstruct(i_and, i_or, bias[:, 0])
     _warn_unless(gap <= tol, gap, max_iter)
@@ -117,6 +117,8 @@ def _check_values(v):
         raise ValueError(f"v has {v.ndim} axes, shape {tuple(v.shape)}; expected (2^n,) or (batch, 2^n)")
     n = n_variables(v.shape[-1])
     games = torch.atleast_2d(torch.as_tensor(v)).detach().to(torch.float64)
+    if not len(games):
+        raise ValueError(f"v has shape {tuple(v.shape)}; expected at least one sample")
     if _need(n) > _memory(games.device):
         gib = _need(n) / 2**30, _memory(games.device) / 2**30
         raise ValueError(
@@ -325,9 +327,9 @@ def _solve(u, bound, ridge, tol, max_iter):
     Most bounds are slack at the optimum. Only rows that the rough start finds active, or that a solution on the chosen
     rows violates, enter the Newton matrix.
     """
+    found, bound = _Found(u, bound, ridge), bound * INSIDE
     x, y, activity = _rough(u, bound, ridge)
     chosen = activity > ACTIVE
-    found = _Found(u, bound, ridge)
     steps = torch.zeros(len(u), dtype=torch.int64, device=u.device)
     for attempt in range(ATTEMPTS):
         left = ((found.gap > tol) & (steps < max_iter)).nonzero()[:, 0]
@@ -359,7 +361,8 @@ class _Found:
         """Take x, made feasible, and y of the samples `at` where they are better; the noise of x before its repair."""
         u, bound = self.u[at], self.bound[at]
         noise = u - _phi(x)
-        x = x + _least(noise - noise.clamp(-bound, bound))
+        inner = bound * INSIDE
+        x = x + _least(noise - noise.clamp(-inner, inner))
         upper = _primal(x, self.ridge)
         better = upper < self.upper[at]
         self.x[at] = torch.where(better[:, None, None], x, self.x[at])
@@ -420,26 +423,25 @@ class _InteriorPoint:
     with plus * (edge - mid) and minus * (edge + mid) going to zero together.
     """
 
-    PER_SAMPLE = ("rows", "both", "either", "pad", "goal", "edge", "plus", "minus", "mid")
+    PER_SAMPLE = ("rows", "both", "either", "pad", "goal", "bound", "plus", "minus", "up", "low")
 
     def __init__(self, u, bound, x, y, rows, ridge, start):
         self.size, self.ridge, self.rows, self.pad = u.shape[1], ridge, rows, rows == 0
         self.both, self.either = _pairs(rows)
         self.goal = u.gather(1, rows)
-        self.edge = torch.cat([torch.ones_like(x.flatten(1)), bound.clamp(min=FLOOR).expand(rows.shape)], 1)
+        self.bound = bound.clamp(min=FLOOR)
         self.live = _live(n_variables(self.size), u.dtype, u.device).flatten()
         self._start(x.flatten(1), y.gather(1, rows), *start)
 
     def _start(self, x, y, product, margin):
         """A point well inside near a rough (x, lambda)."""
-        y = y.masked_fill(self.pad, 0)
         a = torch.cat([x, y], 1)
         mid = torch.cat([self._pull(y) - self.ridge * x, self.goal - self._push(x)], 1)
-        product = product * (self.edge / 1e-3).clamp(max=1)
-        inside = (1 - margin) * self.edge
-        self.mid = torch.maximum(torch.minimum(mid, inside), -inside)
-        self.plus = torch.maximum(a, product / (self.edge - self.mid))
-        self.minus = torch.maximum(-a, product / (self.edge + self.mid))
+        edge = torch.cat([torch.ones_like(x), self.bound.expand(y.shape)], 1)
+        mid = mid.clamp(-(1 - margin) * edge, (1 - margin) * edge)
+        self.up, self.low = edge - mid, edge + mid
+        product = product * (edge / 1e-3).clamp(max=1)
+        self.plus, self.minus = torch.maximum(a, product / self.up), torch.maximum(-a, product / self.low)
         self._measure()
 
     def _pull(self, y):
@@ -459,18 +461,16 @@ class _InteriorPoint:
         """Residuals of both linear equations, and the products that go to zero."""
         self.x, self.y = self._halves(self.plus - self.minus)
         self.pull = self._pull(self.y)
-        mid_x, mid_y = self._halves(self.mid)
+        mid_x, mid_y = self._halves((self.low - self.up) / 2)
         self.rest_x = self.pull - self.ridge * self.x - mid_x
         self.rest_y = self.goal - self._push(self.x) - mid_y
-        self.up, self.low = self.edge - self.mid, self.edge + self.mid
         self.product_up, self.product_low = self.plus * self.up, self.minus * self.low
 
     def converged(self, tol):
         """Whether the gap on the chosen rows is below tol, (batch,)."""
-        bound = self.edge[:, -1:]
         primal = _primal(self.x, self.ridge)
-        gap = primal - _dual(self.goal, bound, self.y, self.pull, self.ridge)
-        exact = self.rest_y.abs().amax(1) <= 1e-6 * bound[:, 0].clamp(min=1e-3)
+        gap = primal - _dual(self.goal, self.bound, self.y, self.pull, self.ridge)
+        exact = self.rest_y.abs().amax(1) <= 1e-6 * self.bound[:, 0].clamp(min=1e-3)
         spent = (self.product_up + self.product_low).amax(1) < 1e-15  # nothing is left to gain in float64
         return (gap.abs() <= tol * primal) & exact | spent
 
@@ -495,8 +495,7 @@ class _InteriorPoint:
         target = ((ahead / now) ** 3 * now / (2 * plus.shape[1]))[:, None]
         d_plus, d_minus, d_mid = ways
         ways = self._direction(aim[0] + target + d_plus * d_mid, aim[1] + target - d_minus * d_mid)
-        self.plus, self.minus, up, low = self._moved(*ways)
-        self.mid = (low - up) / 2
+        self.plus, self.minus, self.up, self.low = self._moved(*ways)
         self._measure()
 
     def _factorise(self):
