@@ -13,7 +13,7 @@ VENV := .venv/installed
 .DELETE_ON_ERROR:
 
 figures: $(VENV)
-	PATH="$(CURDIR)/.venv/bin:$$PATH" snakemake --cores $(CORES) --rerun-incomplete --keep-going --quiet rules
+	.venv/bin/python -m symgen figures --cores $(CORES)
 
 test: $(VENV)
 	.venv/bin/python -m pytest -n 2
@@ -22,7 +22,8 @@ lab: $(VENV)
 	.venv/bin/jupyter lab notebooks
 
 bench: $(VENV)
-	.venv/bin/python benchmarks/run.py
+	.venv/bin/python benchmarks/values.py
+	.venv/bin/python benchmarks/solver.py all
 
 clean:
 	rm -rf data/runs .snakemake

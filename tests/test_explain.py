@@ -33,6 +33,11 @@ def test_all_interactions_explain_everything_and_fewer_explain_less(planted):
     assert (np.diff(full.v) >= 0).all() and len(full) == 16
 
 
+def test_the_model_is_what_its_definition_says(rng):
+    effects, bias = rng.normal(size=(3, 2, 32)), rng.normal(size=3)
+    np.testing.assert_allclose(explain.by_definition(effects, bias), explain.logical_model(effects, bias), atol=1e-12)
+
+
 def test_sparsity_and_the_three_conditions(planted):
     effects, v = (np.stack([x, x])[None] for x in planted)
     sparsity = explain.sparsity_table(effects, [0.0])

@@ -28,12 +28,10 @@ def test_training_keeps_its_checkpoints_and_curves(study):
 
 
 def test_the_best_baseline_is_the_one_of_lowest_validation_loss(study):
-    from symgen import datasets, training
+    from symgen import training
 
     base = pipeline.ensure_training(study, "baseline-93")
-    split, data = pipeline.ensure_split(study), datasets.load_dataset(study.dataset, study.data_dir)
-    index = split.image[split.part == "B-validation"].to_numpy()
-    loss, _ = training.evaluate(base.model("best"), data.inputs(index, study.pad), data.labels[index])
+    loss, _ = training.evaluate(base.model("best"), *pipeline.part_data(study, "B-validation"))
     assert loss == pytest.approx(base.curves.validation_loss.min(), abs=1e-9)
 
 

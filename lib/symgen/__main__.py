@@ -1,4 +1,4 @@
-"""The command line: `symgen train|extract|notebook|readme`, the units that the Snakefile calls."""
+"""The command line: `symgen train|extract|notebook|figures|readme`, the units that the Snakefile calls."""
 
 import argparse
 import sys
@@ -8,21 +8,23 @@ from symgen.errors import InputError
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one unit; exit code 0, or 1 with one line on standard error for whatever the user can mend."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, options.further = parser.parse_known_args(arguments)
+    if options.further and options.run is not _figures:
+        parser.error(f"unrecognized arguments: {' '.join(options.further)}")
     try:
-        options.run(options)
+        return options.run(options) or 0
     except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted; what is finished is kept", file=sys.stderr)
         return 130
-    return 0
 
 
 def _parser():
     parser = argparse.ArgumentParser(prog="symgen", description="Units of the study.")
-    commands = parser.add_subparsers(required=True, metavar="train | extract | notebook | readme")
+    commands = parser.add_subparsers(required=True, metavar="train | extract | notebook | figures | readme")
 
     train = commands.add_parser("train", help="train the network of a role")
     extract = commands.add_parser("extract", help="extract the interactions of a role at all its checkpoints")
@@ -36,6 +38,10 @@ def _parser():
     notebook.add_argument("--study", help="default: the notebook's own")
     notebook.set_defaults(run=_notebook)
 
+    figures = commands.add_parser(
+        "figures", help="everything: what `make figures` calls; further words go to snakemake"
+    )
+    figures.set_defaults(run=_figures)
     readme = commands.add_parser("readme", help="write the results of the last run into README.md")
     readme.set_defaults(run=_readme)
     for command in (train, extract, notebook):
@@ -76,6 +82,40 @@ def _notebook(options):
         print(f"wrote {run_notebook(options.name, options.study, overrides).name}")
     except PapermillExecutionError as error:
         raise InputError(f"{options.name} failed, see its .failed.ipynb: {error.ename}: {error.evalue}") from None
+
+
+def _figures(options):
+    """Snakemake under a lock that dies with its holder: a run that was killed does not stand in the next one's way."""
+    import fcntl
+    import os
+    import subprocess
+
+    from symgen.study import project_root
+
+    runs = project_root() / "data" / "runs"
+    runs.mkdir(parents=True, exist_ok=True)
+    with open(runs / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                "another run is at work in this folder (data/runs/.lock); wait for it, or stop it"
+            ) from None
+        path = f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ['PATH']}"  # the jobs' python is this one
+        command = [
+            sys.executable,
+            "-m",
+            "snakemake",
+            "--nolock",
+            "--rerun-incomplete",
+            "--keep-going",
+            "--quiet",
+            "rules",
+        ]
+        further = options.further if "--cores" in options.further else ["--cores", "all", *options.further]
+        environment = os.environ | {"PATH": path}
+        ran = subprocess.run([*command, *further], cwd=project_root(), env=environment, pass_fds=[lock.fileno()])
+    return ran.returncode or _readme(options)
 
 
 def _readme(options):

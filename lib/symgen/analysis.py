@@ -182,7 +182,7 @@ def _strength(effects, mask):
 
 def _weights(n_samples, study):
     """Bootstrap weights (draw, sample) whose row 0 takes the samples as they are."""
-    drawn = bootstrap_weights(n_samples, study.bootstrap_draws, study.analysis_seed)
+    drawn = bootstrap_weights(int(n_samples), study.bootstrap_draws, study.analysis_seed)
     return np.concatenate([np.ones((1, n_samples)), drawn])
 
 

@@ -41,6 +41,19 @@ def logical_model(
     return reconstruct(effects[..., 0, :], effects[..., 1, :], bias)
 
 
+def by_definition(
+    effects: Float[np.ndarray, "*batch kind subset"], bias: Float[np.ndarray, "*batch"] | float
+) -> Float[np.ndarray, "*batch subset"]:
+    """What `logical_model` gives, by asking of each masked input which interactions it triggers: an independent check."""
+    subsets = np.arange(effects.shape[-1])
+    nonempty = subsets > 0
+    model = []
+    for shown in subsets:
+        inside, met = nonempty & (subsets & ~shown == 0), subsets & shown != 0
+        model.append(effects[..., 0, inside].sum(axis=-1) + effects[..., 1, met].sum(axis=-1) + bias)
+    return np.stack(model, axis=-1)
+
+
 def matching_table(
     v: Float[np.ndarray, "subset"], effects: Float[np.ndarray, "kind subset"], bias, ks, panel=""
 ) -> pd.DataFrame:

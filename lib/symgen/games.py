@@ -68,7 +68,7 @@ class ImageGame:
             raise InputError(f"x has shape {tuple(x.shape)}; expected (channel, height, width), or (sample, c, h, w)")
         if single := x.ndim == 3:
             x, label, variables = x[None], [label], [variables]
-        labels = torch.as_tensor(label)
+        labels = torch.tensor(np.asarray(label))
         cells = np.stack([check_cells(one, self.grid) for one in variables])
         if labels.shape != (len(x),) or len(cells) != len(x):
             raise InputError(

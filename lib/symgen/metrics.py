@@ -71,7 +71,7 @@ def normalized(
 
 def strength_by_order(
     effects: Float[np.ndarray, "*batch kind subset"], weight=1.0
-) -> Float[np.ndarray, "*batch sign order"]:
+) -> Float[np.ndarray, "*weighted sign order"]:
     """Strength of interactions by sign and order (Eq. 6-7, signs corrected): shape (..., 2, n + 1), at index the order.
 
     Sign 0 sums max(I, 0), sign 1 sums min(I, 0) over AND and OR, each interaction times `weight` (a mask or a grade).

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from symgen import datasets, models, training
 from symgen.analysis import Judged, judge
 from symgen.errors import InputError
-from symgen.explain import KINDS, logical_model
+from symgen.explain import KINDS, by_definition
 from symgen.games import ImageGame
 from symgen.layout import curves_path, interactions_path, kept_checkpoints, samples_path, split_path, weights_path
 from symgen.metrics import ratio
@@ -294,7 +294,7 @@ def certificate_table(study: Study, role: str, found: xr.Dataset) -> pd.DataFram
     for checkpoint in study.checkpoints_of(role):
         own = found.sel(epoch=checkpoint)
         v, noise = own.v.to_numpy(), own.noise.to_numpy()
-        model = logical_model(own.effects.to_numpy(), own.bias.to_numpy())
+        model = by_definition(own.effects.to_numpy(), own.bias.to_numpy())
         error = np.abs(model + noise - v).max(axis=1) / np.abs(v).max(axis=1)
         times = {name: float(own[name]) for name in ("seconds_values", "seconds_solving")}
         worst_noise = ratio(np.abs(noise).max(axis=1), np.abs(v[:, -1] - v[:, 0])).max()
