@@ -115,7 +115,8 @@ def _figures(options):
         further = options.further if "--cores" in options.further else ["--cores", "all", *options.further]
         environment = os.environ | {"PATH": path}
         ran = subprocess.run([*command, *further], cwd=project_root(), env=environment, pass_fds=[lock.fileno()])
-    return ran.returncode or _readme(options)
+    dry = {"-n", "--dry-run", "--dryrun"} & set(further)
+    return ran.returncode if ran.returncode or dry else _readme(options)
 
 
 def _readme(options):

@@ -149,7 +149,8 @@ def dynamics(orders: pd.DataFrame, curves: pd.DataFrame, boundaries: pd.DataFram
     """The dynamics of generalization power (Fig. 3).
 
     orders: epoch, order, sign, total, generalizable of one target; a panel an epoch, each on its own scale. curves:
-    role, epoch, H, H_low95, H_high95, H_chance, N, N_low95, N_high95, loss_gap. boundaries: role, t1, t2 and their intervals, of the first role.
+    role, epoch, H, H_low95, H_high95, H_chance, N, N_low95, N_high95, loss_gap. boundaries:
+    role, t1, t2 and their intervals, of the first role.
     """
     epochs = orders.epoch.unique()
     figure = plt.figure(figsize=(max(9.5, 1.6 * len(epochs)), 5.4))
