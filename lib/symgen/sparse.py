@@ -24,7 +24,7 @@ from symgen.transforms import Array, reconstruct, subset_sums
 INSIDE = 1 - 1e-9  # the share of the noise bound that is used, so that rounding does not leave it
 FLOOR = 1e-10  # a bound below this share of the scale is treated as an equation
 DENSE = 11  # variables up to which a dense inverse of Phi Phi' is the fastest
-ROUGH_STEPS, RELAXATION, NOISE_WEIGHT = 300, 1.7, 3.0  # of ADMM
+ROUGH_STEPS, RELAXATION, NOISE_WEIGHT = 400, 1.7, 3.0  # of ADMM
 ACTIVE = 0.9  # rows enter where the noise comes this near to its bound
 ATTEMPTS = 10  # rounds of choosing rows
 START = (1e-5, 0.1), (1e-6, 0.01)  # the interior point's first products and margin, after ADMM and after a round
@@ -423,13 +423,14 @@ class _InteriorPoint:
     with plus * (edge - mid) and minus * (edge + mid) going to zero together.
     """
 
-    PER_SAMPLE = ("rows", "both", "either", "pad", "goal", "bound", "plus", "minus", "up", "low")
+    PER_SAMPLE = ("rows", "both", "either", "pad", "goal", "bound", "plus", "minus", "up", "low", "length")
 
     def __init__(self, u, bound, x, y, rows, ridge, start):
         self.size, self.ridge, self.rows, self.pad = u.shape[1], ridge, rows, rows == 0
         self.both, self.either = _pairs(rows)
         self.goal = u.gather(1, rows)
         self.bound = bound.clamp(min=FLOOR)
+        self.length = torch.ones_like(u[:, 0])  # of the last step
         self.live = _live(n_variables(self.size), u.dtype, u.device).flatten()
         self._start(x.flatten(1), y.gather(1, rows), *start)
 
@@ -465,6 +466,7 @@ class _InteriorPoint:
         self.rest_x = self.pull - self.ridge * self.x - mid_x
         self.rest_y = self.goal - self._push(self.x) - mid_y
         self.product_up, self.product_low = self.plus * self.up, self.minus * self.low
+        self.late = (self.product_up + self.product_low).mean(1, keepdim=True) < 1e-8
 
     def converged(self, tol):
         """Whether the gap on the chosen rows is below tol, (batch,)."""
@@ -488,12 +490,15 @@ class _InteriorPoint:
     def advance(self):
         """One predictor and one corrector step (Mehrotra) with the same factor."""
         self._factorise()
+        centring = torch.where(self.length < 0.1, 0.5, 0)  # after a short step
         aim = -self.product_up, -self.product_low
         ways = self._direction(*aim)
         plus, minus, up, low = self._moved(*ways)
         ahead, now = (plus * up + minus * low).sum(1), (self.product_up + self.product_low).sum(1)
-        target = ((ahead / now) ** 3 * now / (2 * plus.shape[1]))[:, None]
+        share = ((ahead / now) ** 3).maximum(centring)
+        target = (share * now / (2 * plus.shape[1]))[:, None]
         d_plus, d_minus, d_mid = ways
+        d_mid = d_mid * torch.where(self.late, self.length[:, None] ** 2, 1)  # late, only as far as the predictor goes
         ways = self._direction(aim[0] + target + d_plus * d_mid, aim[1] + target - d_minus * d_mid)
         self.plus, self.minus, self.up, self.low = self._moved(*ways)
         self._measure()
@@ -525,6 +530,10 @@ class _InteriorPoint:
         outer_x, outer_y = self._halves(torch.minimum(_ratio(self.plus, d_plus), _ratio(self.minus, d_minus)))
         inner_x, inner_y = self._halves(torch.minimum(_ratio(self.up, -d_mid), _ratio(self.low, d_mid)))
         primal, dual = _longest(outer_x, inner_y), _longest(inner_x, outer_y)
+        primal, dual = torch.where(
+            self.late, torch.minimum(primal, dual), torch.stack([primal, dual])
+        )  # keeps rest_x small
+        self.length = torch.minimum(primal, dual)[:, 0]
         a = torch.cat([primal.expand_as(outer_x), dual.expand_as(outer_y)], 1)
         b = torch.cat([dual.expand_as(outer_x), primal.expand_as(outer_y)], 1)
         return self.plus + a * d_plus, self.minus + a * d_minus, self.up - b * d_mid, self.low + b * d_mid
