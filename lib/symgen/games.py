@@ -95,7 +95,7 @@ class ImageGame:
             self._chunk = max(1, CHUNK_BYTES.get(maps.device.type, 1 << 28) // (maps[0].numel() * maps.element_size()))
         # rows of channels at each position, the baseline's first: masked maps are look-ups in this table
         rows = torch.cat([baseline[None], maps]).permute(0, 2, 3, 1).reshape(-1, maps.shape[1])
-        own_position = torch.arange(position.numel(), device=maps.device).reshape(position.shape)
+        own_row = torch.arange(position.numel(), dtype=torch.int32, device=maps.device).reshape(position.shape)
         n_subsets = keep.shape[1]
         v = torch.empty(len(x) * n_subsets, dtype=torch.float64)
         start = 0
@@ -106,8 +106,8 @@ class ImageGame:
             job = torch.arange(start, stop, device=maps.device)
             sample, subset = job // n_subsets, job % n_subsets
             try:
-                source = keep[sample, subset] * (sample[:, None] + 1)  # (job, cell): 0 is the baseline
-                masked = functional.embedding(source[:, position] * position.numel() + own_position, rows)
+                first_row = keep[sample, subset] * (sample[:, None] + 1) * position.numel()  # (job, cell); 0: baseline
+                masked = functional.embedding(first_row.int()[:, position] + own_row, rows)
                 v[start:stop] = self._log_odds(masked.permute(0, 3, 1, 2), x[sample[:1]], labels[sample]).cpu()
                 start = stop
             except RuntimeError as error:
