@@ -29,6 +29,7 @@ ACTIVE = 0.9  # rows enter where the noise comes this near to its bound
 ATTEMPTS = 10  # rounds of choosing rows
 START = (1e-5, 0.1), (1e-6, 0.01)  # the interior point's first products and margin, after ADMM and after a round
 PART = {"cpu": 1 << 16, "cuda": 1 << 22}  # values solved side by side
+LEAST_PART = 16  # games in a part below which threads share one game rather than the batch: it may fill the memory
 GROUP = {"cpu": 1 << 22, "cuda": 1 << 28}  # entries of the Newton matrices solved side by side
 
 
@@ -90,7 +91,7 @@ def _solve_all(u, bound, ridge, tol, max_iter):
 def _side_by_side(solve, samples, most):
     """Call `solve` on parts of at most `most` samples; on a CPU one thread per part, which never wait for each other."""
     threads = torch.get_num_threads()
-    if samples.is_cuda or threads == 1 or len(samples) < threads:
+    if samples.is_cuda or threads == 1 or len(samples) < threads or most < LEAST_PART:
         for part in samples.split(most) if len(samples) else ():
             solve(part)
         return
@@ -147,7 +148,7 @@ def _warn_unless(converged, gap, max_iter):
     left = (~converged).nonzero()[:, 0].tolist()
     if left:
         gaps = ", ".join(f"{k} (gap {gap[k]:.1e})" for k in left)
-        warnings.warn(f"sparse_and_or: tol not reached in {max_iter} steps by samples {gaps}", stacklevel=3)
+        warnings.warn(f"sparse_and_or: tol not reached within {max_iter} steps in samples {gaps}", stacklevel=3)
 
 
 def _like(v, result):
@@ -330,12 +331,14 @@ def _solve(u, bound, ridge, tol, max_iter):
     found, bound = _Found(u, bound, ridge), bound * INSIDE
     x, y, activity = _rough(u, bound, ridge)
     chosen = activity > ACTIVE
+    found.improve(torch.arange(len(u), device=u.device), x, y)
     steps = torch.zeros(len(u), dtype=torch.int64, device=u.device)
     for attempt in range(ATTEMPTS):
         left = ((found.gap > tol) & (steps < max_iter)).nonzero()[:, 0]
         for at in _groups(left, chosen.sum(1)):
             point = _InteriorPoint(u[at], bound[at], x[at], y[at], _listed(chosen[at]), ridge, START[attempt > 0])
-            x[at], y[at], used = _descend(point, tol / 4 * 0.3**attempt, max_iter - steps[at])
+            x_new, y_new, used = _descend(point, tol / 4 * 0.3**attempt, max_iter - steps[at])
+            x[at], y[at] = x_new.nan_to_num(0, 0, 0), y_new.nan_to_num(0, 0, 0)
             steps[at] += used
             noise = found.improve(at, x[at], y[at])
             near = noise.abs() > 0.95 * bound[at]
@@ -354,15 +357,16 @@ class _Found:
 
     @property
     def gap(self):
-        """Relative duality gap, (batch,); infinite before the first solution."""
-        return torch.where(self.upper.isinf(), math.inf, ((self.upper - self.lower) / self.upper).clamp(min=0))
+        """Relative duality gap, (batch,)."""
+        return ((self.upper - self.lower) / self.upper).clamp(min=0)
 
     def improve(self, at, x, y):
         """Take x, made feasible, and y of the samples `at` where they are better; the noise of x before its repair."""
         u, bound = self.u[at], self.bound[at]
-        noise = u - _phi(x)
-        inner = bound * INSIDE
+        noise, inner = u - _phi(x), bound * INSIDE
         x = x + _least(noise - noise.clamp(-inner, inner))
+        left = u - _phi(x)  # by rounding
+        x = x + _least(left - left.clamp(-inner, inner))
         upper = _primal(x, self.ridge)
         better = upper < self.upper[at]
         self.x[at] = torch.where(better[:, None, None], x, self.x[at])
@@ -474,7 +478,7 @@ class _InteriorPoint:
         gap = primal - _dual(self.goal, self.bound, self.y, self.pull, self.ridge)
         exact = self.rest_y.abs().amax(1) <= 1e-6 * self.bound[:, 0].clamp(min=1e-3)
         spent = (self.product_up + self.product_low).amax(1) < 1e-15  # nothing is left to gain in float64
-        return (gap.abs() <= tol * primal) & exact | spent
+        return (gap.abs() <= tol * primal) & exact | spent | ~gap.isfinite()
 
     def solution(self):
         """X (batch, 2, 2^n) and lambda (batch, 2^n)."""
@@ -511,7 +515,7 @@ class _InteriorPoint:
         weight = (slope_x * self.shrink).view(-1, 2, self.size)
         matrix = _normal(weight, self.both, self.either, self.rows)
         matrix.diagonal(dim1=1, dim2=2).mul_(1 + 1e-13).add_(torch.where(self.pad, 1, 1 / slope_y))
-        self.factor = torch.linalg.cholesky(matrix)
+        self.factor, _ = torch.linalg.cholesky_ex(matrix)  # a failure shows in the gap
 
     def _direction(self, aim_up, aim_low):
         """Newton direction (plus, minus, mid) that changes the products by the aims and clears both residuals."""
