@@ -16,7 +16,7 @@ figures: $(VENV)
 	.venv/bin/python -m symgen figures --cores $(CORES)
 
 test: $(VENV)
-	.venv/bin/python -m pytest -n 2
+	.venv/bin/python -m pytest -n 2 --dist loadgroup
 
 lab: $(VENV)
 	.venv/bin/jupyter lab notebooks

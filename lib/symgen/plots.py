@@ -8,6 +8,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 
 from symgen.store import atomically
 from symgen.variables import cell_map
@@ -153,7 +154,7 @@ def dynamics(orders: pd.DataFrame, curves: pd.DataFrame, boundaries: pd.DataFram
     role, t1, t2 and their intervals, of the first role.
     """
     epochs = orders.epoch.unique()
-    figure = plt.figure(figsize=(max(9.5, 1.6 * len(epochs)), 5.4))
+    figure = plt.figure(figsize=(max(10.2, 1.7 * len(epochs)), 5.4))
     grid = figure.add_gridspec(2, 1)
     top = grid[0].subgridspec(1, len(epochs)).subplots(squeeze=False)[0]
     for ax, epoch in zip(top, epochs):
@@ -177,31 +178,27 @@ def dynamics(orders: pd.DataFrame, curves: pd.DataFrame, boundaries: pd.DataFram
 
 
 def phases(table: pd.DataFrame, boundaries: pd.Series, title: str) -> Figure:
-    """The phases at a glance (Fig. 1, right): generalizable and other strength over training, under the phases.
+    """The phases at a glance (Fig. 1, right): the share of strength that generalizes over training, under the phases.
 
-    table: epoch, generalizable, total, H.
+    table: epoch, H, H_chance. boundaries: t1, t2.
     """
     figure, ax = plt.subplots(figsize=(5.2, 3.2))
-    ax.stackplot(
-        table.epoch,
-        table.generalizable,
-        table.total - table.generalizable,
-        colors=[COLOURS["generalizable"], COLOURS["non-generalizable"]],
-        labels=["generalizable", "non-generalizable"],
-    )
+    ax.fill_between(table.epoch, 0, table.H, color=COLOURS["generalizable"], label="generalizable")
+    ax.fill_between(table.epoch, table.H, 1, color=COLOURS["non-generalizable"], label="non-generalizable")
+    ax.plot(table.epoch, table.H_chance, color="white", linestyle="--", linewidth=1.2, label="generalizable by chance")
     ax.grid(visible=False)
-    top = table.total.max() * 1.25
-    ax.set(ylabel="strength of salient interactions\nper sample (log-odds)", ylim=(0, top), title=title)
+    ax.set(ylabel="share of the strength of salient interactions", ylim=(0, 1.12), yticks=np.linspace(0, 1, 6), title=title)
     _epoch_axis(ax, table.epoch)
     bounds = [table.epoch.min(), boundaries.t1, min(boundaries.t2, table.epoch.max()), table.epoch.max()]
     for number, (start, stop) in enumerate(zip(bounds, bounds[1:]), start=1):
         if start < stop:
-            ax.axvspan(start, stop, color=PHASES[number - 1], zorder=0)
-            middle = ax.transData.inverted().transform(
-                [(ax.transData.transform((start, 0))[0] + ax.transData.transform((stop, 0))[0]) / 2, 0]
-            )[0]
-            ax.text(middle, top * 0.95, f"phase {number}", ha="center", fontsize=8)
-    ax.legend(loc="upper left", bbox_to_anchor=(0, 0.9))
+            ax.axvspan(start, stop, 1 / 1.12, color=PHASES[number - 1])
+            ax.axvline(stop, color="black", linewidth=0.8)
+            left, right = (ax.get_xaxis_transform().transform((edge, 0))[0] for edge in (start, stop))
+            middle = ax.transData.inverted().transform(((left + right) / 2, 0))[0]
+            ax.text(middle, 1.06, f"phase {number}", ha="center", va="center", fontsize=8)
+    legend = figure.legend(loc="outside lower center", ncols=3)
+    legend.legend_handles[-1].set_color(COLOURS["chance"])
     return figure
 
 
@@ -254,7 +251,8 @@ def _picture_with_cells(ax, picture, cells, grid, numbered=False):
         ax.add_patch(Rectangle(corner, *size, fill=False, edgecolor="#35c46a", linewidth=1.2))
         if numbered:
             middle = (corner[0] + size[0] / 2, corner[1] + size[1] / 2)
-            ax.annotate(number, middle, color="#35c46a", ha="center", va="center", fontsize=8, fontweight="bold")
+            text = ax.annotate(number, middle, color="#7dffab", ha="center", va="center", fontsize=8, fontweight="bold")
+            text.set_path_effects([withStroke(linewidth=2.5, foreground="black")])
     ax.axis("off")
 
 

@@ -80,8 +80,8 @@ class Study:
     """submodule whose output is masked: the first ReLU"""
     masking: Literal["mean", "zero"] = _stage("extraction", "mean")
     noise_bound: float = _stage("extraction", 0.04)
-    ridge: float = _stage("extraction", 2.0)
-    tol: float = _stage("extraction", 1e-4)
+    ridge: float = _stage("extraction", 0.5)
+    tol: float = _stage("extraction", 1e-5)
 
     # analysis
     tau_ratio: float = _stage("analysis", 0.05)
