@@ -14,6 +14,7 @@ VENV := .venv/installed
 
 figures: $(VENV)
 	.venv/bin/python -m symgen figures --cores $(CORES)
+	.venv/bin/python -m symgen readme
 
 test: $(VENV)
 	.venv/bin/python -m pytest -n 2 --dist loadgroup

@@ -66,7 +66,7 @@ def plain_loop(model, split_at, x, label, cells, grid, baseline):
     for subset in range(2 ** len(cells)):
         handle = model.get_submodule(split_at).register_forward_hook(masking(subset, cells, grid, baseline))
         with torch.no_grad():
-            z = model.eval()(x[None]).double()[0]
+            z = model.eval()(x[None].clone()).double()[0]
         handle.remove()
         others = torch.cat([z[:label], z[label + 1 :]])
         values.append(float(z[label] - torch.logsumexp(others, 0)))
@@ -159,11 +159,13 @@ def test_the_model_is_left_as_it_was():
         ({"variables": [1, 25]}, "cell 25; expected 0 to 24"),
         ({"variables": [0.5, 1.0]}, "expected a list of cell numbers"),
         ({"variables": list(range(21)), "grid": 5}, "n = 21 variables; expected 1 to 20"),
-        ({"x": torch.rand(30, 30)}, r"x has shape \(30, 30\)"),
+        ({"x": torch.rand(30, 30)}, r"x has shape \(30, 30\) of torch.float32"),
         ({"grid": 31}, "grid = 31 on a feature map of 30 x 30"),
         ({"baseline": torch.zeros(5, 30, 30)}, r"baseline has shape \(5, 30, 30\)"),
         ({"x": torch.full((3, 30, 30), torch.nan)}, r"NaN or infinite values for sample\(s\) \[0\]"),
-        ({"x": torch.rand(2, 3, 30, 30)}, "expected as many"),
+        ({"x": torch.rand(2, 3, 30, 30)}, r"label has shape \(1,\) of int64; expected an integer a sample, \(2,\)"),
+        ({"label": 2.0}, "expected an integer a sample"),
+        ({"x": torch.zeros(3, 30, 30, dtype=torch.uint8)}, "of torch.uint8; expected floats"),
     ],
 )
 def test_what_does_not_fit_is_said_in_one_line(change, message):
@@ -179,10 +181,53 @@ def test_what_does_not_fit_is_said_in_one_line(change, message):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("output", [lambda z: z.mean(dim=(2, 3))[:, :1], lambda z: z.mean(), lambda z: z])
-def test_a_model_without_logits_of_two_labels(output):
-    with pytest.raises(ValueError, match=r"expected \(batch, label\) logits"):
-        ImageGame(Broken(output), "conv").values(torch.rand(3, 10, 10), 0, [1, 2])
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        (lambda z: z.mean(dim=(2, 3))[:, :1], r"expected \(batch, label\) logits"),
+        (lambda z: z.mean(), r"expected \(batch, label\) logits"),
+        (lambda z: z, r"expected \(batch, label\) logits"),
+        (lambda z: (z, z), "the model's output is a tuple; expected logits"),
+        (lambda z: nn.functional.dropout(z, training=True).mean(dim=(2, 3)), "changes from call to call"),
+    ],
+)
+def test_a_model_without_steady_logits_of_two_labels(output, message):
+    torch.manual_seed(0)
+    with pytest.raises(ValueError, match=message):
+        ImageGame(Broken(output), "conv").values(torch.rand(3, 10, 10) + 1, 0, [1, 2])
+
+
+def test_a_model_with_nothing_to_cut_at():
+    with pytest.raises(ValueError, match="Flatten has no submodules to cut at"):
+        ImageGame(nn.Flatten(), "relu")
+
+
+class Normalising(nn.Module):
+    """Has no weights, changes its input in place, and lets something around the cut only for bright images."""
+
+    def __init__(self):
+        super().__init__()
+        self.cut = nn.ReLU()
+
+    def forward(self, x):
+        bright = (x.mean(dim=(1, 2, 3), keepdim=True) > 0.5).to(x)
+        x -= 0.5
+        z = (self.cut(x) + 5 * bright * x).mean(dim=(2, 3))
+        return z
+
+
+def test_a_forward_that_changes_its_input_and_a_skip_that_opens_now_and_then():
+    network, cells = Normalising(), np.array([[0, 7], [3, 12]])
+    x = torch.stack([torch.rand(3, 10, 10) * 0.4, torch.rand(3, 10, 10) * 0.4 + 0.6])  # dark and bright
+    before = x.clone()
+    game = ImageGame(network, "cut")
+    together = game.values(x, [0, 1], cells)
+    for i in range(2):
+        expected = plain_loop(network, "cut", before[i].clone(), i, cells[i], 5, torch.zeros(3, 10, 10))
+        np.testing.assert_allclose(together[i], expected, atol=1e-6)
+    assert torch.equal(x, before)
+    game.mean_map(x)
+    assert torch.equal(x, before)
 
 
 def test_drawing_cells(rng):

@@ -37,8 +37,7 @@ def shared_runs(tmp_path_factory):
 def test_a_notebook_runs_end_to_end(name, tiny, shared_runs, tmp_path):
     before = (NOTEBOOKS / f"{name}.ipynb").read_bytes()
     tiny |= {"runs_root": str(shared_runs / "runs"), "n_variables": 6}
-    parameters = {"overrides": tiny} | ({"epochs": 1} if name.startswith("00") else {})
-    output = runner.execute(name, parameters, tmp_path / "out.ipynb")
+    output = runner.execute(name, {"overrides": tiny}, tmp_path / "out.ipynb")
     errors = [out for cell in cells(output) for out in cell["outputs"] if out["output_type"] == "error"]
     warned = [out for cell in cells(output) for out in cell["outputs"] if out.get("name") == "stderr"]
     assert not errors and not warned

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from symgen import Study, analysis, layout, pipeline, reconstruct
 
@@ -87,6 +88,40 @@ def test_ratios_agree_with_the_metrics_and_lie_in_their_intervals(study):
     assert table.value["all", "H"] == pytest.approx(analysis.dynamics_table(judged, study).H.iloc[-1])
     orders = analysis.order_table(judged, 2.0)
     assert orders.generalizable.abs().sum() / orders.total.abs().sum() == pytest.approx(table.value["all", "H"])
+
+
+def test_a_masked_cell_takes_the_mean_map_of_that_very_network_over_its_own_images(study):
+    for role, part in (("target-91", "A"), ("baseline-93", "B")):
+        checkpoint = study.checkpoints_of(role)[-1]
+        network = pipeline.ensure_training(study, role).model(checkpoint)
+        images, _ = pipeline.part_data(study, part)
+        expected = network.features[:2](images).mean(dim=0).detach()
+        baseline = pipeline.study_game(study, role, network).baseline
+        np.testing.assert_allclose(baseline.numpy(), expected.numpy(), atol=1e-5)
+
+
+def test_a_damaged_checkpoint_and_a_kill_while_it_is_made_again_leave_nothing_stale(study, monkeypatch):
+    role = "baseline-93"
+    expected = pipeline.ensure_training(study, role).model("best").state_dict()
+    best = layout.weights_path(study, role, "best")
+    best.write_bytes(best.read_bytes()[:-4])
+    evaluate = pipeline.training.losses
+
+    def killed_at_the_second_look(*given):
+        monkeypatch.setattr(pipeline.training, "losses", None)
+        return evaluate(*given)
+
+    monkeypatch.setattr(pipeline.training, "losses", killed_at_the_second_look)
+    with pytest.raises(TypeError):
+        pipeline.ensure_training(study, role)
+    monkeypatch.undo()
+    again = pipeline.ensure_training(study, role).model("best").state_dict()
+    assert all(torch.equal(expected[name], again[name]) for name in expected)
+
+
+def test_one_variable_is_enough(study):
+    found = pipeline.ensure_interactions(study.replace(n_variables=1), "target-91", 2)
+    assert found.effects.shape == (12, 2, 2)
 
 
 def test_an_unknown_checkpoint_or_role_is_refused(study):

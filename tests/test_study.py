@@ -30,6 +30,10 @@ ROOT = Path(__file__).parents[1]
         ({"ridge": 0}, "ridge = 0.0; expected more than 0"),
         ({"noise_bound": -0.1}, "noise_bound = -0.1; expected at least 0"),
         ({"target_seeds": []}, "target_seeds is empty"),
+        ({"target_seeds": [-1]}, "a seed is negative"),
+        ({"device": "gpu"}, "device = 'gpu'; expected auto, cpu, cuda, mps"),
+        ({"batch_size": 512}, "fall on steps [0, 0, 1, 2"),
+        (5, "overrides = 5; expected a mapping"),
         ({"target_seeds": [1, 1]}, "a seed stands twice"),
         ({"validation_size": 0}, "baseline_checkpoint = 'best' needs validation_size > 0"),
         ("epochs: [", "overrides is no valid YAML"),
@@ -89,7 +93,7 @@ def test_a_key_moves_with_what_it_depends_on_and_with_nothing_else():
     assert moved(split_seed=1) == {"split", "samples", "training", "baseline", "interactions"}
     assert moved(learning_rate=0.1) == {"training", "baseline", "interactions"}
     assert moved(explain_per_class=1) == {"samples", "interactions"}
-    assert moved(ridge=1.0) == {"interactions"}
+    assert moved(ridge=2 * study.ridge) == {"interactions"}
     assert moved(baseline_on="D") == {"baseline"}
     assert moved(tau_ratio=0.1) == moved(target_seeds=[1]) == moved(threads=2) == moved(runs_root="elsewhere") == set()
 

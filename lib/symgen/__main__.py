@@ -72,14 +72,13 @@ def _extract(options):
 
 
 def _notebook(options):
-    import yaml
     from papermill.exceptions import PapermillExecutionError
 
     from symgen.runner import run_notebook
+    from symgen.study import read_overrides
 
-    overrides = yaml.safe_load(options.overrides) if options.overrides else None
     try:
-        print(f"wrote {run_notebook(options.name, options.study, overrides).name}")
+        print(f"wrote {run_notebook(options.name, options.study, read_overrides(options.overrides)).name}")
     except PapermillExecutionError as error:
         raise InputError(f"{options.name} failed, see its .failed.ipynb: {error.ename}: {error.evalue}") from None
 
@@ -115,8 +114,7 @@ def _figures(options):
         further = options.further if "--cores" in options.further else ["--cores", "all", *options.further]
         environment = os.environ | {"PATH": path}
         ran = subprocess.run([*command, *further], cwd=project_root(), env=environment, pass_fds=[lock.fileno()])
-    dry = {"-n", "--dry-run", "--dryrun"} & set(further)
-    return ran.returncode if ran.returncode or dry else _readme(options)
+    return ran.returncode
 
 
 def _readme(options):

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from symgen import metrics
 from symgen.intervals import bootstrap_weights, interval
 from symgen.metrics import order_sums, ratio, strength_by_order
-from symgen.phases import Phases, find_phases
+from symgen.phases import Phases, find_phases, turn
 
 SAMPLES = ("all", "training", "testing")
 
@@ -20,8 +20,8 @@ class Judged:
 
     epochs (epoch,); of (sample,): training or testing; v (epoch, sample, subset); effects, salient, generalizable
     (epoch, sample, kind, subset); chance (draw, epoch, sample, kind, subset): what would count as generalizable if the
-    baselines had been asked about other samples; graded: Eq. 19-20 instead of yes or no; normalized: effects over
-    E|v(N) - v(0)|.
+    baselines had been asked about other samples; graded: Eq. 19-20 instead of yes or no, and graded_chance its mean over
+    the draws; normalized: effects over E|v(N) - v(0)|.
     """
 
     epochs: Float[np.ndarray, "epoch"]
@@ -33,6 +33,7 @@ class Judged:
     chance: Bool[np.ndarray, "draw epoch sample kind subset"]
     normalized: Float[np.ndarray, "epoch sample kind subset"]
     graded: Float[np.ndarray, "epoch sample kind subset"]
+    graded_chance: Float[np.ndarray, "epoch sample kind subset"]
 
     def at(self, epoch: float) -> int:
         """Position of the checkpoint at an epoch."""
@@ -67,6 +68,8 @@ def judge(
         chance=salient & np.stack(chance),
         normalized=normalized,
         graded=salient * metrics.similarity(normalized, normalized_bases, combine),
+        graded_chance=salient
+        * np.mean([metrics.similarity(normalized, normalized_bases[:, :, order], combine) for order in orders], axis=0),
     )
 
 
@@ -78,9 +81,10 @@ def order_table(judged: Judged, epoch: float, samples: str = "all") -> pd.DataFr
 
 
 def graded_table(judged: Judged, epoch: float) -> pd.DataFrame:
-    """Strength by order with the binary and with the graded measure (Fig. 10), in normalised effects."""
+    """Strength by order with the binary and with the graded measure (Fig. 10), and by chance, in normalised effects."""
     t = judged.at(epoch)
     kinds = {"generalizable": judged.generalizable[t], "graded": judged.graded[t]}
+    kinds |= {"generalizable_by_chance": judged.chance[:, t].mean(axis=0), "graded_by_chance": judged.graded_chance[t]}
     return _order_rows(epoch, judged.normalized[t], judged.salient[t], kinds)
 
 
@@ -103,20 +107,22 @@ def ratio_table(judged: Judged, epoch: float, study) -> pd.DataFrame:
     Also the difference H_low - H_high, resampled together. A ratio with nothing salient to divide by is NaN.
     """
     t = judged.at(epoch)
-    ranges = {"H": None, "H_low": study.low_orders, "H_high": study.high_orders}
+    n = study.n_variables
+    ranges = {"H": None, "H_low": range(1, study.low_up_to + 1), "H_high": range(study.high_from, n + 1)}
     rows = []
     for samples in SAMPLES:
         chosen = judged.chosen(samples)
         weights = _weights(chosen.sum(), study)
-        draws = {}
+        draws, by_chance = {}, {}
         for name, of_orders in ranges.items():
             parts = [judged.generalizable[t, chosen], judged.salient[t, chosen], judged.chance[:, t, chosen]]
             gen, total, chance = (order_sums(strength_by_order(judged.effects[t, chosen], p), of_orders) for p in parts)
             draws[name] = ratio(weights @ gen, weights @ total)
-            by_chance = ratio(chance.sum(axis=-1), total.sum()).mean()
-            rows.append((samples, name, draws[name][0], *interval(draws[name][1:]), by_chance))
+            by_chance[name] = ratio(chance.sum(axis=-1), total.sum()).mean()
+            rows.append((samples, name, draws[name][0], *interval(draws[name][1:]), by_chance[name]))
         difference = draws["H_low"] - draws["H_high"]
-        rows.append((samples, "H_low - H_high", difference[0], *interval(difference[1:]), np.nan))
+        chance = by_chance["H_low"] - by_chance["H_high"]
+        rows.append((samples, "H_low - H_high", difference[0], *interval(difference[1:]), chance))
     return pd.DataFrame(rows, columns=["samples", "quantity", "value", "low", "high", "chance"])
 
 
@@ -168,6 +174,7 @@ def phases_of(judged: Judged, study) -> Phases:
         judged.epochs,
         _strength(judged.effects, judged.generalizable),
         _strength(judged.effects, judged.salient),
+        _strength(judged.effects, judged.chance).mean(axis=0),
         *learned(judged),
         r=study.phase_ratio,
         draws=study.bootstrap_draws,
@@ -190,12 +197,28 @@ def phases_table(found: dict[str, Phases]) -> pd.DataFrame:
     """Phase boundaries of several networks, one row each, intervals as <name>_low and <name>_high."""
     rows = []
     for role, phases in found.items():
-        row = {"role": role, "n_phases": phases.n_phases, "t2_found": phases.t2_found}
-        for name in ("t1", "t2", "rise", "fall"):
+        row = {"role": role, "n_phases": phases.n_phases, "verdict": phases.verdict}
+        row |= {"t2_found": phases.t2_found, "second_seen": phases.second_seen}
+        for name in ("t1", "t2", "rise", "fall", "excess_rise", "excess_fall"):
             low, high = getattr(phases, f"{name}_interval")
             row |= {name: getattr(phases, name), f"{name}_low": low, f"{name}_high": high}
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def number_turn(judged: Judged, study) -> pd.DataFrame:
+    """Whether N falls from its start to its least, and rises from there to the end: fall and rise, with intervals.
+
+    The checkpoint of the least N is chosen on the samples drawn, and both are measured on those left out, as for H.
+    """
+    number = metrics.effective_number(judged.effects)  # (epoch, sample)
+    weights = _weights(number.shape[1], study)
+    left_out = (weights == 0).astype(float)
+    left_out[0] = 1
+    least = (weights @ number.T).argmin(axis=1)
+    fall, rise = (-change for change in turn(left_out, number, np.ones_like(number), least))
+    rows = [(name, change[0], *interval(change[1:])) for name, change in (("fall", fall), ("rise", rise))]
+    return pd.DataFrame(rows, columns=["N", "value", "low", "high"])
 
 
 def telling_epochs(epochs: Float[np.ndarray, "epoch"], phases: Phases, most: int = 6) -> list[float]:

@@ -25,6 +25,11 @@ def strongest_table(effects: Float[np.ndarray, "kind subset"], k: int, names=Non
     return pd.DataFrame(rows, columns=["variables", "kind", "order", "effect"])
 
 
+def dictionary_size(n: int) -> int:
+    """How many interactions n variables have: an AND for every non-empty subset, an OR for those of order 2 and above."""
+    return 2 * (2**n - 1) - n
+
+
 def keep_strongest(effects: Float[np.ndarray, "*batch kind subset"], k: int) -> Float[np.ndarray, "*batch kind subset"]:
     """The effects with all but the k strongest of each sample set to 0."""
     flat = effects.reshape(*effects.shape[:-2], -1)

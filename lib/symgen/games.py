@@ -46,13 +46,13 @@ class ImageGame:
         self.model, self.split_at, self.grid, self.baseline = model, split_at, grid, baseline
         self._module = _submodule(model, split_at)
         self._chunk = None  # masked maps at a time, found at the first call
-        self._plan = None  # how the rest of the network is run, found at the first call
+        self._plan = None  # how the rest of the network is run, found at each call
 
     def mean_map(self, images: Float[Tensor, "image c h w"], batch: int = 256) -> Float[Tensor, "channel height width"]:
         """Mean of the feature map over images, per channel and position: the value of a masked cell (section 8)."""
         with self._quiet():
             total = sum(self._feature_map(part).double().sum(0) for part in images.split(batch))
-        return (total / len(images)).to(next(self.model.parameters()).dtype)
+        return (total / len(images)).to(self._like(images).dtype)
 
     def values(self, x, label, variables) -> np.ndarray:
         """v(x_S) for every subset S of the variables, float64.
@@ -64,16 +64,23 @@ class ImageGame:
         shapes that do not fit, and NaN or infinite outputs.
         """
         x = torch.as_tensor(x)
-        if x.ndim not in (3, 4):
-            raise InputError(f"x has shape {tuple(x.shape)}; expected (channel, height, width), or (sample, c, h, w)")
+        if x.ndim not in (3, 4) or not x.is_floating_point():
+            raise InputError(
+                f"x has shape {tuple(x.shape)} of {x.dtype}; "
+                "expected floats (channel, height, width), or (sample, channel, height, width)"
+            )
         if single := x.ndim == 3:
             x, label, variables = x[None], [label], [variables]
-        labels = torch.tensor(np.asarray(label))
-        cells = np.stack([check_cells(one, self.grid) for one in variables])
-        if labels.shape != (len(x),) or len(cells) != len(x):
+        labels = np.asarray(label)
+        cells = [check_cells(one, self.grid) for one in variables]
+        if labels.shape != (len(x),) or not np.issubdtype(labels.dtype, np.integer):
             raise InputError(
-                f"{len(x)} samples, {len(labels)} labels, {len(cells)} lists of variables; expected as many"
+                f"label has shape {labels.shape} of {labels.dtype}; expected an integer a sample, ({len(x)},)"
             )
+        if len(cells) != len(x) or len({len(own) for own in cells}) != 1:
+            sizes = [len(own) for own in cells]
+            raise InputError(f"variables: lists of {sizes} cells; expected {len(x)} of one length, one a sample")
+        labels, cells = torch.tensor(labels), np.stack(cells)
         with self._quiet():
             v = self._all_values(x, labels, cells)
         if not np.isfinite(v).all():
@@ -83,14 +90,13 @@ class ImageGame:
 
     def _all_values(self, x, labels, cells):
         """v (sample, 2^n): all masked maps of all samples, chunk by chunk."""
-        parameter = next(self.model.parameters())
-        x, labels = x.to(parameter), labels.to(parameter.device)
+        x = x.to(self._like(x))
+        labels = labels.to(x.device)
         maps = self._feature_map(x)  # (sample, channel, height, width)
         baseline = self._baseline_like(maps[0])
         position = torch.as_tensor(cell_map(*maps.shape[-2:], self.grid)).to(maps.device)
         keep = torch.as_tensor(_kept_cells(cells, self.grid)).to(maps.device)  # (sample, subset, cell)
-        if self._plan is None:
-            self._plan = self._find_plan(x[:1], torch.stack([maps[0], baseline]))
+        self._plan = self._find_plan(x, torch.stack([maps[0], baseline]))
         if self._chunk is None:
             self._chunk = max(1, CHUNK_BYTES.get(maps.device.type, 1 << 28) // (maps[0].numel() * maps.element_size()))
         # rows of channels at each position, the baseline's first: masked maps are look-ups in this table
@@ -144,10 +150,9 @@ class ImageGame:
         def stop(module, inputs, output):
             raise _Reached(output)
 
-        parameter = next(self.model.parameters())
         with _hooked(self._module, stop):
             try:
-                self.model(x.to(parameter))
+                self.model(x.to(self._like(x), copy=True))  # a forward may change its input in place
             except _Reached as reached:
                 feature_map = reached.output
             else:
@@ -169,13 +174,21 @@ class ImageGame:
 
         masked = masked if plan.channels_last else masked.contiguous()
         with _hooked(self._module, replace):
-            output = self.model(image if plan.one_image else image.expand(len(masked), *image.shape[1:]))
-        return getattr(output, "logits", output)
+            output = self.model(image.expand(1 if plan.one_image else len(masked), *image.shape[1:]).clone())
+        logits = getattr(output, "logits", output)
+        if not isinstance(logits, Tensor):
+            raise InputError(
+                f"the model's output is a {type(output).__name__}; expected logits, or an object with .logits"
+            )
+        return logits
 
-    def _find_plan(self, image, probe):
-        """The fastest way to run the rest of this network that agrees with the plainest one on two maps."""
+    def _find_plan(self, images, probe):
+        """The fastest way to run the rest of this network on these images that agrees with the plainest on two maps."""
+        image = images[:1]
         plain = _Plan(one_image=False, channels_last=False)
         expected = self._rest(probe.clone(), image, plain)
+        if not torch.equal(expected.nan_to_num(), self._rest(probe.clone(), image, plain).nan_to_num()):
+            raise InputError("the model's output changes from call to call; expected no randomness in evaluation mode")
         for plan in (_Plan(True, True), _Plan(True, False), _Plan(False, True), plain):
             try:
                 logits = self._rest(probe.clone(memory_format=torch.channels_last), image, plan)
@@ -183,9 +196,14 @@ class ImageGame:
                 continue
             if logits.shape == expected.shape and torch.allclose(logits, expected, rtol=1e-3, atol=1e-3):
                 break
-        other = torch.zeros_like(image) if image.any() else torch.ones_like(image)
-        changed = self._rest(probe.clone(), other, plain)
-        return dataclasses.replace(plan, bypass=not torch.equal(changed, expected))
+        others = (self._rest(probe.clone(), other[None], plain) for other in images[1:])
+        bypass = any(not torch.equal(other.nan_to_num(), expected.nan_to_num()) for other in others)
+        return dataclasses.replace(plan, bypass=bypass)
+
+    def _like(self, x):
+        """A tensor of the model's own floating type and device, or x where the model has none."""
+        own = (tensor for tensors in (self.model.parameters(), self.model.buffers()) for tensor in tensors)
+        return next((tensor for tensor in own if tensor.is_floating_point()), x)
 
     @contextmanager
     def _quiet(self):
@@ -207,7 +225,8 @@ class _Plan:
     one_image: the network gets a single image, so that what lies before the cut costs next to nothing; from the cut on
     its batch is that of the maps, and what goes around the cut broadcasts. Where a forward fixes its batch size before
     the cut, it gets the image as often as there are maps. channels_last: layout of the maps, faster for convolutions;
-    a forward that flattens with `view` needs the other. bypass: something reaches the output around the cut.
+    a forward that flattens with `view` needs the other. bypass: which of the images it is shows in the output even where
+    the maps at the cut are the same.
     """
 
     one_image: bool
@@ -244,6 +263,8 @@ def _kept_cells(cells, grid):
 def _submodule(model, name):
     """The named submodule; ValueError with the nearest name otherwise."""
     known = [known for known, _ in model.named_modules() if known]
+    if not known:
+        raise InputError(f"split_at = {name!r}: {type(model).__name__} has no submodules to cut at")
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1, cutoff=0)
         raise InputError(f"split_at = {name!r} is no submodule of {type(model).__name__}; the nearest is {near[0]!r}")

@@ -30,6 +30,16 @@ def interactions_path(study: Study, role: str, checkpoint) -> Path:
     return study.runs_dir / role / f"interactions-{_label(checkpoint)}-{study.key('interactions', role, checkpoint)}.nc"
 
 
+def trained_mark(study: Study, role: str) -> Path:
+    """Empty file by which the Snakefile knows that a role is trained."""
+    return study.runs_dir / role / f"trained-{study.key('training', role)}"
+
+
+def extracted_mark(study: Study, role: str) -> Path:
+    """Empty file by which the Snakefile knows that a role's interactions are extracted at all its checkpoints."""
+    return study.runs_dir / role / f"extracted-{study.key('extraction', role)}"
+
+
 def _label(checkpoint):
     return checkpoint if isinstance(checkpoint, str) else f"{checkpoint:g}"
 

@@ -54,7 +54,8 @@ def similarity(
 ) -> Float[np.ndarray, "*batch kind subset"]:
     """Graded generalization in [0, 1] (Eq. 19-20): min(|I|, |I_base|) / max(...) where signs agree, else 0.
 
-    Takes effects that are `normalized`. Several baselines count with their largest (any), median or smallest (all) value.
+    Takes effects that are `normalized`. Several baselines count with the largest value (any), the one that more
+    than half of them reach (majority), or the smallest (all).
     """
     weaker = np.minimum(np.abs(effects), np.abs(baselines))
     stronger = np.maximum(np.abs(effects), np.abs(baselines))

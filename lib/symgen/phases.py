@@ -8,6 +8,8 @@ from jaxtyping import Float
 from symgen.intervals import bootstrap_weights, interval
 from symgen.metrics import ratio
 
+CERTAIN = 0.95  # share of draws from which on something counts as seen
+
 
 @dataclass(frozen=True)
 class Phases:
@@ -16,8 +18,12 @@ class Phases:
     t1: epoch at which H peaks (phase 1 ends); t2: first checkpoint after it at which non-generalizable interactions
     dominate what is newly learned (phase 3 begins), inf if that never comes. rise, fall: H(t1) - H(t0), H(t1) - H(end).
     Their intervals choose t1 on the samples drawn and measure on those left out, so that picking the largest of noisy
-    values is no evidence. t2_found: share of draws in which t2 comes. n_phases: 3; 2 if t2 is not certain to come;
-    1 if H does not fall with certainty after its rise; 0 if it does not rise with certainty either.
+    values is no evidence; excess_rise, excess_fall: the same of H minus its chance level. t2_found: share of draws in
+    which t2 comes; second_seen: share in which a checkpoint lies between t1 and t2, at which H falls while what is newly
+    learned still mostly generalizes.
+
+    n_phases counts what is certain at the 95 % level: 3 if H rises and falls, by itself and above chance, and both a
+    second and a third phase are seen; 2 if H rises and falls but one of these is not; 1 if it only rises; 0 otherwise.
     """
 
     t1: float
@@ -25,33 +31,47 @@ class Phases:
     t2: float
     t2_interval: tuple[float, float]
     t2_found: float
+    second_seen: float
     rise: float
     rise_interval: tuple[float, float]
     fall: float
     fall_interval: tuple[float, float]
+    excess_rise: float
+    excess_rise_interval: tuple[float, float]
+    excess_fall: float
+    excess_fall_interval: tuple[float, float]
     n_phases: int
 
     def __str__(self):
         """One sentence that says what was found."""
-        found = {
+        t2 = "never comes" if np.isinf(self.t2) else f"is epoch {self.t2:g} {_bracket(self.t2_interval)}"
+        return (
+            f"{self.verdict}. H peaks at epoch {self.t1:g} {_bracket(self.t1_interval)}; "
+            f"rises by {self.rise:.2f} {_bracket(self.rise_interval)}, above chance by {self.excess_rise:.2f} "
+            f"{_bracket(self.excess_rise_interval)}; falls by {self.fall:.2f} {_bracket(self.fall_interval)}, above chance "
+            f"by {self.excess_fall:.2f} {_bracket(self.excess_fall_interval)}. The first checkpoint after the peak at which "
+            f"mostly non-generalizable interactions are learned {t2}"
+        )
+
+    @property
+    def verdict(self) -> str:
+        """What was found, in a few words."""
+        if self.n_phases == 2 and self.t2_found < CERTAIN:
+            return "two phases: no certain onset of a third"
+        if self.n_phases == 2:
+            return "two phases: from the first straight to the third, as far as the checkpoints tell"
+        return {
             3: "three phases",
-            2: "two phases: no certain onset of a third",
             1: "one phase: H rises, and does not fall with certainty",
             0: "no phases: H does not rise with certainty",
         }[self.n_phases]
-        t2 = "never" if np.isinf(self.t2) else f"epoch {self.t2:g}"
-        return (
-            f"{found}; H peaks at epoch {self.t1:g} [{self.t1_interval[0]:g}, {self.t1_interval[1]:g}], "
-            f"rises by {self.rise:.2f} [{self.rise_interval[0]:.2f}, {self.rise_interval[1]:.2f}], "
-            f"falls by {self.fall:.2f} [{self.fall_interval[0]:.2f}, {self.fall_interval[1]:.2f}]; "
-            f"new interactions are mostly non-generalizable from: {t2} [{self.t2_interval[0]:g}, {self.t2_interval[1]:g}]"
-        )
 
 
 def find_phases(
     epochs: Float[np.ndarray, "checkpoint"],
     generalizable: Float[np.ndarray, "checkpoint sample"],
     total: Float[np.ndarray, "checkpoint sample"],
+    chance: Float[np.ndarray, "checkpoint sample"],
     learned_generalizable: Float[np.ndarray, "checkpoint sample"],
     learned_other: Float[np.ndarray, "checkpoint sample"],
     r: float = 1.0,
@@ -60,51 +80,62 @@ def find_phases(
 ) -> Phases:
     """Phases of one network from its per-sample strengths at each checkpoint (Appendix I; science, section 6).
 
-    generalizable, total: salient strength that generalizes, and all of it; their sums give H(t). learned_*: strength
-    newly learned since the checkpoint before, which gives delta_g(t) and delta_n(t). t1 = argmax H; t2 = the first
-    checkpoint after t1 with delta_g < r * delta_n.
+    generalizable, total: salient strength that generalizes, and all of it; their sums give H(t). chance: what of it
+    generalizes by chance (mean over derangements). learned_*: strength newly learned since the checkpoint before, which
+    gives delta_g(t) and delta_n(t). t1 = argmax H; t2 = the first checkpoint after t1 with delta_g < r * delta_n.
     """
     epochs = np.asarray(epochs, float)
     n_samples = total.shape[1]
     weights = bootstrap_weights(n_samples, draws, seed)
     weights = np.concatenate([np.ones((1, n_samples)), weights])  # row 0: the samples as they are
-    h = _h(weights, generalizable, total)
+    h = ratio(weights @ generalizable.T, weights @ total.T)  # (draw, checkpoint)
     first, onset = _boundaries(h, weights @ learned_generalizable.T, weights @ learned_other.T, r)
     ends = np.append(epochs, np.inf)
-
     left_out = (weights == 0).astype(float)
     left_out[0] = 1
-    measured = _h(left_out, generalizable, total)
-    at_peak = np.take_along_axis(measured, first[:, None], axis=1)[:, 0]
-    rise, fall = at_peak - measured[:, 0], at_peak - measured[:, -1]
-    rise_interval, fall_interval = _pair(interval(rise[1:])), _pair(interval(fall[1:]))
+    contrasts = {
+        "": turn(left_out, generalizable, total, first),
+        "excess_": turn(left_out, generalizable - chance, total, first),
+    }
+    measured = {}
+    for name, (rise, fall) in contrasts.items():
+        for what, values in ((f"{name}rise", rise), (f"{name}fall", fall)):
+            measured |= {what: float(values[0]), f"{what}_interval": _pair(interval(values[1:]))}
     t2_found = float(np.mean(onset[1:] < len(epochs)))
-    rises, falls = rise_interval[0] > 0, fall_interval[0] > 0
+    second_seen = float(np.mean(onset[1:] > first[1:] + 1))
+    rises, falls = (all(measured[f"{name}{turn}_interval"][0] > 0 for name in contrasts) for turn in ("rise", "fall"))
     return Phases(
         t1=float(epochs[first[0]]),
         t1_interval=_pair(interval(epochs[first[1:]])),
         t2=float(ends[onset[0]]),
         t2_interval=_pair(interval(ends[onset[1:]])),
         t2_found=t2_found,
-        rise=float(rise[0]),
-        rise_interval=rise_interval,
-        fall=float(fall[0]),
-        fall_interval=fall_interval,
-        n_phases=int(rises) + int(rises and falls) + int(rises and falls and t2_found >= 0.95),
+        second_seen=second_seen,
+        **measured,
+        n_phases=int(rises) + int(rises and falls) + int(rises and falls and min(t2_found, second_seen) >= CERTAIN),
     )
 
 
-def _h(weights, generalizable, total):
-    """H (draw, checkpoint) of weighted samples; where nothing is salient it counts as 0."""
-    return np.nan_to_num(ratio(weights @ generalizable.T, weights @ total.T))
+def turn(weights, part, whole, at):
+    """How far part / whole (checkpoint, sample) lies at a checkpoint above its start and above its end: two (draw,).
+
+    `weights` (draw, sample) say which samples are measured, `at` (draw,) at which checkpoint.
+    """
+    curve = ratio(weights @ part.T, weights @ whole.T)
+    there = np.take_along_axis(curve, at[:, None], axis=1)[:, 0]
+    return there - curve[:, 0], there - curve[:, -1]
 
 
 def _boundaries(h, delta_g, delta_n, r):
     """Checkpoint numbers (draw,) of t1, and of t2 or the number of checkpoints if it never comes."""
-    first = h.argmax(axis=1)
+    first = np.where(np.isnan(h), -np.inf, h).argmax(axis=1)  # where nothing is salient, H has no peak
     after = np.arange(h.shape[1]) > first[:, None]
     dominated = after & (delta_g < r * delta_n)
     return first, np.where(dominated.any(axis=1), dominated.argmax(axis=1), h.shape[1])
+
+
+def _bracket(bounds):
+    return f"[{bounds[0]:.3g}, {bounds[1]:.3g}]"
 
 
 def _pair(bounds):

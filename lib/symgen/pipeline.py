@@ -77,7 +77,6 @@ def _split(study, labels):
     rng = np.random.default_rng(study.split_seed)
     shuffled = [rng.permutation(np.flatnonzero(labels == label)) for label in range(n_classes)]
     dealt = np.array([image for hand in zip(*shuffled, strict=False) for image in hand])  # one of each class in turn
-    rest = np.setdiff1d(np.arange(len(labels)), dealt)
     bounds = np.cumsum([0, *sizes.values()])
     if bounds[-1] > len(dealt):
         raise InputError(
@@ -86,7 +85,6 @@ def _split(study, labels):
     part = np.full(len(labels), "unused", dtype=object)
     for name, start, stop in zip(sizes, bounds, bounds[1:]):
         part[dealt[start:stop]] = name
-    assert len(rest) + len(dealt) == len(labels)
     return pd.DataFrame({"image": np.arange(len(labels)), "label": labels, "part": part})
 
 
@@ -110,7 +108,7 @@ def ensure_samples(study: Study) -> pd.DataFrame:
     if not usable(path, settings):
         table = _draw_samples(study, ensure_split(study))
         write(path, lambda temporary: table.to_csv(temporary, index=False), settings)
-    return pd.read_csv(path)
+    return pd.read_csv(path, dtype={"variables": str})
 
 
 def _draw_samples(study, split):
@@ -150,7 +148,8 @@ def ensure_training(study: Study, role: str, verbose: bool = False) -> Training:
     settings = study.settings_of("training", role)
     paths = [curves_path(study, role), *(weights_path(study, role, c) for c in kept_checkpoints(study, role))]
     if not all([usable(path, settings) for path in paths]):
-        with _threads(study):
+        with _threads(study), torch.random.fork_rng():
+            torch.manual_seed(study.role(role)[1])  # for layers that draw, such as dropout
             _train(study, role, settings, verbose)
     curves = pd.read_csv(paths[0])
     best = curves.epoch[curves.validation_loss.idxmin()] if "validation_loss" in curves else np.nan
@@ -164,6 +163,7 @@ def training_part(study: Study, role: str) -> str:
 
 
 def _train(study, role, settings, verbose):
+    curves_path(study, role).unlink(missing_ok=True)  # no curves beside weights that are being written again
     family, seed = study.role(role)
     parts = {"train": training_part(study, role), "test": "D"}
     if family != "target" and study.validation_size:
@@ -224,7 +224,7 @@ def ensure_interactions(study: Study, role: str, checkpoint: float | str, progre
     if not usable(path, settings):
         trained = ensure_training(study, role, verbose=progress)
         with _threads(study):
-            result = _extract(study, trained.model(checkpoint), f"{role} {checkpoint}")
+            result = _extract(study, role, trained.model(checkpoint), f"{role} {checkpoint}")
         write(path, lambda temporary: result.to_netcdf(temporary, engine="h5netcdf"), settings)
         if progress:
             times = float(result.seconds_values), float(result.seconds_solving)
@@ -238,11 +238,11 @@ def ensure_interactions(study: Study, role: str, checkpoint: float | str, progre
         return stored.load()
 
 
-def _extract(study, model, label):
+def _extract(study, role, model, label):
     data = datasets.load_dataset(study.dataset, study.data_dir)
     samples = ensure_samples(study)
     cells, labels = cells_of(samples), samples.label.to_numpy()
-    game = study_game(study, model)
+    game = study_game(study, role, model)
     start = time.perf_counter()
     v = []
     for i, own in enumerate(tqdm(cells, desc=label, disable=None, leave=False)):
@@ -270,11 +270,11 @@ def _extract(study, model, label):
     )
 
 
-def study_game(study: Study, model: torch.nn.Module) -> ImageGame:
-    """The game of a study on one network: its cut, its grid, and the mean map of that very network over A."""
+def study_game(study: Study, role: str, model: torch.nn.Module) -> ImageGame:
+    """The game of a study on a role's network: its cut, its grid, its own mean map over the images it was trained on."""
     game = ImageGame(model, study.cut, study.grid)
     if study.masking == "mean":
-        game.baseline = game.mean_map(part_data(study, "A")[0])
+        game.baseline = game.mean_map(part_data(study, training_part(study, role))[0])
     return game
 
 

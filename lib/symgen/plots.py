@@ -180,29 +180,39 @@ def dynamics(orders: pd.DataFrame, curves: pd.DataFrame, boundaries: pd.DataFram
 def phases(table: pd.DataFrame, boundaries: pd.Series, title: str) -> Figure:
     """The phases at a glance (Fig. 1, right): the share of strength that generalizes over training, under the phases.
 
-    table: epoch, H, H_chance. boundaries: t1, t2.
+    table: epoch, H, H_chance. boundaries: t1, t2, n_phases; only as many phases are named as were found with certainty.
     """
     figure, ax = plt.subplots(figsize=(5.2, 3.2))
     ax.fill_between(table.epoch, 0, table.H, color=COLOURS["generalizable"], label="generalizable")
     ax.fill_between(table.epoch, table.H, 1, color=COLOURS["non-generalizable"], label="non-generalizable")
     ax.plot(table.epoch, table.H_chance, color="white", linestyle="--", linewidth=1.2, label="generalizable by chance")
     ax.grid(visible=False)
-    ax.set(ylabel="share of the strength of salient interactions", ylim=(0, 1.12), yticks=np.linspace(0, 1, 6), title=title)
+    ax.set(
+        ylabel="share of the strength of salient interactions", ylim=(0, 1.12), yticks=np.linspace(0, 1, 6), title=title
+    )
     _epoch_axis(ax, table.epoch)
-    bounds = [table.epoch.min(), boundaries.t1, min(boundaries.t2, table.epoch.max()), table.epoch.max()]
-    for number, (start, stop) in enumerate(zip(bounds, bounds[1:]), start=1):
-        if start < stop:
-            ax.axvspan(start, stop, 1 / 1.12, color=PHASES[number - 1])
-            ax.axvline(stop, color="black", linewidth=0.8)
-            left, right = (ax.get_xaxis_transform().transform((edge, 0))[0] for edge in (start, stop))
-            middle = ax.transData.inverted().transform(((left + right) / 2, 0))[0]
-            ax.text(middle, 1.06, f"phase {number}", ha="center", va="center", fontsize=8)
+    spans = phase_spans(boundaries, table.epoch.max())
+    for number, (name, start, stop) in enumerate(spans):
+        ax.axvspan(start, stop, 1 / 1.12, color=PHASES[number])
+        ax.axvline(stop, color="black", linewidth=0.8)
+        left, right = (ax.get_xaxis_transform().transform((edge, 0))[0] for edge in (start, stop))
+        middle = ax.transData.inverted().transform(((left + right) / 2, 0))[0]
+        ax.text(middle, 1.06, name, ha="center", va="center", fontsize=8)
     legend = figure.legend(loc="outside lower center", ncols=3)
     legend.legend_handles[-1].set_color(COLOURS["chance"])
     return figure
 
 
-def sparsity(table: pd.DataFrame) -> Figure:
+def phase_spans(boundaries: pd.Series, last: float) -> list[tuple[str, float, float]]:
+    """Name, start and stop of each phase that was found with certainty; what cannot be told apart is one span."""
+    if boundaries.n_phases == 3:
+        return [("phase 1", 0, boundaries.t1), ("2", boundaries.t1, boundaries.t2), ("phase 3", boundaries.t2, last)]
+    if boundaries.n_phases == 2:
+        return [("phase 1", 0, boundaries.t1), ("phases 2, 3", boundaries.t1, last)]
+    return [("phase 1", 0, last)] if boundaries.n_phases == 1 else [("no phases", 0, last)]
+
+
+def sparsity(table: pd.DataFrame, tau_ratio: float) -> Figure:
     """Strengths of interactions, sorted, relative to the strongest. table: epoch, rank, median, low, high over samples."""
     figure, ax = plt.subplots(figsize=(4.6, 3))
     epochs = table.epoch.unique()
@@ -210,8 +220,8 @@ def sparsity(table: pd.DataFrame) -> Figure:
         own = table[table.epoch == epoch]
         ax.plot(own["rank"], own["median"], color=shade, label="untrained" if epoch == 0 else f"epoch {epoch:g}")
         ax.fill_between(own["rank"], own.low, own.high, color=shade, alpha=0.15, linewidth=0)
-    ax.axhline(0.05, color="black", linestyle=":", linewidth=1)
-    ax.annotate("salient above", (ax.get_xlim()[1], 0.052), ha="right", va="bottom", fontsize=7)
+    ax.axhline(tau_ratio, color="black", linestyle=":", linewidth=1)
+    ax.annotate("salient above", (ax.get_xlim()[1], 1.04 * tau_ratio), ha="right", va="bottom", fontsize=7)
     ax.set(
         xscale="log", yscale="log", ylim=(1e-3, 1.2), xlabel="interaction, by strength", ylabel="strength / strongest"
     )
@@ -232,10 +242,8 @@ def conditions(table: pd.DataFrame) -> Figure:
         left.plot(own.m[1:], own.strength_share[1:], "o-", markersize=3, color=shade, label=label)
         right.plot(own.m, own.output, "o-", markersize=3, color=shade, label=label)
         right.fill_between(own.m, own.low, own.high, color=shade, alpha=0.12, linewidth=0)
-    left.set(xlabel="order", ylabel="share of all strength", title="1: orders are limited")
-    right.set(
-        xlabel="variables not masked", ylabel="mean output, relative", title="2, 3: the mean output grows steadily"
-    )
+    left.set(xlabel="order", ylabel="share of all strength", title="condition 1: strength by order")
+    right.set(xlabel="variables not masked", ylabel="mean output, relative", title="conditions 2 and 3: u(m)")
     left.legend()
     return figure
 

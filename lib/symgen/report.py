@@ -17,29 +17,32 @@ def results_text(figures: Path) -> str:
     curves = _table(figures / "fashion-vgg" / "fig03_dynamics.csv")
     ratios = _table(figures / "fashion-vgg" / "fig02_ratios.csv")
     lines = [
-        "| network | H: untrained → peak → end | by chance | N: untrained → least → end | peak at epoch "
-        "| H_low − H_high at the end | phases |",
-        "|---|---|---|---|---|---|---|",
+        "| network | H: untrained → peak → end | by chance | N: untrained → least → end | H peaks at epoch (t1) | t2 "
+        "| H_low − H_high at the end, by chance | verdict |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for row in phases.itertuples():
         own = curves[curves.role == row.role].reset_index(drop=True)
-        peak = own.H.idxmax()
+        first, peak, last = 0, own.H.idxmax(), own.index[-1]
         chosen = ratios[(ratios.role == row.role) & (ratios.samples == "all") & (ratios.epoch == own.epoch.max())]
         difference = chosen[chosen.quantity == "H_low - H_high"].iloc[0]
-        last = own.index[-1]
+        t2 = "never" if row.t2 == float("inf") else f"{row.t2:g} [{row.t2_low:g}, {row.t2_high:g}]"
         lines.append(
-            f"| {row.role} | {own.H[0]:.2f} → {own.H[peak]:.2f} → {own.H[last]:.2f} "
-            f"| {own.H_chance[0]:.2f} → {own.H_chance[peak]:.2f} → {own.H_chance[last]:.2f} "
-            f"| {own.N[0]:.0f} → {own.N.min():.0f} → {own.N[last]:.0f} "
-            f"| {row.t1:g} [{row.t1_low:g}, {row.t1_high:g}] "
-            f"| {difference.value:.2f} [{difference.low:.2f}, {difference.high:.2f}] | {row.n_phases} |"
+            f"| {row.role} | {' → '.join(f'{own.H[at]:.2f}' for at in (first, peak, last))} "
+            f"| {' → '.join(f'{own.H_chance[at]:.2f}' for at in (first, peak, last))} "
+            f"| {own.N[first]:.0f} → {own.N.min():.0f} → {own.N[last]:.0f} "
+            f"| {row.t1:g} [{row.t1_low:g}, {row.t1_high:g}] | {t2} "
+            f"| {difference.value:.2f} [{difference.low:.2f}, {difference.high:.2f}], {difference.chance:.2f} "
+            f"| {row.verdict} |"
         )
-    three = int((phases.n_phases == 3).sum())
+    n = len(phases)
+    rises, falls = ((phases[f"excess_{turn}_low"] > 0).sum() for turn in ("rise", "fall"))
     lines += [
         "",
-        f"Three phases, each certain at the 95 % level, are found in {three} of {len(phases)} target networks. "
-        f"H rises by {_span(phases.rise)} and falls by {_span(phases.fall)}; "
-        f"non-generalizable interactions dominate what is newly learned from epoch {_onsets(phases.t2)}.",
+        f"H rises above chance with certainty in {rises} of {n} networks, and falls again in {falls} of {n}; "
+        f"all three phases can be told apart in {(phases.n_phases == 3).sum()} of {n}. "
+        "The whole 95 % interval of H_low − H_high is above what chance gives in "
+        f"{_above_chance(ratios)} networks at the end of training.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -65,9 +68,7 @@ def _table(path):
     return pd.read_csv(path)
 
 
-def _span(values):
-    return f"{values.min():.2f} to {values.max():.2f}"
-
-
-def _onsets(values):
-    return ", ".join("never" if value == float("inf") else f"{value:g}" for value in values)
+def _above_chance(ratios):
+    own = ratios[(ratios.samples == "all") & (ratios.quantity == "H_low - H_high")]
+    own = own[own.epoch == own.epoch.max()]
+    return f"{(own.low > own.chance).sum()} of {len(own)}"

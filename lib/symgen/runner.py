@@ -9,7 +9,7 @@ from pathlib import Path
 
 from symgen.errors import InputError
 from symgen.store import atomically
-from symgen.study import project_root
+from symgen.study import Study, project_root
 
 
 def run_notebook(
@@ -27,8 +27,6 @@ def run_notebook(
 
 def execute(name: str, parameters: dict, output: Path | None = None) -> Path:
     """Execute a notebook with any of its parameters; `run_notebook` is the usual way in."""
-    import papermill
-
     source = notebook_path(name)
     defaults = declared_parameters(source)
     for key in parameters:
@@ -38,29 +36,45 @@ def execute(name: str, parameters: dict, output: Path | None = None) -> Path:
                 f"{name} has no parameter {key!r}; did you mean {near[0]!r}? It has: {', '.join(defaults)}"
             )
     parameters = {key: value for key, value in parameters.items() if value != defaults[key]}
-    study = parameters.get("study", defaults["study"])
-    output = output or project_root() / "data" / "runs" / study / "notebooks" / source.name
+    said = source_hash(source)
+    output = output or _default_output(source, parameters, defaults)
     output.parent.mkdir(parents=True, exist_ok=True)
     temporary = output.with_name(f".{output.stem}.{os.getpid()}.ipynb")
     failed = output.with_suffix(".failed.ipynb")
     try:
-        _quiet_kernels()
-        papermill.execute_notebook(
-            str(source), str(temporary), parameters, kernel_name="python3", cwd=str(project_root()), progress_bar=False
-        )
-    except papermill.exceptions.PapermillExecutionError:
-        os.replace(temporary, failed)
-        raise
-    finally:
+        _papermill(source, temporary, parameters)
+        text = json.dumps(clean(json.loads(temporary.read_text())), indent=1, ensure_ascii=False) + "\n"
+    except BaseException:
         if temporary.exists():
-            cleaned = clean(json.loads(temporary.read_text()))
-            temporary.unlink()
-            text = json.dumps(cleaned, indent=1, ensure_ascii=False) + "\n"
+            os.replace(temporary, failed)
+        raise
+    temporary.unlink()
     atomically(output, lambda path: path.write_text(text))
     failed.unlink(missing_ok=True)
-    if not parameters:
+    if not parameters and source_hash(source) == said:  # not over what somebody edited meanwhile
         atomically(source, lambda path: path.write_text(text))
     return output
+
+
+def _papermill(source, output, parameters):
+    """Execute; a kernel that did not start gets a second chance."""
+    import papermill
+
+    _quiet_kernels()
+    options = {"kernel_name": "python3", "cwd": str(project_root()), "progress_bar": False}
+    try:
+        papermill.execute_notebook(str(source), str(output), parameters, **options)
+    except RuntimeError as error:
+        if "Kernel died before replying" not in str(error):
+            raise
+        papermill.execute_notebook(str(source), str(output), parameters, **options)
+
+
+def _default_output(source, parameters, defaults):
+    """Where an executed copy goes: beside the runs of its study, in a folder of its own under overrides."""
+    given = defaults | parameters
+    study = Study.load(given["study"], given["overrides"])
+    return project_root() / study.runs_root / study.figures_dir.name / "notebooks" / source.name
 
 
 def notebook_path(name: str) -> Path:
@@ -93,7 +107,7 @@ def source_hash(path: Path) -> str:
 
 
 def clean(notebook: dict) -> dict:
-    """The notebook without the traces of its run: papermill's records, times of execution, ids that change."""
+    """The notebook without the traces of its run: papermill's records and times of execution."""
     notebook["metadata"] = {
         key: value for key, value in notebook["metadata"].items() if key in ("kernelspec", "language_info")
     }

@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import nn
 
+from symgen.errors import InputError
 from symgen.subsets import n_variables, orders, subset_matrix
 from symgen.transforms import Array, reconstruct, subset_sums
 
@@ -106,28 +107,28 @@ def _side_by_side(solve, samples, most):
 def _check_numbers(noise_bound, ridge, tol, max_iter):
     """ValueError for a parameter out of range."""
     if not 0 <= noise_bound < math.inf:
-        raise ValueError(f"noise_bound = {noise_bound}; expected a share of |v(N) - v(empty)|, 0 or more")
+        raise InputError(f"noise_bound = {noise_bound}; expected a share of |v(N) - v(empty)|, 0 or more")
     for name, value in (("ridge", ridge), ("tol", tol), ("max_iter", max_iter)):
         if not 0 < value < math.inf:
-            raise ValueError(f"{name} = {value}; expected a finite number above 0")
+            raise InputError(f"{name} = {value}; expected a finite number above 0")
 
 
 def _check_values(v):
     """v as a float64 tensor (batch, 2^n) on its own device; ValueError if it is no such array."""
     if v.ndim not in (1, 2):
-        raise ValueError(f"v has {v.ndim} axes, shape {tuple(v.shape)}; expected (2^n,) or (batch, 2^n)")
+        raise InputError(f"v has {v.ndim} axes, shape {tuple(v.shape)}; expected (2^n,) or (batch, 2^n)")
     n = n_variables(v.shape[-1])
     games = torch.atleast_2d(torch.as_tensor(v)).detach().to(torch.float64)
     if not len(games):
-        raise ValueError(f"v has shape {tuple(v.shape)}; expected at least one sample")
+        raise InputError(f"v has shape {tuple(v.shape)}; expected at least one sample")
     if _need(n) > _memory(games.device):
         gib = _need(n) / 2**30, _memory(games.device) / 2**30
-        raise ValueError(
+        raise InputError(
             f"v has n = {n} variables, which can take {gib[0]:.0f} GiB; expected fewer for {gib[1]:.0f} GiB"
         )
     bad = (~games.isfinite().all(1)).nonzero()[:, 0].tolist()
     if bad:
-        raise ValueError(f"v holds NaN or infinity in samples {bad}; expected finite values")
+        raise InputError(f"v holds NaN or infinity in samples {bad}; expected finite values")
     return games
 
 

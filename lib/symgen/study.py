@@ -4,7 +4,9 @@ import dataclasses
 import difflib
 import hashlib
 import json
+import math
 import os
+import re
 import types
 import typing
 from dataclasses import dataclass, field
@@ -14,9 +16,10 @@ from typing import Literal
 import yaml
 
 from symgen.errors import InputError
+from symgen.store import FORMAT
 
 FAMILIES = {"target": "A", "baseline": "B", "second": "C"}  # who is trained on which part of the data
-RUN_ONLY = ("name", "data_root", "download", "runs_root", "figures_root", "device", "threads")  # change no result
+RUN_ONLY = ("name", "data_root", "download", "runs_root", "figures_root", "device", "threads")  # not what is computed
 
 
 def project_root() -> Path:
@@ -55,7 +58,7 @@ class Study:
 
     # training
     architecture: str = _stage("training")
-    optimizer: Literal["adam", "sgd"] = _stage("training", "adam")
+    optimizer: Literal["adam", "adamw", "sgd"] = _stage("training", "adam")
     learning_rate: float = _stage("training")
     weight_decay: float = _stage("training", 0.0)
     batch_size: int = _stage("training")
@@ -86,8 +89,10 @@ class Study:
     # analysis
     tau_ratio: float = _stage("analysis", 0.05)
     generalizes_to: Literal["any", "majority", "all"] = _stage("analysis", "any")
-    low_orders: tuple[int, ...] = _stage("analysis", (1, 2))
-    high_orders: tuple[int, ...] = _stage("analysis", (6, 7, 8, 9, 10))
+    low_up_to: int = _stage("analysis", 2)
+    """orders 1 to this one are low"""
+    high_from: int = _stage("analysis", 6)
+    """orders from this one to n are high"""
     phase_ratio: float = _stage("analysis", 1.0)
     """r of Appendix I"""
     bootstrap_draws: int = _stage("analysis", 1000)
@@ -95,7 +100,7 @@ class Study:
     """derangements of the samples behind each chance level"""
     analysis_seed: int = _stage("analysis", 0)
 
-    # where things are, and on what they run: none of these changes a result
+    # where things are, and on what they run: device and threads move the last digits of a result, nothing else
     data_root: str | None = None
     download: bool = False
     runs_root: str = "data/runs"
@@ -105,7 +110,7 @@ class Study:
     """threads of a process that trains or extracts; fixed, so that sums are taken in the same order everywhere"""
 
     @classmethod
-    def load(cls, name: str, overrides: dict | str | None = None) -> "Study":
+    def load(cls, name: str, overrides=None) -> "Study":
         """The study in `studies/<name>.yaml`, with `overrides` (a dict, or YAML text) put over its settings.
 
         ValueError, in one line that names the file, the key and the remedy, for an unknown study, an unknown key, a
@@ -117,9 +122,8 @@ class Study:
             raise InputError(f"no study named {name!r}{_nearest(name, known)}; there are: {', '.join(known)}")
         source = f"studies/{name}.yaml"
         settings = _read(path.read_text(), source)
-        changed = _read(overrides, "overrides") if isinstance(overrides, str) else dict(overrides or {})
-        study = cls(**{**_checked(cls, settings, source), **_checked(cls, changed, "overrides"), "name": name})
-        return study
+        changed = _checked(cls, read_overrides(overrides), "overrides")
+        return cls(**{**_checked(cls, settings, source), **changed, "name": name})
 
     def __post_init__(self):
         for broken, message in _impossible(self):
@@ -153,30 +157,37 @@ class Study:
         return self.checkpoints if self.role(role)[0] == "target" else (self.baseline_checkpoint,)
 
     # identity of what is computed
-    def key(self, what: Literal["split", "samples", "training", "interactions"], role: str = "", checkpoint="") -> str:
+    def key(self, what: str, role: str = "", checkpoint="") -> str:
         """Ten hex digits that change whenever a setting changes that `what` depends on, and only then."""
         return _digest(self.settings_of(what, role, checkpoint))
 
     def settings_of(self, what, role="", checkpoint="") -> dict:
-        """The settings that `what` depends on, as they are written beside it."""
+        """The settings that `what` depends on, as they are written beside it.
+
+        `what`: split, samples, training (of a role), interactions (of a role at a checkpoint), or extraction (of a role
+        at all its checkpoints).
+        """
         stages = {
             "split": ["data"],
             "samples": ["data", "samples"],
             "training": ["data", "training"],
             "interactions": ["data", "training", "samples", "extraction"],
+            "extraction": ["data", "training", "samples", "extraction"],
         }[what]
         settings = {
             f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.metadata.get("stage") in stages
         }
-        if what in ("training", "interactions"):
+        if what not in ("split", "samples"):
             family, seed = self.role(role)
             settings |= {"family": family, "seed": seed}
-            if family == "target" and what == "training":
+            if family == "target" and what != "interactions":
                 settings["checkpoints"] = list(self.checkpoints)
             if family == "baseline":
                 settings["baseline_on"] = self.baseline_on
+            if family != "target" and what == "extraction":
+                settings["checkpoint"] = self.baseline_checkpoint
         if what == "interactions":
-            settings["checkpoint"] = checkpoint
+            settings["checkpoint"] = checkpoint if isinstance(checkpoint, str) else float(checkpoint)
         return json.loads(json.dumps(settings))
 
     @property
@@ -204,14 +215,23 @@ class Study:
         return project_root() / (self.data_root or os.environ.get("SYMGEN_DATA") or "data")
 
 
+def read_overrides(overrides) -> dict:
+    """Overrides as a dict, from a dict or from YAML text such as '{epochs: 3}'; ValueError for anything else."""
+    if overrides is None or isinstance(overrides, str):
+        return _read(overrides or "", "overrides")
+    if not isinstance(overrides, dict):
+        raise InputError(f"overrides = {overrides!r}; expected a mapping of settings to values")
+    return overrides
+
+
 def _digest(settings):
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:10]
+    return hashlib.sha256(json.dumps([FORMAT, settings], sort_keys=True).encode()).hexdigest()[:10]
 
 
 def _impossible(s: Study):
     """Pairs (broken, message) for the values that cannot be."""
     counts = ("train_size", "test_size", "batch_size", "epochs", "explain_classes", "explain_per_class", "n_variables",
-              "grid", "bootstrap_draws", "chance_draws", "threads")  # fmt: skip
+              "grid", "bootstrap_draws", "chance_draws", "threads", "low_up_to", "high_from")  # fmt: skip
     positive = ("learning_rate", "ridge", "tol", "phase_ratio")
     for key in counts:
         yield getattr(s, key) < 1, f"{key} = {getattr(s, key)}; expected at least 1"
@@ -225,6 +245,16 @@ def _impossible(s: Study):
         f"n_variables = {s.n_variables} of a grid of {s.grid} x {s.grid} = {s.grid**2} cells",
     )
     yield s.n_variables > 14, f"n_variables = {s.n_variables}; expected at most 14, since all 2^n subsets are evaluated"
+    steps = [round(checkpoint * math.ceil(s.train_size / s.batch_size)) for checkpoint in s.checkpoints]
+    yield (
+        len(set(steps)) < len(steps),
+        f"checkpoints = {list(s.checkpoints)} fall on steps {steps}, one of them twice; leave out what is too fine",
+    )
+    yield (
+        not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", s.device),
+        f"device = {s.device!r}; expected auto, cpu, cuda, mps",
+    )
+    yield min((*s.target_seeds, *s.baseline_seeds), default=0) < 0, "a seed is negative; expected 0 or more"
     yield not s.target_seeds, "target_seeds is empty; expected at least one"
     yield not s.baseline_seeds, "baseline_seeds is empty; expected at least one"
     yield (

@@ -67,4 +67,5 @@ def losses(model: nn.Module, sets: dict[str, tuple[Tensor, Tensor]]) -> pd.Serie
 def _optimiser(name, parameters, learning_rate, weight_decay):
     if name == "sgd":
         return torch.optim.SGD(parameters, lr=learning_rate, momentum=0.9, weight_decay=weight_decay)
-    return torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=weight_decay)
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[name]
+    return kind(parameters, lr=learning_rate, weight_decay=weight_decay)
