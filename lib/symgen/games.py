@@ -1,6 +1,5 @@
 """From a network and a sample to v: the log-odds of its label on all 2^n masked inputs (science, sections 1 and 8)."""
 
-import dataclasses
 import difflib
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,11 +8,9 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn import functional
 
 from symgen.errors import InputError
-from symgen.subsets import subset_matrix
-from symgen.variables import cell_map, check_cells
+from symgen.variables import cell_box, cell_map, check_cells
 
 CHUNK_BYTES = {
     "cpu": 1 << 24,
@@ -46,7 +43,7 @@ class ImageGame:
         self.model, self.split_at, self.grid, self.baseline = model, split_at, grid, baseline
         self._module = _submodule(model, split_at)
         self._chunk = None  # masked maps at a time, found at the first call
-        self._plan = None  # how the rest of the network is run, found at each call
+        self._plan = None  # how the rest of the network is run, found at the first call
 
     def mean_map(self, images: Float[Tensor, "image c h w"], batch: int = 256) -> Float[Tensor, "channel height width"]:
         """Mean of the feature map over images, per channel and position: the value of a masked cell (section 8)."""
@@ -94,33 +91,49 @@ class ImageGame:
         labels = labels.to(x.device)
         maps = self._feature_map(x)  # (sample, channel, height, width)
         baseline = self._baseline_like(maps[0])
-        position = torch.as_tensor(cell_map(*maps.shape[-2:], self.grid)).to(maps.device)
-        keep = torch.as_tensor(_kept_cells(cells, self.grid)).to(maps.device)  # (sample, subset, cell)
-        self._plan = self._find_plan(x, torch.stack([maps[0], baseline]))
+        probe = torch.stack([maps[0], baseline])
+        if self._plan is None:
+            self._plan = self._find_plan(x[:1], probe)
+        bypass = self._bypassed(x, probe)
         if self._chunk is None:
-            self._chunk = max(1, CHUNK_BYTES.get(maps.device.type, 1 << 28) // (maps[0].numel() * maps.element_size()))
-        # rows of channels at each position, the baseline's first: masked maps are look-ups in this table
-        rows = torch.cat([baseline[None], maps]).permute(0, 2, 3, 1).reshape(-1, maps.shape[1])
-        own_row = torch.arange(position.numel(), dtype=torch.int32, device=maps.device).reshape(position.shape)
-        n_subsets = keep.shape[1]
-        v = torch.empty(len(x) * n_subsets, dtype=torch.float64)
-        start = 0
-        while start < len(v):
-            stop = min(start + self._chunk, len(v))
-            if self._plan.bypass:  # one sample at a time: what goes around the cut belongs to it
-                stop = min(stop, (start // n_subsets + 1) * n_subsets)
-            job = torch.arange(start, stop, device=maps.device)
-            sample, subset = job // n_subsets, job % n_subsets
+            room = CHUNK_BYTES.get(maps.device.type, 1 << 28) // (maps[0].numel() * maps.element_size())
+            self._chunk = 1 << max(0, room.bit_length() - 1)
+        position = cell_map(*maps.shape[-2:], self.grid)
+        boxes = [[cell_box(position, cell) for cell in own] for own in cells.tolist()]
+        maps, baseline = maps.permute(0, 2, 3, 1), baseline.permute(1, 2, 0)  # channels last
+
+        buffers = {}  # one for each size of block, written over by every block of that size
+
+        def evaluate(samples, first, count):
+            size = len(samples), count, *baseline.shape
+            masked = buffers[size] = buffers.get(size, maps.new_empty(0)).resize_(size)
+            for out, sample in zip(masked, samples):
+                _fill_masked(out, maps[sample], baseline, boxes[sample], first)
+            label = labels[samples.start : samples.stop].repeat_interleave(count)
+            image = x[samples.start : samples.start + 1]
+            return (
+                self._log_odds(masked.flatten(0, 1).permute(0, 3, 1, 2), image, label).view(len(samples), count).cpu()
+            )
+
+        v = torch.full((len(x), 1 << cells.shape[1]), torch.nan, dtype=torch.float64)
+        blocks = self._blocks(*v.shape, bypass)
+        while blocks:
+            samples, first, count = blocks.pop()
             try:
-                first_row = keep[sample, subset] * (sample[:, None] + 1) * position.numel()  # (job, cell); 0: baseline
-                masked = functional.embedding(first_row.int()[:, position] + own_row, rows)
-                v[start:stop] = self._log_odds(masked.permute(0, 3, 1, 2), x[sample[:1]], labels[sample]).cpu()
-                start = stop
+                v[samples.start : samples.stop, first : first + count] = evaluate(samples, first, count)
             except RuntimeError as error:
                 if "memory" not in str(error).lower() or self._chunk == 1:
                     raise
-                self._chunk = max(1, self._chunk // 2)
-        return v.reshape(len(x), n_subsets).numpy()
+                self._chunk //= 2
+                blocks = [block for block in self._blocks(*v.shape, bypass) if v[block[0].start, block[1]].isnan()]
+        return v.numpy()
+
+    def _blocks(self, n_samples, n_subsets, bypass):
+        """Parts of the work that fit into a chunk: whole samples side by side, or some subsets of one sample."""
+        group = 1 if bypass else max(1, self._chunk // n_subsets)  # what goes around the cut is one sample's
+        samples = [range(start, min(start + group, n_samples)) for start in range(0, n_samples, group)]
+        count = min(self._chunk, n_subsets)
+        return [(own, first, count) for own in samples for first in range(0, n_subsets, count)]
 
     def _log_odds(self, masked, image, labels):
         logits = self._rest(masked, image, self._plan)
@@ -182,23 +195,26 @@ class ImageGame:
             )
         return logits
 
-    def _find_plan(self, images, probe):
-        """The fastest way to run the rest of this network on these images that agrees with the plainest on two maps."""
-        image = images[:1]
-        plain = _Plan(one_image=False, channels_last=False)
-        expected = self._rest(probe.clone(), image, plain)
-        if not torch.equal(expected.nan_to_num(), self._rest(probe.clone(), image, plain).nan_to_num()):
+    def _find_plan(self, image, probe):
+        """The fastest way to run the rest of this network that agrees with the plainest one on two maps."""
+        expected = self._rest(probe.clone(), image, PLAIN)
+        if not torch.equal(expected.nan_to_num(), self._rest(probe.clone(), image, PLAIN).nan_to_num()):
             raise InputError("the model's output changes from call to call; expected no randomness in evaluation mode")
-        for plan in (_Plan(True, True), _Plan(True, False), _Plan(False, True), plain):
+        for plan in (_Plan(True, True), _Plan(True, False), _Plan(False, True), PLAIN):
             try:
                 logits = self._rest(probe.clone(memory_format=torch.channels_last), image, plan)
             except Exception:  # a forward may refuse a layout or a batch size in any way it likes
                 continue
             if logits.shape == expected.shape and torch.allclose(logits, expected, rtol=1e-3, atol=1e-3):
                 break
-        others = (self._rest(probe.clone(), other[None], plain) for other in images[1:])
-        bypass = any(not torch.equal(other.nan_to_num(), expected.nan_to_num()) for other in others)
-        return dataclasses.replace(plan, bypass=bypass)
+        return plan
+
+    def _bypassed(self, images, probe):
+        """Whether it shows in the output which of the images it is, even where the maps at the cut are the same."""
+        if len(images) == 1:
+            return False
+        first, *others = (self._rest(probe.clone(), image[None], PLAIN).nan_to_num() for image in images)
+        return any(not torch.equal(other, first) for other in others)
 
     def _like(self, x):
         """A tensor of the model's own floating type and device, or x where the model has none."""
@@ -225,13 +241,14 @@ class _Plan:
     one_image: the network gets a single image, so that what lies before the cut costs next to nothing; from the cut on
     its batch is that of the maps, and what goes around the cut broadcasts. Where a forward fixes its batch size before
     the cut, it gets the image as often as there are maps. channels_last: layout of the maps, faster for convolutions;
-    a forward that flattens with `view` needs the other. bypass: which of the images it is shows in the output even where
-    the maps at the cut are the same.
+    a forward that flattens with `view` needs the other.
     """
 
     one_image: bool
     channels_last: bool
-    bypass: bool = True
+
+
+PLAIN = _Plan(one_image=False, channels_last=False)
 
 
 class _Reached(Exception):
@@ -251,13 +268,20 @@ def _hooked(module, hook):
         handle.remove()
 
 
-def _kept_cells(cells, grid):
-    """Boolean (sample, subset, cell): whether a cell of the grid keeps the sample's own features."""
-    masked = ~subset_matrix(cells.shape[1])
-    kept = np.ones((len(cells), len(masked), grid * grid), dtype=bool)
-    for sample, own in enumerate(cells):
-        kept[sample][:, own] = ~masked
-    return kept
+def _fill_masked(out, own, baseline, boxes, first):
+    """Write one sample's masked maps into `out` (subset, height, width, channel), for the subsets from `first` on.
+
+    The number of subsets is a power of two that divides `first`: then a variable is either kept in all of them, or in
+    none, or in every second run of 2^i, which is a view, and no map is written twice but where variables are.
+    """
+    start, count = own.clone(), len(out)
+    for i, (rows, columns) in enumerate(boxes):
+        if not first >> i & 1:
+            start[rows, columns] = baseline[rows, columns]
+    out.copy_(start.expand_as(out))
+    for i, (rows, columns) in enumerate(boxes):
+        if 1 << i < count:
+            out.view(-1, 2, 1 << i, *own.shape)[:, 1, :, rows, columns] = own[rows, columns]
 
 
 def _submodule(model, name):

@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
 from symgen.store import atomically
-from symgen.variables import cell_map
+from symgen.variables import cell_box, cell_map
 
 # one colour a role; dark against light, so that they differ in grey as well
 COLOURS = {
@@ -254,8 +254,8 @@ def _picture_with_cells(ax, picture, cells, grid, numbered=False):
     ax.imshow(picture, cmap=None if picture.ndim == 3 else "gray", interpolation="nearest")
     position = cell_map(height, width, grid)
     for number, cell in enumerate(cells):
-        rows, columns = np.nonzero(position == cell)
-        corner, size = (columns.min() - 0.5, rows.min() - 0.5), (np.ptp(columns) + 1, np.ptp(rows) + 1)
+        rows, columns = cell_box(position, cell)
+        corner, size = (columns.start - 0.5, rows.start - 0.5), (columns.stop - columns.start, rows.stop - rows.start)
         ax.add_patch(Rectangle(corner, *size, fill=False, edgecolor="#35c46a", linewidth=1.2))
         if numbered:
             middle = (corner[0] + size[0] / 2, corner[1] + size[1] / 2)

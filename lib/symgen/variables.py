@@ -38,3 +38,9 @@ def cell_map(height: int, width: int, grid: int) -> Int[np.ndarray, "height widt
     rows = np.arange(height) * grid // height
     columns = np.arange(width) * grid // width
     return rows[:, None] * grid + columns
+
+
+def cell_box(position: Int[np.ndarray, "height width"], cell: int) -> tuple[slice, slice]:
+    """Rows and columns of one cell of a `cell_map`."""
+    rows, columns = np.nonzero(position == cell)
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
