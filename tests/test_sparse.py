@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy import sparse as sp
 from scipy.optimize import linprog
 
+from symgen.metrics import salient
 from symgen.sparse import SparseAndOr, sparse_and_or
 from symgen.subsets import orders, subset_matrix
 from symgen.transforms import reconstruct
@@ -157,6 +158,32 @@ def test_finds_the_planted_interactions(n):
 
 
 # --- Symmetries ----------------------------------------------------------------------------------------------------------
+
+
+def planted_with_any_sign(samples, seed):
+    """Values and interactions (samples, 2, 2^10): 12 AND and 12 OR terms of random signs, strengths 0.5 to 2."""
+    rng, order = np.random.default_rng(seed), orders(10)
+    effects = np.zeros((samples, 2, 1 << 10))
+    for own in effects:
+        for kind, least in ((0, 1), (1, 2)):
+            chosen = rng.choice(np.flatnonzero(order >= least), 12, replace=False)
+            own[kind, chosen] = rng.choice([-1, 1], 12) * rng.uniform(0.5, 2, 12)
+    return reconstruct(effects[:, 0], effects[:, 1], np.zeros(samples)), effects
+
+
+def test_finds_planted_interactions_of_any_sign_where_no_noise_is_allowed():
+    v, effects = planted_with_any_sign(8, seed=5)
+    result = sparse_and_or(v, noise_bound=1e-6)
+    np.testing.assert_array_equal(salient(np.stack([result.i_and, result.i_or], 1)), effects != 0)
+
+
+def test_what_it_finds_within_the_noise_bound_is_never_worse_than_what_was_planted():
+    """With random signs the bound can leave room for something sparser than the planted terms: then that is found."""
+    v, effects = planted_with_any_sign(8, seed=5)
+    x = effects.reshape(len(v), -1)
+    found = objective(sparse_and_or(v, ridge=0.5), v, 0.5)
+    true = np.abs(x).sum(1) + 0.25 * (x * x).sum(1) / np.abs(v - v[:, :1]).max(1)
+    assert (found <= true * (1 + 1e-5)).all() and (found < 0.95 * true).any()
 
 
 def close(one, other, tol=1e-3):
