@@ -1,6 +1,7 @@
 """From a network and a sample to v: the log-odds of its label on all 2^n masked inputs (science, sections 1 and 8)."""
 
 import difflib
+import math
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -43,6 +44,7 @@ class ImageGame:
         self.model, self.split_at, self.grid, self.baseline = model, split_at, grid, baseline
         self._module = _submodule(model, split_at)
         self._chunk = None  # masked maps at a time, found at the first call
+        self._memory = None  # for masked maps
         self._plan = None  # how the rest of the network is run, found at the first call
 
     def mean_map(self, images: Float[Tensor, "image c h w"], batch: int = 256) -> Float[Tensor, "channel height width"]:
@@ -102,11 +104,8 @@ class ImageGame:
         boxes = [[cell_box(position, cell) for cell in own] for own in cells.tolist()]
         maps, baseline = maps.permute(0, 2, 3, 1), baseline.permute(1, 2, 0)  # channels last
 
-        buffers = {}  # one for each size of block, written over by every block of that size
-
         def evaluate(samples, first, count):
-            size = len(samples), count, *baseline.shape
-            masked = buffers[size] = buffers.get(size, maps.new_empty(0)).resize_(size)
+            masked = self._room(maps, (len(samples), count, *baseline.shape))
             for out, sample in zip(masked, samples):
                 _fill_masked(out, maps[sample], baseline, boxes[sample], first)
             label = labels[samples.start : samples.stop].repeat_interleave(count)
@@ -127,6 +126,14 @@ class ImageGame:
                 self._chunk //= 2
                 blocks = [block for block in self._blocks(*v.shape, bypass) if v[block[0].start, block[1]].isnan()]
         return v.numpy()
+
+    def _room(self, maps, shape):
+        """An uninitialised tensor like maps; on a CPU always the same memory, for fresh pages cost more than filling it."""
+        if maps.is_cuda:
+            return maps.new_empty(shape)
+        if self._memory is None or self._memory.dtype != maps.dtype or len(self._memory) < math.prod(shape):
+            self._memory = maps.new_empty(math.prod(shape))
+        return self._memory[: math.prod(shape)].view(shape)
 
     def _blocks(self, n_samples, n_subsets, bypass):
         """Parts of the work that fit into a chunk: whole samples side by side, or some subsets of one sample."""
