@@ -1,4 +1,4 @@
-"""Bootstrap intervals over samples: every statistic of a study is a function of sums over samples."""
+"""Bootstrap intervals over samples, and over networks: every statistic of a study is a function of sums over samples."""
 
 import numpy as np
 from jaxtyping import Float
@@ -21,3 +21,15 @@ def interval(draws: Float[np.ndarray, "draw *rest"], level: float = LEVEL) -> Fl
     if np.isnan(draws).all():
         return np.full((2, *draws.shape[1:]), np.nan)
     return np.nanquantile(draws, [tail, 1 - tail], axis=0, method="inverted_cdf")
+
+
+def over_networks(draws: Float[np.ndarray, "network draw"], seed: int = 0) -> Float[np.ndarray, "draw"]:
+    """Draws of the mean over networks, from each network's own draws of a statistic on the same resampled samples.
+
+    Draw 0 takes the networks (and, by custom, the samples) as they are; in every other draw the networks are resampled
+    too, so that an interval of the result covers both samples and seeds. NaN where a drawn network has none.
+    """
+    n_networks, n_draws = draws.shape
+    taken = np.random.default_rng(seed).integers(n_networks, size=(n_networks, n_draws))
+    taken[:, 0] = np.arange(n_networks)
+    return np.take_along_axis(draws, taken, axis=0).mean(axis=0)
