@@ -52,13 +52,13 @@ def test_missing_and_damaged_data_say_which_file_and_where(tmp_path):
         opened.write(b"!")
     with pytest.raises(ValueError, match=r"damaged data: fashion_mnist_6k.npz"):
         datasets.load_dataset("fashion-mnist-6k", tmp_path)
-    with pytest.raises(ValueError, match="dataset = 'mnist'; expected one of fashion-mnist-6k"):
+    with pytest.raises(ValueError, match="dataset = 'mnist'; expected one of fashion-mnist-6k, movie-snippets"):
         datasets.load_dataset("mnist", tmp_path)
 
 
 def test_parts_are_disjoint_balanced_and_of_the_size_asked_for(study):
     split = pipeline.ensure_split(study)
-    assert split.image.is_unique and len(split) == 6000
+    assert split.item.is_unique and len(split) == 6000
     sizes = split.part.value_counts()
     assert {name: sizes[name] for name in ("A", "B", "B-validation", "C", "C-validation", "D")} == {
         "A": 100, "B": 100, "B-validation": 50, "C": 100, "C-validation": 50, "D": 100,
@@ -73,17 +73,54 @@ def test_another_seed_deals_other_images(study):
 
 
 def test_parts_larger_than_the_data_are_refused(study):
-    with pytest.raises(ValueError, match="the parts take 6400 images, fashion-mnist-6k has 6000"):
+    with pytest.raises(ValueError, match="the parts take 6400 items, fashion-mnist-6k has 6000"):
         pipeline.ensure_split(study.replace(test_size=6000))
 
 
 def test_samples_come_from_a_and_d_by_class_with_their_own_variables(study):
-    samples, split = pipeline.ensure_samples(study), pipeline.ensure_split(study).set_index("image")
+    samples, split = pipeline.ensure_samples(study), pipeline.ensure_split(study).set_index("item")
     for of, part in (("training", "A"), ("testing", "D")):
         own = samples[samples.of == of]
-        assert (split.part[own.image] == part).all() and (split.label[own.image].to_numpy() == own.label).all()
+        assert (split.part[own.item] == part).all() and (split.label[own.item].to_numpy() == own.label).all()
         assert own.label.value_counts().tolist() == [2, 2, 2]
-    cells = pipeline.cells_of(samples)
+    cells = pipeline.variables_of(samples)
     assert cells.shape == (12, 5) and len({tuple(own) for own in cells}) > 6
     with pytest.raises(ValueError, match=r"explain_per_class = 99; part A holds 10"):
         pipeline.ensure_samples(study.replace(explain_per_class=99))
+
+
+def test_the_embedded_sentences_are_labelled_by_their_rating_and_none_comes_twice():
+    data = datasets.load_dataset("movie-snippets", DATA)
+    strong = datasets.load_dataset("movie-snippets", DATA, least_rating=0.5)
+    assert (DATA / "movie_snippets.tsv.xz").stat().st_size < 1e6
+    assert len(strong.texts) == len(strong.labels) == 10070 and len(data.texts) > 10500
+    assert set(strong.texts) < set(data.texts) and len({text.lower() for text in data.texts}) == len(data.texts)
+    label = dict(zip(strong.texts, strong.labels.tolist()))
+    assert label["If you sometimes like to go to the movies to have fun, Wasabi is a good place to start."] == 1
+    assert label["Effective but too tepid biopic"] == 0
+
+
+def test_the_embedded_sentences_are_made_again_byte_for_byte(tmp_path):
+    """From a source distribution of the same layout, made of the embedded sentences themselves."""
+    import io
+    import lzma
+    import subprocess
+    import sys
+    import tarfile
+
+    def archive(name, content):
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w:gz") as opened:
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            opened.addfile(entry, io.BytesIO(content))
+        return packed.getvalue()
+
+    lines = lzma.decompress((DATA / "movie_snippets.tsv.xz").read_bytes()).decode().splitlines()
+    numbered = "".join(f"{i}\t{line}\r\n" for i, line in enumerate(lines, start=1)).encode()
+    inner = archive("hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt", numbered)
+    source = archive("vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz", inner)
+    (tmp_path / "source.tar.gz").write_bytes(source)
+    made = tmp_path / "again.tsv.xz"
+    subprocess.run([sys.executable, DATA / "make_movie_snippets.py", tmp_path / "source.tar.gz", made], check=True)
+    assert hashlib.sha256(made.read_bytes()).hexdigest() == datasets.MOVIE_SNIPPETS_SHA256

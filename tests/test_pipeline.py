@@ -131,3 +131,56 @@ def test_an_unknown_checkpoint_or_role_is_refused(study):
         pipeline.ensure_training(study, "teacher")
     with pytest.raises(ValueError, match="split_at = 'feature' is no submodule"):
         pipeline.ensure_interactions(study.replace(cut="feature"), "target-91", 2.0)
+
+
+@pytest.fixture
+def texts(tiny):
+    return Study.load("snippets-bert", tiny | {"explain_classes": 2, "n_variables": 4, "explain_per_class": 2})
+
+
+def test_a_text_study_learns_its_vocabulary_from_a_alone_and_masks_words(texts):
+    kind, split = pipeline.modality(texts), pipeline.ensure_split(texts)
+    letters = {
+        letter for item in split.item[split.part == "A"] for letter in kind.data.texts[item].lower() if letter.isalpha()
+    }
+    assert {piece for piece in kind.tokenizer.get_vocab() if len(piece) == 1 and piece.isalpha()} <= letters
+    assert len(set(kind.tokenizer.get_vocab())) < 2000  # of 100 sentences
+    samples = pipeline.ensure_samples(texts)
+    game = kind.game(None)
+    for text, own in zip(kind.samples(samples.item), pipeline.variables_of(samples)):
+        assert set(own) <= set(game.candidates(text)) and len(set(own)) == 4
+    found = pipeline.ensure_interactions(texts, "target-91", 2)
+    network = pipeline.ensure_training(texts, "target-91").model(2)
+    inputs, labels = kind.inputs(samples.item), torch.tensor(samples.label.to_numpy())
+    from symgen import log_odds, training
+
+    with torch.inference_mode():
+        plain = log_odds(training.logits(network, inputs), labels)  # nothing masked: the whole text, with padding
+    np.testing.assert_allclose(found.v[:, -1], plain, atol=1e-5)
+
+
+def test_labels_are_shuffled_for_the_negative_control_alone(study, monkeypatch):
+    given = {}
+
+    def spy(model, inputs, labels, **options):
+        given[options["seed"]] = labels
+        yield from (0, 1, 2)
+
+    monkeypatch.setattr(pipeline.training, "train", spy)
+    for role in ("baseline-93", "shuffled-95"):
+        pipeline.ensure_training(study, role)
+    assert torch.equal(given[93], pipeline.part_data(study, "B")[1])
+    assert not torch.equal(given[93], given[95]) and torch.equal(given[93].sort()[0], given[95].sort()[0])
+    assert study.checkpoints_of("shuffled-95") == ("last",)
+
+
+def test_other_solver_settings_use_the_same_masked_values(study, monkeypatch):
+    first = pipeline.ensure_interactions(study, "baseline-93", "best")
+    monkeypatch.setattr(pipeline, "study_game", None)  # no network is asked again
+    other = pipeline.ensure_interactions(study.replace(ridge=5.0), "baseline-93", "best")
+    assert np.array_equal(first.v, other.v) and not np.array_equal(first.effects, other.effects)
+
+
+def test_another_variables_seed_draws_other_variables_of_the_same_samples(study):
+    first, other = (pipeline.ensure_samples(study.replace(variables_seed=seed)) for seed in (0, 1))
+    assert first.item.equals(other.item) and (first.variables != other.variables).any()

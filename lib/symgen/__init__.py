@@ -16,8 +16,9 @@ from symgen.phases import Phases, find_phases
 from symgen.sparse import SparseAndOr, sparse_and_or
 from symgen.study import Study
 from symgen.subsets import members, orders, subset_index
+from symgen.text_games import TextGame
 from symgen.transforms import and_interactions, merge_singletons, or_interactions, reconstruct
-from symgen.variables import draw_cells
+from symgen.variables import draw_cells, draw_words
 
 __version__ = "0.1.0"
 __all__ = [
@@ -26,8 +27,10 @@ __all__ = [
     "Phases",
     "SparseAndOr",
     "Study",
+    "TextGame",
     "and_interactions",
     "draw_cells",
+    "draw_words",
     "effective_number",
     "find_phases",
     "generalizable",

@@ -1,9 +1,11 @@
-"""Data sets by name, read from disk with their checksum verified: images as bytes, labels as integers."""
+"""Data sets by name, read from disk with their checksum verified: images as bytes, texts as they are, labels as integers."""
 
+import csv
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -35,11 +37,32 @@ class Images:
         return self.pixels[torch.tensor(np.asarray(index))].permute(0, 2, 3, 1).numpy()
 
 
-def load_dataset(name: str, folder: Path) -> Images:
-    """The data set `name`, looked for in `folder`; ValueError for an unknown name, or data missing or damaged."""
-    if name not in DATASETS:
-        raise InputError(f"dataset = {name!r}; expected one of {', '.join(DATASETS)}")
-    return DATASETS[name](folder)
+@dataclass(frozen=True)
+class Texts:
+    """A labelled set of texts. labels: (text,) int64. classes: their names."""
+
+    texts: tuple[str, ...]
+    labels: Tensor
+    classes: tuple[str, ...]
+
+
+MODALITIES = {"fashion-mnist-6k": "images", "movie-snippets": "texts"}  # what each data set consists of
+
+
+def modality_of(name: str) -> str:
+    """What a data set consists of, images or texts; ValueError for an unknown name."""
+    if name not in MODALITIES:
+        raise InputError(f"dataset = {name!r}; expected one of {', '.join(MODALITIES)}")
+    return MODALITIES[name]
+
+
+def load_dataset(name: str, folder: Path, least_rating: float = 0.0) -> Images | Texts:
+    """The data set `name`, looked for in `folder`; ValueError for an unknown name, or data missing or damaged.
+
+    `least_rating`: texts rated by people count only from this distance to a neutral rating on.
+    """
+    modality_of(name)
+    return _fashion_mnist_6k(folder) if name == "fashion-mnist-6k" else _movie_snippets(folder, least_rating)
 
 
 def _fashion_mnist_6k(folder):
@@ -48,6 +71,17 @@ def _fashion_mnist_6k(folder):
         grey, labels = torch.as_tensor(archive["images"]), torch.as_tensor(archive["labels"]).long()
     classes = ("T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
     return Images(grey[:, None].expand(-1, 3, -1, -1), labels, classes, mean=0.286, std=0.353)
+
+
+def _movie_snippets(folder, least_rating):
+    """Sentences of film reviews; the label is the sign of their mean rating by people, from -4 to 4."""
+    path = verified(folder / "movie_snippets.tsv.xz", MOVIE_SNIPPETS_SHA256, "it comes with the project, in data/")
+    rated = pd.read_csv(path, sep="\t", names=["rating", "text"], quoting=csv.QUOTE_NONE, encoding="utf-8")
+    rated = rated[(rated.rating.abs() >= least_rating) & (rated.rating != 0)]
+    rated = rated[~rated.text.str.lower().duplicated()]  # or the same sentence could be learned and tested
+    return Texts(
+        tuple(rated.text), torch.tensor((rated.rating > 0).to_numpy(), dtype=torch.long), ("negative", "positive")
+    )
 
 
 def verified(path: Path, sha256: str, remedy: str) -> Path:
@@ -60,4 +94,4 @@ def verified(path: Path, sha256: str, remedy: str) -> Path:
 
 
 FASHION_MNIST_6K_SHA256 = "fb6cb141baee0214da003a91c35444546901018ad08c62f6761bee8f229fea55"
-DATASETS = {"fashion-mnist-6k": _fashion_mnist_6k}
+MOVIE_SNIPPETS_SHA256 = "7a845a9f999f94d8abb9c019ed8eea63e0fc2f599b1a508fdff43f4ca2a76fd7"

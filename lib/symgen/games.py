@@ -27,6 +27,19 @@ def log_odds(logits: Float[Tensor, "*batch label"], label: Int[Tensor, "*#batch"
     return z.gather(-1, at_label).squeeze(-1) - others.logsumexp(-1)
 
 
+@contextmanager
+def quiet(model: torch.nn.Module):
+    """Evaluation mode without gradients; the model gets its own mode back."""
+    training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        for module in training:
+            module.training = True
+
+
 class ImageGame:
     """Masked values of any image classifier: grid cells of one of its feature maps are the input variables.
 
@@ -49,7 +62,7 @@ class ImageGame:
 
     def mean_map(self, images: Float[Tensor, "image c h w"], batch: int = 256) -> Float[Tensor, "channel height width"]:
         """Mean of the feature map over images, per channel and position: the value of a masked cell (section 8)."""
-        with self._quiet():
+        with quiet(self.model):
             total = sum(self._feature_map(part).double().sum(0) for part in images.split(batch))
         return (total / len(images)).to(self._like(images).dtype)
 
@@ -80,7 +93,7 @@ class ImageGame:
             sizes = [len(own) for own in cells]
             raise InputError(f"variables: lists of {sizes} cells; expected {len(x)} of one length, one a sample")
         labels, cells = torch.tensor(labels), np.stack(cells)
-        with self._quiet():
+        with quiet(self.model):
             v = self._all_values(x, labels, cells)
         if not np.isfinite(v).all():
             bad = np.flatnonzero(~np.isfinite(v).all(axis=1))
@@ -227,18 +240,6 @@ class ImageGame:
         """A tensor of the model's own floating type and device, or x where the model has none."""
         own = (tensor for tensors in (self.model.parameters(), self.model.buffers()) for tensor in tensors)
         return next((tensor for tensor in own if tensor.is_floating_point()), x)
-
-    @contextmanager
-    def _quiet(self):
-        """Evaluation mode without gradients; the model gets its own mode back."""
-        training = [module for module in self.model.modules() if module.training]
-        self.model.eval()
-        try:
-            with torch.inference_mode():
-                yield
-        finally:
-            for module in training:
-                module.training = True
 
 
 @dataclass(frozen=True)

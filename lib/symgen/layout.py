@@ -6,7 +6,7 @@ from symgen.study import Study
 
 
 def split_path(study: Study) -> Path:
-    """Table of which image is in which part."""
+    """Table of which item is in which part."""
     return study.runs_dir / f"split-{study.key('split')}.csv"
 
 
@@ -25,8 +25,13 @@ def weights_path(study: Study, role: str, checkpoint) -> Path:
     return study.runs_dir / role / f"weights-{_label(checkpoint)}-{study.key('training', role)}.safetensors"
 
 
+def values_path(study: Study, role: str, checkpoint) -> Path:
+    """Masked values of a role at a checkpoint."""
+    return study.runs_dir / role / f"values-{_label(checkpoint)}-{study.key('values', role, checkpoint)}.nc"
+
+
 def interactions_path(study: Study, role: str, checkpoint) -> Path:
-    """Values and interactions of a role at a checkpoint."""
+    """Interactions of a role at a checkpoint."""
     return study.runs_dir / role / f"interactions-{_label(checkpoint)}-{study.key('interactions', role, checkpoint)}.nc"
 
 

@@ -1,6 +1,7 @@
-"""Networks by name: a small VGG of the project's own, and every classifier of torchvision."""
+"""Networks by name: a small VGG of the project's own, every classifier of torchvision, and BERTs of any size."""
 
 import difflib
+import re
 
 import torch
 import torchvision
@@ -32,3 +33,26 @@ def small_vgg(n_classes: int) -> nn.Module:
     model.avgpool = nn.Identity()
     model.classifier = nn.Sequential(nn.Linear(32 * 3 * 3, 64), nn.ReLU(inplace=True), nn.Linear(64, n_classes))
     return model
+
+
+def build_bert(architecture: str, n_classes: int, tokenizer, max_tokens: int, seed: int) -> nn.Module:
+    """An untrained BERT classifier for a tokenizer's vocabulary, its weights drawn from `seed`.
+
+    `architecture` is bert-<layers>x<width>, such as bert-2x128 ("tiny"), bert-8x512 ("medium") or bert-24x1024 ("large").
+    """
+    from transformers import BertConfig, BertForSequenceClassification  # seconds to import, needed for texts only
+
+    found = re.fullmatch(r"bert-(\d+)x(\d+)", architecture)
+    if not found or int(found[2]) % 64:
+        raise InputError(
+            f"architecture = {architecture!r} of texts; expected bert-<layers>x<width>, width a multiple of 64"
+        )
+    layers, width = int(found[1]), int(found[2])
+    config = BertConfig(
+        vocab_size=len(tokenizer), hidden_size=width, num_hidden_layers=layers, num_attention_heads=width // 64,
+        intermediate_size=4 * width, max_position_embeddings=max_tokens, pad_token_id=tokenizer.pad_token_id,
+        num_labels=n_classes,
+    )  # fmt: skip
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return BertForSequenceClassification(config)

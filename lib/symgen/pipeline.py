@@ -11,18 +11,24 @@ import xarray as xr
 from safetensors.torch import load_file, save_file
 from tqdm import tqdm
 
-from symgen import datasets, models, training
+from symgen import datasets, training
 from symgen.analysis import Judged, judge
 from symgen.errors import InputError
 from symgen.explain import KINDS, by_definition
-from symgen.games import ImageGame
-from symgen.layout import curves_path, interactions_path, kept_checkpoints, samples_path, split_path, weights_path
+from symgen.layout import (
+    curves_path,
+    interactions_path,
+    kept_checkpoints,
+    samples_path,
+    split_path,
+    values_path,
+    weights_path,
+)
 from symgen.metrics import ratio
+from symgen.modalities import ImageModality, TextModality
 from symgen.sparse import sparse_and_or
 from symgen.store import usable, write
 from symgen.study import FAMILIES, Study
-from symgen.transforms import reconstruct
-from symgen.variables import draw_cells
 
 
 @dataclass(frozen=True)
@@ -44,14 +50,28 @@ class Training:
         if not path.is_file():
             there = ", ".join(str(c) for c in kept_checkpoints(self.study, self.role))
             raise InputError(f"{self.role} has no checkpoint {checkpoint!r}; there are: {there}")
-        model = _untrained(self.study, seed=0)
+        model = untrained(self.study, seed=0)
         model.load_state_dict(load_file(path))
         return model.eval()
 
 
-# split and samples
+# data
+def load_data(study: Study) -> datasets.Images | datasets.Texts:
+    """The study's data, all of it."""
+    return datasets.load_dataset(study.dataset, study.data_dir, study.least_rating)
+
+
+def modality(study: Study) -> ImageModality | TextModality:
+    """How the study's data become inputs, networks, variables and games."""
+    data = load_data(study)
+    if study.modality == "images":
+        return ImageModality(study, data)
+    split = ensure_split(study)
+    return TextModality(study, data, tuple(data.texts[item] for item in split.item[split.part == "A"]))
+
+
 def ensure_split(study: Study) -> pd.DataFrame:
-    """Which image is in which part: columns image, label, part.
+    """Which item (image or text) is in which part: columns item, label, part.
 
     Parts are disjoint and class-balanced: A, B, B-validation, C, C-validation, D, and unused for the rest (section 7).
     ValueError if the data set is too small.
@@ -59,8 +79,7 @@ def ensure_split(study: Study) -> pd.DataFrame:
     settings = study.settings_of("split")
     path = split_path(study)
     if not usable(path, settings):
-        data = datasets.load_dataset(study.dataset, study.data_dir)
-        table = _split(study, data.labels.numpy())
+        table = _split(study, load_data(study).labels.numpy())
         write(path, lambda temporary: table.to_csv(temporary, index=False), settings)
     return pd.read_csv(path)
 
@@ -71,71 +90,69 @@ def _split(study, labels):
     n_classes = labels.max() + 1
     if sum(sizes.values()) > len(labels):
         raise InputError(
-            f"study {study.name!r}: the parts take {sum(sizes.values())} images, {study.dataset} has {len(labels)}; "
+            f"study {study.name!r}: the parts take {sum(sizes.values())} items, {study.dataset} has {len(labels)}; "
             "lower train_size, validation_size or test_size"
         )
     rng = np.random.default_rng(study.split_seed)
     shuffled = [rng.permutation(np.flatnonzero(labels == label)) for label in range(n_classes)]
-    dealt = np.array([image for hand in zip(*shuffled, strict=False) for image in hand])  # one of each class in turn
+    dealt = np.array([item for hand in zip(*shuffled, strict=False) for item in hand])  # one of each class in turn
     bounds = np.cumsum([0, *sizes.values()])
     if bounds[-1] > len(dealt):
-        raise InputError(
-            f"study {study.name!r}: the parts take {bounds[-1]} images, {len(dealt)} can be class-balanced"
-        )
+        raise InputError(f"study {study.name!r}: the parts take {bounds[-1]} items, {len(dealt)} can be class-balanced")
     part = np.full(len(labels), "unused", dtype=object)
     for name, start, stop in zip(sizes, bounds, bounds[1:]):
         part[dealt[start:stop]] = name
-    return pd.DataFrame({"image": np.arange(len(labels)), "label": labels, "part": part})
+    return pd.DataFrame({"item": np.arange(len(labels)), "label": labels, "part": part})
 
 
 def part_data(study: Study, part: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """Network inputs (image, channel, height, width) and labels (image,) of a part of the data, on the study's device."""
-    data = datasets.load_dataset(study.dataset, study.data_dir)
-    split = ensure_split(study)
-    index = torch.tensor(split.image[split.part == part].to_numpy())
-    inputs = data.inputs(index, study.pad).to(device(study), memory_format=torch.channels_last)
-    return inputs, data.labels[index].to(device(study))
+    """Network inputs (images, or token ids; the item comes first) and labels (item,) of a part, on the study's device."""
+    own = (split := ensure_split(study))[split.part == part]
+    inputs = modality(study).inputs(own.item.to_numpy())
+    return inputs.to(device(study)), torch.tensor(own.label.to_numpy()).to(device(study))
 
 
 def ensure_samples(study: Study) -> pd.DataFrame:
-    """The samples to explain: columns sample, of (training or testing), image, label, variables (cells, by spaces).
+    """The samples to explain: columns sample, of (training or testing), item, label, variables (numbers, by spaces).
 
-    From A and, independently, from D: explain_classes classes at random, explain_per_class images of each (Appendix J);
-    the variables of each sample are drawn at random with the recorded seed (Appendix A.1).
+    From A and, independently, from D: explain_classes classes at random, explain_per_class items of each (Appendix J),
+    among those that have enough variables; the variables of each sample are drawn at random with a recorded seed
+    (Appendix A.1).
     """
     settings = study.settings_of("samples")
     path = samples_path(study)
     if not usable(path, settings):
-        table = _draw_samples(study, ensure_split(study))
+        table = _draw_samples(study, modality(study), ensure_split(study))
         write(path, lambda temporary: table.to_csv(temporary, index=False), settings)
     return pd.read_csv(path, dtype={"variables": str})
 
 
-def _draw_samples(study, split):
+def _draw_samples(study, kind, split):
     rng = np.random.default_rng(study.explain_seed)
     rows = []
     for of, part in (("training", "A"), ("testing", "D")):
-        images = split[split.part == part]
-        labels = np.sort(images.label.unique())
+        items = split[split.part == part]
+        items = items[kind.explainable(items.item.to_numpy())]
+        labels = np.sort(items.label.unique())
         if study.explain_classes > len(labels):
             raise InputError(f"explain_classes = {study.explain_classes}; part {part} holds {len(labels)} classes")
         for label in np.sort(rng.choice(labels, study.explain_classes, replace=False)):
-            own = images.image[images.label == label].to_numpy()
+            own = items.item[items.label == label].to_numpy()
             if study.explain_per_class > len(own):
                 raise InputError(
                     f"explain_per_class = {study.explain_per_class}; part {part} holds {len(own)} of class {label}"
                 )
-            rows += [(of, image, label) for image in rng.choice(own, study.explain_per_class, replace=False)]
-    table = pd.DataFrame(rows, columns=["of", "image", "label"])
+            rows += [(of, item, label) for item in rng.choice(own, study.explain_per_class, replace=False)]
+    table = pd.DataFrame(rows, columns=["of", "item", "label"])
     table.insert(0, "sample", np.arange(len(table)))
-    cells = [draw_cells(study.n_variables, study.grid, rng) for _ in range(len(table))]
-    table["variables"] = [" ".join(map(str, own)) for own in cells]
+    rng = np.random.default_rng([study.explain_seed, study.variables_seed])
+    table["variables"] = [" ".join(map(str, kind.draw_variables(item, rng))) for item in table.item]
     return table
 
 
-def cells_of(samples: pd.DataFrame) -> np.ndarray:
-    """Cell numbers (sample, variable) of a table of samples."""
-    return np.array([[int(cell) for cell in own.split()] for own in samples.variables])
+def variables_of(samples: pd.DataFrame) -> np.ndarray:
+    """Variables (sample, variable) of a table of samples, numbers of cells or words."""
+    return np.array([[int(number) for number in own.split()] for own in samples.variables])
 
 
 # training
@@ -169,7 +186,10 @@ def _train(study, role, settings, verbose):
     if family != "target" and study.validation_size:
         parts["validation"] = FAMILIES[family] + "-validation"
     sets = {name: part_data(study, part) for name, part in parts.items()}
-    model = _untrained(study, seed)
+    if family == "shuffled":
+        inputs, labels = sets["train"]
+        sets["train"] = inputs, labels[torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))]
+    model = untrained(study, seed)
     kept = kept_checkpoints(study, role)
     every_epoch = range(study.epochs + 1)
     stops = sorted({*every_epoch, *study.checkpoints}) if family == "target" else every_epoch
@@ -199,83 +219,94 @@ def _train(study, role, settings, verbose):
     write(curves_path(study, role), lambda path: table.to_csv(path, index=False), settings)
 
 
-def _untrained(study, seed):
-    n_classes = len(datasets.load_dataset(study.dataset, study.data_dir).classes)
-    model = models.build_model(study.architecture, n_classes, seed)
-    return model.to(device(study), memory_format=torch.channels_last)  # convolutions are faster in this layout
+def untrained(study: Study, seed: int) -> torch.nn.Module:
+    """The study's network before training, its weights drawn from a seed, on the study's device."""
+    return modality(study).network(seed).to(device(study))
 
 
 def _weights(model):
     return {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
 
 
-# interactions
+# masked values and interactions
+def ensure_values(study: Study, role: str, checkpoint: float | str, progress: bool = False) -> xr.Dataset:
+    """Masked values v (sample, subset) of a role's network at a checkpoint, for every sample to explain, and the seconds.
+
+    Computed if not on disk yet, the network's training included.
+    """
+    if checkpoint not in kept_checkpoints(study, role):
+        there = ", ".join(str(c) for c in kept_checkpoints(study, role))
+        raise InputError(f"{role} has no checkpoint {checkpoint!r}; there are: {there}")
+
+    def evaluate():
+        trained = ensure_training(study, role, verbose=progress)
+        kind, samples = modality(study), ensure_samples(study)
+        game = study_game(study, role, trained.model(checkpoint))
+        start = time.perf_counter()
+        each = zip(kind.samples(samples.item), samples.label.tolist(), variables_of(samples))
+        each = tqdm(each, desc=f"{role} {checkpoint}", total=len(samples), disable=None, leave=False)
+        v = np.stack([game.values(*sample) for sample in each])
+        coords = {"sample": samples["sample"].to_numpy()}
+        seconds = time.perf_counter() - start
+        return xr.Dataset({"v": (("sample", "subset"), v), "seconds_values": seconds}, coords)
+
+    settings = study.settings_of("values", role, checkpoint)
+    return _ensure_dataset(study, values_path(study, role, checkpoint), settings, evaluate)
+
+
 def ensure_interactions(study: Study, role: str, checkpoint: float | str, progress: bool = False) -> xr.Dataset:
     """Masked values and sparse AND-OR interactions of a role's network at a checkpoint, for every sample to explain.
 
     Variables: v (sample, subset), effects (sample, kind, subset), noise (sample, subset), bias, l1, gap (sample,),
     and the seconds that each step took. Computed if not on disk yet, the network's training included.
     """
-    if checkpoint not in kept_checkpoints(study, role):
-        there = ", ".join(str(c) for c in kept_checkpoints(study, role))
-        raise InputError(f"{role} has no checkpoint {checkpoint!r}; there are: {there}")
-    settings = study.settings_of("interactions", role, checkpoint)
-    path = interactions_path(study, role, checkpoint)
-    if not usable(path, settings):
-        trained = ensure_training(study, role, verbose=progress)
-        with _threads(study):
-            result = _extract(study, role, trained.model(checkpoint), f"{role} {checkpoint}")
-        write(path, lambda temporary: result.to_netcdf(temporary, engine="h5netcdf"), settings)
+    values = ensure_values(study, role, checkpoint, progress)
+
+    def solve():
+        start = time.perf_counter()
+        solved = sparse_and_or(
+            torch.as_tensor(values.v.to_numpy(), device=device(study)),
+            noise_bound=study.noise_bound,
+            ridge=study.ridge,
+            tol=study.tol,
+        )
+        i_and, i_or, noise, bias, l1, gap = (
+            getattr(solved, name).cpu().numpy() for name in ("i_and", "i_or", "noise", "bias", "l1", "gap")
+        )
+        found = {
+            "effects": (("sample", "kind", "subset"), np.stack([i_and, i_or], axis=1)),
+            "noise": (("sample", "subset"), noise),
+            "bias": ("sample", bias),
+            "l1": ("sample", l1),
+            "gap": ("sample", gap),
+            "seconds_solving": time.perf_counter() - start,
+        }
         if progress:
-            times = float(result.seconds_values), float(result.seconds_solving)
             label = checkpoint if isinstance(checkpoint, str) else f"epoch {checkpoint:g}"
             print(
-                f"{role} {label}: {result.sizes['sample']} samples, masked values {times[0]:.1f} s, "
-                f"solving {times[1]:.1f} s, worst gap {float(result.gap.max()):.1e}",
+                f"{role} {label}: {len(gap)} samples, masked values {float(values.seconds_values):.1f} s, "
+                f"solving {found['seconds_solving']:.1f} s, worst gap {gap.max():.1e}",
                 flush=True,
             )
+        return xr.Dataset(found, {"sample": values["sample"].to_numpy(), "kind": list(KINDS)})
+
+    settings = study.settings_of("interactions", role, checkpoint)
+    return xr.merge([values, _ensure_dataset(study, interactions_path(study, role, checkpoint), settings, solve)])
+
+
+def _ensure_dataset(study, path, settings, compute):
+    """The dataset on disk, computed and put there if it is not."""
+    if not usable(path, settings):
+        with _threads(study):
+            result = compute()
+        write(path, lambda temporary: result.to_netcdf(temporary, engine="h5netcdf"), settings)
     with xr.open_dataset(path, engine="h5netcdf") as stored:
         return stored.load()
 
 
-def _extract(study, role, model, label):
-    data = datasets.load_dataset(study.dataset, study.data_dir)
-    samples = ensure_samples(study)
-    cells, labels = cells_of(samples), samples.label.to_numpy()
-    game = study_game(study, role, model)
-    start = time.perf_counter()
-    v = []
-    for i, own in enumerate(tqdm(cells, desc=label, disable=None, leave=False)):
-        image = data.inputs(samples.image[i : i + 1], study.pad)
-        v.append(game.values(image, labels[i : i + 1], own[None])[0])
-    v = np.stack(v)
-    evaluated = time.perf_counter()
-    solved = sparse_and_or(
-        torch.as_tensor(v, device=device(study)), noise_bound=study.noise_bound, ridge=study.ridge, tol=study.tol
-    )
-    i_and, i_or, bias = (x.cpu().numpy() for x in (solved.i_and, solved.i_or, solved.bias))
-    noise = v - reconstruct(i_and, i_or, bias)
-    return xr.Dataset(
-        {
-            "v": (("sample", "subset"), v),
-            "effects": (("sample", "kind", "subset"), np.stack([i_and, i_or], axis=1)),
-            "noise": (("sample", "subset"), noise),
-            "bias": ("sample", bias),
-            "l1": ("sample", solved.l1.cpu().numpy()),
-            "gap": ("sample", solved.gap.cpu().numpy()),
-            "seconds_values": evaluated - start,
-            "seconds_solving": time.perf_counter() - evaluated,
-        },
-        coords={"sample": samples["sample"].to_numpy(), "kind": list(KINDS)},
-    )
-
-
-def study_game(study: Study, role: str, model: torch.nn.Module) -> ImageGame:
-    """The game of a study on a role's network: its cut, its grid, its own mean map over the images it was trained on."""
-    game = ImageGame(model, study.cut, study.grid)
-    if study.masking == "mean":
-        game.baseline = game.mean_map(part_data(study, training_part(study, role))[0])
-    return game
+def study_game(study: Study, role: str, model: torch.nn.Module):
+    """The game of a study on a role's network: an image's masked cells take the mean map over what it was trained on."""
+    return modality(study).game(model, part_data(study, training_part(study, role))[0])
 
 
 def all_interactions(study: Study, role: str, progress: bool = True) -> xr.Dataset:

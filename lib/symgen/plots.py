@@ -53,16 +53,16 @@ def explanation(table: pd.DataFrame, picture: np.ndarray, cells, grid: int, titl
     figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.6), width_ratios=[1, 1.5])
     _picture_with_cells(left, picture, cells, grid, numbered=True)
     left.set_title(title)
-    joined = [f" {kind.upper()} ".join(names.split()) for names, kind in zip(table.variables, table.kind)]
-    place = np.arange(len(table))
-    right.barh(place, table.effect, color=[COLOURS[kind] for kind in table.kind])
-    right.set(
-        yticks=place, yticklabels=joined, xlabel="effect on the log-odds of the label", title="strongest interactions"
-    )
-    right.invert_yaxis()
-    right.axvline(0, color="black", linewidth=0.8)
-    right.grid(axis="y", visible=False)
-    _legend_of(right, ["and", "or"], [k.upper() for k in ("and", "or")], loc="best")
+    _strongest_bars(right, table)
+    return figure
+
+
+def text_explanation(table: pd.DataFrame, words: list[str], variables, title: str) -> Figure:
+    """One prediction on a text: the text with its variables marked, and its strongest interactions, as `explanation`."""
+    figure, (above, below) = plt.subplots(2, 1, figsize=(8, 4.4), height_ratios=[1, 2.6])
+    _text_with_words(above, words, variables, width=100)
+    above.set_title(title)
+    _strongest_bars(below, table)
     return figure
 
 
@@ -100,6 +100,18 @@ def input_variables(table: pd.DataFrame, pictures: np.ndarray, grid: int) -> Fig
     for ax, picture, row in zip(axes.flat, pictures, table.itertuples()):
         _picture_with_cells(ax, picture, [int(c) for c in row.variables.split()], grid)
         ax.set_title(f"{row.label}\n{row.of}", fontsize=7, fontweight="normal")
+    return figure
+
+
+def chosen_words(table: pd.DataFrame, texts: list[list[str]]) -> Figure:
+    """Texts with their input variables marked (Fig. 9). table: sample, of, label, variables; texts: words, in its order."""
+    width = 118
+    lines = [len(_lines_of(words, width)) for words in texts]
+    size = (8, 0.18 * sum(lines) + 0.3 * len(lines))
+    figure, axes = plt.subplots(len(lines), 1, figsize=size, height_ratios=lines, squeeze=False)
+    for ax, words, row in zip(axes[:, 0], texts, table.itertuples()):
+        _text_with_words(ax, words, [int(number) for number in row.variables.split()], width)
+        ax.set_title(f"{row.label}, {row.of}", fontsize=7, fontweight="normal", loc="left", pad=3)
     return figure
 
 
@@ -262,6 +274,44 @@ def _picture_with_cells(ax, picture, cells, grid, numbered=False):
             text = ax.annotate(number, middle, color="#7dffab", ha="center", va="center", fontsize=8, fontweight="bold")
             text.set_path_effects([withStroke(linewidth=2.5, foreground="black")])
     ax.axis("off")
+
+
+def _text_with_words(ax, words, variables, width):
+    """A text in lines of a typewriter's letters, the variables on green."""
+    lines = _lines_of(words, width)
+    for row, line in enumerate(lines):
+        for column, number in line:
+            chosen = {"backgroundcolor": "#bfe8cd", "fontweight": "bold"} if number in set(variables) else {}
+            text = ax.text(column, -row, words[number], family="monospace", fontsize=7.8, va="center", **chosen)
+            if chosen:
+                text.get_bbox_patch().set_boxstyle("square", pad=0.15)
+    ax.set(xlim=(0, width), ylim=(0.5 - len(lines), 0.5))
+    ax.axis("off")
+
+
+def _lines_of(words, width):
+    """Lines of a text, each a list of (column, word number)."""
+    lines, column = [[]], 0
+    for number, word in enumerate(words):
+        if column + len(word) > width and lines[-1]:
+            lines.append([])
+            column = 0
+        lines[-1].append((column, number))
+        column += len(word) + 1
+    return lines
+
+
+def _strongest_bars(ax, table):
+    joined = [f" {kind.upper()} ".join(names.split()) for names, kind in zip(table.variables, table.kind)]
+    place = np.arange(len(table))
+    ax.barh(place, table.effect, color=[COLOURS[kind] for kind in table.kind])
+    ax.set(
+        yticks=place, yticklabels=joined, xlabel="effect on the log-odds of the label", title="strongest interactions"
+    )
+    ax.invert_yaxis()
+    ax.axvline(0, color="black", linewidth=0.8)
+    ax.grid(axis="y", visible=False)
+    _legend_of(ax, ["and", "or"], [k.upper() for k in ("and", "or")], loc="best")
 
 
 def _order_bars(ax, table, part):

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-FORMAT = 1  # of artefacts, and part of every key: raise it when what is computed from the same settings changes
+FORMAT = 2  # of artefacts, and part of every key: raise it when what is computed from the same settings changes
 
 
 def write(path: Path, save: Callable[[Path], None], settings: dict) -> None:

@@ -15,10 +15,13 @@ from typing import Literal
 
 import yaml
 
+from symgen.datasets import modality_of
 from symgen.errors import InputError
 from symgen.store import FORMAT
 
-FAMILIES = {"target": "A", "baseline": "B", "second": "C"}  # who is trained on which part of the data
+# who is trained on which part of the data; "shuffled" on labels in random order
+FAMILIES = {"target": "A", "baseline": "B", "second": "C", "shuffled": "B"}
+MASKING = {"images": ("mean", "zero"), "texts": ("mask", "pad", "unk")}
 RUN_ONLY = ("name", "data_root", "download", "runs_root", "figures_root", "device", "threads")  # not what is computed
 
 
@@ -47,18 +50,24 @@ class Study:
     # data: which samples are in parts A, B, C, D
     dataset: str = _stage("data")
     train_size: int = _stage("data")
-    """images in A, and in the training parts of B and C"""
+    """items (images or texts) in A, and in the training parts of B and C"""
     validation_size: int = _stage("data")
-    """images beside B (and C) that choose a baseline's best checkpoint"""
+    """items beside B (and C) that choose a baseline's best checkpoint"""
     test_size: int = _stage("data")
-    """images in D, on which nothing is trained (unless baseline_on: D)"""
+    """items in D, on which nothing is trained (unless baseline_on: D)"""
     split_seed: int = _stage("data")
     pad: int = _stage("data", 0)
-    """pixels added on each side of an image"""
+    """images: pixels added on each side"""
+    least_rating: float = _stage("data", 0.0)
+    """texts rated by people: those nearer to a neutral rating are left out"""
 
     # training
     architecture: str = _stage("training")
     optimizer: Literal["adam", "adamw", "sgd"] = _stage("training", "adam")
+    vocabulary_min_count: int = _stage("training", 2)
+    """texts: a word of A is in the vocabulary if it occurs so often"""
+    max_tokens: int = _stage("training", 64)
+    """texts: tokens that a network reads; what is longer is cut"""
     learning_rate: float = _stage("training")
     weight_decay: float = _stage("training", 0.0)
     batch_size: int = _stage("training")
@@ -75,16 +84,20 @@ class Study:
     explain_per_class: int = _stage("samples", 10)
     explain_seed: int = _stage("samples")
     n_variables: int = _stage("samples", 10)
+    variables_seed: int = _stage("samples", 0)
     grid: int = _stage("samples", 5)
-    """cells per side of the grid on the feature map"""
+    """images: cells per side of the grid on the feature map"""
 
-    # extraction
-    cut: str = _stage("extraction")
-    """submodule whose output is masked: the first ReLU"""
-    masking: Literal["mean", "zero"] = _stage("extraction", "mean")
-    noise_bound: float = _stage("extraction", 0.04)
-    ridge: float = _stage("extraction", 0.5)
-    tol: float = _stage("extraction", 1e-5)
+    # masked values
+    masking: Literal["mean", "zero", "mask", "pad", "unk"] = _stage("values")
+    """images: the mean map or zero; texts: the token that a masked one becomes"""
+    cut: str = _stage("values", "")
+    """images: submodule whose output is masked, the first ReLU"""
+
+    # interactions
+    noise_bound: float = _stage("solving", 0.04)
+    ridge: float = _stage("solving", 0.5)
+    tol: float = _stage("solving", 1e-5)
 
     # analysis
     tau_ratio: float = _stage("analysis", 0.05)
@@ -154,7 +167,10 @@ class Study:
 
     def checkpoints_of(self, role: str) -> tuple[float | str, ...]:
         """Checkpoints at which a role's interactions are extracted: the epochs of a target, one for a baseline."""
-        return self.checkpoints if self.role(role)[0] == "target" else (self.baseline_checkpoint,)
+        family, _ = self.role(role)
+        if family == "target":
+            return self.checkpoints
+        return ("last" if family == "shuffled" else self.baseline_checkpoint,)  # there is no best of random labels
 
     # identity of what is computed
     def key(self, what: str, role: str = "", checkpoint="") -> str:
@@ -164,15 +180,16 @@ class Study:
     def settings_of(self, what, role="", checkpoint="") -> dict:
         """The settings that `what` depends on, as they are written beside it.
 
-        `what`: split, samples, training (of a role), interactions (of a role at a checkpoint), or extraction (of a role
-        at all its checkpoints).
+        `what`: split, samples, training (of a role), values or interactions (of a role at a checkpoint), or extraction
+        (of a role at all its checkpoints).
         """
         stages = {
             "split": ["data"],
             "samples": ["data", "samples"],
             "training": ["data", "training"],
-            "interactions": ["data", "training", "samples", "extraction"],
-            "extraction": ["data", "training", "samples", "extraction"],
+            "values": ["data", "training", "samples", "values"],
+            "interactions": ["data", "training", "samples", "values", "solving"],
+            "extraction": ["data", "training", "samples", "values", "solving"],
         }[what]
         settings = {
             f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.metadata.get("stage") in stages
@@ -180,15 +197,21 @@ class Study:
         if what not in ("split", "samples"):
             family, seed = self.role(role)
             settings |= {"family": family, "seed": seed}
-            if family == "target" and what != "interactions":
+            one_checkpoint = what in ("values", "interactions")
+            if family == "target" and not one_checkpoint:
                 settings["checkpoints"] = list(self.checkpoints)
             if family == "baseline":
                 settings["baseline_on"] = self.baseline_on
             if family != "target" and what == "extraction":
-                settings["checkpoint"] = self.baseline_checkpoint
-        if what == "interactions":
-            settings["checkpoint"] = checkpoint if isinstance(checkpoint, str) else float(checkpoint)
+                settings["checkpoint"] = self.checkpoints_of(role)[0]
+            if one_checkpoint:
+                settings["checkpoint"] = checkpoint if isinstance(checkpoint, str) else float(checkpoint)
         return json.loads(json.dumps(settings))
+
+    @property
+    def modality(self) -> str:
+        """What the study's data consist of: images or texts."""
+        return modality_of(self.dataset)
 
     @property
     def runs_dir(self) -> Path:
@@ -231,19 +254,24 @@ def _digest(settings):
 def _impossible(s: Study):
     """Pairs (broken, message) for the values that cannot be."""
     counts = ("train_size", "test_size", "batch_size", "epochs", "explain_classes", "explain_per_class", "n_variables",
-              "grid", "bootstrap_draws", "chance_draws", "threads", "low_up_to", "high_from")  # fmt: skip
+              "grid", "bootstrap_draws", "chance_draws", "threads", "low_up_to", "high_from",
+              "vocabulary_min_count", "max_tokens")  # fmt: skip
     positive = ("learning_rate", "ridge", "tol", "phase_ratio")
     for key in counts:
         yield getattr(s, key) < 1, f"{key} = {getattr(s, key)}; expected at least 1"
     for key in positive:
         yield not getattr(s, key) > 0, f"{key} = {getattr(s, key)}; expected more than 0"
-    for key in ("noise_bound", "weight_decay", "pad", "validation_size"):
+    for key in ("noise_bound", "weight_decay", "pad", "validation_size", "least_rating"):
         yield not getattr(s, key) >= 0, f"{key} = {getattr(s, key)}; expected at least 0"
     yield not 0 < s.tau_ratio < 1, f"tau_ratio = {s.tau_ratio}; expected between 0 and 1"
+    images = s.modality == "images"
     yield (
-        s.n_variables > s.grid**2,
+        images and s.n_variables > s.grid**2,
         f"n_variables = {s.n_variables} of a grid of {s.grid} x {s.grid} = {s.grid**2} cells",
     )
+    yield images and not s.cut, "the setting 'cut' is missing; expected a submodule of the network, its first ReLU"
+    fitting = MASKING[s.modality]
+    yield s.masking not in fitting, f"masking = {s.masking!r} of {s.modality}; expected one of {', '.join(fitting)}"
     yield s.n_variables > 14, f"n_variables = {s.n_variables}; expected at most 14, since all 2^n subsets are evaluated"
     steps = [round(checkpoint * math.ceil(s.train_size / s.batch_size)) for checkpoint in s.checkpoints]
     yield (

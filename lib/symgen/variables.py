@@ -1,4 +1,4 @@
-"""Choice of input variables: which cells of an image's grid are masked (Appendix A.1, Figure 8)."""
+"""Choice of input variables: which cells of an image's grid, or words of a text, are masked (Appendix A.1, Fig. 8-9)."""
 
 import numpy as np
 from jaxtyping import Int
@@ -14,21 +14,33 @@ def draw_cells(n: int, grid: int, rng: np.random.Generator) -> Int[np.ndarray, "
     return np.sort(rng.choice(grid * grid, size=n, replace=False))
 
 
+def draw_words(n: int, candidates: list[int], rng: np.random.Generator) -> Int[np.ndarray, "variable"]:
+    """n different words of the candidates, drawn at random, in rising order."""
+    if check_n(n) > len(candidates):
+        raise InputError(f"n = {n} variables; expected at most {len(candidates)}, the words that may be variables")
+    return np.sort(rng.choice(candidates, size=n, replace=False))
+
+
 def check_cells(variables, grid: int) -> Int[np.ndarray, "variable"]:
     """The cells as an integer array; ValueError names those that are repeated or outside the grid."""
-    cells = np.asarray(variables)
-    if cells.ndim != 1 or not np.issubdtype(cells.dtype, np.integer):
-        raise InputError(f"variables = {variables!r}; expected a list of cell numbers")
-    check_n(len(cells))
-    outside = cells[(cells < 0) | (cells >= grid * grid)]
+    return check_variables(variables, "cell", grid * grid, f"on a {grid} x {grid} grid")
+
+
+def check_variables(variables, what: str, count: int, where: str) -> Int[np.ndarray, "variable"]:
+    """Variables as an integer array; ValueError names those that are repeated or not among the `count` cells or words."""
+    numbers = np.asarray(variables)
+    if numbers.ndim != 1 or not np.issubdtype(numbers.dtype, np.integer):
+        raise InputError(f"variables = {variables!r}; expected a list of {what} numbers")
+    check_n(len(numbers))
+    outside = numbers[(numbers < 0) | (numbers >= count)]
     if outside.size:
-        raise InputError(
-            f"variables hold the cell {outside[0]}; expected 0 to {grid * grid - 1} on a {grid} x {grid} grid"
-        )
-    values, counts = np.unique(cells, return_counts=True)
+        raise InputError(f"variables hold the {what} {outside[0]}; expected 0 to {count - 1} {where}")
+    values, counts = np.unique(numbers, return_counts=True)
     if (counts > 1).any():
-        raise InputError(f"variables hold the cell {values[counts > 1][0]} more than once; expected different cells")
-    return cells.astype(np.int64)
+        raise InputError(
+            f"variables hold the {what} {values[counts > 1][0]} more than once; expected different {what}s"
+        )
+    return numbers.astype(np.int64)
 
 
 def cell_map(height: int, width: int, grid: int) -> Int[np.ndarray, "height width"]:

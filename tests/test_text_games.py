@@ -1,0 +1,174 @@
+"""TextGame: words as variables, every token of a masked word replaced, and nothing else; the tokenizer behind it."""
+
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from symgen import TextGame, and_interactions, models, text_games
+from symgen.tokenization import SPECIAL, build_tokenizer
+
+TEXTS = [
+    "An utterly charming film, warm and funny throughout.",
+    "A dull film that isn't funny; the actors look bored.",
+    "Warm, charming actors save a dull script throughout the film.",
+]
+SENTENCE = "An unfunny film, charming actors"
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return build_tokenizer(TEXTS, min_count=2, max_tokens=40)
+
+
+@pytest.fixture
+def bert(tokenizer):
+    return models.build_bert("bert-1x64", 3, tokenizer, 40, seed=3).eval()
+
+
+class Recorder(torch.nn.Module):
+    """Two logits, of which the second is a weighted sum over tokens; keeps what it was asked."""
+
+    def __init__(self, size):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.linspace(0.1, 1, size, dtype=torch.float64))
+        self.seen = []
+
+    def forward(self, input_ids, **others):
+        self.seen.append(input_ids.clone())
+        score = self.weight[input_ids].sum(dim=1)
+        return SimpleNamespace(logits=torch.stack([torch.zeros_like(score), score], dim=1))
+
+
+def test_words_and_candidates(tokenizer):
+    game = TextGame(None, tokenizer)
+    assert game.words(SENTENCE) == ["An", "unfunny", "film", ",", "charming", "actors"]
+    assert game.candidates(SENTENCE) == [1, 2, 4, 5]  # neither the stop word nor the comma
+    assert TextGame(None, tokenizer, stop_words={"film"}).candidates(SENTENCE) == [0, 1, 4, 5]
+    assert game.candidates("She won't say: 7 or 42!") == [1, 4, 8]  # won, say, 42: letters and digits alone are none
+
+
+def test_all_tokens_of_a_masked_word_are_replaced_and_no_others(tokenizer):
+    ids = tokenizer(SENTENCE)["input_ids"]
+    assert len(ids) > len(SENTENCE.split()) + 3  # "unfunny" is several tokens
+    network = Recorder(len(tokenizer))
+    game = TextGame(network, tokenizer)
+    variables = [1, 4]
+    v = game.values(SENTENCE, 1, variables)
+    (seen,) = network.seen
+    word_of = tokenizer(SENTENCE).word_ids()
+    for subset in range(4):
+        hidden = {word for i, word in enumerate(variables) if not subset >> i & 1}
+        expected = [tokenizer.mask_token_id if word in hidden else i for i, word in zip(ids, word_of)]
+        assert seen[subset].tolist() == expected
+    np.testing.assert_allclose(v, network.weight.detach()[seen].sum(dim=1), atol=1e-12)
+    effects = and_interactions(v)
+    assert abs(effects[3]) < 1e-12 < min(abs(effects[1]), abs(effects[2]))  # a sum has no interaction of two words
+
+
+@pytest.mark.parametrize("masking", ["mask", "pad", "unk"])
+def test_values_equal_a_plain_loop_over_masked_texts(bert, tokenizer, masking):
+    variables = [5, 1, 2]
+    v = TextGame(bert, tokenizer, masking).values(SENTENCE, 2, variables)
+    encoded = tokenizer(SENTENCE, return_tensors="pt")
+    filler = {"mask": "[MASK]", "pad": "[PAD]", "unk": "[UNK]"}[masking]
+    for subset in range(8):
+        ids = encoded["input_ids"].clone()
+        for i, word in enumerate(variables):
+            if not subset >> i & 1:
+                ids[0, [at for at, own in enumerate(encoded.word_ids(0)) if own == word]] = tokenizer.vocab[filler]
+        with torch.no_grad():
+            z = bert(**{**encoded, "input_ids": ids}).logits[0].double()
+        assert v[subset] == pytest.approx((z[2] - torch.logsumexp(z[:2], 0)).item(), abs=1e-5)
+
+
+def test_texts_ids_and_batches_give_the_same(bert, tokenizer, monkeypatch):
+    game = TextGame(bert, tokenizer)
+    text = "a dull film, a charming script"
+    v = game.values(text, 0, [1, 2, 5, 6])
+    np.testing.assert_array_equal(v, game.values(tokenizer(text)["input_ids"], 0, [1, 2, 5, 6]))
+    np.testing.assert_array_equal(v, game.values(torch.tensor(tokenizer(text)["input_ids"]), 0, [1, 2, 5, 6]))
+    both = game.values([SENTENCE, text], np.array([1, 0]), [[1, 2, 4, 5], [1, 2, 5, 6]])
+    np.testing.assert_array_equal(both[1], v)
+    monkeypatch.setitem(text_games.CHUNK_TOKENS, "cpu", 30)
+    np.testing.assert_allclose(TextGame(bert, tokenizer).values(text, 0, [1, 2, 5, 6]), v, atol=1e-5)
+
+
+def test_a_model_that_runs_out_of_memory_gets_less_at_a_time(tokenizer):
+    class Small(Recorder):
+        def forward(self, input_ids, **others):
+            if len(input_ids) > 3:
+                raise RuntimeError("out of memory")
+            return super().forward(input_ids)
+
+    expected = TextGame(Recorder(len(tokenizer)), tokenizer).values(SENTENCE, 1, [1, 2, 4])
+    np.testing.assert_array_equal(TextGame(Small(len(tokenizer)), tokenizer).values(SENTENCE, 1, [1, 2, 4]), expected)
+
+
+def test_what_a_model_does_not_read_whole_is_no_variable(tokenizer):
+    short = build_tokenizer(TEXTS, min_count=2, max_tokens=6)  # [CLS] and [SEP] among them
+    assert TextGame(None, short).words(SENTENCE) == ["An"]  # "unfunny" is cut in two
+    assert TextGame(None, tokenizer).words(SENTENCE)[-1] == "actors"
+
+
+def test_the_model_gets_its_mode_back_and_no_gradient_is_kept(bert, tokenizer):
+    bert.train()
+    first, second = (TextGame(bert, tokenizer).values(SENTENCE, 0, [1, 2]) for _ in range(2))
+    assert bert.training and np.array_equal(first, second)  # no dropout
+
+
+@pytest.mark.parametrize(
+    ("label", "variables", "message"),
+    [
+        (3, [1, 2], "label = 3; expected 0 to 2"),
+        (0, [1, 6], "variables hold the word 6; expected 0 to 5 in the text"),
+        (0, [1, 1], "variables hold the word 1 more than once"),
+        (0, ["film"], "expected a list of word numbers"),
+    ],
+)
+def test_what_does_not_fit_is_named(bert, tokenizer, label, variables, message):
+    with pytest.raises(ValueError, match=message):
+        TextGame(bert, tokenizer).values(SENTENCE, label, variables)
+
+
+def test_wrong_tokenizers_maskings_and_outputs_are_named(bert, tokenizer):
+    with pytest.raises(ValueError, match="masking = 'mean' of words; expected one of mask, pad, unk"):
+        TextGame(bert, tokenizer, masking="mean")
+    with pytest.raises(ValueError, match="is a slow tokenizer"):
+        TextGame(bert, SimpleNamespace(is_fast=False))
+    with pytest.raises(ValueError, match="the tokenizer has no such token"):
+        TextGame(bert, SimpleNamespace(is_fast=True, mask_token_id=None))
+    with pytest.raises(ValueError, match="1 texts, 1 labels and 2 lists of variables; expected as many of each"):
+        TextGame(bert, tokenizer).values([SENTENCE], [0], [[1], [2]])
+    with pytest.raises(ValueError, match="do not come back from their own text"):
+        TextGame(bert, tokenizer).values([2, 1, 1, 3], 0, [0])
+    with torch.no_grad():
+        bert.classifier.bias[0] = torch.nan
+    with pytest.raises(ValueError, match="NaN or infinite values for sample"):
+        TextGame(bert, tokenizer).values(SENTENCE, 0, [1, 2])
+
+
+def test_a_vocabulary_comes_from_its_texts_alone_and_is_the_same_everywhere(tokenizer):
+    vocabulary = tokenizer.get_vocab()
+    assert [tokenizer.convert_ids_to_tokens(i) for i in range(5)] == list(SPECIAL)
+    assert {"film", "charming", "actors", "throughout"} <= set(vocabulary) and "bored" not in vocabulary
+    assert tokenizer.tokenize("Bored")[0] == "b" and tokenizer.unk_token not in tokenizer.tokenize("Bored")
+    assert tokenizer.tokenize("xylophone") == ["[UNK]"]  # no x in these texts
+    code = (
+        "from symgen.tokenization import build_tokenizer;"
+        f"print(sorted(build_tokenizer({TEXTS!r}, 2, 40).get_vocab().items()))"
+    )
+    again = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert again.strip() == str(sorted(vocabulary.items()))
+
+
+def test_sizes_of_berts(tokenizer):
+    network = models.build_bert("bert-2x128", 2, tokenizer, 40, seed=1)
+    assert (network.config.num_hidden_layers, network.config.hidden_size) == (2, 128)
+    again = models.build_bert("bert-2x128", 2, tokenizer, 40, seed=1)
+    assert all(torch.equal(a, b) for a, b in zip(network.state_dict().values(), again.state_dict().values()))
+    with pytest.raises(ValueError, match="architecture = 'bert-tiny' of texts; expected bert-<layers>x<width>"):
+        models.build_bert("bert-tiny", 2, tokenizer, 40, seed=1)
