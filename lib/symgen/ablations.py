@@ -13,7 +13,7 @@ from jaxtyping import Float, Int8
 
 from symgen.analysis import SAMPLES, dynamics_table, phases_of, phases_table
 from symgen.intervals import bootstrap_weights, interval
-from symgen.metrics import COMBINE, derangements, jaccard, order_sums, ratio, salient, strength_by_order
+from symgen.metrics import COMBINE, derangements, jaccard, ratio, salient, strength_by_order
 
 
 # who generalizes to whom
@@ -235,7 +235,7 @@ def spindle_table(effects_by_name: dict[str, Float[np.ndarray, "_ kind subset"]]
     panels = []
     for name, effects in effects_by_name.items():
         total = strength_by_order(effects).mean(axis=0)
-        panels.append(_by_order(name, total=total, share=ratio(total, order_sums(total))))
+        panels.append(_by_order(name, total=total, share=ratio(total, np.abs(total).sum())))
     return pd.concat(panels, ignore_index=True)
 
 
