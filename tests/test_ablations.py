@@ -251,31 +251,30 @@ def test_cross_validation_is_the_mean_over_pairs_of_the_metrics(rng, study):
 # every other setting
 @pytest.fixture
 def variants(rng, study):
-    """A network that learns what its baselines know by the second checkpoint and forgets it, seen with two thresholds."""
-    base = network(rng, n_samples=20)
-    path = np.stack([network(rng, base, kinship, 20) for kinship in (0.0, 0.9, 0.1)])
-    v = rng.normal(size=(3, 20, 16))
+    """A network that learns what its baseline knows by the third checkpoint, then forgets it; seen in three ways."""
+    base = network(rng, n_samples=20) * (rng.random((20, 2, 16)) < 0.3)
+    path = np.stack([network(rng, base, kinship, 20) for kinship in (0.0, 0.5, 0.9, 0.1)])
+    v = rng.normal(size=(4, 20, 16))
 
     def seen(**settings):
         own = study.replace(**settings)
-        return own, judge([0.0, 1.0, 4.0], np.full(20, "training"), v, path, v[:1], base[None], own.tau_ratio)
+        return own, judge([0.0, 1.0, 4.0, 16.0], np.full(20, "training"), v, path, v[:1], base[None], own.tau_ratio)
 
-    return {"as it is": seen(), "tau_ratio = 0.4": seen(tau_ratio=0.4)}
+    return {"as it is": seen(), "tau_ratio = 0.4": seen(tau_ratio=0.4), "phase_ratio = 0.01": seen(phase_ratio=0.01)}
 
 
 def test_sensitivity_says_for_each_variant_what_its_own_tables_say(variants):
     table = ab.sensitivity_rows(variants)
-    assert table.variant.tolist() == ["as it is", "tau_ratio = 0.4"] and table.samples.tolist() == [20, 20]
+    assert table.variant.tolist() == list(variants) and table.samples.tolist() == [20, 20, 20]
     for row, (study, judged) in zip(table.itertuples(), variants.values()):
         curve, phases = dynamics_table(judged, study), phases_of(judged, study)
-        assert [row.H_first, row.H_best, row.H_last] == curve.H.tolist() and row.t1 == 1
-        assert [row.chance_first, row.chance_best, row.chance_last] == curve.H_chance.tolist()
-        assert [row.N_first, row.N_least, row.N_last] == [curve.N[0], curve.N.min(), curve.N[2]]
+        assert [row.H_first, row.H_best, row.H_last] == curve.H[[0, 2, 3]].tolist() and row.t1 == 4
+        assert [row.chance_first, row.chance_best, row.chance_last] == curve.H_chance[[0, 2, 3]].tolist()
+        assert [row.N_first, row.N_least, row.N_last] == curve.N[[0, 2, 3]].tolist()
         assert (row.n_phases, row.verdict, row.t2) == (phases.n_phases, phases.verdict, phases.t2)
         assert (row.excess_fall_low, row.excess_fall_high) == phases.excess_fall_interval
-    assert (
-        table.H_best[0] != table.H_best[1] and (table.excess_rise_low > 0).all() and (table.excess_fall_low > 0).all()
-    )
+    assert table.H_best[0] != table.H_best[1] and table.t2.tolist() == [16, 16, np.inf]
+    assert (table.excess_rise_low > 0).all() and (table.excess_fall_low > 0).all()
 
 
 def test_a_distribution_over_orders_worked_by_hand():

@@ -73,7 +73,7 @@ def baselines_table(
     baselines: Float[np.ndarray, "baseline sample kind subset"],
     study,
 ) -> pd.DataFrame:
-    """H by the number K of baselines and the rule by which they count (Appendix C), over all choices of K.
+    """H by the number K of baselines and the rule by which they count (Appendix C), mean over all choices of K.
 
     Columns K, rule, H, low, high, chance, and excess = H - chance with excess_low, excess_high. Intervals over samples.
     """
@@ -109,9 +109,9 @@ def baselines_by_order(
     baselines: Float[np.ndarray, "baseline sample kind subset"],
     study,
 ) -> pd.DataFrame:
-    """Strength by order, all of it and what generalizes to any of K baselines, over all choices of K (Fig. 5, Eq. 13).
+    """Strength by order, all of it and what generalizes to any of K baselines (Fig. 5, Eq. 13).
 
-    Columns panel ("K = 1"), order, sign, total, generalizable: mean over samples (log-odds).
+    Columns panel ("K = 1"), order, sign, total, generalizable: mean over samples and over all choices of K (log-odds).
     """
     own, bases = signs(effects, study.tau_ratio), signs(baselines, study.tau_ratio)
     total = strength_by_order(effects, own != 0).mean(axis=0)
