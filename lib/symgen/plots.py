@@ -25,6 +25,9 @@ COLOURS = {
     "validation": "#8a8a8a",
     "test": "#c2473a",
     "chance": "#8a8a8a",
+    "any": "#17324f",
+    "majority": "#3f7cb0",
+    "all": "#9cbfdd",
 }
 PHASES = ("#e4f0e8", "#fbf3e2", "#f7e3e0")
 
@@ -257,6 +260,86 @@ def conditions(table: pd.DataFrame) -> Figure:
     left.set(xlabel="order", ylabel="share of all strength", title="condition 1: strength by order")
     right.set(xlabel="variables not masked", ylabel="mean output, relative", title="conditions 2 and 3: u(m)")
     left.legend()
+    return figure
+
+
+def order_shares(table: pd.DataFrame) -> Figure:
+    """How strength is spread over orders, positive up and negative down. table: panel, order, sign, share."""
+    panels = table.panel.unique()
+    figure, axes = plt.subplots(1, len(panels), figsize=(2.6 * len(panels) + 0.6, 2.7), sharey=True, squeeze=False)
+    for ax, panel in zip(axes[0], panels):
+        own = table[table.panel == panel]
+        ax.bar(own.order, own.share, color=COLOURS["target"], width=0.8)
+        ax.axhline(0, color="black", linewidth=0.8)
+        ax.set(title=panel, xlabel="order", xticks=sorted(own.order.unique())[::3])
+        ax.grid(axis="x", visible=False)
+    axes[0, 0].set_ylabel("share of all strength,\nnegative below 0")
+    return figure
+
+
+def baselines(table: pd.DataFrame) -> Figure:
+    """H, and H above chance, by the number of baselines and the rule by which they count (Fig. 5).
+
+    table: K, rule, H, low, high, chance, excess, excess_low, excess_high.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(7.6, 3), sharey=True)
+    for rule, marker in zip(table.rule.unique(), "os^"):
+        own, style = table[table.rule == rule], {"color": COLOURS[rule], "marker": marker, "markersize": 4}
+        for ax, name, low, high in zip(axes, ("H", "excess"), ("low", "excess_low"), ("high", "excess_high")):
+            ax.plot(own.K, own[name], label=rule, **style)
+            ax.fill_between(own.K, own[low], own[high], color=COLOURS[rule], alpha=0.2, linewidth=0)
+        axes[0].plot(own.K, own.chance, linestyle="--", linewidth=1, label=f"{rule}, by chance", **style)
+    axes[0].set_ylabel("share of strength that generalizes")
+    for ax, title in zip(axes, ("H", "H above chance")):
+        ax.set(title=title, xlabel="baselines K", xticks=table.K.unique(), ylim=(min(0, *table.excess_low), 1))
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    return figure
+
+
+def judges(table: pd.DataFrame) -> Figure:
+    """H of one target by who judges it, with intervals and chance levels.
+
+    table: judges, samples (all, training, testing), H, low, high, chance; a group of marks for each family of judges.
+    """
+    names, samples = list(table.judges.unique()), table.samples.unique()
+    figure, ax = plt.subplots(figsize=(1.3 * len(names) + 1.8, 3))
+    colours = ("black", COLOURS["train"], COLOURS["test"])
+    for shift, of, marker, colour in zip((-0.25, 0, 0.25), samples, "os^", colours):
+        own = table[table.samples == of]
+        x = np.array([names.index(name) for name in own.judges]) + shift
+        ax.vlines(x, own.low, own.high, color=colour)
+        ax.plot(x, own.H, marker, color=colour, markersize=5, label=f"{of} samples")
+        by_chance = ax.hlines(own.chance, x - 0.1, x + 0.1, color=COLOURS["chance"])
+    by_chance.set_label("by chance")
+    ax.set(xticks=range(len(names)), xticklabels=names, xlabel="judged by", ylabel="H", ylim=(0, 1))
+    ax.grid(axis="x", visible=False)
+    figure.legend(loc="outside right center")
+    return figure
+
+
+def sensitivity(table: pd.DataFrame) -> Figure:
+    """What each setting changes: H and N at the start, at the turn and at the end, and the phases found, a row a variant.
+
+    table: variant, H_first, H_best, H_last, chance_first, .., N_first, N_least, N_last, n_phases; the first row, on which
+    the lines stand, is the study as it is.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(8.4, 0.24 * len(table) + 1.5), sharey=True, width_ratios=[3, 2])
+    rows = np.arange(len(table))
+    for ax, quantity, turn in zip(axes, "HN", ("best", "least")):
+        for where, marker, colour in zip(("first", turn, "last"), "oD^", ("white", COLOURS["target"], COLOURS["test"])):
+            values = table[f"{quantity}_{where}"]
+            ax.scatter(values, rows, s=26, marker=marker, color=colour, edgecolor="black", linewidth=0.6, zorder=3)
+            ax.axvline(values.iloc[0], color=COLOURS["chance"], linewidth=0.7, linestyle=":")
+            if quantity == "H":
+                ax.scatter(table[f"chance_{where}"], rows, s=14, marker=marker, color=COLOURS["chance"], alpha=0.6)
+    left, right = axes
+    left.set(yticks=rows, yticklabels=table.variant, ylim=(len(table) - 0.5, -0.5), xlabel="H", xlim=(0, 1))
+    right.set(xlabel="N", xlim=(0, None))
+    for row, text in [(-1, "phases"), *zip(rows, table.n_phases)]:
+        right.annotate(f"{text}", (1.07, row), xycoords=("axes fraction", "data"), ha="center", va="center", fontsize=8)
+    labels = ["untrained", "H at its peak, N at its least", "end", "H by chance, same shapes"]
+    figure.legend([*right.collections, left.collections[1]], labels, loc="outside lower center", ncols=4)
     return figure
 
 

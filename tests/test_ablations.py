@@ -1,0 +1,316 @@
+"""Ablations from arrays: numbers worked by hand, and loops over every choice of baselines as the oracle."""
+
+from itertools import combinations, product
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from symgen import Study, metrics, plots
+from symgen import ablations as ab
+from symgen.analysis import dynamics_table, judge, order_table, phases_of, ratio_table
+
+RULES = ("any", "majority", "all")
+
+
+@pytest.fixture
+def study():
+    return Study.load("fashion-vgg", {"n_variables": 4, "bootstrap_draws": 200, "chance_draws": 3, "tau_ratio": 0.1})
+
+
+def sample(**values):
+    """Effects of three variables on one sample: and_3=2.0 is an AND of variables 0 and 1 with effect 2."""
+    effects = np.zeros((2, 8))
+    for name, value in values.items():
+        kind, subset = name.split("_")
+        effects[("and", "or").index(kind), int(subset)] = value
+    return effects
+
+
+def network(rng, like=None, kinship=0.0, n_samples=12):
+    """Effects (sample, kind, subset) of four variables, few of them strong; akin to another network's if one is given."""
+    own = rng.normal(size=(n_samples, 2, 16)) ** 3
+    own[:, :, 0] = 0
+    return own if like is None else np.where(rng.random(own.shape) < kinship, like, own)
+
+
+def judged_by(rng, target, n_baselines):
+    return np.stack([network(rng, target, 0.3, len(target)) for _ in range(n_baselines)])
+
+
+def h_of(effects, bases, rule, study):
+    """H, straight from the metrics."""
+    salient = metrics.salient(effects, study.tau_ratio)
+    found = salient & metrics.generalizable(effects, bases, study.tau_ratio, rule)
+    return metrics.generalization_ratio(
+        metrics.strength_by_order(effects, found), metrics.strength_by_order(effects, salient)
+    )
+
+
+def by_chance(measure, n_samples, study):
+    """Mean of a measure over the study's derangements of the samples."""
+    orders = metrics.derangements(n_samples, study.chance_draws, np.random.default_rng(study.analysis_seed))
+    return np.mean([measure(order) for order in orders])
+
+
+# how many baselines, and by which rule
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5])
+def test_the_share_of_choices_is_what_going_through_them_counts(rule, n):
+    needed = {"any": lambda found, k: found > 0, "majority": lambda found, k: found > k / 2, "all": lambda f, k: f == k}
+    for k, found_in in product(range(1, n + 1), range(n + 1)):
+        counted = [needed[rule](sum(i < found_in for i in choice), k) for choice in combinations(range(n), k)]
+        assert ab.share_of_choices(n, k, rule)[found_in] == pytest.approx(np.mean(counted), abs=1e-15)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_judged_by_all_of_them_it_is_the_metric_itself(rng, rule):
+    target = network(rng)
+    bases = judged_by(rng, target, 4)
+    ours = ab.generalizing(ab.signs(target, 0.1), ab.signs(bases, 0.1), 4, rule)
+    expected = metrics.salient(target, 0.1) & metrics.generalizable(target, bases, 0.1, rule)
+    assert np.array_equal(ours, expected) and expected.any() and not expected.all()
+
+
+def test_a_sign_is_kept_of_what_is_salient_only():
+    assert ab.signs(sample(and_1=-2.0, or_3=1.0, and_7=0.1), 0.1).sum(axis=0).tolist() == [0, -1, 0, 1, 0, 0, 0, 0]
+
+
+def test_h_by_number_of_baselines_worked_by_hand(study):
+    """Strengths 3 and 1: the first baseline has both, the second the stronger, the third neither; all samples alike."""
+    target = np.stack([sample(and_1=3.0, or_3=-1.0)] * 2)
+    bases = np.stack([target, np.stack([sample(and_1=9.0, or_3=1.0)] * 2), np.zeros_like(target)])
+    table = ab.baselines_table(target, bases, study)
+    assert table.K.tolist() == [1, 2, 3] * 3 and table.rule.unique().tolist() == list(RULES)
+    h = {"any": [7 / 12, 11 / 12, 1], "majority": [7 / 12, 3 / 12, 3 / 4], "all": [7 / 12, 3 / 12, 0]}
+    for rule in RULES:
+        own = table[table.rule == rule]
+        for column in ("H", "low", "high", "chance"):  # samples that are alike leave nothing to luck
+            assert own[column].tolist() == pytest.approx(h[rule])
+        assert (own[["excess", "excess_low", "excess_high"]] == 0).all(axis=None)
+    grown = ab.baselines_growth(target, bases, study).set_index(["rule", "K_from", "quantity"])
+    assert (grown.K_to == 3).all() and len(grown) == 12
+    assert grown.value[("any", 1, "H")] == pytest.approx(5 / 12) and grown.value[("any", 2, "H")] == pytest.approx(
+        1 / 12
+    )
+    assert grown.value[("majority", 2, "H")] == pytest.approx(1 / 2) and grown.high[("all", 2, "H")] == pytest.approx(
+        -1 / 4
+    )
+    assert (grown.value.xs("excess", level="quantity") == 0).all()
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_h_is_the_mean_over_every_choice_of_baselines(rng, study, rule):
+    target = network(rng)
+    bases = judged_by(rng, target, 4)
+    table = ab.baselines_table(target, bases, study)
+    for row in table[table.rule == rule].itertuples():
+        choices = [bases[list(choice)] for choice in combinations(range(4), row.K)]
+        h = np.mean([h_of(target, chosen, rule, study) for chosen in choices])
+        chance = by_chance(
+            lambda other, choices=choices: np.mean([h_of(target, c[:, other], rule, study) for c in choices]), 12, study
+        )
+        assert [row.H, row.chance, row.excess] == pytest.approx([h, chance, h - chance])
+        assert row.low <= row.H <= row.high and row.excess_low <= row.excess <= row.excess_high
+    pd.testing.assert_frame_equal(ab.baselines_table(target, bases[[2, 0, 3, 1]], study), table)
+
+
+def test_growth_is_the_difference_of_two_rows(rng, study):
+    target = network(rng)
+    bases = judged_by(rng, target, 4)
+    table = ab.baselines_table(target, bases, study).set_index(["rule", "K"])
+    growth = ab.baselines_growth(target, bases, study)
+    for row in growth.itertuples():
+        ends = table.loc[(row.rule, row.K_to), row.quantity], table.loc[(row.rule, row.K_from), row.quantity]
+        assert row.value == pytest.approx(ends[0] - ends[1]) and row.low <= row.value <= row.high
+    assert len(growth) == 12 and len(ab.baselines_growth(target, bases[:2], study)) == 6  # from one to two only
+    assert ab.baselines_growth(target, bases[:1], study).empty
+
+
+def test_any_of_all_baselines_is_what_the_other_tables_say(rng, study):
+    """The same H, interval and chance as the dynamics and the ratios of the study show."""
+    target = network(rng)
+    bases = judged_by(rng, target, 2)
+    of = np.repeat(["training", "testing"], 6)
+    v = rng.normal(size=(3, 12, 16))
+    judged = judge([0.0], of, v[:1], target[None], v[1:], bases, study.tau_ratio, "any", study.chance_draws)
+    row = ab.baselines_table(target, bases, study).query("K == 2 and rule == 'any'").iloc[0]
+    known = dynamics_table(judged, study).iloc[0]
+    assert row[["H", "low", "high", "chance"]].tolist() == pytest.approx(
+        known[["H", "H_low95", "H_high95", "H_chance"]].tolist()
+    )
+    ratios = ratio_table(judged, 0.0, study).query("quantity == 'H'")
+    judges = ab.judges_table(target, {"B": bases}, of, study)
+    assert judges.samples.tolist() == ratios.samples.tolist()
+    np.testing.assert_allclose(judges[["H", "low", "high", "chance"]], ratios[["value", "low", "high", "chance"]])
+    by_order = ab.baselines_by_order(target, bases, study).query("panel == 'K = 2'").reset_index()
+    columns = ["order", "sign", "total", "generalizable"]
+    pd.testing.assert_frame_equal(by_order[columns], order_table(judged, 0.0)[columns])
+
+
+def test_strength_by_order_adds_up_to_h_and_never_falls_with_more_baselines(rng, study):
+    target = network(rng)
+    bases = judged_by(rng, target, 3)
+    by_order = ab.baselines_by_order(target, bases, study)
+    sums = by_order[["total", "generalizable"]].abs().groupby(by_order.panel).sum()
+    h = ab.baselines_table(target, bases, study).query("rule == 'any'").H
+    assert (sums.generalizable / sums.total).tolist() == pytest.approx(h.tolist())
+    grown = by_order.pivot(index=["order", "sign"], columns="panel", values="generalizable").abs()
+    assert (np.diff(grown) >= 0).all() and (np.diff(grown) > 0).any()
+
+
+def test_unrelated_networks_share_what_chance_gives_and_kin_more(study):
+    covered, kin = [], []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        target = network(rng, n_samples=40)
+        for kinship, found in ((0.0, covered), (0.3, kin)):
+            bases = np.stack([network(rng, target, kinship, 40) for _ in range(2)])
+            row = ab.baselines_table(target, bases, study).iloc[1]
+            found.append(row.excess_low <= 0 <= row.excess_high)
+    assert np.mean(covered) >= 0.85 and not any(kin)
+
+
+def test_where_nothing_is_salient_there_is_no_h(study):
+    nothing = np.zeros((3, 2, 8))
+    numbers = ab.baselines_table(nothing, nothing[None], study).drop(columns=["K", "rule"])
+    assert numbers.isna().all(axis=None)
+    assert (
+        ab.crossvalidation_table(nothing, nothing[None], nothing[None], study)[["value", "low", "chance"]]
+        .isna()
+        .all(axis=None)
+    )
+
+
+# who the baselines are
+def test_families_of_different_size_judge_in_equal_numbers(rng, study):
+    target = network(rng)
+    families = {
+        "B": judged_by(rng, target, 3),
+        "itself": np.stack([target, target]),
+        "other": network(rng)[None].repeat(2, 0),
+    }
+    table = ab.judges_table(target, families, np.repeat(["training", "testing"], 6), study).set_index(
+        ["judges", "samples"]
+    )
+    pairs = ab.baselines_table(target, families["B"], study).query("K == 2 and rule == 'any'").iloc[0]
+    columns = ["H", "low", "high", "chance", "excess", "excess_low", "excess_high"]
+    assert (table.K == 2).all() and table.loc[("B", "all"), columns].tolist() == pytest.approx(pairs[columns].tolist())
+    assert (table.loc["itself", "H"] == 1).all() and (table.loc["itself", "chance"] < 0.8).all()
+    testing = np.mean([h_of(target[6:], pair[:, 6:], "any", study) for pair in
+                       (families["B"][list(choice)] for choice in combinations(range(3), 2))])  # fmt: skip
+    assert table.loc[("B", "testing"), "H"] == pytest.approx(testing)
+
+
+def test_cross_validation_worked_by_hand(study):
+    """B has all of the target's interactions; C has and_1 on the first sample only and and_3 on the second only."""
+    target = np.stack([sample(and_1=1.0), sample(and_1=1.0, and_3=2.0)])
+    c = np.stack([sample(and_1=4.0), sample(and_3=5.0)])
+    table = ab.crossvalidation_table(target, target[None], c[None], study).set_index("quantity")
+    assert table.loc["Jaccard of B and C", ["value", "chance"]].tolist() == pytest.approx([3 / 4, 1 / 4])
+    assert table.loc["Jaccard of C and B", ["value", "chance"]].tolist() == pytest.approx([3 / 4, 1 / 4])
+    assert table.loc["share of B's that is C's", ["value", "chance"]].tolist() == pytest.approx([3 / 4, 1 / 4])
+    assert table.loc["share of C's that is B's", ["value", "chance"]].tolist() == pytest.approx([1, 1 / 3])
+    assert table.loc["share of B's that is C's", ["low", "high"]].tolist() == pytest.approx([2 / 3, 1])
+    assert "Jaccard of two of B" not in table.index and len(table) == 5  # a family of one has no ceiling
+
+
+def test_identical_families_agree_in_everything_but_by_chance(rng, study):
+    target = network(rng)
+    bases = judged_by(rng, target, 2)
+    table = ab.crossvalidation_table(target, bases, bases, study).set_index("quantity")
+    both = table.loc[["Jaccard of B and C", "share of B's that is C's", "share of C's that is B's"]]
+    assert (both[["value", "low", "high"]] == 1).all(axis=None) and (both.chance < 0.9).all()
+    alone = ab.crossvalidation_table(target, bases[[0, 0]], bases[[0, 0]], study).set_index("quantity")
+    assert (alone.value == 1).all() and table.value["Jaccard of two of B"] < 1
+
+
+def test_cross_validation_is_the_mean_over_pairs_of_the_metrics(rng, study):
+    target = network(rng)
+    b, c = judged_by(rng, target, 3), judged_by(rng, target, 2)
+    salient = metrics.salient(target, study.tau_ratio)
+
+    def similar(first, second):
+        found = [salient & metrics.generalizable(target, bases, study.tau_ratio) for bases in (first, second)]
+        return metrics.jaccard(*(metrics.strength_by_order(target, each).sum(axis=0) for each in found))
+
+    table = ab.crossvalidation_table(target, b, c, study).set_index("quantity")
+    for quantity, pairs in {
+        "Jaccard of B and C": [(b, c)],
+        "Jaccard of C and B": [(c, b)],
+        "Jaccard of one of B and one of C": [(b[[i]], c[[j]]) for i in range(3) for j in range(2)],
+        "Jaccard of two of B": [(b[[i]], b[[j]]) for i, j in ((0, 1), (0, 2), (1, 2))],
+        "Jaccard of two of C": [(c[[0]], c[[1]])],
+    }.items():
+        row = table.loc[quantity]
+        chance = np.mean([by_chance(lambda o, x=x, y=y: similar(x, y[:, o]), len(target), study) for x, y in pairs])
+        assert row.value == pytest.approx(np.mean([similar(*pair) for pair in pairs]))
+        assert row.chance == pytest.approx(chance) and row.low <= row.value <= row.high
+
+
+# every other setting
+@pytest.fixture
+def variants(rng, study):
+    """A network that learns what its baseline knows by the third checkpoint, then forgets it; seen in three ways."""
+    base = network(rng, n_samples=20) * (rng.random((20, 2, 16)) < 0.3)
+    path = np.stack([network(rng, base, kinship, 20) for kinship in (0.0, 0.5, 0.9, 0.1)])
+    v = rng.normal(size=(4, 20, 16))
+
+    def seen(**settings):
+        own = study.replace(**settings)
+        return own, judge([0.0, 1.0, 4.0, 16.0], np.full(20, "training"), v, path, v[:1], base[None], own.tau_ratio)
+
+    return {"as it is": seen(), "tau_ratio = 0.4": seen(tau_ratio=0.4), "phase_ratio = 0.01": seen(phase_ratio=0.01)}
+
+
+def test_sensitivity_says_for_each_variant_what_its_own_tables_say(variants):
+    table = ab.sensitivity_rows(variants)
+    assert table.variant.tolist() == list(variants) and table.samples.tolist() == [20, 20, 20]
+    for row, (study, judged) in zip(table.itertuples(), variants.values()):
+        curve, phases = dynamics_table(judged, study), phases_of(judged, study)
+        assert [row.H_first, row.H_best, row.H_last] == curve.H[[0, 2, 3]].tolist() and row.t1 == 4
+        assert [row.chance_first, row.chance_best, row.chance_last] == curve.H_chance[[0, 2, 3]].tolist()
+        assert [row.N_first, row.N_least, row.N_last] == curve.N[[0, 2, 3]].tolist()
+        assert (row.n_phases, row.verdict, row.t2) == (phases.n_phases, phases.verdict, phases.t2)
+        assert (row.excess_fall_low, row.excess_fall_high) == phases.excess_fall_interval
+    assert table.H_best[0] != table.H_best[1] and table.t2.tolist() == [16, 16, np.inf]
+    assert (table.excess_rise_low > 0).all() and (table.excess_fall_low > 0).all()
+
+
+def test_a_distribution_over_orders_worked_by_hand():
+    effects = {
+        "with noise": np.stack([sample(and_1=1.0, and_3=-2.0), sample(or_7=5.0)]),
+        "twice": np.stack([sample(and_1=2.0, and_3=-4.0), sample(or_7=10.0)]),
+        "nothing": np.zeros((2, 2, 8)),
+    }
+    table = ab.spindle_table(effects).set_index(["panel", "sign", "order"])
+    assert table.total["with noise"].tolist() == [0.5, 0, 2.5, 0, -1, 0]
+    assert table.share["with noise"].tolist() == [0.125, 0, 0.625, 0, -0.25, 0] == table.share["twice"].tolist()
+    assert (table.total["nothing"] == 0).all() and table.share["nothing"].isna().all()
+
+
+# figures
+def test_the_figures_draw_the_numbers_of_their_tables(rng, study, variants):
+    target = network(rng)
+    families = {"B": judged_by(rng, target, 3), "C": judged_by(rng, target, 2)}
+    by_number = ab.baselines_table(target, families["B"], study)
+    left, right = plots.baselines(by_number).axes
+    drawn = {line.get_label(): line.get_ydata().tolist() for line in left.lines}
+    assert drawn["majority"] == by_number.H[by_number.rule == "majority"].tolist()
+    assert drawn["all, by chance"] == by_number.chance[by_number.rule == "all"].tolist()
+    assert right.lines[0].get_ydata().tolist() == by_number.excess[by_number.rule == "any"].tolist()
+    judges = ab.judges_table(target, families, np.repeat(["training", "testing"], 6), study)
+    (ax,) = plots.judges(judges).axes
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["B", "C"]
+    assert [line.get_ydata().tolist() for line in ax.lines] == [
+        judges.H[judges.samples == samples].tolist() for samples in ("all", "training", "testing")
+    ]
+    rows = ab.sensitivity_rows(variants)
+    left, right = plots.sensitivity(rows).axes
+    marks = [marks.get_offsets().tolist() for marks in left.collections]
+    for column in ("H_first", "H_best", "H_last", "chance_best"):
+        assert [[value, row] for row, value in enumerate(rows[column])] in marks
+    assert right.collections[1].get_offsets()[:, 0].tolist() == rows.N_least.tolist()
+    shares = ab.spindle_table({"exact": target, "sparse": families["B"][0]})
+    bars = plots.order_shares(shares).axes[1].patches
+    assert [bar.get_height() for bar in bars] == shares.share[shares.panel == "sparse"].tolist()
