@@ -127,10 +127,11 @@ def ratio_table(judged: Judged, epoch: float, study) -> pd.DataFrame:
     for samples in SAMPLES:
         chosen = judged.chosen(samples)
         weights = _weights(chosen.sum(), study)
+        parts = [judged.generalizable[t, chosen], judged.salient[t, chosen], judged.chance[:, t, chosen]]
+        strengths = [strength_by_order(judged.effects[t, chosen], part) for part in parts]
         draws, by_chance = {}, {}
         for name, of_orders in ranges.items():
-            parts = [judged.generalizable[t, chosen], judged.salient[t, chosen], judged.chance[:, t, chosen]]
-            gen, total, chance = (order_sums(strength_by_order(judged.effects[t, chosen], p), of_orders) for p in parts)
+            gen, total, chance = (order_sums(strength, of_orders) for strength in strengths)
             draws[name] = ratio(weights @ gen, weights @ total)
             by_chance[name] = ratio(chance.sum(axis=-1), total.sum()).mean()
             rows.append((samples, name, draws[name][0], *interval(draws[name][1:]), by_chance[name]))

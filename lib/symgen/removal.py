@@ -166,9 +166,9 @@ def sentence(row) -> str:
     unit = "log-odds" if row.quantity.startswith("effect") else "nats"
     alone, against = (verdict(row.quantity, *pair) for pair in ((row.low, row.high), (row.versus_low, row.versus_high)))
     return (
-        f"{row.role}: {row.quantity} {row.value:.2f} {unit} [{row.low:.2f}, {row.high:.2f}], {alone}; placebo "
-        f"{row.placebo:.2f}, difference {row.versus_placebo:.2f} [{row.versus_low:.2f}, {row.versus_high:.2f}], "
-        f"{against} (p = {row.p:.2f})"
+        f"{row.role}: {row.quantity} {row.value:z.2f} {unit} [{row.low:z.2f}, {row.high:z.2f}], {alone}; placebo "
+        f"{row.placebo:z.2f}, difference {row.versus_placebo:z.2f} [{row.versus_low:z.2f}, {row.versus_high:z.2f}], "
+        f"{against} (p = {row.p:z.2f})"
     )
 
 
