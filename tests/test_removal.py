@@ -109,6 +109,8 @@ def test_a_placebo_is_drawn_from_the_salient_interactions_alone_and_repeats_with
     assert np.array_equal(drawn, placebo_effects(louder, salient, removed, 30, seed=3))
     assert not np.array_equal(drawn, placebo_effects(effects, salient, removed, 30, seed=4))
     assert (np.ptp(drawn, axis=0) > 0).all()
+    everything = placebo_effects(effects, salient, salient, 30)  # however many a sample has
+    np.testing.assert_allclose(everything, np.tile((effects * salient).sum(axis=(1, 2)), (30, 1)), atol=1e-12)
     strength = np.abs(strength_by_order(effects, removed)).sum(axis=(-2, -1))
     assert (np.abs(drawn) <= strength + 1e-12).all() and (np.abs(drawn) < strength - 0.1).any()
 
@@ -175,6 +177,39 @@ def test_removal_is_eq_12_sample_by_sample_and_its_intervals_resample_each_kind_
         drawn = [np.repeat(losses, own_draw.astype(int)).mean() for own_draw in weights]
         bounds = np.quantile(drawn, [0.025, 0.975], method="inverted_cdf")
         np.testing.assert_allclose(found.loc[(of, "removed"), ["low", "high"]].astype(float), bounds)
+
+
+def test_both_tables_tell_of_the_same_losses_effects_and_placebos(effects, rng):
+    own = judged(effects, rng.random(effects.shape) < 0.5)
+    table = by(removal_table({"one": own}, STUDY, draws=20), "of", "what")
+    contrasts = contrasts_table({"one": own}, STUDY, draws=20)
+    found = by(contrasts[(contrasts.role == "one") & (contrasts.what == "removed")], "quantity")
+    for of, quantity in (("training", "training rise"), ("testing", "testing change")):
+        before, removed, placebo = (table.loss[of, what] for what in ("before", "removed", "placebo"))
+        assert found.value[quantity] == pytest.approx(removed - before)
+        assert found.placebo[quantity] == pytest.approx(placebo - before)
+        effect = table.loc[(of, "removed"), ["effect", "effect_low", "effect_high"]].astype(float)
+        np.testing.assert_allclose(found.loc[f"effect on {of}", ["value", "low", "high"]].astype(float), effect)
+        assert found.placebo[f"effect on {of}"] == pytest.approx(table.effect[of, "placebo"])
+    reverse = by(contrasts[(contrasts.role == "one") & (contrasts.what == "reverse")], "quantity")
+    assert reverse.value["effect on testing"] == pytest.approx(table.effect["testing", "reverse"])
+
+
+def test_p_counts_the_draws_of_the_placebo_that_do_at_least_as_much(effects, rng):
+    networks = {f"target-{i}": judged(effects, rng.random(effects.shape) < 0.5) for i in range(2)}
+    found = by(contrasts_table(networks, STUDY, draws=50), "what", "quantity", "role")
+    training, testing = slice(0, 6), slice(6, 12)
+    values, placebos = {}, {}
+    for role, own in networks.items():
+        removed = own.salient[0] & ~own.generalizable[0]
+        values[role] = (effects * removed).sum(axis=(1, 2))
+        placebos[role] = placebo_effects(effects, own.salient[0], removed, 50, [STUDY.analysis_seed, 0])
+    values["all"], placebos["all"] = (np.mean([*part.values()], axis=0) for part in (values, placebos))
+    for role, value in values.items():
+        more = placebos[role][:, training].mean(axis=1) >= value[training].mean()
+        less = placebos[role][:, testing].mean(axis=1) <= value[testing].mean()
+        assert found.p["removed", "effect on training", role] == pytest.approx((1 + more.sum()) / 51)
+        assert found.p["removed", "effect on testing", role] == pytest.approx((1 + less.sum()) / 51)
 
 
 def game(rng, training_sign, n_samples=80):
