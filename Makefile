@@ -25,6 +25,7 @@ lab: $(VENV)
 bench: $(VENV)
 	.venv/bin/python benchmarks/values.py
 	.venv/bin/python benchmarks/solver.py all
+	.venv/bin/python benchmarks/metrics.py
 
 clean:
 	rm -rf data/runs .snakemake

@@ -13,6 +13,7 @@ from symgen import (
     similarity,
     strength_by_order,
 )
+from symgen.analysis import judge
 from symgen.metrics import derangements, newly_learned, normalized
 
 
@@ -127,3 +128,20 @@ def test_metrics_do_not_care_about_the_names_of_the_variables(rng):
     gen, moved = generalizable(own, base), generalizable(own[..., swapped], base[..., swapped])
     assert np.array_equal(gen[..., swapped], moved)
     np.testing.assert_allclose(strength_by_order(own, gen), strength_by_order(own[..., swapped], moved))
+
+
+@pytest.mark.parametrize("combine", ["any", "majority", "all"])
+def test_judging_the_salient_alone_is_judging_all_and_keeping_the_salient(rng, combine):
+    own, bases = rng.normal(size=(3, 5, 2, 8)) ** 3, rng.normal(size=(3, 5, 2, 8)) ** 3
+    v, base_v = rng.normal(size=(3, 5, 8)), rng.normal(size=(3, 5, 8))
+    given = {"tau_ratio": 0.2, "combine": combine, "chance_draws": 4, "seed": 7}
+    judged = judge([0, 1, 2], ["training"] * 5, v, own, base_v, bases, **given)
+    kept, scaled, scaled_bases = salient(own, 0.2), normalized(own, v), normalized(bases, base_v)
+    others = derangements(5, 4, np.random.default_rng(7))
+    assert 0.2 < kept.mean() < 0.8 and np.array_equal(judged.salient, kept)
+    assert np.array_equal(judged.generalizable, kept & generalizable(own, bases[:, None], 0.2, combine))
+    assert np.array_equal(judged.graded, kept * similarity(scaled, scaled_bases[:, None], combine))
+    chance = [kept & generalizable(own, bases[:, None, order], 0.2, combine) for order in others]
+    graded = [kept * similarity(scaled, scaled_bases[:, None, order], combine) for order in others]
+    assert np.array_equal(judged.chance, chance)
+    assert np.array_equal(judged.graded_chance, np.mean(graded, axis=0))

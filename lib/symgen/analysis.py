@@ -53,23 +53,37 @@ def judge(
     asks the baselines about another sample, `chance_draws` times (science, section 5).
     """
     salient = metrics.salient(effects, tau_ratio)
-    bases = baseline_effects[:, None]  # (baseline, epoch, sample, kind, subset)
-    orders = metrics.derangements(effects.shape[1], chance_draws, np.random.default_rng(seed))
-    chance = [metrics.generalizable(effects, bases[:, :, order], tau_ratio, combine) for order in orders]
+    _, sample, kind, subset = np.nonzero(salient)  # a few in a hundred: nothing else is judged
+    salient_bases = baseline_effects * metrics.salient(baseline_effects, tau_ratio)
     normalized = metrics.normalized(effects, v)
-    normalized_bases = metrics.normalized(baseline_effects, baseline_v)[:, None]
+    views = {
+        metrics.agreed: (effects[salient], salient_bases),
+        metrics.similarity: (normalized[salient], metrics.normalized(baseline_effects, baseline_v)),
+    }
+
+    def asked(measure, order):
+        """The measure of each salient interaction, the baselines being asked about sample order[i] in place of i."""
+        own, bases = views[measure]
+        return measure(own, bases[:, order[sample], kind, subset], combine)
+
+    def placed(judgement):
+        result = np.zeros(salient.shape, judgement.dtype)
+        result[salient] = judgement
+        return result
+
+    same = np.arange(effects.shape[1])
+    others = metrics.derangements(len(same), chance_draws, np.random.default_rng(seed))
     return Judged(
         epochs=np.asarray(epochs, float),
         of=np.asarray(of),
         v=v,
         effects=effects,
         salient=salient,
-        generalizable=salient & metrics.generalizable(effects, bases, tau_ratio, combine),
-        chance=salient & np.stack(chance),
+        generalizable=placed(asked(metrics.agreed, same)),
+        chance=np.stack([placed(asked(metrics.agreed, order)) for order in others]),
         normalized=normalized,
-        graded=salient * metrics.similarity(normalized, normalized_bases, combine),
-        graded_chance=salient
-        * np.mean([metrics.similarity(normalized, normalized_bases[:, :, order], combine) for order in orders], axis=0),
+        graded=placed(asked(metrics.similarity, same)),
+        graded_chance=placed(np.mean([asked(metrics.similarity, order) for order in others], axis=0)),
     )
 
 
@@ -113,10 +127,11 @@ def ratio_table(judged: Judged, epoch: float, study) -> pd.DataFrame:
     for samples in SAMPLES:
         chosen = judged.chosen(samples)
         weights = _weights(chosen.sum(), study)
+        parts = [judged.generalizable[t, chosen], judged.salient[t, chosen], judged.chance[:, t, chosen]]
+        strengths = [strength_by_order(judged.effects[t, chosen], part) for part in parts]
         draws, by_chance = {}, {}
         for name, of_orders in ranges.items():
-            parts = [judged.generalizable[t, chosen], judged.salient[t, chosen], judged.chance[:, t, chosen]]
-            gen, total, chance = (order_sums(strength_by_order(judged.effects[t, chosen], p), of_orders) for p in parts)
+            gen, total, chance = (order_sums(strength, of_orders) for strength in strengths)
             draws[name] = ratio(weights @ gen, weights @ total)
             by_chance[name] = ratio(chance.sum(axis=-1), total.sum()).mean()
             rows.append((samples, name, draws[name][0], *interval(draws[name][1:]), by_chance[name]))
@@ -184,7 +199,7 @@ def phases_of(judged: Judged, study) -> Phases:
 
 def _strength(effects, mask):
     """Strength of the masked interactions, both kinds and all orders together: (..., sample)."""
-    return (np.abs(effects) * mask).sum(axis=(-2, -1))
+    return np.einsum("...ks,...ks->...", np.abs(effects), mask)
 
 
 def _weights(n_samples, study):

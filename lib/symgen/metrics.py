@@ -44,14 +44,19 @@ def generalizable(
     `baselines` has one more axis in front, one entry a baseline network. `combine` says how several count: any of them
     (Eq. 13), the majority, or all.
     """
-    return _combined(salient(baselines, tau_ratio) & (effects * baselines > 0), combine).astype(bool)
+    return agreed(effects, baselines * salient(baselines, tau_ratio), combine)
+
+
+def agreed(
+    effects: Float[np.ndarray, "*shape"], salient_baselines: Float[np.ndarray, "baseline *#shape"], combine: str = "any"
+) -> Bool[np.ndarray, "*shape"]:
+    """`generalizable`, one interaction at a time, of baselines in which what is not salient is 0: signs agree."""
+    return _combined(effects * salient_baselines > 0, combine)
 
 
 def similarity(
-    effects: Float[np.ndarray, "*batch kind subset"],
-    baselines: Float[np.ndarray, "baseline *#batch kind subset"],
-    combine: str = "any",
-) -> Float[np.ndarray, "*batch kind subset"]:
+    effects: Float[np.ndarray, "*shape"], baselines: Float[np.ndarray, "baseline *#shape"], combine: str = "any"
+) -> Float[np.ndarray, "*shape"]:
     """Graded generalization in [0, 1] (Eq. 19-20): min(|I|, |I_base|) / max(...) where signs agree, else 0.
 
     Takes effects that are `normalized`. Several baselines count with the largest value (any), the one that more

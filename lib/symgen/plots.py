@@ -1,5 +1,6 @@
 """Every figure: one function of one tidy table (and, where pictures are shown, of the pictures)."""
 
+from itertools import product
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -29,6 +30,7 @@ COLOURS = {
     "majority": "#3f7cb0",
     "all": "#9cbfdd",
 }
+OF_SAMPLES = {"training": COLOURS["train"], "testing": COLOURS["test"]}
 PHASES = ("#e4f0e8", "#fbf3e2", "#f7e3e0")
 
 
@@ -343,7 +345,62 @@ def sensitivity(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def removal(table: pd.DataFrame) -> Figure:
+    """Loss without some of the interactions, and the effect of what is removed (Fig. 4), a column a network.
+
+    table: role, of, what, loss, low, high, effect, effect_low, effect_high at one checkpoint. The bar between a training
+    and a testing loss is the gap; a placebo beside each shows what removing as much at random does.
+    """
+    roles = table.role.unique()
+    figure, axes = plt.subplots(
+        2, len(roles), figsize=(2.6 * len(roles) + 0.6, 5), sharex=True, sharey="row", squeeze=False
+    )
+    for column, role in zip(axes.T, roles):
+        own = table[table.role == role]
+        _points_by_what(column[0], own, ["loss", "low", "high"])
+        _points_by_what(column[1], own, ["effect", "effect_low", "effect_high"])
+        column[0].set_title(role)
+        column[1].axhline(0, color="black", linewidth=0.8)
+    axes[0, 0].set_ylabel("loss (nats)")
+    axes[1, 0].set_ylabel("mean effect of what is removed\n(log-odds of the label)")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure
+
+
+def removal_dynamics(table: pd.DataFrame) -> Figure:
+    """Training and testing loss before and after removal, over training, a panel a network. table: as `removal`, epoch."""
+    roles = table.role.unique()
+    figure, axes = plt.subplots(1, len(roles), figsize=(2.6 * len(roles) + 0.6, 3.2), sharey=True, squeeze=False)
+    styles = {"before": "-", "removed": "--", "placebo": ":"}
+    for ax, role in zip(axes[0], roles):
+        for (of, colour), (what, style) in product(OF_SAMPLES.items(), styles.items()):
+            own = table[(table.role == role) & (table.of == of) & (table.what == what)]
+            ax.plot(own.epoch, own.loss, style, color=colour, label=f"{of}, {what}")
+            if what != "placebo":
+                ax.fill_between(own.epoch, own.low, own.high, color=colour, alpha=0.1, linewidth=0)
+        ax.set_title(role)
+        _epoch_axis(ax, own.epoch)
+    axes[0, 0].set_ylabel("loss (nats)")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure
+
+
 # pieces of figures
+def _points_by_what(ax, table, columns):
+    """Training and testing side by side for each `what`, with intervals, and a bar from one to the other."""
+    places = np.arange(table.what.nunique())
+    value = {}
+    for (of, colour), shift in zip(OF_SAMPLES.items(), (-0.12, 0.12)):
+        value[of], low, high = table.loc[table.of == of, columns].to_numpy().T
+        ax.errorbar(
+            places + shift, value[of], (value[of] - low, high - value[of]),
+            fmt="o", markersize=4, color=colour, elinewidth=1, label=f"{of} samples",
+        )  # fmt: skip
+    ax.vlines(places, *value.values(), color=COLOURS["chance"], linewidth=4, alpha=0.4)
+    ax.set_xticks(places, table.what.unique())
+    ax.grid(axis="x", visible=False)
+
+
 def _picture_with_cells(ax, picture, cells, grid, numbered=False):
     height, width = picture.shape[:2]
     ax.imshow(picture, cmap=None if picture.ndim == 3 else "gray", interpolation="nearest")

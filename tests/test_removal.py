@@ -1,0 +1,283 @@
+"""Removal on examples worked by hand, the laws of the placebo, and games in which the answer is planted."""
+
+import math
+
+import numpy as np
+import pytest
+
+from symgen import Study, removed_value, strength_by_order
+from symgen.analysis import Judged
+from symgen.intervals import bootstrap_weights
+from symgen.removal import (
+    QUANTITIES,
+    contrasts_table,
+    loss,
+    placebo_effects,
+    placebo_strength,
+    removal_table,
+    sentence,
+    verdict,
+)
+
+STUDY = Study.load("fashion-vgg", {"bootstrap_draws": 300})
+
+
+def judged(effects, generalizable, v_full=None):
+    """Interactions (sample, kind, subset) of one checkpoint, the first half of the samples from training.
+
+    Every effect other than 0 is salient; v(x_N) is their sum, if it is not given.
+    """
+    effects, half = effects[None], len(effects) // 2
+    v = np.zeros((1, *effects.shape[1::2]))
+    v[..., -1] = effects.sum(axis=(-2, -1)) if v_full is None else v_full
+    salient, nothing = effects != 0, np.zeros_like(effects)
+    of = np.array(["training"] * half + ["testing"] * (effects.shape[1] - half))
+    generalizable = salient & generalizable
+    return Judged(np.zeros(1), of, v, effects, salient, generalizable, salient[None], nothing, nothing, nothing)
+
+
+def by(table, *keys):
+    return table.set_index([*keys]).sort_index(kind="stable")
+
+
+def test_loss_is_the_cross_entropy_of_log_odds_and_never_overflows():
+    assert loss(np.array([0.0]))[0] == math.log(2)
+    assert loss(np.array([math.log(4)]))[0] == pytest.approx(-math.log(0.8))  # odds of 4 to 1
+    np.testing.assert_allclose(loss(np.array([-800.0, 800.0])), [800, 0])
+
+
+def test_two_samples_worked_by_hand():
+    effects = np.zeros((2, 2, 8))
+    effects[:, 0, 1], effects[:, 0, 3], effects[:, 1, 3] = [3, 2], [2, 1], [-1, -4]
+    generalizable = np.zeros((2, 2, 8), bool)
+    generalizable[:, 0, 1] = True
+    table = removal_table({"one": judged(effects, generalizable, [5.0, 0.0])}, STUDY, draws=2)
+    found = by(table, "of", "what")
+    left = {("training", "before"): 5, ("training", "removed"): 5 - 2 + 1, ("training", "reverse"): 5 - 3}
+    left |= {("testing", "before"): 0, ("testing", "removed"): 0 - 1 + 4, ("testing", "reverse"): 0 - 2}
+    for at, v in left.items():
+        assert found.loss[at] == pytest.approx(math.log1p(math.exp(-v))), at
+    assert found.effect["training", "removed"] == 1 and found.effect["testing", "removed"] == -3
+    assert found.loss["training", "placebo"] == found.loss["training", "removed"]  # nothing else is of order 2
+    contrasts = by(contrasts_table({"one": judged(effects, generalizable, [5.0, 0.0])}, STUDY, draws=2), "role", "what")
+    values = contrasts.loc[("one", "removed")].set_index("quantity").value
+    rise, change = loss(np.array([4.0, 3.0])) - loss(np.array([5.0, 0.0]))
+    before = math.log(2) - loss(np.array([5.0]))[0]
+    expected = [rise, change, before, before + change - rise, rise - change, 1, -3, 4]
+    np.testing.assert_allclose(values[list(QUANTITIES)], expected, atol=1e-12)
+
+
+@pytest.fixture
+def queues(rng):
+    """Strengths, orders and what is removed of 4 samples with 12 places each, some of them empty."""
+    strength = rng.exponential(size=(4, 12)) * (rng.random((4, 12)) < 0.8)
+    return strength, rng.integers(1, 4, size=(4, 12)), rng.random((4, 12)) < 0.5
+
+
+def test_a_placebo_takes_of_every_order_as_much_as_is_removed_and_at_most_one_interaction_in_part(queues, rng):
+    strength, order, removed = queues
+    taken = placebo_strength(strength, order, removed, 200, rng)
+    assert (taken >= 0).all() and (taken <= strength).all()
+    assert not taken[:, strength == 0].any()
+    for m in (1, 2, 3):
+        wanted = np.where(removed & (order == m), strength, 0).sum(axis=-1)
+        np.testing.assert_allclose(np.where(order == m, taken, 0).sum(axis=-1), np.tile(wanted, (200, 1)), atol=1e-12)
+        in_part = (order == m) & (taken > 1e-12) & (taken < strength - 1e-12)
+        assert (in_part.sum(axis=-1) <= 1).all() and in_part.any()
+
+
+def test_a_placebo_is_what_a_plain_loop_over_a_queue_takes(queues):
+    strength, order, removed = queues
+    fast = placebo_strength(strength, order, removed, 20, np.random.default_rng(5))
+    keys = np.random.default_rng(5).random((20, 4, 12))
+    for draw, sample in np.ndindex(20, 4):
+        for m in (1, 2, 3):
+            own = [i for i in range(12) if order[sample, i] == m]
+            still = sum(strength[sample, i] for i in own if removed[sample, i])
+            for i in sorted(own, key=lambda i: keys[draw, sample, i]):
+                part = min(still, strength[sample, i])
+                still -= part
+                assert fast[draw, sample, i] == pytest.approx(part, abs=1e-12)
+
+
+def test_a_placebo_is_drawn_from_the_salient_interactions_alone_and_repeats_with_its_seed(rng):
+    effects, salient = rng.normal(size=(6, 2, 16)), rng.random((6, 2, 16)) < 0.4
+    salient[:, :, 0] = False
+    removed = salient & (rng.random((6, 2, 16)) < 0.5)
+    drawn = placebo_effects(effects, salient, removed, 30, seed=3)
+    louder = np.where(salient, effects, 1e6)
+    assert np.array_equal(drawn, placebo_effects(louder, salient, removed, 30, seed=3))
+    assert not np.array_equal(drawn, placebo_effects(effects, salient, removed, 30, seed=4))
+    assert (np.ptp(drawn, axis=0) > 0).all()
+    everything = placebo_effects(effects, salient, salient, 30)  # however many a sample has
+    np.testing.assert_allclose(everything, np.tile((effects * salient).sum(axis=(1, 2)), (30, 1)), atol=1e-12)
+    strength = np.abs(strength_by_order(effects, removed)).sum(axis=(-2, -1))
+    assert (np.abs(drawn) <= strength + 1e-12).all() and (np.abs(drawn) < strength - 0.1).any()
+
+
+def test_where_all_are_equally_strong_a_placebo_takes_its_share_of_each_order_on_average(rng):
+    effects = np.sign(rng.normal(size=(3, 2, 16)))
+    effects[:, :, 0] = 0
+    removed = (effects != 0) & (rng.random((3, 2, 16)) < 0.4)
+    drawn = placebo_effects(effects, effects != 0, removed, 20000)
+    parts, wholes, signed = (strength_by_order(x) for x in (np.abs(effects) * removed, np.abs(effects), effects))
+    share = parts[:, 0, 1:] / wholes[:, 0, 1:]
+    expected = (share * signed.sum(axis=1)[:, 1:]).sum(axis=-1)
+    np.testing.assert_allclose(drawn.mean(axis=0), expected, atol=5 * drawn.std() / math.sqrt(20000))
+
+
+def test_an_impossible_number_of_placebos_or_a_kind_of_sample_that_is_missing_is_refused(rng):
+    own = judged(rng.normal(size=(4, 2, 8)), True)
+    with pytest.raises(ValueError, match="draws = 0 placebos; expected at least 1"):
+        removal_table({"one": own}, STUDY, draws=0)
+    own.of[:] = "training"
+    with pytest.raises(ValueError, match="no testing samples among those judged"):
+        contrasts_table({"one": own}, STUDY)
+
+
+@pytest.fixture
+def effects(rng):
+    dense = rng.normal(size=(12, 2, 16))
+    dense[:, :, 0] = 0
+    return dense
+
+
+@pytest.mark.parametrize(("generalizes", "untouched"), [(True, ["removed", "placebo"]), (False, ["reverse"])])
+def test_removing_nothing_changes_nothing(effects, generalizes, untouched):
+    own = judged(effects, generalizes)
+    found = by(removal_table({"one": own}, STUDY).drop(columns="role"), "of", "what")
+    for of in ("training", "testing"):
+        for what in untouched:
+            np.testing.assert_allclose(found.loc[(of, what)], found.loc[(of, "before")], atol=1e-12)
+    contrasts = by(contrasts_table({"one": own}, STUDY), "what")
+    nothing = contrasts.loc[untouched[0]]
+    assert (nothing[["versus_placebo", "versus_low", "versus_high"]] == 0).all(axis=None) and (nothing.p == 1).all()
+    everything = contrasts.loc[
+        {"removed": "reverse", "reverse": "removed"}[untouched[0]]
+    ]  # its placebo is everything too
+    assert (everything[["versus_placebo", "versus_low", "versus_high"]] == 0).all(axis=None)
+    assert everything.value.abs().max() > 0.1
+
+
+def test_removal_is_eq_12_sample_by_sample_and_its_intervals_resample_each_kind_of_samples(effects, rng):
+    generalizable = rng.random(effects.shape) < 0.5
+    own = judged(effects, generalizable)
+    found = by(removal_table({"one": own}, STUDY), "of", "what")
+    for k, of in enumerate(("training", "testing")):
+        losses = []
+        for i in range(6 * k, 6 * k + 6):
+            v = own.v[0, i, -1]
+            for kind, subset in np.ndindex(2, 16):
+                if own.salient[0, i, kind, subset] and not own.generalizable[0, i, kind, subset]:
+                    v -= effects[i, kind, subset]
+            assert v == pytest.approx(removed_value(own.v[0, i, -1], effects[i], own.salient[0, i] & ~generalizable[i]))
+            losses.append(-math.log(1 / (1 + math.exp(-v))))
+        assert found.loss[of, "removed"] == pytest.approx(np.mean(losses))
+        weights = bootstrap_weights(6, 300, 2 * STUDY.analysis_seed + k)
+        drawn = [np.repeat(losses, own_draw.astype(int)).mean() for own_draw in weights]
+        bounds = np.quantile(drawn, [0.025, 0.975], method="inverted_cdf")
+        np.testing.assert_allclose(found.loc[(of, "removed"), ["low", "high"]].astype(float), bounds)
+
+
+def test_both_tables_tell_of_the_same_losses_effects_and_placebos(effects, rng):
+    own = judged(effects, rng.random(effects.shape) < 0.5)
+    table = by(removal_table({"one": own}, STUDY, draws=20), "of", "what")
+    contrasts = contrasts_table({"one": own}, STUDY, draws=20)
+    found = by(contrasts[(contrasts.role == "one") & (contrasts.what == "removed")], "quantity")
+    for of, quantity in (("training", "training rise"), ("testing", "testing change")):
+        before, removed, placebo = (table.loss[of, what] for what in ("before", "removed", "placebo"))
+        assert found.value[quantity] == pytest.approx(removed - before)
+        assert found.placebo[quantity] == pytest.approx(placebo - before)
+        effect = table.loc[(of, "removed"), ["effect", "effect_low", "effect_high"]].astype(float)
+        np.testing.assert_allclose(found.loc[f"effect on {of}", ["value", "low", "high"]].astype(float), effect)
+        assert found.placebo[f"effect on {of}"] == pytest.approx(table.effect[of, "placebo"])
+    reverse = by(contrasts[(contrasts.role == "one") & (contrasts.what == "reverse")], "quantity")
+    assert reverse.value["effect on testing"] == pytest.approx(table.effect["testing", "reverse"])
+
+
+def test_p_counts_the_draws_of_the_placebo_that_do_at_least_as_much(effects, rng):
+    networks = {f"target-{i}": judged(effects, rng.random(effects.shape) < 0.5) for i in range(2)}
+    found = by(contrasts_table(networks, STUDY, draws=50), "what", "quantity", "role")
+    training, testing = slice(0, 6), slice(6, 12)
+    values, placebos = {}, {}
+    for role, own in networks.items():
+        removed = own.salient[0] & ~own.generalizable[0]
+        values[role] = (effects * removed).sum(axis=(1, 2))
+        placebos[role] = placebo_effects(effects, own.salient[0], removed, 50, [STUDY.analysis_seed, 0])
+    values["all"], placebos["all"] = (np.mean([*part.values()], axis=0) for part in (values, placebos))
+    for role, value in values.items():
+        more = placebos[role][:, training].mean(axis=1) >= value[training].mean()
+        less = placebos[role][:, testing].mean(axis=1) <= value[testing].mean()
+        assert found.p["removed", "effect on training", role] == pytest.approx((1 + more.sum()) / 51)
+        assert found.p["removed", "effect on testing", role] == pytest.approx((1 + less.sum()) / 51)
+
+
+def game(rng, training_sign, n_samples=80):
+    """40 + 40 samples with six generalizable ANDs and six other ORs of order 2, each of strength about 1.
+
+    On testing samples all have random signs; so have on training samples the ANDs, and the ORs unless `training_sign`.
+    """
+    effects, generalizable = np.zeros((n_samples, 2, 16)), np.zeros((n_samples, 2, 16), bool)
+    pairs = [3, 5, 6, 9, 10, 12]
+    effects[:, :, pairs] = rng.choice([-1, 1], size=(n_samples, 2, 6)) * rng.uniform(0.5, 1.5, size=(n_samples, 2, 6))
+    if training_sign:
+        effects[: n_samples // 2, 1] = np.abs(effects[: n_samples // 2, 1])
+    generalizable[:, 0] = True
+    return effects, generalizable
+
+
+def test_what_only_helps_training_samples_is_found_to_narrow_the_gap_more_than_the_placebo(rng):
+    found = contrasts_table({"one": judged(*game(rng, training_sign=1))}, STUDY)
+    removed = by(found[(found.role == "one") & (found.what == "removed")], "quantity")
+    for quantity in ("training rise", "gap narrowed by", "effect on training", "effect apart"):
+        row = removed.loc[quantity]
+        assert verdict(quantity, row.low, row.high) == "certain", quantity
+        assert verdict(quantity, row.versus_low, row.versus_high) == "certain", quantity
+        assert row.p == pytest.approx(1 / 101)  # no draw of the placebo does as much
+    assert abs(removed.value["effect on testing"]) < 1.5 < 5 < removed.value["effect on training"]
+    reverse = by(found[(found.role == "one") & (found.what == "reverse")], "quantity")
+    row = reverse.loc["effect apart"]
+    assert verdict("effect apart", row.versus_low, row.versus_high) == "the reverse"
+
+
+def test_where_salient_interactions_are_interchangeable_removal_does_what_the_placebo_does(rng):
+    certain, p = [], []
+    for _ in range(40):
+        effects, _ = game(rng, training_sign=0)
+        found = contrasts_table({"one": judged(effects, rng.random(effects.shape) < 0.5)}, STUDY)
+        own = found[(found.role == "one") & found.quantity.isin(["training rise", "gap narrowed by", "effect apart"])]
+        certain += [verdict(*row) != "not certain" for row in zip(own.quantity, own.versus_low, own.versus_high)]
+        p += own.p.tolist()
+    assert np.mean(certain) < 0.12  # 0.05 but for the shortness of bootstrap intervals
+    assert 0.4 < np.mean(p) < 0.6 and np.mean(np.array(p) < 0.1) < 0.2
+
+
+def test_over_all_networks_values_are_means_and_intervals_cover_the_networks_too(rng):
+    networks = {f"target-{i}": judged(*game(rng, training_sign=i % 2)) for i in range(4)}
+    found = by(contrasts_table(networks, STUDY), "what", "quantity", "role")
+    at = found.loc[("removed", "effect apart")]
+    single = at.drop("all")
+    for name in ("value", "placebo", "versus_placebo"):
+        assert at[name]["all"] == pytest.approx(single[name].mean())
+    widths = at.high - at.low
+    assert widths["all"] > widths.drop("all").max()  # the networks differ by more than samples do
+    alone = by(contrasts_table({"target-0": networks["target-0"]}, STUDY), "role")
+    assert alone.loc["all"].reset_index(drop=True).equals(alone.loc["target-0"].reset_index(drop=True))
+
+
+def test_a_verdict_says_whether_the_interval_is_on_the_side_of_the_claim():
+    assert [verdict("training rise", *pair) for pair in ((0.1, 1), (0, 1), (-1, -0.1))] == [
+        "certain", "not certain", "the reverse",
+    ]  # fmt: skip
+    assert verdict("testing change", -2, -1) == "certain" and verdict("testing change", 1, 2) == "the reverse"
+
+
+def test_a_sentence_says_value_placebo_and_difference(rng):
+    table = contrasts_table({"one": judged(*game(rng, training_sign=1))}, STUDY)
+    row = table[(table.what == "removed") & (table.quantity == "training rise")].iloc[0]
+    said = sentence(row)
+    assert said.startswith(
+        f"one: training rise {row.value:.2f} nats [{row.low:.2f}, {row.high:.2f}], certain; placebo "
+    )
+    assert said.endswith("certain (p = 0.01)")
+    assert "log-odds" in sentence(table[table.quantity == "effect apart"].iloc[0])
