@@ -4,22 +4,26 @@
 # names of artefacts hold a key made of the settings behind them, so a changed setting asks for another file. A unit's
 # output is an empty mark, not its artefacts: Snakemake clears the outputs of a job before it starts, and what a stopped
 # unit had finished is to stay.
+import json
 import os
 import sys
 
 sys.path.insert(0, str(workflow.basedir) + "/lib")
-from symgen import layout, runner
+from symgen import layout, runner, variants
 from symgen.study import Study, project_root
 
-STUDIES = config.get("studies", "fashion-vgg").split(",")
+STUDIES = config.get("studies", "fashion-vgg,snippets-bert").split(",")
+VARIABLES = {"images": "fig08_input_variables", "texts": "fig09_input_variables"}
 # what each notebook needs, and the figures that it makes
 NOTEBOOKS = {
     "00_quickstart": ("nothing", ["fig01_explanation", "fig07_quickstart"]),
-    "01_data_split": ("nothing", ["fig08_input_variables"]),
+    "01_data_split": ("nothing", VARIABLES),
     "02_training": ("curves", ["fig06_losses"]),
     "03_extraction": ("interactions", ["fig07_matching", "figB_sparsity", "figB_conditions"]),
     "04_order_analysis": ("interactions", ["fig02_orders", "fig10_graded"]),
     "05_three_phase_dynamics": ("interactions", ["fig01_phases", "fig03_dynamics"]),
+    "06_removal_loss": ("interactions", ["fig04_removal", "fig04_removal_dynamics"]),
+    "08_ablations": ("ablations", ["fig05_baselines", "fig05_orders", "fig05_judges", "fig05_sensitivity", "fig05_spindle"]),
 }
 
 
@@ -31,31 +35,39 @@ def executed(name):
     return local(Study.load(name).runs_dir / "notebooks")
 
 
-def made(name, notebook):
+def made(study, notebook):
     """A notebook's executed copy, and its figures with their tables."""
-    folder, figures = local(Study.load(name).figures_dir), NOTEBOOKS[notebook][1]
-    return f"{executed(name)}/{notebook}.ipynb", [f"{folder}/{fig}.{kind}" for fig in figures for kind in ("png", "csv")]
+    folder, figures = local(study.figures_dir), NOTEBOOKS[notebook][1]
+    figures = [figures[study.modality]] if isinstance(figures, dict) else figures
+    return f"{executed(study.name)}/{notebook}.ipynb", [f"{folder}/{fig}.{kind}" for fig in figures for kind in ("png", "csv")]
+
+
+def marks(study, roles, mark=layout.extracted_mark):
+    return [local(mark(study, role)) for role in roles]
 
 
 rule all:
     input:
-        [made(name, notebook) for name in STUDIES for notebook in NOTEBOOKS],
+        [made(Study.load(name), notebook) for name in STUDIES for notebook in NOTEBOOKS],
+        "figures/claims.png",
 
 
 for name in STUDIES:
     study = Study.load(name)
     roles = study.targets + study.baselines
+    ablations = variants.units(study)
     needs = {
         "nothing": [],
-        "curves": [local(layout.trained_mark(study, role)) for role in roles],
-        "interactions": [local(layout.extracted_mark(study, role)) for role in roles],
+        "curves": marks(study, roles, layout.trained_mark),
+        "interactions": marks(study, roles),
+        "ablations": marks(study, roles) + [mark for other, own in ablations for mark in marks(other, own)],
     }
     for role in roles:
 
         rule:
             name: f"train_{name}_{role}"
             output:
-                touch(local(layout.trained_mark(study, role))),
+                touch(marks(study, [role], layout.trained_mark)),
             params:
                 study=name,
                 role=role,
@@ -66,15 +78,33 @@ for name in STUDIES:
         rule:
             name: f"extract_{name}_{role}"
             input:
-                local(layout.trained_mark(study, role)),
+                marks(study, [role], layout.trained_mark),
             output:
-                touch(local(layout.extracted_mark(study, role))),
+                touch(marks(study, [role])),
             params:
                 study=name,
                 role=role,
             threads: study.threads
             shell:
                 "OMP_NUM_THREADS={threads} python -m symgen extract {params.study} {params.role}"
+
+    for number, (other, own) in enumerate(ablations):
+
+        rule:
+            name: f"ablation_{name}_{number}"
+            input:
+                needs["curves"],
+                marks(*ablations[0]) if number else [],  # its masked values serve others as well
+            output:
+                touch(marks(other, own)),
+            params:
+                study=name,
+                roles=own,
+                changes=json.dumps(other.changes()),
+            threads: study.threads
+            shell:
+                "OMP_NUM_THREADS={threads} python -m symgen extract {params.study} {params.roles}"
+                " --overrides {params.changes:q}"
 
     for notebook, (need, _) in NOTEBOOKS.items():
 
@@ -83,8 +113,8 @@ for name in STUDIES:
             input:
                 needs[need],
             output:
-                made(name, notebook)[0],
-                update(made(name, notebook)[1]),
+                made(study, notebook)[0],
+                update(made(study, notebook)[1]),
             params:
                 study=name,
                 notebook=notebook,
@@ -93,3 +123,15 @@ for name in STUDIES:
                 settings=study.digest(),
             shell:
                 "OMP_NUM_THREADS={threads} python -m symgen notebook {params.notebook} --study {params.study}"
+
+
+rule claims:
+    input:
+        [made(Study.load(name), notebook)[0] for name in STUDIES for notebook in NOTEBOOKS],
+    output:
+        "data/runs/notebooks/11_claims.ipynb",
+        update(["figures/claims.png", "figures/claims.csv"]),
+    params:
+        source=runner.source_hash(runner.notebook_path("11_claims")),
+    shell:
+        "python -m symgen notebook 11_claims"

@@ -89,7 +89,7 @@ def test_h_by_number_of_baselines_worked_by_hand(study):
             assert own[column].tolist() == pytest.approx(h[rule])
         assert (own[["excess", "excess_low", "excess_high"]] == 0).all(axis=None)
     grown = ab.baselines_growth(target, bases, study).set_index(["rule", "K_from", "quantity"])
-    assert (grown.K_to == 3).all() and len(grown) == 12
+    assert (grown.K_to == 3).all() and len(grown) == 18
     assert grown.value[("any", 1, "H")] == pytest.approx(5 / 12) and grown.value[("any", 2, "H")] == pytest.approx(
         1 / 12
     )
@@ -121,9 +121,11 @@ def test_growth_is_the_difference_of_two_rows(rng, study):
     table = ab.baselines_table(target, bases, study).set_index(["rule", "K"])
     growth = ab.baselines_growth(target, bases, study)
     for row in growth.itertuples():
-        ends = table.loc[(row.rule, row.K_to), row.quantity], table.loc[(row.rule, row.K_from), row.quantity]
-        assert row.value == pytest.approx(ends[0] - ends[1]) and row.low <= row.value <= row.high
-    assert len(growth) == 12 and len(ab.baselines_growth(target, bases[:2], study)) == 6  # from one to two only
+        column = "H" if row.quantity == "reached" else row.quantity
+        ends = table.loc[(row.rule, row.K_to), column], table.loc[(row.rule, row.K_from), column]
+        expected = ends[1] / ends[0] if row.quantity == "reached" else ends[0] - ends[1]
+        assert row.value == pytest.approx(expected) and row.low <= row.value <= row.high
+    assert len(growth) == 18 and len(ab.baselines_growth(target, bases[:2], study)) == 9  # from one to two only
     assert ab.baselines_growth(target, bases[:1], study).empty
 
 

@@ -26,11 +26,11 @@ def _parser():
     parser = argparse.ArgumentParser(prog="symgen", description="Units of the study.")
     commands = parser.add_subparsers(required=True, metavar="train | extract | notebook | figures | readme")
 
-    train = commands.add_parser("train", help="train the network of a role")
-    extract = commands.add_parser("extract", help="extract the interactions of a role at all its checkpoints")
+    train = commands.add_parser("train", help="train the networks of roles")
+    extract = commands.add_parser("extract", help="extract the interactions of roles at all their checkpoints")
     for command, run in ((train, _train), (extract, _extract)):
         command.add_argument("study", help="name of a file in studies/, such as fashion-vgg")
-        command.add_argument("role", help="<family>-<seed>, such as target-11 or baseline-21")
+        command.add_argument("roles", nargs="+", metavar="role", help="<family>-<seed>, such as target-11")
         command.set_defaults(run=run)
 
     notebook = commands.add_parser("notebook", help="execute a notebook through papermill")
@@ -60,15 +60,18 @@ def _study(options):
 def _train(options):
     from symgen.pipeline import ensure_training
 
-    ensure_training(_study(options), options.role, verbose=True)
+    study = _study(options)
+    for role in options.roles:
+        ensure_training(study, role, verbose=True)
 
 
 def _extract(options):
     from symgen.pipeline import ensure_interactions
 
     study = _study(options)
-    for checkpoint in study.checkpoints_of(options.role):
-        ensure_interactions(study, options.role, checkpoint, progress=True)
+    for role in options.roles:
+        for checkpoint in study.checkpoints_of(role):
+            ensure_interactions(study, role, checkpoint, progress=True)
 
 
 def _notebook(options):

@@ -12,7 +12,7 @@ import pandas as pd
 from jaxtyping import Float, Int8
 
 from symgen.analysis import SAMPLES, dynamics_table, phases_of, phases_table
-from symgen.intervals import bootstrap_weights, interval
+from symgen.intervals import interval, sample_weights
 from symgen.metrics import COMBINE, derangements, jaccard, ratio, salient, strength_by_order
 
 
@@ -92,16 +92,36 @@ def baselines_growth(
 ) -> pd.DataFrame:
     """How much H, and H above chance, grow from one baseline and from two to all of them (Fig. 5's claim).
 
-    Columns rule, K_from, K_to, quantity (H or excess), value, low, high; samples are resampled for both ends together.
+    Columns rule, K_from, K_to, quantity (H, excess, or reached: the share of the final H that the fewer give), value,
+    low, high; samples are resampled for both ends together.
     """
-    most, rows = len(baselines), []
-    for rule in COMBINE:
-        gen, chance, total = strengths(effects, baselines, most, rule, study)
-        for k in range(1, min(3, most)):
-            fewer_gen, fewer_chance, _ = strengths(effects, baselines, k, rule, study)
-            grown = {"H": gen - fewer_gen, "excess": (gen - chance) - (fewer_gen - fewer_chance)}
-            rows += [(rule, k, most, name, *_share(part, total, study)) for name, part in grown.items()]
+    rows = [
+        (rule, k, len(baselines), name, own[0], *interval(own[1:]))
+        for rule in COMBINE
+        for (k, name), own in growth_draws(effects, baselines, rule, study).items()
+    ]
     return pd.DataFrame(rows, columns=["rule", "K_from", "K_to", "quantity", "value", "low", "high"])
+
+
+def growth_draws(
+    effects: Float[np.ndarray, "sample kind subset"],
+    baselines: Float[np.ndarray, "baseline sample kind subset"],
+    rule: str,
+    study,
+) -> dict[tuple[int, str], Float[np.ndarray, "draw"]]:
+    """Draws of what `baselines_growth` shows of one rule, by (K_from, quantity); draw 0 takes the samples as they are."""
+    most, draws = len(baselines), {}
+    weights = sample_weights(len(effects), study.bootstrap_draws, study.analysis_seed)
+
+    def power(k):
+        gen, chance, total = (weights @ strength for strength in strengths(effects, baselines, k, rule, study))
+        return ratio(gen, total), ratio(gen - chance, total)
+
+    h, excess = power(most)
+    for k in range(1, min(3, most)):
+        fewer_h, fewer_excess = power(k)
+        draws |= {(k, "H"): h - fewer_h, (k, "excess"): excess - fewer_excess, (k, "reached"): ratio(fewer_h, h)}
+    return draws
 
 
 def baselines_by_order(
@@ -159,41 +179,50 @@ def crossvalidation_table(
     generalizable to B is generalizable to C too. Chance asks the family named last about other samples. Two baselines of
     one family, each judging alone, are the ceiling for one of each (mean over all pairs).
     """
-    own, b, c = (signs(x, study.tau_ratio) for x in (effects, base_b, base_c))
-    alone_b, alone_c = np.split(b, len(b)), np.split(c, len(c))
-    compared = [
-        ("Jaccard of B and C", _similar, [(b, c)]),
-        ("Jaccard of C and B", _similar, [(c, b)]),
-        ("share of B's that is C's", _shared, [(b, c)]),
-        ("share of C's that is B's", _shared, [(c, b)]),
-        ("Jaccard of one of B and one of C", _similar, list(product(alone_b, alone_c))),
-        ("Jaccard of two of B", _similar, list(combinations(alone_b, 2))),
-        ("Jaccard of two of C", _similar, list(combinations(alone_c, 2))),
-    ]
-    rows = [
-        (quantity, *_agreement(statistic, effects, own, pairs, study))
-        for quantity, statistic, pairs in compared
-        if pairs  # a family of one has no two
-    ]
+    found = crossvalidation_draws(effects, base_b, base_c, study)
+    rows = [(quantity, own[0], *interval(own[1:]), chance) for quantity, (own, chance) in found.items()]
     return pd.DataFrame(rows, columns=["quantity", "value", "low", "high", "chance"])
 
 
+def crossvalidation_draws(
+    effects: Float[np.ndarray, "sample kind subset"],
+    base_b: Float[np.ndarray, "baseline_b sample kind subset"],
+    base_c: Float[np.ndarray, "baseline_c sample kind subset"],
+    study,
+) -> dict[str, tuple[Float[np.ndarray, "draw"], float]]:
+    """Draws and chance level of what `crossvalidation_table` shows, by quantity; draw 0 takes the samples as they are."""
+    own, b, c = (signs(x, study.tau_ratio) for x in (effects, base_b, base_c))
+    alone_b, alone_c = np.split(b, len(b)), np.split(c, len(c))
+    compared = {
+        "Jaccard of B and C": (_similar, [(b, c)]),
+        "Jaccard of C and B": (_similar, [(c, b)]),
+        "share of B's that is C's": (_shared, [(b, c)]),
+        "share of C's that is B's": (_shared, [(c, b)]),
+        "Jaccard of one of B and one of C": (_similar, list(product(alone_b, alone_c))),
+        "Jaccard of two of B": (_similar, list(combinations(alone_b, 2))),
+        "Jaccard of two of C": (_similar, list(combinations(alone_c, 2))),
+    }
+    return {
+        quantity: _agreement(statistic, effects, own, pairs, study)
+        for quantity, (statistic, pairs) in compared.items()
+        if pairs  # a family of one has no two
+    }
+
+
 def _agreement(statistic, effects, own, pairs, study):
-    """A statistic's value, interval and chance level, mean over pairs of families (given by their signs)."""
+    """Draws and chance level of a statistic, mean over pairs of families (given by their signs)."""
 
     def found(bases):
         return generalizing(own, bases, len(bases), study.generalizes_to)
 
-    def over_pairs(weights):
-        return np.mean([statistic(effects, found(first), found(second), weights) for first, second in pairs], axis=0)
-
-    as_they_are = np.ones((1, len(effects)))
+    weights = sample_weights(len(effects), study.bootstrap_draws, study.analysis_seed)
     by_chance = [
-        statistic(effects, found(first), found(second[:, other]), as_they_are)
+        statistic(effects, found(first), found(second[:, other]), weights[:1])
         for first, second in pairs
         for other in _others(effects, study)
     ]
-    return *_estimate(over_pairs, len(effects), study), np.mean(by_chance)
+    draws = [statistic(effects, found(first), found(second), weights) for first, second in pairs]
+    return np.mean(draws, axis=0), float(np.mean(by_chance))
 
 
 def _similar(effects, found, found_too, weights):
@@ -263,13 +292,9 @@ def _power(gen, chance, total, study):
 
 def _share(part, total, study):
     """Share that a part has of the total (sample,), with its interval."""
-    return _estimate(lambda weights: ratio(weights @ part, weights @ total), len(total), study)
-
-
-def _estimate(statistic, n_samples, study):
-    """Value on the samples as they are, and bootstrap interval, of a statistic (draw,) of weights (draw, sample)."""
-    low, high = interval(statistic(bootstrap_weights(n_samples, study.bootstrap_draws, study.analysis_seed)))
-    return statistic(np.ones((1, n_samples)))[0], low, high
+    weights = sample_weights(len(total), study.bootstrap_draws, study.analysis_seed)
+    draws = ratio(weights @ part, weights @ total)
+    return draws[0], *interval(draws[1:])
 
 
 def _others(effects, study):

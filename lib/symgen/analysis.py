@@ -7,9 +7,9 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from symgen import metrics
-from symgen.intervals import bootstrap_weights, interval
+from symgen.intervals import interval, sample_weights
 from symgen.metrics import order_sums, ratio, strength_by_order
-from symgen.phases import Phases, find_phases, turn
+from symgen.phases import Phases, find_phases
 
 SAMPLES = ("all", "training", "testing")
 
@@ -120,36 +120,39 @@ def ratio_table(judged: Judged, epoch: float, study) -> pd.DataFrame:
 
     Also the difference H_low - H_high, resampled together. A ratio with nothing salient to divide by is NaN.
     """
-    t = judged.at(epoch)
-    n = study.n_variables
-    ranges = {"H": None, "H_low": range(1, study.low_up_to + 1), "H_high": range(study.high_from, n + 1)}
     rows = []
     for samples in SAMPLES:
-        chosen = judged.chosen(samples)
-        weights = _weights(chosen.sum(), study)
-        parts = [judged.generalizable[t, chosen], judged.salient[t, chosen], judged.chance[:, t, chosen]]
-        strengths = [strength_by_order(judged.effects[t, chosen], part) for part in parts]
-        draws, by_chance = {}, {}
-        for name, of_orders in ranges.items():
-            gen, total, chance = (order_sums(strength, of_orders) for strength in strengths)
-            draws[name] = ratio(weights @ gen, weights @ total)
-            by_chance[name] = ratio(chance.sum(axis=-1), total.sum()).mean()
-            rows.append((samples, name, draws[name][0], *interval(draws[name][1:]), by_chance[name]))
-        difference = draws["H_low"] - draws["H_high"]
-        chance = by_chance["H_low"] - by_chance["H_high"]
-        rows.append((samples, "H_low - H_high", difference[0], *interval(difference[1:]), chance))
+        draws, by_chance = ratio_draws(judged, epoch, study, samples)
+        rows += [(samples, name, own[0], *interval(own[1:]), by_chance[name][0]) for name, own in draws.items()]
     return pd.DataFrame(rows, columns=["samples", "quantity", "value", "low", "high", "chance"])
+
+
+def ratio_draws(judged: Judged, epoch: float, study, samples: str = "all"):
+    """Draws (draw,) of H, H_low, H_high and H_low - H_high by name, and those of their chance levels.
+
+    Draw 0 takes the samples as they are.
+    """
+    t, chosen = judged.at(epoch), judged.chosen(samples)
+    weights = sample_weights(int(chosen.sum()), study.bootstrap_draws, study.analysis_seed)
+    ranges = {"H": None, "H_low": range(1, study.low_up_to + 1)}
+    ranges |= {"H_high": range(study.high_from, study.n_variables + 1)}
+    parts = judged.generalizable[t, chosen], judged.chance[:, t, chosen].mean(axis=0), judged.salient[t, chosen]
+    strengths = [strength_by_order(judged.effects[t, chosen], part) for part in parts]
+    draws, by_chance = {}, {}
+    for name, of_orders in ranges.items():
+        gen, chance, total = (weights @ order_sums(strength, of_orders) for strength in strengths)
+        draws[name], by_chance[name] = ratio(gen, total), ratio(chance, total)
+    for own in (draws, by_chance):
+        own["H_low - H_high"] = own["H_low"] - own["H_high"]
+    return draws, by_chance
 
 
 def dynamics_table(judged: Judged, study, samples: str = "all") -> pd.DataFrame:
     """H and N over training (Fig. 3) with bootstrap intervals, and H's chance level: one row a checkpoint."""
     chosen = judged.chosen(samples)
-    weights = _weights(chosen.sum(), study)
-    effects = np.abs(judged.effects[:, chosen])
-    gen, total, chance = (
-        _strength(effects, mask)
-        for mask in (judged.generalizable[:, chosen], judged.salient[:, chosen], judged.chance[:, :, chosen])
-    )
+    weights = sample_weights(int(chosen.sum()), study.bootstrap_draws, study.analysis_seed)
+    effects = judged.effects[:, chosen]
+    gen, total, chance = (own[:, chosen] for own in strengths(judged))
     h = ratio(weights @ gen.T, weights @ total.T)  # (draw, epoch)
     n = weights @ metrics.effective_number(effects).T / chosen.sum()
     h_low, h_high = interval(h[1:])
@@ -160,7 +163,7 @@ def dynamics_table(judged: Judged, study, samples: str = "all") -> pd.DataFrame:
             "H": h[0],
             "H_low95": h_low,
             "H_high95": h_high,
-            "H_chance": ratio(chance.sum(axis=-1), total.sum(axis=-1)).mean(axis=0),
+            "H_chance": ratio(chance.sum(axis=-1), total.sum(axis=-1)),
             "N": n[0],
             "N_low95": n_low,
             "N_high95": n_high,
@@ -187,9 +190,7 @@ def phases_of(judged: Judged, study) -> Phases:
     """The phases of a judged network (Appendix I)."""
     return find_phases(
         judged.epochs,
-        _strength(judged.effects, judged.generalizable),
-        _strength(judged.effects, judged.salient),
-        _strength(judged.effects, judged.chance).mean(axis=0),
+        *strengths(judged),
         *learned(judged),
         r=study.phase_ratio,
         draws=study.bootstrap_draws,
@@ -197,15 +198,15 @@ def phases_of(judged: Judged, study) -> Phases:
     )
 
 
+def strengths(judged: Judged):
+    """Salient strength (epoch, sample) that generalizes, all of it, and what of it generalizes by chance."""
+    by_chance = _strength(judged.effects, judged.chance).mean(axis=0)
+    return _strength(judged.effects, judged.generalizable), _strength(judged.effects, judged.salient), by_chance
+
+
 def _strength(effects, mask):
     """Strength of the masked interactions, both kinds and all orders together: (..., sample)."""
     return np.einsum("...ks,...ks->...", np.abs(effects), mask)
-
-
-def _weights(n_samples, study):
-    """Bootstrap weights (draw, sample) whose row 0 takes the samples as they are."""
-    drawn = bootstrap_weights(int(n_samples), study.bootstrap_draws, study.analysis_seed)
-    return np.concatenate([np.ones((1, n_samples)), drawn])
 
 
 def phases_table(found: dict[str, Phases]) -> pd.DataFrame:
@@ -221,21 +222,6 @@ def phases_table(found: dict[str, Phases]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def number_turn(judged: Judged, study) -> pd.DataFrame:
-    """Whether N falls from its start to its least, and rises from there to the end: fall and rise, with intervals.
-
-    The checkpoint of the least N is chosen on the samples drawn, and both are measured on those left out, as for H.
-    """
-    number = metrics.effective_number(judged.effects)  # (epoch, sample)
-    weights = _weights(number.shape[1], study)
-    left_out = (weights == 0).astype(float)
-    left_out[0] = 1
-    least = (weights @ number.T).argmin(axis=1)
-    fall, rise = (-change for change in turn(left_out, number, np.ones_like(number), least))
-    rows = [(name, change[0], *interval(change[1:])) for name, change in (("fall", fall), ("rise", rise))]
-    return pd.DataFrame(rows, columns=["N", "value", "low", "high"])
-
-
 def telling_epochs(epochs: Float[np.ndarray, "epoch"], phases: Phases, most: int = 6) -> list[float]:
     """A few checkpoints that tell the story: the first, the last, the phase boundaries, and evenly spread ones."""
     told = {float(epochs[0]), float(epochs[-1]), phases.t1, phases.t2} & set(epochs.tolist())
@@ -243,24 +229,3 @@ def telling_epochs(epochs: Float[np.ndarray, "epoch"], phases: Phases, most: int
         if len(told) < most:
             told.add(float(epochs[position]))
     return sorted(told)
-
-
-def gap_correlations(curves: pd.DataFrame, found: dict[str, Phases]) -> pd.DataFrame:
-    """Spearman correlation over checkpoints of 1 - H, and of N, with the loss gap: over all, and from t1 on.
-
-    curves: role, epoch, H, N, loss_gap. NaN where fewer than three checkpoints are left.
-    """
-    rows = []
-    for role, own in curves.groupby("role", sort=False):
-        for since, part in (("all", own), ("from t1", own[own.epoch >= found[role].t1])):
-            enough = len(part) >= 3
-            gap = part.loss_gap
-            rows.append(
-                {
-                    "role": role,
-                    "checkpoints": since,
-                    "1 - H": (1 - part.H).corr(gap, method="spearman") if enough else np.nan,
-                    "N": part.N.corr(gap, method="spearman") if enough else np.nan,
-                }
-            )
-    return pd.DataFrame(rows)

@@ -115,7 +115,7 @@ def conditions_table(
     n = sizes.max()
     tables = []
     for epoch, values, own in zip(epochs, v, effects):
-        u = np.stack([values[:, sizes == m].mean(axis=1) for m in range(n + 1)], axis=1) - values[:, :1]
+        u = mean_outputs(values)
         scale = np.abs(u[:, -1]).mean()
         low, high = interval(u / scale, 0.8)
         strength = np.array([np.abs(own[..., sizes == m]).sum() for m in range(n + 1)])
@@ -131,3 +131,29 @@ def conditions_table(
             )
         )  # fmt: skip
     return pd.concat(tables, ignore_index=True)
+
+
+def mean_outputs(v: Float[np.ndarray, "sample subset"]) -> Float[np.ndarray, "sample m"]:
+    """u(m): the mean of v(x_S) - v(x_0) over the subsets with m variables, m = 0..n (Appendix B)."""
+    sizes = orders(n_variables(v.shape[-1]))
+    return np.stack([v[:, sizes == m].mean(axis=1) for m in range(sizes.max() + 1)], axis=1) - v[:, :1]
+
+
+def conditions_of(
+    v: Float[np.ndarray, "sample subset"], effects: Float[np.ndarray, "sample kind subset"]
+) -> dict[str, Float[np.ndarray, "sample"]]:
+    """How far each sample meets the three conditions for sparsity: 1 is fully, for each (Appendix B).
+
+    low orders: share of strength at orders up to n / 2. steady: share of the steps m - 1 to m at which u(m) does not
+    fall. bounded: whether some p gives u(m) >= (m / n)^p u(n) for all m, that is, whether every u(m) is above 0. u(m) is
+    taken in the direction of u(n): a label that loses by what is shown falls as steadily as another one rises.
+    """
+    sizes = orders(n_variables(v.shape[-1]))
+    strength = np.abs(effects).sum(axis=1)
+    u = mean_outputs(v)
+    growing = u * np.sign(u[:, -1:])
+    return {
+        "low orders": strength[:, sizes <= sizes.max() / 2].sum(axis=1) / strength.sum(axis=1),
+        "steady": (np.diff(growing, axis=1) >= 0).mean(axis=1),
+        "bounded": (growing[:, 1:] > 0).all(axis=1).astype(float),
+    }

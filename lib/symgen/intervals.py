@@ -15,6 +15,11 @@ def bootstrap_weights(n_samples: int, draws: int, seed: int = 0) -> Float[np.nda
     return rng.multinomial(n_samples, np.full(n_samples, 1 / n_samples), size=draws).astype(float)
 
 
+def sample_weights(n_samples: int, draws: int, seed: int = 0) -> Float[np.ndarray, "draw sample"]:
+    """`bootstrap_weights` below a row 0 that takes the samples as they are: by custom, draw 0 is the value itself."""
+    return np.concatenate([np.ones((1, n_samples)), bootstrap_weights(n_samples, draws, seed)])
+
+
 def interval(draws: Float[np.ndarray, "draw *rest"], level: float = LEVEL) -> Float[np.ndarray, "bound *rest"]:
     """Percentile interval of bootstrap draws, shape (2, ...); draws that are NaN (nothing to divide by) are left out."""
     tail = (1 - level) / 2
@@ -33,3 +38,12 @@ def over_networks(draws: Float[np.ndarray, "network draw"], seed: int = 0) -> Fl
     taken = np.random.default_rng(seed).integers(n_networks, size=(n_networks, n_draws))
     taken[:, 0] = np.arange(n_networks)
     return np.take_along_axis(draws, taken, axis=0).mean(axis=0)
+
+
+def by_network(draws: dict[str, Float[np.ndarray, "draw"]], seed: int = 0) -> list[tuple[str, float, float, float]]:
+    """Rows (role, value, low, high) of a statistic: of each network by its draws, and, as `all`, of their mean.
+
+    Draw 0 is the value on the samples as they are; the same samples are resampled for every network.
+    """
+    pooled = draws | {"all": over_networks(np.stack(list(draws.values())), seed)}
+    return [(role, float(own[0]), *map(float, interval(own[1:]))) for role, own in pooled.items()]

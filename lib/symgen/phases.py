@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from symgen.intervals import bootstrap_weights, interval
+from symgen.intervals import interval, sample_weights
 from symgen.metrics import ratio
 
 CERTAIN = 0.95  # share of draws from which on something counts as seen
@@ -85,25 +85,16 @@ def find_phases(
     gives delta_g(t) and delta_n(t). t1 = argmax H; t2 = the first checkpoint after t1 with delta_g < r * delta_n.
     """
     epochs = np.asarray(epochs, float)
-    n_samples = total.shape[1]
-    weights = bootstrap_weights(n_samples, draws, seed)
-    weights = np.concatenate([np.ones((1, n_samples)), weights])  # row 0: the samples as they are
-    h = ratio(weights @ generalizable.T, weights @ total.T)  # (draw, checkpoint)
-    first, onset = _boundaries(h, weights @ learned_generalizable.T, weights @ learned_other.T, r)
+    weights = sample_weights(total.shape[1], draws, seed)
+    first = peak(generalizable, total, weights)
+    onset = _onset(first, weights @ learned_generalizable.T, weights @ learned_other.T, r)
     ends = np.append(epochs, np.inf)
-    left_out = (weights == 0).astype(float)
-    left_out[0] = 1
-    contrasts = {
-        "": turn(left_out, generalizable, total, first),
-        "excess_": turn(left_out, generalizable - chance, total, first),
-    }
     measured = {}
-    for name, (rise, fall) in contrasts.items():
-        for what, values in ((f"{name}rise", rise), (f"{name}fall", fall)):
-            measured |= {what: float(values[0]), f"{what}_interval": _pair(interval(values[1:]))}
+    for name, values in turns(generalizable, total, chance, draws, seed).items():
+        measured |= {name: float(values[0]), f"{name}_interval": _pair(interval(values[1:]))}
     t2_found = float(np.mean(onset[1:] < len(epochs)))
     second_seen = float(np.mean(onset[1:] > first[1:] + 1))
-    rises, falls = (all(measured[f"{name}{turn}_interval"][0] > 0 for name in contrasts) for turn in ("rise", "fall"))
+    rises, falls = (all(measured[f"{by}{way}_interval"][0] > 0 for by in ("", "excess_")) for way in ("rise", "fall"))
     return Phases(
         t1=float(epochs[first[0]]),
         t1_interval=_pair(interval(epochs[first[1:]])),
@@ -116,6 +107,34 @@ def find_phases(
     )
 
 
+def turns(
+    generalizable: Float[np.ndarray, "checkpoint sample"],
+    total: Float[np.ndarray, "checkpoint sample"],
+    chance: Float[np.ndarray, "checkpoint sample"],
+    draws: int = 1000,
+    seed: int = 0,
+) -> dict[str, Float[np.ndarray, "draw"]]:
+    """Draws of rise, fall, excess_rise and excess_fall as `Phases` has them; draw 0 takes the samples as they are."""
+    weights = sample_weights(total.shape[1], draws, seed)
+    first, left_out = peak(generalizable, total, weights), samples_left_out(weights)
+    rise, fall = turn(left_out, generalizable, total, first)
+    excess_rise, excess_fall = turn(left_out, generalizable - chance, total, first)
+    return {"rise": rise, "fall": fall, "excess_rise": excess_rise, "excess_fall": excess_fall}
+
+
+def peak(generalizable, total, weights) -> np.ndarray:
+    """Checkpoint number (draw,) at which H peaks, samples weighted (draw, sample); where nothing is salient, H has none."""
+    h = ratio(weights @ generalizable.T, weights @ total.T)
+    return np.where(np.isnan(h), -np.inf, h).argmax(axis=1)
+
+
+def samples_left_out(weights):
+    """Weights (draw, sample) of the samples that each draw has left out; draw 0 keeps the samples as they are."""
+    left_out = (weights == 0).astype(float)
+    left_out[0] = 1
+    return left_out
+
+
 def turn(weights, part, whole, at):
     """How far part / whole (checkpoint, sample) lies at a checkpoint above its start and above its end: two (draw,).
 
@@ -126,12 +145,10 @@ def turn(weights, part, whole, at):
     return there - curve[:, 0], there - curve[:, -1]
 
 
-def _boundaries(h, delta_g, delta_n, r):
-    """Checkpoint numbers (draw,) of t1, and of t2 or the number of checkpoints if it never comes."""
-    first = np.where(np.isnan(h), -np.inf, h).argmax(axis=1)  # where nothing is salient, H has no peak
-    after = np.arange(h.shape[1]) > first[:, None]
-    dominated = after & (delta_g < r * delta_n)
-    return first, np.where(dominated.any(axis=1), dominated.argmax(axis=1), h.shape[1])
+def _onset(first, delta_g, delta_n, r):
+    """Checkpoint numbers (draw,) of t2, or the number of checkpoints if it never comes."""
+    dominated = (np.arange(delta_g.shape[1]) > first[:, None]) & (delta_g < r * delta_n)
+    return np.where(dominated.any(axis=1), dominated.argmax(axis=1), delta_g.shape[1])
 
 
 def _bracket(bounds):

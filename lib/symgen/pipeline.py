@@ -350,6 +350,13 @@ def loss_gap(trained: Training) -> pd.DataFrame:
     return losses.assign(loss_gap=losses.test_loss - losses.train_loss)
 
 
+def effects_of(study: Study, roles: tuple[str, ...], progress: bool = True) -> np.ndarray:
+    """Effects (role, sample, kind, subset) of roles at their last checkpoint, or the one that they have."""
+    return np.stack(
+        [ensure_interactions(study, role, study.checkpoints_of(role)[-1], progress).effects for role in roles]
+    )
+
+
 def load_judged(study: Study, role: str, progress: bool = True) -> Judged:
     """A target's interactions at all its checkpoints, judged by the study's baselines: what every figure is made of."""
     target = all_interactions(study, role, progress)

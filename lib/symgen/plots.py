@@ -1,5 +1,6 @@
 """Every figure: one function of one tidy table (and, where pictures are shown, of the pictures)."""
 
+import textwrap
 from itertools import product
 from pathlib import Path
 
@@ -31,6 +32,7 @@ COLOURS = {
     "all": "#9cbfdd",
 }
 OF_SAMPLES = {"training": COLOURS["train"], "testing": COLOURS["test"]}
+VERDICTS = {"reproduced": "#9fd0af", "inconclusive": "#e3e3e3", "not reproduced": "#efb261"}
 PHASES = ("#e4f0e8", "#fbf3e2", "#f7e3e0")
 
 
@@ -382,6 +384,25 @@ def removal_dynamics(table: pd.DataFrame) -> Figure:
         _epoch_axis(ax, own.epoch)
     axes[0, 0].set_ylabel("loss (nats)")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure
+
+
+def claims(table: pd.DataFrame) -> Figure:
+    """The claims at a glance: a row a claim, a column a study, coloured by the verdict. table: as `claims.readable`."""
+    studies, names = list(table.study.unique()), list(table.id.unique())
+    figure, ax = plt.subplots(figsize=(4.6 + 1.5 * len(studies), 0.34 * len(names) + 1.1))
+    for row in table.itertuples():
+        x, y = studies.index(row.study), names.index(row.id)
+        ax.add_patch(Rectangle((x + 0.03, y + 0.06), 0.94, 0.88, color=VERDICTS[row.verdict]))
+        ax.text(x + 0.5, y + 0.5, row.verdict, ha="center", va="center", fontsize=7.5)
+    said = table.drop_duplicates("id").set_index("id").claim
+    labels = [textwrap.shorten(f"{name}  {said[name]}", 72, placeholder=" …") for name in names]
+    ax.set(xlim=(0, len(studies)), ylim=(len(names), 0), yticks=np.arange(len(names)) + 0.5, yticklabels=labels)
+    ax.set_xticks(np.arange(len(studies)) + 0.5, studies, fontsize=8)
+    ax.xaxis.tick_top()
+    ax.tick_params(length=0)
+    ax.grid(visible=False)
+    ax.spines[:].set_visible(False)
     return figure
 
 

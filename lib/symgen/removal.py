@@ -6,7 +6,7 @@ from jaxtyping import Bool, Float, Int
 
 from symgen.analysis import Judged
 from symgen.errors import InputError
-from symgen.intervals import bootstrap_weights, interval, over_networks
+from symgen.intervals import interval, over_networks, sample_weights
 from symgen.subsets import n_variables, orders
 
 OF = ("training", "testing")
@@ -190,5 +190,4 @@ def _weights(judged, of, study):
     n_samples = int(judged.chosen(of).sum())
     if not n_samples:
         raise InputError(f"no {of} samples among those judged; removal compares training with testing samples")
-    drawn = bootstrap_weights(n_samples, study.bootstrap_draws, 2 * study.analysis_seed + OF.index(of))
-    return np.concatenate([np.ones((1, n_samples)), drawn]) / n_samples
+    return sample_weights(n_samples, study.bootstrap_draws, 2 * study.analysis_seed + OF.index(of)) / n_samples

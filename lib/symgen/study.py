@@ -60,14 +60,14 @@ class Study:
     """images: pixels added on each side"""
     least_rating: float = _stage("data", 0.0)
     """texts rated by people: those nearer to a neutral rating are left out"""
+    vocabulary_min_count: int = _stage("data", 2)
+    """texts: a word of A is in the vocabulary if it occurs so often"""
+    max_tokens: int = _stage("data", 64)
+    """texts: tokens that a network reads; what is longer is cut"""
 
     # training
     architecture: str = _stage("training")
     optimizer: Literal["adam", "adamw", "sgd"] = _stage("training", "adam")
-    vocabulary_min_count: int = _stage("training", 2)
-    """texts: a word of A is in the vocabulary if it occurs so often"""
-    max_tokens: int = _stage("training", 64)
-    """texts: tokens that a network reads; what is longer is cut"""
     learning_rate: float = _stage("training")
     weight_decay: float = _stage("training", 0.0)
     batch_size: int = _stage("training")
@@ -113,6 +113,19 @@ class Study:
     """derangements of the samples behind each chance level"""
     analysis_seed: int = _stage("analysis", 0)
 
+    # ablations (notebook 08), on the first target
+    more_baseline_seeds: tuple[int, ...] = _stage("ablations", ())
+    """baselines beside the study's own, to see how many are needed"""
+    second_seeds: tuple[int, ...] = _stage("ablations", ())
+    """baselines of the second family, trained on C"""
+    shuffled_seeds: tuple[int, ...] = _stage("ablations", ())
+    """networks trained on B with its labels shuffled, the negative control"""
+    ablation_per_class: int = _stage("ablations", 1)
+    """items of each class behind each changed setting, half of them for more_variables"""
+    more_variables: int = _stage("ablations", 12)
+    other_masking: tuple[str, ...] = _stage("ablations", ())
+    other_cut: str = _stage("ablations", "")
+
     # where things are, and on what they run: device and threads move the last digits of a result, nothing else
     data_root: str | None = None
     download: bool = False
@@ -126,17 +139,13 @@ class Study:
     def load(cls, name: str, overrides=None) -> "Study":
         """The study in `studies/<name>.yaml`, with `overrides` (a dict, or YAML text) put over its settings.
 
+        A file that says `extends: <other>` holds only what differs from another study.
+
         ValueError, in one line that names the file, the key and the remedy, for an unknown study, an unknown key, a
         wrong type or an impossible value.
         """
-        path = project_root() / "studies" / f"{name}.yaml"
-        if not path.is_file():
-            known = sorted(p.stem for p in path.parent.glob("*.yaml"))
-            raise InputError(f"no study named {name!r}{_nearest(name, known)}; there are: {', '.join(known)}")
-        source = f"studies/{name}.yaml"
-        settings = _read(path.read_text(), source)
         changed = _checked(cls, read_overrides(overrides), "overrides")
-        return cls(**{**_checked(cls, settings, source), **changed, "name": name})
+        return cls(**{**_checked(cls, _filed(name), f"studies/{name}.yaml"), **changed, "name": name})
 
     def __post_init__(self):
         for broken, message in _impossible(self):
@@ -223,6 +232,12 @@ class Study:
         """Folder of this study's figures; settings that differ from the file's get a folder of their own."""
         return project_root() / self.figures_root / (self.name + self._suffix())
 
+    def changes(self) -> dict:
+        """The settings that differ from those in the study's file: as overrides, they make this study of it."""
+        filed = Study.load(self.name)
+        own = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {name: value for name, value in own.items() if value != getattr(filed, name)}
+
     def _suffix(self):
         path = project_root() / "studies" / f"{self.name}.yaml"
         filed = Study.load(self.name).digest() if path.is_file() else self.digest()
@@ -255,7 +270,7 @@ def _impossible(s: Study):
     """Pairs (broken, message) for the values that cannot be."""
     counts = ("train_size", "test_size", "batch_size", "epochs", "explain_classes", "explain_per_class", "n_variables",
               "grid", "bootstrap_draws", "chance_draws", "threads", "low_up_to", "high_from",
-              "vocabulary_min_count", "max_tokens")  # fmt: skip
+              "vocabulary_min_count", "max_tokens", "ablation_per_class", "more_variables")  # fmt: skip
     positive = ("learning_rate", "ridge", "tol", "phase_ratio")
     for key in counts:
         yield getattr(s, key) < 1, f"{key} = {getattr(s, key)}; expected at least 1"
@@ -282,13 +297,13 @@ def _impossible(s: Study):
         not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", s.device),
         f"device = {s.device!r}; expected auto, cpu, cuda, mps",
     )
-    yield min((*s.target_seeds, *s.baseline_seeds), default=0) < 0, "a seed is negative; expected 0 or more"
+    seeds = {name: getattr(s, name) for name in vars(s) if name.endswith("_seeds")}
+    yield min(seed for own in seeds.values() for seed in (*own, 0)) < 0, "a seed is negative; expected 0 or more"
     yield not s.target_seeds, "target_seeds is empty; expected at least one"
     yield not s.baseline_seeds, "baseline_seeds is empty; expected at least one"
-    yield (
-        len(set(s.target_seeds)) < len(s.target_seeds) or len(set(s.baseline_seeds)) < len(s.baseline_seeds),
-        "a seed stands twice in target_seeds or baseline_seeds",
-    )
+    seeds["baseline_seeds"] += s.more_baseline_seeds
+    for name, own in seeds.items():
+        yield len(set(own)) < len(own), f"a seed stands twice in {name}"
     yield (
         list(s.checkpoints) != sorted(set(s.checkpoints)) or not s.checkpoints or s.checkpoints[0] < 0,
         f"checkpoints = {list(s.checkpoints)}; expected epochs in rising order, from 0 on",
@@ -301,6 +316,17 @@ def _impossible(s: Study):
         s.baseline_checkpoint == "best" and s.validation_size == 0,
         "baseline_checkpoint = 'best' needs validation_size > 0; expected that, or 'last'",
     )
+
+
+def _filed(name):
+    """The settings in a study's file, over those of the study that it extends."""
+    path = project_root() / "studies" / f"{name}.yaml"
+    if not path.is_file():
+        known = sorted(p.stem for p in path.parent.glob("*.yaml"))
+        raise InputError(f"no study named {name!r}{_nearest(name, known)}; there are: {', '.join(known)}")
+    settings = _read(path.read_text(), f"studies/{name}.yaml")
+    extended = settings.pop("extends", None)
+    return _filed(extended) | settings if extended else settings
 
 
 def _read(text, source):

@@ -1,0 +1,172 @@
+"""The paper's claims, each with the rule that decides it, applied to the tables of every study (science, section 11)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from symgen.errors import InputError
+
+VERDICTS = ("reproduced", "inconclusive", "not reproduced")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One statistic of a claim: a quantity of a table, expected with its whole interval above (or below) a threshold.
+
+    `quantity` is a regular expression, where a setting is part of the name. `control`: the quantity, or the column of
+    the same row, that stands beside it. `columns`: where value, low and high are.
+    """
+
+    quantity: str
+    above: float | None = 0.0
+    below: float | None = None
+    control: str = ""
+    columns: tuple[str, str, str] = ("value", "low", "high")
+
+    @property
+    def rule(self) -> str:
+        """The rule in words."""
+        return f"> {self.above:g}" if self.below is None else f"< {self.below:g}"
+
+    def verdict(self, low: float, high: float) -> str:
+        """Reproduced if the whole interval is on the expected side, not reproduced if all of it is on the other one."""
+        inside, outside = (
+            (low > self.above, high < self.above) if self.below is None else (high < self.below, low > self.below)
+        )
+        return "reproduced" if inside else "not reproduced" if outside else "inconclusive"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim of the paper: what it says, what it reports, and the table and statistics that decide it."""
+
+    says: str
+    paper: str
+    table: str
+    parts: tuple[Part, ...]
+
+
+VERSUS = ("versus_placebo", "versus_low", "versus_high")
+CLAIMS = {
+    "F2": Claim(
+        "low orders generalize better than high ones", "all 6 pairs", "fig02_contrasts",
+        (Part("H_low - H_high", control="by chance"), Part("above chance")),
+    ),
+    "F3a": Claim(
+        "N first falls, then rises", "all pairs", "fig03_contrasts", (Part("N falls"), Part("N rises"))
+    ),
+    "F3b": Claim(
+        "H first rises, then falls", "all pairs", "fig03_contrasts",
+        (Part("H rises above chance"), Part("H falls above chance")),
+    ),
+    "F3c": Claim(
+        "1 - H and N move with the loss gap", "all pairs", "fig03_gap",
+        (Part("1 - H, all checkpoints", control="1 - H by chance, all checkpoints"), Part("N, all checkpoints")),
+    ),
+    "F4": Claim(
+        "removing what does not generalize raises the training loss, not the testing loss, and narrows the gap",
+        "all pairs", "fig04_contrasts",
+        (Part("training rise", control="placebo"), Part("testing change", below=0.0, control="placebo"),
+         Part("gap narrowed by", control="placebo"), Part("gap narrowed by", columns=VERSUS)),
+    ),
+    "F5": Claim(
+        "more baselines find more generalizable interactions; two are enough", "all pairs", "fig05_growth",
+        (Part(r"growth of H, K = 1 against \d+"), Part(r"growth of H above chance, K = 1 against \d+"),
+         Part(r"share of H reached, K = 2 against \d+", above=0.9)),
+    ),
+    "F7": Claim(
+        "the AND-OR model matches the network on all masked samples; few interactions suffice", "shown on samples",
+        "fig07_contrasts",
+        (Part("relative error", below=1e-6),
+         Part("share of all interactions needed", below=0.1, control="share of all interactions needed, untrained")),
+    ),
+    "F10": Claim(
+        "the graded measure gives the same picture by order", "2 pairs", "fig10_contrasts",
+        (Part("Jaccard of binary and graded", control="by chance"), Part("Jaccard above chance"),
+         Part("graded low - high above chance")),
+    ),
+    "T1": Claim(
+        "what generalizes to B generalizes to C: similar distributions", "Jaccard 71.4 %, 74.7 %", "tab1_contrasts",
+        (Part("Jaccard of B and C", above=0.714, control="Jaccard of B and C, by chance"),
+         Part("Jaccard of B and C, above chance")),
+    ),
+    "B1": Claim("high orders hold next to no strength", "assumed", "figB_contrasts",
+                (Part("low orders", above=0.95, control="low orders, untrained"),)),
+    "B2": Claim("the mean output does not fall as more is shown", "assumed", "figB_contrasts",
+                (Part("steady", above=0.95, control="steady, untrained"),)),
+    "B3": Claim("the mean output is bounded from below by a power of what is shown", "assumed", "figB_contrasts",
+                (Part("bounded", above=0.95, control="bounded, untrained"),)),
+    "L1": Claim("extracting one set of interactions takes a minute", "60 s", "fig07_contrasts",
+                (Part("seconds a set of interactions", below=60.0),)),
+}  # fmt: skip
+
+
+def claims_table(folders: list[Path]) -> pd.DataFrame:
+    """Every claim whose table is in one of the folders (one a study), part by part.
+
+    Columns id, claim, paper, study, quantity, value, low, high, control, rule, part_verdict, and verdict, that of the
+    claim: reproduced if every part is, not reproduced if one is not, else inconclusive. Values are those of the mean over
+    the study's networks, intervals over samples and networks.
+    """
+    rows = [
+        {"id": name, "claim": claim.says, "paper": claim.paper, "study": folder.name, **part}
+        for name, claim in CLAIMS.items()
+        for folder in folders
+        if (folder / f"{claim.table}.csv").is_file()
+        for part in decided(claim, pd.read_csv(folder / f"{claim.table}.csv"))
+    ]
+    if not rows:
+        raise InputError(f"no table of a claim in {[folder.name for folder in folders]}; notebooks 03 to 08 make them")
+    return pd.DataFrame(rows)
+
+
+def decided(claim: Claim, table: pd.DataFrame) -> list[dict]:
+    """The parts of a claim with their values, and its verdict on all of them."""
+    pooled = table[table.role == "all"]
+    pooled = pooled[pooled.what == "removed"] if "what" in pooled else pooled
+    rows = []
+    for part in claim.parts:
+        row = _row(pooled, part.quantity)
+        value, low, high = (float(row[column]) for column in part.columns)
+        name = row.quantity + (" more than the placebo" if part.columns == VERSUS else "")
+        rows.append(
+            {"quantity": name, "value": value, "low": low, "high": high, "control": _control(pooled, row, part)}
+        )
+        rows[-1] |= {"rule": part.rule, "part_verdict": part.verdict(low, high)}
+    found = {row["part_verdict"] for row in rows}
+    verdict = next((bad for bad in ("not reproduced", "inconclusive") if bad in found), "reproduced")
+    return [row | {"verdict": verdict} for row in rows]
+
+
+def _row(table, quantity):
+    rows = table[table.quantity.str.fullmatch(quantity)]
+    if len(rows) != 1:
+        raise InputError(f"{len(rows)} rows of {quantity!r} over all networks; expected one. Run its notebook again")
+    return rows.iloc[0]
+
+
+def _control(table, row, part):
+    if not part.control:
+        return float("nan")
+    return float(row[part.control] if part.control in row else _row(table, part.control).value)
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """One row a claim and study, for reading: id, claim, paper, study, measured, control, verdict."""
+
+    def joined(own):
+        return pd.Series(
+            {
+                "measured": "; ".join(_measured(row) for row in own.itertuples()),
+                "control": "; ".join(f"{value:.2g}" for value in own.control.dropna()) or "–",
+                "verdict": own.verdict.iloc[0],
+            }
+        )
+
+    keys = ["id", "claim", "paper", "study"]
+    return table.groupby(keys, sort=False)[list(table.columns)].apply(joined).reset_index()
+
+
+def _measured(row):
+    return f"{row.quantity} {row.value:.2g} [{row.low:.2g}, {row.high:.2g}] ({row.rule})"
