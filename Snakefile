@@ -129,9 +129,10 @@ rule claims:
     input:
         [made(Study.load(name), notebook)[0] for name in STUDIES for notebook in NOTEBOOKS],
     output:
-        "data/runs/notebooks/11_claims.ipynb",
+        f"{executed(STUDIES[0])}/11_claims.ipynb",
         update(["figures/claims.png", "figures/claims.csv"]),
     params:
+        study=STUDIES[0],
         source=runner.source_hash(runner.notebook_path("11_claims")),
     shell:
-        "python -m symgen notebook 11_claims"
+        "python -m symgen notebook 11_claims --study {params.study}"
