@@ -1,4 +1,5 @@
-# make figures   the whole embedded study: networks, interactions, notebooks, figures
+# make figures   the embedded studies, all of it: networks, interactions, notebooks, figures, claims, README
+# make full      the same with more networks, samples and checkpoints: overnight on two cores, faster on a GPU
 # make test      the tests
 # make lab       JupyterLab on the notebooks
 # make bench     the benchmarks, with their tables
@@ -9,12 +10,15 @@ PYTHON ?= python3
 CORES ?= all
 VENV := .venv/installed
 
-.PHONY: figures test lab bench clean
+.PHONY: figures full test lab bench clean
 .DELETE_ON_ERROR:
 
 figures: $(VENV)
 	.venv/bin/python -m symgen figures --cores $(CORES)
 	.venv/bin/python -m symgen readme
+
+full: $(VENV)
+	.venv/bin/python -m symgen figures --cores $(CORES) --config studies=fashion-vgg-full,snippets-bert-full
 
 test: $(VENV)
 	.venv/bin/python -m pytest -n 2 --dist loadgroup

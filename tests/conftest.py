@@ -26,7 +26,7 @@ def tiny(tmp_path):
     return {
         "train_size": 100, "validation_size": 50, "test_size": 100, "epochs": 2, "batch_size": 32,
         "checkpoints": [0, 0.5, 1, 2],
-        "target_seeds": [91, 92], "baseline_seeds": [93, 94], "explain_classes": 3, "explain_per_class": 2,
+        "target_seeds": [91, 92], "baseline_seeds": [93, 94], "explain_classes": 2, "explain_per_class": 3,
         "n_variables": 5, "bootstrap_draws": 50, "chance_draws": 2,
         "runs_root": str(tmp_path / "runs"), "figures_root": str(tmp_path / "figures"),
     }  # fmt: skip

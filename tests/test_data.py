@@ -82,7 +82,7 @@ def test_samples_come_from_a_and_d_by_class_with_their_own_variables(study):
     for of, part in (("training", "A"), ("testing", "D")):
         own = samples[samples.of == of]
         assert (split.part[own.item] == part).all() and (split.label[own.item].to_numpy() == own.label).all()
-        assert own.label.value_counts().tolist() == [2, 2, 2]
+        assert own.label.value_counts().tolist() == [3, 3]
     cells = pipeline.variables_of(samples)
     assert cells.shape == (12, 5) and len({tuple(own) for own in cells}) > 6
     with pytest.raises(ValueError, match=r"explain_per_class = 99; part A holds 10"):

@@ -32,19 +32,26 @@ def shared_runs(tmp_path_factory):
     return tmp_path_factory.mktemp("study")
 
 
-@pytest.mark.xdist_group("notebooks")
-@pytest.mark.parametrize("name", NAMES)
-def test_a_notebook_runs_end_to_end(name, tiny, shared_runs, tmp_path):
+CASES = [(study, name) for study in ("fashion-vgg", "snippets-bert") for name in NAMES]
+
+
+@pytest.mark.parametrize(
+    ("study", "name"), [pytest.param(*case, marks=pytest.mark.xdist_group(f"notebooks of {case[0]}")) for case in CASES]
+)
+def test_a_notebook_runs_end_to_end(study, name, tiny, shared_runs, tmp_path):
     before = (NOTEBOOKS / f"{name}.ipynb").read_bytes()
-    tiny |= {"runs_root": str(shared_runs / "runs"), "n_variables": 6}
-    output = runner.execute(name, {"overrides": tiny}, tmp_path / "out.ipynb")
+    shared = shared_runs / study
+    tiny |= {"runs_root": str(shared / "runs"), "figures_root": str(shared / "figures"), "n_variables": 6}
+    tiny |= {"more_variables": 7, "ablation_per_class": 2, "more_baseline_seeds": [95], "second_seeds": [96, 97]}
+    tiny |= {"shuffled_seeds": [98]}
+    known = set((shared / "figures").rglob("*.png"))
+    output = runner.execute(name, {"study": study, "overrides": tiny}, tmp_path / "out.ipynb")
     errors = [out for cell in cells(output) for out in cell["outputs"] if out["output_type"] == "error"]
     warned = [out for cell in cells(output) for out in cell["outputs"] if out.get("name") == "stderr"]
     assert not errors and not warned
     assert printed(output)
-    figures = {path.stem: path for path in (tmp_path / "figures").rglob("*.png")}
-    assert figures
-    assert all(path.with_suffix(".csv").stat().st_size > 20 for path in figures.values())
+    figures = set((shared / "figures").rglob("*.png")) - known
+    assert figures and all(path.with_suffix(".csv").stat().st_size > 20 for path in figures)
     assert (NOTEBOOKS / f"{name}.ipynb").read_bytes() == before  # overrides leave the committed notebook alone
 
 

@@ -121,3 +121,36 @@ def test_conda_and_pip_ask_for_the_same():
     assert all(re.fullmatch(r"[\w.\-]+==[\w.+]+", line) for line in lines)
     pinned = {line.split("==")[0].lower().replace("_", "-") for line in lines}
     assert {*project["dependencies"], *project["optional-dependencies"]["dev"]} <= pinned
+
+
+def test_a_file_may_extend_another(monkeypatch, tmp_path):
+    (tmp_path / "studies").mkdir()
+    filed = (ROOT / "studies" / "fashion-vgg.yaml").read_text()
+    (tmp_path / "studies" / "fashion-vgg.yaml").write_text(filed)
+    (tmp_path / "studies" / "more.yaml").write_text("extends: fashion-vgg\nepochs: 80\n")
+    (tmp_path / "studies" / "wrong.yaml").write_text("extends: fashion\n")
+    (tmp_path / "studies" / "typo.yaml").write_text("extends: fashion-vgg\nepoch: 80\n")
+    monkeypatch.chdir(tmp_path)
+    more = Study.load("more")
+    assert more.epochs == 80 and more.name == "more"
+    assert more.train_size == Study.load("fashion-vgg").train_size
+    with pytest.raises(ValueError, match=r"no study named 'fashion'; did you mean 'fashion-vgg'\?"):
+        Study.load("wrong")
+    with pytest.raises(ValueError, match=r"studies/typo.yaml: unknown setting 'epoch'"):
+        Study.load("typo")
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides", "message"),
+    [
+        ("snippets-bert", {"masking": "mean"}, "masking = 'mean' of texts; expected one of mask, pad, unk"),
+        ("fashion-vgg", {"masking": "mask"}, "masking = 'mask' of images; expected one of mean, zero"),
+        ("fashion-vgg", {"cut": ""}, "the setting 'cut' is missing"),
+        ("fashion-vgg", {"dataset": "movies"}, "dataset = 'movies'; expected one of fashion-mnist-6k, movie-snippets"),
+        ("fashion-vgg", {"more_baseline_seeds": [21]}, "a seed stands twice in baseline_seeds"),
+        ("snippets-bert", {"max_tokens": 0}, "max_tokens = 0; expected at least 1"),
+    ],
+)
+def test_what_does_not_go_with_the_data_is_refused(name, overrides, message):
+    with pytest.raises(ValueError, match=message):
+        Study.load(name, overrides)

@@ -1,0 +1,89 @@
+"""Claims: rules that decide by intervals, from tables; every claim finds its statistics in the tables that are committed."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from symgen import claims
+
+FIGURES = Path(__file__).parents[1] / "figures"
+
+
+def table(**rows):
+    columns = ["quantity", "role", "value", "low", "high"]
+    return pd.DataFrame([(name, "all", *numbers) for name, numbers in rows.items()], columns=columns)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "above", "below"),
+    [
+        (0.1, 0.5, "reproduced", "not reproduced"),
+        (-0.5, -0.1, "not reproduced", "reproduced"),
+        (-0.1, 0.1, "inconclusive", "inconclusive"),
+        (0.0, 0.5, "inconclusive", "inconclusive"),
+        (float("nan"), float("nan"), "inconclusive", "inconclusive"),
+    ],
+)
+def test_an_interval_decides_as_a_whole(low, high, above, below):
+    assert claims.Part("x").verdict(low, high) == above
+    assert claims.Part("x", below=0.0).verdict(low, high) == below
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "verdict"),
+    [
+        ((1, 0.5, 2), (1, 0.5, 2), "reproduced"),
+        ((1, 0.5, 2), (1, -0.5, 2), "inconclusive"),
+        ((1, -0.5, 2), (-1, -2, -0.5), "not reproduced"),
+    ],
+)
+def test_a_claim_is_as_good_as_its_worst_part(first, second, verdict):
+    claim = claims.Claim("says", "paper", "some", (claims.Part("a"), claims.Part(r"b, K = \d+", control="a")))
+    rows = claims.decided(claim, table(**{"a": first, "b, K = 5": second, "c": (0, 0, 0)}))
+    assert [row["verdict"] for row in rows] == [verdict] * 2 and rows[1]["control"] == first[0]
+    assert rows[1]["quantity"] == "b, K = 5" and rows[0]["rule"] == "> 0"
+
+
+def test_a_statistic_that_is_not_there_is_named():
+    claim = claims.Claim("says", "paper", "some", (claims.Part("missing"),))
+    with pytest.raises(ValueError, match="0 rows of 'missing' over all networks; expected one"):
+        claims.decided(claim, table(a=(1, 0, 2)))
+
+
+def test_removal_is_judged_against_the_placebo_and_not_by_the_reverse(tmp_path):
+    folder = tmp_path / "some-study"
+    folder.mkdir()
+    columns = [
+        "role",
+        "what",
+        "quantity",
+        "value",
+        "low",
+        "high",
+        "placebo",
+        "versus_placebo",
+        "versus_low",
+        "versus_high",
+    ]
+    good = {"training rise": (1, 0.5, 2), "testing change": (-1, -2, -0.5), "gap narrowed by": (2, 1, 3)}
+    rows = [("all", "removed", name, *own, 0.3, 0.1, -0.2, 0.4) for name, own in good.items()]
+    rows += [("all", "reverse", name, 0, 0, 0, 0, 0, 0, 0) for name in good]
+    rows += [("target-1", "removed", name, 0, 0, 0, 0, 0, 0, 0) for name in good]
+    pd.DataFrame(rows, columns=columns).to_csv(folder / "fig04_contrasts.csv")
+    found = claims.claims_table([folder, tmp_path / "empty"])
+    assert set(found.id) == {"F4"} and set(found.study) == {"some-study"}
+    assert found.part_verdict.tolist() == ["reproduced"] * 3 + ["inconclusive"]  # not certainly more than the placebo
+    assert found.control.tolist()[:3] == [0.3] * 3 and found.quantity.iloc[3] == "gap narrowed by more than the placebo"
+    (row,) = claims.readable(found).itertuples()
+    assert row.verdict == "inconclusive" and row.measured.startswith("training rise 1 [0.5, 2] (> 0); testing change")
+    with pytest.raises(ValueError, match="no table of a claim in"):
+        claims.claims_table([tmp_path / "empty"])
+
+
+def test_the_committed_table_is_what_the_committed_tables_say():
+    folders = sorted(folder for folder in FIGURES.iterdir() if folder.is_dir() and "+" not in folder.name)
+    committed = pd.read_csv(FIGURES / "claims.csv")
+    found = claims.claims_table(folders)
+    pd.testing.assert_frame_equal(found, committed, check_exact=False, rtol=1e-4, check_dtype=False)
+    assert set(committed.id) == set(claims.CLAIMS)

@@ -1,0 +1,164 @@
+"""What the claims rest on: statistics of several networks, their mean, and intervals over samples and networks."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from scipy.stats import spearmanr
+
+from symgen import Study, analysis, contrasts, explain, metrics
+from symgen.intervals import by_network, interval, over_networks, sample_weights
+from symgen.subsets import orders
+from symgen.transforms import reconstruct
+
+EPOCHS = np.array([0.0, 1.0, 2.0, 4.0])
+
+
+@pytest.fixture
+def study():
+    return Study.load("fashion-vgg").replace(
+        n_variables=4, high_from=3, bootstrap_draws=200, chance_draws=3, explain_classes=2, explain_per_class=5
+    )
+
+
+def planted(seed, study, n_samples=20):
+    """A target that has low orders in common with its baseline at the second checkpoint, then ever more noise."""
+    rng = np.random.default_rng(seed)
+    low = orders(4) * np.ones((n_samples, 2, 1)) <= 2
+    base = rng.normal(size=(n_samples, 2, 16)) * low * (rng.random((n_samples, 2, 16)) < 0.4)
+    noise = rng.normal(size=(len(EPOCHS), n_samples, 2, 16)) * np.array([0.5, 0.05, 0.4, 1.5])[:, None, None, None]
+    effects = np.array([0.0, 1.0, 1.2, 1.0])[:, None, None, None] * base + noise
+    effects[..., 0] = 0
+    v = reconstruct(effects[..., 0, :], effects[..., 1, :], np.zeros(effects.shape[:2]))
+    base_v = reconstruct(base[:, 0], base[:, 1], np.zeros(n_samples))
+    of = np.repeat(["training", "testing"], n_samples // 2)
+    return analysis.judge(EPOCHS, of, v, effects, base_v[None], base[None], study.tau_ratio, "any", study.chance_draws)
+
+
+@pytest.fixture
+def judged(study):
+    return {f"target-{seed}": planted(seed, study) for seed in (1, 2, 3)}
+
+
+def test_the_mean_over_networks_and_its_interval():
+    same = np.linspace(0, 1, 1001)
+    rows = by_network({"a": same, "b": same + 2})
+    assert [row[0] for row in rows] == ["a", "b", "all"] and rows[2][1] == pytest.approx(1)
+    assert rows[0][2] < 0.05 and rows[0][3] == pytest.approx(0.975, abs=0.01)
+    assert rows[2][2] < 0.9 and rows[2][3] > 2.1  # now and then both of the drawn networks are the same one
+    draws = over_networks(np.stack([np.full(4000, 1.0), np.full(4000, 3.0)]))
+    assert draws[0] == 2 and set(draws) == {1.0, 2.0, 3.0} and np.mean(draws == 2) == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_planted_difference_between_orders_is_found_above_chance(judged, study):
+    table = contrasts.order_contrasts(judged, study).set_index(["quantity", "role"])
+    for role, own in judged.items():
+        ratios = analysis.ratio_table(own, 4.0, study).query("samples == 'all'").set_index("quantity")
+        assert table.value["H_low - H_high", role] == pytest.approx(ratios.value["H_low - H_high"])
+        assert table.value["by chance", role] == pytest.approx(ratios.chance["H_low - H_high"])
+    per_network = table.value["above chance"].drop("all")
+    assert (
+        table.value["above chance", "all"] == pytest.approx(per_network.mean()) and table.low["above chance", "all"] > 0
+    )
+    unrelated = dict(judged)
+    for role, own in judged.items():  # judged by strangers: what chance gives, and nothing above it
+        unrelated[role] = analysis.Judged(**{**vars(own), "generalizable": own.chance[0], "chance": own.chance[1:]})
+    row = contrasts.order_contrasts(unrelated, study).set_index(["quantity", "role"]).loc[("above chance", "all")]
+    assert row.low < 0 < row.high
+
+
+def test_turns_are_those_of_the_phases(judged, study):
+    table = contrasts.turn_contrasts(judged, study).set_index(["quantity", "role"])
+    for role, own in judged.items():
+        phases = analysis.phases_of(own, study)
+        assert table.value["H rises", role] == pytest.approx(phases.rise)
+        assert tuple(table.loc[("H falls above chance", role), ["low", "high"]]) == pytest.approx(
+            phases.excess_fall_interval
+        )
+        number = metrics.effective_number(own.effects).mean(axis=1)
+        assert table.value["N falls", role] == pytest.approx(number[0] - number.min())
+        assert table.value["N rises", role] == pytest.approx(number[-1] - number.min())
+    assert (table.low.xs("all", level="role") > 0).all()  # as planted
+
+
+def test_correlations_with_the_loss_gap_are_spearmans(judged, study):
+    losses = {
+        role: pd.DataFrame({"epoch": [0, 0.5, 1, 2, 3, 4], "loss_gap": [0, 9, 0.1, 0.4, 9, 0.9]}) for role in judged
+    }
+    table = contrasts.gap_contrasts(judged, losses, study).set_index(["quantity", "role"])
+    for role, own in judged.items():
+        curve = analysis.dynamics_table(own, study)
+        gap = [0, 0.1, 0.4, 0.9]
+        for name, values in {"1 - H": 1 - curve.H, "N": curve.N, "1 - H by chance": 1 - curve.H_chance}.items():
+            expected = spearmanr(values, gap).statistic
+            assert table.value[f"{name}, all checkpoints", role] == pytest.approx(expected)
+        peak = curve.H.idxmax()
+        assert table.value["1 - H, from the peak of H", role] == pytest.approx(
+            spearmanr(1 - curve.H[peak:], gap[peak:]).statistic
+        )
+    assert np.isnan(contrasts.rank_correlation(np.ones((3, 2)), np.ones(2))).all()
+    assert np.isnan(contrasts.rank_correlation(np.ones((1, 4)), np.arange(4.0))).all()  # a flat curve
+
+
+def test_the_graded_measure_of_equal_networks_gives_the_binary_picture(study):
+    base = np.random.default_rng(5).normal(size=(20, 2, 16)) * (np.random.default_rng(6).random((20, 2, 16)) < 0.3)
+    base[..., 0] = 0
+    v = reconstruct(base[:, 0], base[:, 1], np.zeros(20))
+    of = np.repeat(["training", "testing"], 10)
+    own = analysis.judge([0.0], of, v[None], base[None], v[None], base[None], study.tau_ratio, "any", 3)
+    table = (
+        contrasts.graded_contrasts({"target-1": own}, study)
+        .set_index(["quantity", "role"])
+        .value.xs("all", level="role")
+    )
+    assert table["Jaccard of binary and graded"] == pytest.approx(1) and table["by chance"] < 1
+    assert table["Jaccard above chance"] == pytest.approx(1 - table["by chance"])
+    assert table["graded low - high"] == pytest.approx(0)  # everything generalizes wholly, at every order
+
+
+def test_means_over_samples_and_their_intervals(study):
+    values = np.random.default_rng(1).normal(3, 1, 30)
+    row = contrasts.mean_contrasts({"a": {"q": values}}, study).set_index("role").loc["a"]
+    draws = sample_weights(30, study.bootstrap_draws, study.analysis_seed)[1:] @ values / 30
+    assert row.value == pytest.approx(values.mean()) and row.low < values.mean() < row.high
+    assert (row.low, row.high) == pytest.approx(tuple(interval(draws)))
+
+
+def test_faithfulness_and_conditions_of_a_known_game(study):
+    """v = x0 + 2 x1 x2, twice: as it is, and with a model that misses a tenth of it."""
+    effects = np.zeros((2, 6, 2, 16))
+    effects[..., 0, 0b1], effects[..., 0, 0b110] = 1, 2
+    bias, noise = np.zeros((2, 6)), np.zeros((2, 6, 16))
+    v = reconstruct(effects[..., 0, :], effects[..., 1, :], bias)
+    noise[0, :, 15] = 0.3
+    found = xr.Dataset(
+        {"v": (("epoch", "sample", "subset"), v), "effects": (("epoch", "sample", "kind", "subset"), effects),
+         "bias": (("epoch", "sample"), bias), "noise": (("epoch", "sample", "subset"), noise),
+         "seconds_values": ("epoch", [3.0, 6.0]), "seconds_solving": ("epoch", [3.0, 12.0])}
+    )  # fmt: skip
+    table = (
+        contrasts.faithfulness_contrasts({"t": found}, study)
+        .set_index(["quantity", "role"])
+        .value.xs("t", level="role")
+    )
+    assert table["relative error"] == pytest.approx(0, abs=1e-12)
+    assert table["share of all interactions needed"] == pytest.approx(2 / 26)
+    assert table["seconds a set of interactions"] == pytest.approx(2)
+    swapped = contrasts.faithfulness_contrasts({"t": found.isel(epoch=[1, 0])}, study).set_index(["quantity", "role"])
+    assert swapped.value["relative error", "t"] == pytest.approx(0.1)
+    held = (
+        contrasts.conditions_contrasts({"t": found}, study)
+        .set_index(["quantity", "role"])
+        .value.xs("all", level="role")
+    )
+    assert held[["low orders", "steady", "bounded"]].tolist() == [1, 1, 1]
+
+
+def test_conditions_are_judged_sample_by_sample():
+    sizes = orders(4)
+    steady, dip, negative = (np.array(u)[sizes] for u in ([0, 1, 2, 3, 4], [0, 1, 3, 2, 4], [0, -1, 1, 2, -4]))
+    effects = np.zeros((3, 2, 16))
+    effects[:, 0, 0b1], effects[:, 0, 0b1111], effects[:, 1, 0b111] = 3, 0.5, -0.5
+    held = explain.conditions_of(np.stack([steady, dip, negative]).astype(float), effects)
+    assert held["low orders"].tolist() == [0.75] * 3
+    assert held["steady"].tolist() == [1, 0.75, 0.5] and held["bounded"].tolist() == [1, 1, 0]
