@@ -9,6 +9,7 @@ from torch import nn
 from torchvision.models.vgg import VGG, make_layers
 
 from symgen.errors import InputError
+from symgen.tokenization import from_transformers
 
 
 def build_model(architecture: str, n_classes: int, seed: int) -> nn.Module:
@@ -40,19 +41,18 @@ def build_bert(architecture: str, n_classes: int, tokenizer, max_tokens: int, se
 
     `architecture` is bert-<layers>x<width>, such as bert-2x128 ("tiny"), bert-8x512 ("medium") or bert-24x1024 ("large").
     """
-    from transformers import BertConfig, BertForSequenceClassification  # seconds to import, needed for texts only
-
     found = re.fullmatch(r"bert-(\d+)x(\d+)", architecture)
     if not found or int(found[2]) % 64:
         raise InputError(
             f"architecture = {architecture!r} of texts; expected bert-<layers>x<width>, width a multiple of 64"
         )
     layers, width = int(found[1]), int(found[2])
-    config = BertConfig(
+    make_config, classifier = from_transformers("BertConfig", "BertForSequenceClassification")
+    config = make_config(
         vocab_size=len(tokenizer), hidden_size=width, num_hidden_layers=layers, num_attention_heads=width // 64,
         intermediate_size=4 * width, max_position_embeddings=max_tokens, pad_token_id=tokenizer.pad_token_id,
         num_labels=n_classes,
     )  # fmt: skip
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return BertForSequenceClassification(config)
+        return classifier(config)

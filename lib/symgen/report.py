@@ -44,7 +44,7 @@ def results_text(root: Path) -> str:
     for folder in folders:
         phases, curves = (_table(folder / f"fig03_{name}.csv") for name in ("phases", "dynamics"))
         lines += [_network_row(folder.name, row, curves[curves.role == row.role]) for row in phases.itertuples()]
-        said += ["", _phases_sentence(folder.name, phases)]
+        said += ["", f"{_phases_sentence(folder.name, phases)} {_judges_sentence(_table(folder / 'fig05_judges.csv'))}"]
     return "\n".join(lines + said) + "\n"
 
 
@@ -69,6 +69,16 @@ def _phases_sentence(study, phases):
         f"{(phases.t2_found >= CERTAIN).sum()} of {n}, which by the letter of the criterion makes three phases. "
         f"Whether a second phase lies between, one that contains a checkpoint, is certain in {(phases.n_phases == 3).sum()} "
         f"of {n}."
+    )
+
+
+def _judges_sentence(table):
+    own = table[table.samples == "all"].set_index("judges")
+    said = [f"{row.H:.2f} [{row.low:.2f}, {row.high:.2f}] by {name}" for name, row in own.iterrows()]
+    return (
+        "The first target's H at the end of training, as judged by baselines trained on other data (B, C), on the testing "
+        f"samples (D), and by the negative control, networks trained on shuffled labels: {', '.join(said)}; by chance "
+        f"{own.chance.min():.2f} to {own.chance.max():.2f}."
     )
 
 

@@ -1,5 +1,6 @@
 """A WordPiece tokenizer from the texts of a training set alone: the same texts give the same vocabulary."""
 
+import warnings
 from collections import Counter
 from collections.abc import Iterable
 
@@ -15,8 +16,8 @@ def build_tokenizer(texts: Iterable[str], min_count: int, max_tokens: int):
     but ties in their training fall differently from run to run.
     """
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
-    from transformers import BertTokenizerFast
 
+    (fast_tokenizer,) = from_transformers("BertTokenizerFast")
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -25,7 +26,16 @@ def build_tokenizer(texts: Iterable[str], min_count: int, max_tokens: int):
     vocabulary = [*SPECIAL, *sorted(_pieces(words, min_count))]
     tokenizer.model = models.WordPiece({piece: i for i, piece in enumerate(vocabulary)}, unk_token="[UNK]")
     tokenizer.decoder = decoders.WordPiece(prefix="##")
-    return BertTokenizerFast(tokenizer_object=tokenizer, model_max_length=max_tokens)
+    return fast_tokenizer(tokenizer_object=tokenizer, model_max_length=max_tokens)
+
+
+def from_transformers(*names: str) -> list:
+    """Classes of `transformers`, imported (which takes seconds) without its warning that a notebook lacks widgets."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="IProgress not found")
+        import transformers
+
+        return [getattr(transformers, name) for name in names]
 
 
 def _pieces(words, min_count):
