@@ -97,7 +97,7 @@ CLAIMS = {
                 (Part("steady", above=0.95, control="steady, untrained"),)),
     "B3": Claim("the mean output is bounded from below by a power of what is shown", "assumed", "figB_contrasts",
                 (Part("bounded", above=0.95, control="bounded, untrained"),)),
-    "L1": Claim("extracting one set of interactions takes a minute", "60 s", "fig07_contrasts",
+    "L1": Claim("extracting one set of interactions takes no more than a minute", "60 s", "fig07_contrasts",
                 (Part("seconds a set of interactions", below=60.0),)),
 }  # fmt: skip
 

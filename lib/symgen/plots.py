@@ -66,10 +66,13 @@ def explanation(table: pd.DataFrame, picture: np.ndarray, cells, grid: int, titl
 
 def text_explanation(table: pd.DataFrame, words: list[str], variables, title: str) -> Figure:
     """One prediction on a text: the text with its variables marked, and its strongest interactions, as `explanation`."""
-    figure, (above, below) = plt.subplots(2, 1, figsize=(8, 4.4), height_ratios=[1, 2.6])
-    _text_with_words(above, words, variables, width=100)
-    above.set_title(title)
-    _strongest_bars(below, table)
+    width = 118
+    lines = len(_lines_of(words, width))
+    figure = plt.figure(figsize=(8, 3.6 + 0.18 * lines))
+    above, below = figure.subfigures(2, 1, height_ratios=[0.4 + 0.18 * lines, 3.2])  # the text has all of the width
+    _text_with_words(ax := above.subplots(), words, variables, width)
+    ax.set_title(title)
+    _strongest_bars(below.subplots(), table)
     return figure
 
 
