@@ -341,11 +341,16 @@ def study_game(study: Study, role: str, model: torch.nn.Module):
 # the penalty
 def study_penalty(study: Study, model: torch.nn.Module, inputs: torch.Tensor) -> Penalty:
     """The penalty on a network that is trained on `inputs` of A, judged by the study's baselines (section 10)."""
-    small = _penalised(study)
-    kind, items = modality(small), ensure_penalised(small)
+    small = penalised_study(study)
     effects = np.stack([ensure_penalised_effects(small, base).effects for base in study.baselines])
-    judged = np.sign(effects) * salient(effects, study.tau_ratio)  # (baseline, item, kind, subset)
-    each = zip(items.position, kind.samples(items.item), items.label, variables_of(items), np.moveaxis(judged, 1, 0))
+    return penalty_told(study, model, inputs, effects * salient(effects, study.tau_ratio))
+
+
+def penalty_told(study: Study, model: torch.nn.Module, inputs: torch.Tensor, baselines: np.ndarray) -> Penalty:
+    """The penalty on a network, told the baselines' salient interactions (baseline, item, kind, subset)."""
+    small = penalised_study(study)
+    kind, items = modality(small), ensure_penalised(small)
+    each = zip(items.position, kind.samples(items.item), items.label, variables_of(items), np.moveaxis(baselines, 1, 0))
     return Penalty(
         kind.game(model, inputs[: study.batch_size]), {position: JudgedSample(*given) for position, *given in each},
         weight=study.penalty_weight, per_batch=study.penalty_samples, every=study.penalty_every,
@@ -354,10 +359,15 @@ def study_penalty(study: Study, model: torch.nn.Module, inputs: torch.Tensor) ->
     )  # fmt: skip
 
 
+def penalised_study(study: Study) -> Study:
+    """The study as the penalty sees it: with its few variables, and whichever samples are explained."""
+    return study.replace(n_variables=study.penalty_variables, explain_classes=1, explain_per_class=1)
+
+
 def ensure_penalised(small: Study) -> pd.DataFrame:
     """The items that may be penalised: columns position (in part A), item, label, variables (numbers, by spaces).
 
-    All of A that have enough variables, drawn with a recorded seed. `small`: a study of as few variables.
+    All of A that have enough variables, drawn with a recorded seed. `small`: a `penalised_study`.
     """
     settings = small.settings_of("samples")
     path = penalised_path(small)
@@ -390,11 +400,6 @@ def ensure_penalised_effects(small: Study, role: str) -> xr.Dataset:
 
     settings = small.settings_of("interactions", role, checkpoint)
     return _ensure_dataset(small, penalised_effects_path(small, role), settings, extract)
-
-
-def _penalised(study):
-    """The study with as few variables as the penalty has."""
-    return study.replace(n_variables=study.penalty_variables)
 
 
 def all_interactions(study: Study, role: str, progress: bool = True) -> xr.Dataset:
@@ -438,12 +443,17 @@ def loss_gap(trained: Training) -> pd.DataFrame:
     return losses.assign(loss_gap=losses.test_loss - losses.train_loss)
 
 
-def load_judged(study: Study, role: str, progress: bool = True) -> Judged:
-    """A target's interactions at all its checkpoints, judged by the study's baselines: what every figure is made of."""
+def load_judged(study: Study, role: str, progress: bool = True, judges: tuple[str, ...] = ()) -> Judged:
+    """A target's interactions at all its checkpoints, judged by the study's baselines: what every figure is made of.
+
+    `judges`: other roles that judge.
+    """
     target = all_interactions(study, role, progress)
-    baselines = [ensure_interactions(study, base, study.baseline_checkpoint, progress) for base in study.baselines]
+    baselines = [
+        ensure_interactions(study, base, study.checkpoints_of(base)[-1], progress) for base in judges or study.baselines
+    ]
     return judge(
-        epochs=np.array(study.checkpoints_of(role)),
+        epochs=np.array([study.epochs if c == "last" else c for c in study.checkpoints_of(role)]),
         of=ensure_samples(study).of.to_numpy(),
         v=target.v.to_numpy(),
         effects=target.effects.to_numpy(),

@@ -125,6 +125,9 @@ class Study:
     """derangements of the samples behind each chance level"""
     analysis_seed: int = _stage("analysis", 0)
 
+    second_seeds: tuple[int, ...] = _stage("ablations", ())
+    """baselines of the second family, trained on C"""
+
     # training with the penalty (Appendix K) and its controls (notebook 07)
     penalty_weight: float = _stage("penalty", 0.1)
     """nats for a log-odds of strength that does not generalize"""

@@ -72,9 +72,7 @@ def add_dropout(model: nn.Module, share: float) -> None:
         module.p = share
     for module in model.modules() if not own else ():
         if isinstance(module, nn.Linear):
-            module.register_forward_pre_hook(
-                lambda layer, inputs: functional.dropout(inputs[0], share, layer.training)
-            )
+            module.register_forward_pre_hook(lambda layer, inputs: functional.dropout(inputs[0], share, layer.training))
 
 
 def logits(model: nn.Module, inputs: Tensor) -> Tensor:
