@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 
 from symgen.errors import InputError
 from symgen.interior_point import InteriorPoint, descend, dual_value, primal_value
-from symgen.linear_map import least_norm, phi, phi_t
+from symgen.linear_map import FEW, least_norm, phi, phi_t
 from symgen.rough import rough_start
 from symgen.subsets import n_variables
 from symgen.transforms import Array, reconstruct
@@ -28,7 +28,6 @@ ACTIVE = 0.9  # rows enter where the noise comes this near to its bound
 ATTEMPTS = 10  # rounds of choosing rows
 START = (1e-5, 0.1), (1e-6, 0.01)  # the interior point's first products and margin, after ADMM and after a round
 COLD = (1e-2, 0.5)  # and from nothing
-FEW = 7  # variables up to which all rows from nothing are faster than a rough start that chooses some
 PART = {"cpu": 1 << 16, "cuda": 1 << 22}  # values solved side by side
 LEAST_PART = 16  # games in a part below which threads share one game rather than the batch: it may fill the memory
 GROUP = {"cpu": 1 << 22, "cuda": 1 << 28}  # entries of the Newton matrices solved side by side
