@@ -115,19 +115,28 @@ def arms_table(draws: dict[str, Draws], study: Study) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["arm", "quantity", "value", "low", "high"])
 
 
-def contrasts_table(draws: dict[str, Draws], study: Study, against: str = "plain") -> pd.DataFrame:
-    """What every arm changes against plain training, same seeds and items: arm, quantity, role, value, low, high.
+def contrasts_table(draws: dict[str, Draws], study: Study, setting: str) -> pd.DataFrame:
+    """What each arm changes against plain training, and the penalty against each other arm: same seeds, same items.
 
-    role: each network (by its seed's number in the study's target_seeds), and `all`, their mean.
+    Columns quantity ("all samples: accuracy, penalty - plain"; the setting is its first part), role, value, low, high.
+    role: the network of each seed, and `all`, their mean.
     """
+    controls = [arm for arm in draws if arm not in ("plain", "penalty")]
+    pairs = [("penalty", "plain"), *((arm, "plain") for arm in controls), *(("penalty", arm) for arm in controls)]
     rows = []
-    for arm, measured in draws.items():
-        for quantity in measured if arm != against else ():
-            changed = measured[quantity] - draws[against][quantity]  # (network, draw)
+    for arm, against in pairs:
+        for quantity in draws[arm]:
+            changed = draws[arm][quantity] - draws[against][quantity]  # (network, draw)
             each = {f"{arm}-{seed}": own for seed, own in zip(study.target_seeds, changed)}
             for role, own in (each | {"all": over_networks(changed, study.analysis_seed)}).items():
-                rows.append((arm, f"{quantity}, {arm} - {against}", role, *_estimate(own)))
-    return pd.DataFrame(rows, columns=["arm", "quantity", "role", "value", "low", "high"])
+                rows.append((f"{setting}: {quantity}, {arm} - {against}", role, *_estimate(own)))
+    return pd.DataFrame(rows, columns=["quantity", "role", "value", "low", "high"])
+
+
+def sentence(row) -> str:
+    """A row of the table of contrasts in words: the difference, its interval, and whether its sign is certain."""
+    sure = "certainly more" if row.low > 0 else "certainly less" if row.high < 0 else "more or less: not certain"
+    return f"{row.quantity}: {row.value:+.3f} [{row.low:+.3f}, {row.high:+.3f}], {sure}"
 
 
 def _estimate(draws):
@@ -137,14 +146,14 @@ def _estimate(draws):
 def orders_table(study: Study, arms: tuple[str, ...]) -> pd.DataFrame:
     """Strength by order at the end of training, mean over an arm's networks: panel, order, sign, total, generalizable.
 
-    A panel for each arm and its judges.
+    Judged by the baselines that the penalty never saw, if the study has such.
     """
     panels = []
     for arm in arms:
-        for name, baselines in judges(study).items():
-            each = [_last_orders(load_judged(study, role, judges=baselines)) for role in roles(study, arm)]
-            mean = pd.concat(each).groupby(["order", "sign"], sort=False, as_index=False).mean()
-            panels.append(mean.assign(panel=f"{arm}: {name}"))
+        *_, baselines = judges(study).values()
+        each = [_last_orders(load_judged(study, role, judges=baselines)) for role in roles(study, arm)]
+        mean = pd.concat(each).groupby(["order", "sign"], sort=False, as_index=False).mean()
+        panels.append(mean.assign(panel=arm))
     return pd.concat(panels, ignore_index=True)
 
 

@@ -10,7 +10,6 @@ import torch
 from symgen.subsets import n_variables, orders, subset_matrix
 from symgen.transforms import subset_sums
 
-
 FEW = 7  # variables up to which a product with the whole matrix is faster than going variable by variable
 
 
