@@ -134,6 +134,7 @@ def test_the_best_is_the_one_of_lowest_loss_on_the_validation_part(study):
 
 
 def test_units_are_all_that_the_comparison_reads_and_no_two_are_the_same(study):
+    study = study.replace(n_variables=3, penalty_variables=3)
     units = arms.units(study)
     marks = [layout.extracted_mark(other, role) for other, own in units for role in own]
     assert len(marks) == len(set(marks)) == 2 * (2 + 1 + len(ARMS)) + len(arms.FACTORS)
@@ -165,7 +166,7 @@ def test_accuracy_and_loss_are_those_of_an_evaluation_on_d_and_h_that_of_the_met
 
 def test_contrasts_are_paired_by_network_and_by_item(study, rng):
     study = study.replace(target_seeds=[1, 2, 3])
-    plain = {"accuracy": rng.random((3, 51)), "loss": rng.random((3, 51))}
+    plain = {"accuracy": rng.random((3, 1001)), "loss": rng.random((3, 1001))}
     better = {"accuracy": plain["accuracy"] + 0.1, "loss": plain["loss"] + np.array([[0.1], [0.2], [0.6]])}
     draws = {"plain": plain, "penalty": better, "decay": {name: own - 0.2 for name, own in plain.items()}}
     table = arms.contrasts_table(draws, study, "some").set_index(["quantity", "role"])

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from symgen import ImageGame, TextGame, and_interactions, models, or_interactions, orders, training
-from symgen.penalty import JudgedSample, Penalty, held_interactions
+from symgen.penalty import JudgedSample, Penalty, held_interactions, strength_to_lose
 from symgen.sparse import sparse_and_or
 from symgen.tokenization import build_tokenizer
 from symgen.transforms import subset_sums
@@ -114,11 +114,10 @@ def test_the_gradient_is_that_of_finite_differences_through_the_network(judged):
 def test_where_everything_generalizes_there_is_nothing_to_penalise(v):
     given = torch.tensor(v)[None].requires_grad_()
     signs = np.sign(held_interactions(given, **SOLVER).detach().numpy())[None]
-    penalty = Penalty(None, {0: None}, weight=1)
-    strength = penalty.strength(given, signs)
+    strength = strength_to_lose(given, signs, **SOLVER)
     (gradient,) = torch.autograd.grad(strength.sum(), given)
     assert strength.item() == 0 and not gradient.any()
-    assert penalty.strength(given, 0 * signs).item() == pytest.approx(sparse_and_or(v, **SOLVER).l1)
+    assert strength_to_lose(given, 0 * signs, **SOLVER).item() == pytest.approx(sparse_and_or(v, **SOLVER).l1)
 
 
 @pytest.mark.parametrize(("combine", "strength"), [("any", 0), ("all", 2)])
@@ -126,8 +125,8 @@ def test_one_and_of_two_variables_worked_by_hand(combine, strength):
     v = torch.tensor([[0.0, 0.0, 0.0, 2.0]], dtype=torch.float64)  # the AND of both variables, of strength 2
     baselines = np.zeros((2, 1, 2, 4))
     baselines[0, 0, 0, 3], baselines[1, 0, 0, 3] = 1, -1  # one baseline agrees, one has the other sign
-    penalty = Penalty(None, {0: None}, weight=1, combine=combine, noise_bound=0, ridge=1e-4)
-    assert penalty.strength(v, baselines).item() == pytest.approx(strength, abs=1e-2)
+    found = strength_to_lose(v, baselines, combine, noise_bound=0, ridge=1e-4)
+    assert found.item() == pytest.approx(strength, abs=1e-2)
 
 
 def test_it_is_taken_at_every_such_call_on_the_first_known_items_and_leaves_the_mode_alone(judged, images):

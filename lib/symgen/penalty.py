@@ -66,15 +66,22 @@ class Penalty:
             self.game.baseline = self.game.mean_map(self.seen[batch])
         v = torch.stack([self.game.log_odds_of(one.x, one.label, one.variables) for one in chosen])
         baselines = np.stack([one.baselines for one in chosen], axis=1)  # (baseline, sample, kind, subset)
-        return self.weight * self.strength(v, baselines).mean()
+        return self.weight * strength_to_lose(v, baselines, self.combine, **self.solver).mean()
 
-    def strength(
-        self, v: Float[Tensor, "sample subset"], baselines: Float[np.ndarray, "baseline sample kind subset"]
-    ) -> Float[Tensor, "sample"]:
-        """Strength (log-odds) of each sample's interactions that do not generalize to the baselines."""
-        effects = held_interactions(v, **self.solver)
-        generalize = agreed(effects.detach().cpu().numpy(), baselines, self.combine)
-        return (effects.abs() * torch.as_tensor(~generalize, device=v.device)).sum(dim=(1, 2))
+
+def strength_to_lose(
+    v: Float[Tensor, "sample subset"],
+    baselines: Float[np.ndarray, "baseline sample kind subset"],
+    combine: str = "any",
+    **solver,
+) -> Float[Tensor, "sample"]:
+    """Strength (log-odds) of the interactions of v that do not generalize to the baselines, sum |I(S)| (1 - G(S)).
+
+    baselines: their salient interactions, 0 elsewhere. `solver`: settings of `sparse_and_or`.
+    """
+    effects = held_interactions(v, **solver)
+    generalize = agreed(effects.detach().cpu().numpy(), baselines, combine)
+    return (effects.abs() * torch.as_tensor(~generalize, device=v.device)).sum(dim=(1, 2))
 
 
 def held_interactions(v: Float[Tensor, "sample subset"], **solver) -> Float[Tensor, "sample kind subset"]:
