@@ -30,6 +30,7 @@ bench: $(VENV)
 	.venv/bin/python benchmarks/values.py
 	.venv/bin/python benchmarks/solver.py all
 	.venv/bin/python benchmarks/metrics.py
+	.venv/bin/python benchmarks/penalty.py
 
 clean:
 	rm -rf data/runs .snakemake

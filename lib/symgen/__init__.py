@@ -12,6 +12,7 @@ from symgen.metrics import (
     similarity,
     strength_by_order,
 )
+from symgen.penalty import JudgedSample, Penalty
 from symgen.phases import Phases, find_phases
 from symgen.sparse import SparseAndOr, sparse_and_or
 from symgen.study import Study
@@ -24,6 +25,8 @@ __version__ = "0.1.0"
 __all__ = [
     "ImageGame",
     "InputError",
+    "JudgedSample",
+    "Penalty",
     "Phases",
     "SparseAndOr",
     "Study",

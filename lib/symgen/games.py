@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from symgen.errors import InputError
+from symgen.subsets import subset_matrix
 from symgen.variables import cell_box, cell_map, check_cells
 
 CHUNK_BYTES = {
@@ -28,16 +29,22 @@ def log_odds(logits: Float[Tensor, "*batch label"], label: Int[Tensor, "*#batch"
 
 
 @contextmanager
-def quiet(model: torch.nn.Module):
-    """Evaluation mode without gradients; the model gets its own mode back."""
+def evaluating(model: torch.nn.Module):
+    """Evaluation mode; the model gets its own mode back."""
     training = [module for module in model.modules() if module.training]
     model.eval()
     try:
-        with torch.inference_mode():
-            yield
+        yield
     finally:
         for module in training:
             module.training = True
+
+
+@contextmanager
+def quiet(model: torch.nn.Module):
+    """Evaluation mode without gradients; the model gets its own mode back."""
+    with evaluating(model), torch.inference_mode():
+        yield
 
 
 class ImageGame:
@@ -99,6 +106,22 @@ class ImageGame:
             bad = np.flatnonzero(~np.isfinite(v).all(axis=1))
             raise InputError(f"the model's masked outputs hold NaN or infinite values for sample(s) {bad[:5].tolist()}")
         return v[0] if single else v
+
+    def log_odds_of(self, x: Float[Tensor, "channel height width"], label: int, variables) -> Float[Tensor, "subset"]:
+        """v(x_S) of one sample for every subset, as `values` gives it, with its gradient in the model's parameters.
+
+        All 2^n masked maps at once, so for small n; a masked cell's own value is a constant.
+        """
+        x = x.to(self._like(x))[None]
+        with evaluating(self.model):
+            own = self._feature_map(x)
+            baseline = self._baseline_like(own[0])
+            if self._plan is None:
+                with torch.no_grad():
+                    self._plan = self._find_plan(x, torch.stack([own[0], baseline]))
+            shown = _shown(check_cells(variables, self.grid), cell_map(*own.shape[-2:], self.grid)).to(x.device)
+            masked = torch.where(shown[:, None], own, baseline).contiguous(memory_format=torch.channels_last)
+            return self._log_odds(masked, x, torch.full((len(masked),), int(label), device=x.device))
 
     def _all_values(self, x, labels, cells):
         """v (sample, 2^n): all masked maps of all samples, chunk by chunk."""
@@ -274,6 +297,12 @@ def _hooked(module, hook):
         yield
     finally:
         handle.remove()
+
+
+def _shown(cells, position):
+    """Which positions of a map are not masked, for every subset of the cells: (subset, height, width)."""
+    of_cell = position == cells[:, None, None]  # (cell, height, width)
+    return ~torch.as_tensor(np.einsum("sc,chw->shw", ~subset_matrix(len(cells)), of_cell))
 
 
 def _fill_masked(out, own, baseline, boxes, first):

@@ -35,6 +35,17 @@ def interactions_path(study: Study, role: str, checkpoint) -> Path:
     return study.runs_dir / role / f"interactions-{_label(checkpoint)}-{study.key('interactions', role, checkpoint)}.nc"
 
 
+def penalised_path(study: Study) -> Path:
+    """Table of the items of A that may be penalised and their variables."""
+    return study.runs_dir / f"penalised-{study.key('samples')}.csv"
+
+
+def penalised_effects_path(study: Study, role: str) -> Path:
+    """Interactions of a role on the items that may be penalised."""
+    checkpoint = study.checkpoints_of(role)[-1]
+    return study.runs_dir / role / f"penalised-{_label(checkpoint)}-{study.key('interactions', role, checkpoint)}.nc"
+
+
 def trained_mark(study: Study, role: str) -> Path:
     """Empty file by which the Snakefile knows that a role is trained."""
     return study.runs_dir / role / f"trained-{study.key('training', role)}"

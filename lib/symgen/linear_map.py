@@ -10,18 +10,35 @@ import torch
 from symgen.subsets import n_variables, orders, subset_matrix
 from symgen.transforms import subset_sums
 
+FEW = 7  # variables up to which a product with the whole matrix is faster than going variable by variable
+
 
 def phi(x):
     """Values of interactions: x (batch, 2, 2^n) to (batch, 2^n)."""
+    if x.shape[-1] <= 1 << FEW:
+        return x.flatten(1) @ _matrix(x.shape[-1], x.dtype, x.device).T
+    return _phi(x)
+
+
+@lru_cache(maxsize=32)
+def _matrix(size, dtype, device):
+    """The matrix of `phi`, (2^n, 2 * 2^n)."""
+    return _phi(torch.eye(2 * size, dtype=dtype, device=device).view(-1, 2, size)).T.contiguous()
+
+
+def _phi(x):
     sums = subset_sums(x)
     return sums[:, 0] + (sums[:, 1, -1:] - sums[:, 1].flip(-1))
 
 
 def phi_t(y):
     """The transpose of `phi`, zero where there is no interaction: y (batch, 2^n) to (batch, 2, 2^n)."""
+    live = live_entries(n_variables(y.shape[-1]), y.dtype, y.device)
+    if y.shape[-1] <= 1 << FEW:
+        return (y @ _matrix(y.shape[-1], y.dtype, y.device)).view(-1, 2, y.shape[-1]) * live
     sums = subset_sums(torch.stack([y.flip(-1), y], 1)).flip(-1)
     sums[:, 1] = y.sum(-1, keepdim=True) - sums[:, 1]
-    return sums * live_entries(n_variables(y.shape[-1]), y.dtype, y.device)
+    return sums * live
 
 
 @lru_cache(maxsize=32)

@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 import xarray as xr
 from safetensors.torch import load_file, save_file
+from torch.nn import functional
 from tqdm import tqdm
 
 from symgen import datasets, training
@@ -19,16 +20,19 @@ from symgen.layout import (
     curves_path,
     interactions_path,
     kept_checkpoints,
+    penalised_effects_path,
+    penalised_path,
     samples_path,
     split_path,
     values_path,
     weights_path,
 )
-from symgen.metrics import ratio
+from symgen.metrics import ratio, salient
 from symgen.modalities import ImageModality, TextModality
+from symgen.penalty import JudgedSample, Penalty
 from symgen.sparse import sparse_and_or
 from symgen.store import usable, write
-from symgen.study import FAMILIES, Study
+from symgen.study import ARMS, FAMILIES, Study
 
 
 @dataclass(frozen=True)
@@ -106,8 +110,11 @@ def _split(study, labels):
 
 
 def part_data(study: Study, part: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """Network inputs (images, or token ids; the item comes first) and labels (item,) of a part, on the study's device."""
-    own = (split := ensure_split(study))[split.part == part]
+    """Network inputs (images, or token ids; the item comes first) and labels (item,) of a part, on the study's device.
+
+    Parts joined by a plus, such as "A+B", are one.
+    """
+    own = (split := ensure_split(study))[split.part.isin(part.split("+"))]
     inputs = modality(study).inputs(own.item.to_numpy())
     return inputs.to(device(study)), torch.tensor(own.label.to_numpy()).to(device(study))
 
@@ -184,12 +191,15 @@ def _train(study, role, settings, verbose):
     family, seed = study.role(role)
     parts = {"train": training_part(study, role), "test": "D"}
     if family != "target" and study.validation_size:
-        parts["validation"] = FAMILIES[family] + "-validation"
+        parts["validation"] = ("B" if family in ARMS else FAMILIES[family]) + "-validation"
     sets = {name: part_data(study, part) for name, part in parts.items()}
     if family == "shuffled":
         inputs, labels = sets["train"]
         sets["train"] = inputs, labels[torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))]
     model = untrained(study, seed)
+    data = sets["train"]
+    if family in ARMS:  # measured at its end and its best; what chooses the best is all that is looked at on the way
+        sets = {name: own for name, own in sets.items() if name == "validation"}
     kept = kept_checkpoints(study, role)
     every_epoch = range(study.epochs + 1)
     stops = sorted({*every_epoch, *study.checkpoints}) if family == "target" else every_epoch
@@ -199,8 +209,8 @@ def _train(study, role, settings, verbose):
         write(weights_path(study, role, checkpoint), lambda path: save_file(_weights(model), path), settings)
 
     for epoch in training.train(
-        model, *sets["train"], epochs=study.epochs, batch_size=study.batch_size, learning_rate=study.learning_rate,
-        weight_decay=study.weight_decay, optimizer=study.optimizer, seed=seed, stops=tuple(stops),
+        model, *data, epochs=study.epochs, batch_size=study.batch_size, learning_rate=study.learning_rate,
+        seed=seed, stops=tuple(stops), **_recipe(study, family, model, *data),
     ):  # fmt: skip
         measured = training.losses(model, sets)
         curves.append({"epoch": epoch, **measured})
@@ -210,13 +220,32 @@ def _train(study, role, settings, verbose):
             lowest = measured.validation_loss
             keep("best")
         if verbose and (epoch in kept or epoch % 25 == 0):
-            print(f"{role} epoch {epoch:g}: train {measured.train_loss:.3f}, test {measured.test_loss:.3f}", flush=True)
+            said = ", ".join(f"{name} {measured[name + '_loss']:.3f}" for name in ("train", "test") if name in sets)
+            print(f"{role} epoch {epoch:g}: {said or 'trained'}", flush=True)
     if family != "target":
         keep("last")
         if lowest == np.inf:  # nothing to choose by
             keep("best")
     table = pd.DataFrame(curves)
     write(curves_path(study, role), lambda path: table.to_csv(path, index=False), settings)
+
+
+def _recipe(study, family, model, inputs, labels):
+    """Arguments of `training.train` by which families differ; dropout is put into the model itself."""
+    recipe = {"optimizer": study.optimizer, "weight_decay": study.weight_decay}
+    if family == "decay":
+        decoupled = {"adam": "adamw"}.get(study.optimizer, study.optimizer)  # the same steps, but for the decay
+        recipe = {"optimizer": decoupled, "weight_decay": study.decay}
+    if family == "dropout":
+        training.add_dropout(model, study.dropout)
+    if family == "penalty":
+        penalty = study_penalty(study, model, inputs)
+        recipe["objective"] = lambda z, batch: functional.cross_entropy(z, labels[batch]) + penalty(batch)
+    if family == "distilled":
+        teachers = [ensure_training(study, base).model(study.baseline_checkpoint) for base in study.baselines]
+        soft = torch.stack([training.predicted(teacher, inputs) for teacher in teachers])
+        recipe["objective"] = training.distillation(soft, labels, study.distillation)
+    return recipe
 
 
 def untrained(study: Study, seed: int) -> torch.nn.Module:
@@ -309,6 +338,70 @@ def study_game(study: Study, role: str, model: torch.nn.Module):
     return modality(study).game(model, part_data(study, training_part(study, role))[0])
 
 
+# the penalty
+def study_penalty(study: Study, model: torch.nn.Module, inputs: torch.Tensor) -> Penalty:
+    """The penalty on a network that is trained on `inputs` of A, judged by the study's baselines (section 10)."""
+    small = penalised_study(study)
+    effects = np.stack([ensure_penalised_effects(small, base).effects for base in study.baselines])
+    return penalty_told(study, model, inputs, effects * salient(effects, study.tau_ratio))
+
+
+def penalty_told(study: Study, model: torch.nn.Module, inputs: torch.Tensor, baselines: np.ndarray) -> Penalty:
+    """The penalty on a network, told the baselines' salient interactions (baseline, item, kind, subset)."""
+    small = penalised_study(study)
+    kind, items = modality(small), ensure_penalised(small)
+    each = zip(items.position, kind.samples(items.item), items.label, variables_of(items), np.moveaxis(baselines, 1, 0))
+    return Penalty(
+        kind.game(model, inputs[: study.batch_size]), {position: JudgedSample(*given) for position, *given in each},
+        weight=study.penalty_weight, per_batch=study.penalty_samples, every=study.penalty_every,
+        combine=study.generalizes_to, noise_bound=study.noise_bound, ridge=study.ridge,
+        seen=inputs if study.masking == "mean" else None,
+    )  # fmt: skip
+
+
+def penalised_study(study: Study) -> Study:
+    """The study as the penalty sees it: with its few variables, and whichever samples are explained."""
+    return study.replace(n_variables=study.penalty_variables, explain_classes=1, explain_per_class=1)
+
+
+def ensure_penalised(small: Study) -> pd.DataFrame:
+    """The items that may be penalised: columns position (in part A), item, label, variables (numbers, by spaces).
+
+    All of A that have enough variables, drawn with a recorded seed. `small`: a `penalised_study`.
+    """
+    settings = small.settings_of("samples")
+    path = penalised_path(small)
+    if not usable(path, settings):
+        table = _draw_penalised(small, modality(small), ensure_split(small))
+        write(path, lambda temporary: table.to_csv(temporary, index=False), settings)
+    return pd.read_csv(path, dtype={"variables": str})
+
+
+def _draw_penalised(small, kind, split):
+    own = split[split.part == "A"]
+    table = pd.DataFrame({"position": np.arange(len(own)), "item": own.item.to_numpy(), "label": own.label.to_numpy()})
+    table = table[kind.explainable(table.item.to_numpy())]
+    rng = np.random.default_rng([small.explain_seed, small.variables_seed, len(own)])
+    return table.assign(variables=[" ".join(map(str, kind.draw_variables(item, rng))) for item in table.item])
+
+
+def ensure_penalised_effects(small: Study, role: str) -> xr.Dataset:
+    """A baseline's interactions on every item that may be penalised: effects (item, kind, subset)."""
+    checkpoint = small.checkpoints_of(role)[-1]
+
+    def extract():
+        kind, items = modality(small), ensure_penalised(small)
+        game = study_game(small, role, ensure_training(small, role).model(checkpoint))
+        each = zip(kind.samples(items.item), items.label.tolist(), variables_of(items))
+        v = torch.as_tensor(np.stack([game.values(*sample) for sample in each]), device=device(small))
+        solved = sparse_and_or(v, noise_bound=small.noise_bound, ridge=small.ridge, tol=small.tol)
+        effects = torch.stack([solved.i_and, solved.i_or], dim=1).cpu().numpy()
+        return xr.Dataset({"effects": (("item", "kind", "subset"), effects)}, {"item": items.item.to_numpy()})
+
+    settings = small.settings_of("interactions", role, checkpoint)
+    return _ensure_dataset(small, penalised_effects_path(small, role), settings, extract)
+
+
 def all_interactions(study: Study, role: str, progress: bool = True) -> xr.Dataset:
     """Interactions of a role at all its checkpoints, with an axis `epoch` in front (for a target), computed if need be."""
     per_checkpoint = [ensure_interactions(study, role, c, progress) for c in study.checkpoints_of(role)]
@@ -357,12 +450,17 @@ def effects_of(study: Study, roles: tuple[str, ...], progress: bool = True) -> n
     )
 
 
-def load_judged(study: Study, role: str, progress: bool = True) -> Judged:
-    """A target's interactions at all its checkpoints, judged by the study's baselines: what every figure is made of."""
+def load_judged(study: Study, role: str, progress: bool = True, judges: tuple[str, ...] = ()) -> Judged:
+    """A target's interactions at all its checkpoints, judged by the study's baselines: what every figure is made of.
+
+    `judges`: other roles that judge.
+    """
     target = all_interactions(study, role, progress)
-    baselines = [ensure_interactions(study, base, study.baseline_checkpoint, progress) for base in study.baselines]
+    baselines = [
+        ensure_interactions(study, base, study.checkpoints_of(base)[-1], progress) for base in judges or study.baselines
+    ]
     return judge(
-        epochs=np.array(study.checkpoints_of(role)),
+        epochs=np.array([study.epochs if c == "last" else c for c in study.checkpoints_of(role)]),
         of=ensure_samples(study).of.to_numpy(),
         v=target.v.to_numpy(),
         effects=target.effects.to_numpy(),

@@ -409,6 +409,44 @@ def claims(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def arms(table: pd.DataFrame) -> Figure:
+    """Ways to train, compared: a row a way, a panel a quantity, with intervals; dotted is what plain training reaches.
+
+    table: setting, arm, quantity, value, low, high; the first arm is the plain one. A mark a setting.
+    """
+    quantities, names = table.quantity.unique(), list(table.arm.unique())
+    figure, axes = plt.subplots(
+        1, len(quantities), figsize=(2.1 * len(quantities) + 0.8, 0.36 * len(names) + 1.3), sharey=True, squeeze=False
+    )
+    settings = list(zip(table.setting.unique(), (-0.13, 0.13), "os", (COLOURS["target"], COLOURS["test"])))
+    for ax, quantity in zip(axes[0], quantities):
+        for setting, shift, marker, colour in settings:
+            own = table[(table.setting == setting) & (table.quantity == quantity)]
+            rows = np.array([names.index(name) for name in own.arm]) + shift
+            ax.hlines(rows, own.low, own.high, color=colour)
+            ax.plot(own.value, rows, marker, color=colour, markersize=4, label=setting)
+            ax.axvline(own.value.iloc[0], color=colour, linestyle=":", linewidth=0.8)
+        ax.set_title(quantity.replace(", ", ",\n").replace(" at ", "\nat "))
+        ax.grid(axis="y", visible=False)
+    axes[0, 0].set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(settings))
+    return figure
+
+
+def penalty_curve(table: pd.DataFrame) -> Figure:
+    """What the weight of the penalty does, a panel a quantity, with intervals. table: weight, quantity, value, low, high."""
+    quantities, weights = table.quantity.unique(), table.weight.unique()
+    figure, axes = plt.subplots(1, len(quantities), figsize=(2.1 * len(quantities) + 0.6, 2.5), squeeze=False)
+    places = np.arange(len(weights))
+    for ax, quantity in zip(axes[0], quantities):
+        own = table[table.quantity == quantity]
+        ax.plot(places, own.value, "o-", markersize=4, color=COLOURS["target"])
+        ax.fill_between(places, own.low, own.high, color=COLOURS["target"], alpha=0.15, linewidth=0)
+        ax.set(title=quantity, xlabel="weight of the penalty")
+        ax.set_xticks(places, [f"{weight:.2g}" for weight in weights])
+    return figure
+
+
 # pieces of figures
 def _points_by_what(ax, table, columns):
     """Training and testing side by side for each `what`, with intervals, and a bar from one to the other."""

@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 
 from symgen.errors import InputError
 from symgen.interior_point import InteriorPoint, descend, dual_value, primal_value
-from symgen.linear_map import least_norm, phi, phi_t
+from symgen.linear_map import FEW, least_norm, phi, phi_t
 from symgen.rough import rough_start
 from symgen.subsets import n_variables
 from symgen.transforms import Array, reconstruct
@@ -27,6 +27,7 @@ INSIDE = 1 - 1e-9  # the share of the noise bound that is used, so that rounding
 ACTIVE = 0.9  # rows enter where the noise comes this near to its bound
 ATTEMPTS = 10  # rounds of choosing rows
 START = (1e-5, 0.1), (1e-6, 0.01)  # the interior point's first products and margin, after ADMM and after a round
+COLD = (1e-2, 0.5)  # and from nothing
 PART = {"cpu": 1 << 16, "cuda": 1 << 22}  # values solved side by side
 LEAST_PART = 16  # games in a part below which threads share one game rather than the batch: it may fill the memory
 GROUP = {"cpu": 1 << 22, "cuda": 1 << 28}  # entries of the Newton matrices solved side by side
@@ -162,17 +163,22 @@ def _solve(u, bound, ridge, tol, max_iter):
     """Feasible x (batch, 2, 2^n), its relative gap and the Newton steps, for u (batch, 2^n) with max |u| = 1.
 
     Most bounds are slack at the optimum. Only rows that the rough start finds active, or that a solution on the chosen
-    rows violates, enter the Newton matrix.
+    rows violates, enter the Newton matrix; with few variables, all of them, and the start is nothing at all.
     """
     found, bound = _Found(u, bound, ridge), bound * INSIDE
-    x, y, activity = rough_start(u, bound, ridge)
-    chosen = activity > ACTIVE
+    few = n_variables(u.shape[1]) <= FEW
+    if few:
+        x, y, chosen = torch.zeros_like(found.x), torch.zeros_like(u), torch.ones_like(u, dtype=torch.bool)
+    else:
+        x, y, activity = rough_start(u, bound, ridge)
+        chosen = activity > ACTIVE
     found.improve(torch.arange(len(u), device=u.device), x, y)
     steps = torch.zeros(len(u), dtype=torch.int64, device=u.device)
     for attempt in range(ATTEMPTS):
         left = ((found.gap > tol) & (steps < max_iter)).nonzero()[:, 0]
         for at in _groups(left, chosen.sum(1)):
-            point = InteriorPoint(u[at], bound[at], x[at], y[at], _listed(chosen[at]), ridge, START[attempt > 0])
+            start = START[1] if attempt else COLD if few else START[0]
+            point = InteriorPoint(u[at], bound[at], x[at], y[at], _listed(chosen[at]), ridge, start)
             x_new, y_new, used = descend(point, tol / 4 * 0.3**attempt, max_iter - steps[at])
             x[at], y[at] = x_new.nan_to_num(0, 0, 0), y_new.nan_to_num(0, 0, 0)
             steps[at] += used

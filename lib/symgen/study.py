@@ -21,6 +21,18 @@ from symgen.store import FORMAT
 
 # who is trained on which part of the data; "shuffled" on labels in random order
 FAMILIES = {"target": "A", "baseline": "B", "second": "C", "shuffled": "B"}
+# trainings with and without the penalty, all on A but one, and the settings that each alone depends on (notebook 07)
+JUDGES = ("baseline_seeds", "baseline_on", "baseline_checkpoint")
+ARMS = {
+    "plain": (),
+    "penalty": (*JUDGES, "penalty_weight", "penalty_samples", "penalty_every", "penalty_variables", "explain_seed",
+                "variables_seed", "grid", "masking", "cut", "noise_bound", "ridge", "tol", "tau_ratio", "generalizes_to"),
+    "data": (),
+    "distilled": (*JUDGES, "distillation"),
+    "decay": ("decay",),
+    "dropout": ("dropout",),
+}  # fmt: skip
+FAMILIES |= dict.fromkeys(ARMS, "A") | {"data": "A+B"}
 MASKING = {"images": ("mean", "zero"), "texts": ("mask", "pad", "unk")}
 RUN_ONLY = ("name", "data_root", "download", "runs_root", "figures_root", "device", "threads")  # not what is computed
 
@@ -126,6 +138,22 @@ class Study:
     other_masking: tuple[str, ...] = _stage("ablations", ())
     other_cut: str = _stage("ablations", "")
 
+    # training with the penalty (Appendix K) and its controls (notebook 07)
+    penalty_weight: float = _stage("penalty", 0.1)
+    """nats for a log-odds of strength that does not generalize"""
+    penalty_samples: int = _stage("penalty", 2)
+    """of a batch"""
+    penalty_every: int = _stage("penalty", 4)
+    """steps from one penalty to the next"""
+    penalty_variables: int = _stage("penalty", 6)
+    distillation: float = _stage("penalty", 0.5)
+    """share of the baselines' soft labels in the loss"""
+    decay: float = _stage("penalty", 1.0)
+    """decoupled weight decay"""
+    dropout: float = _stage("penalty", 0.3)
+    few_shot_size: int = _stage("penalty", 200)
+    """train_size of the few-shot setting"""
+
     # where things are, and on what they run: device and threads move the last digits of a result, nothing else
     data_root: str | None = None
     download: bool = False
@@ -179,7 +207,7 @@ class Study:
         family, _ = self.role(role)
         if family == "target":
             return self.checkpoints
-        return ("last" if family == "shuffled" else self.baseline_checkpoint,)  # there is no best of random labels
+        return (self.baseline_checkpoint if family in ("baseline", "second") else "last",)
 
     # identity of what is computed
     def key(self, what: str, role: str = "", checkpoint="") -> str:
@@ -211,6 +239,7 @@ class Study:
                 settings["checkpoints"] = list(self.checkpoints)
             if family == "baseline":
                 settings["baseline_on"] = self.baseline_on
+            settings |= {name: getattr(self, name) for name in ARMS.get(family, ())}
             if family != "target" and what == "extraction":
                 settings["checkpoint"] = self.checkpoints_of(role)[0]
             if one_checkpoint:
@@ -270,15 +299,17 @@ def _impossible(s: Study):
     """Pairs (broken, message) for the values that cannot be."""
     counts = ("train_size", "test_size", "batch_size", "epochs", "explain_classes", "explain_per_class", "n_variables",
               "grid", "bootstrap_draws", "chance_draws", "threads", "low_up_to", "high_from",
-              "vocabulary_min_count", "max_tokens", "ablation_per_class", "more_variables")  # fmt: skip
+              "vocabulary_min_count", "max_tokens", "ablation_per_class", "more_variables",
+              "penalty_samples", "penalty_every", "penalty_variables", "few_shot_size")  # fmt: skip
     positive = ("learning_rate", "ridge", "tol", "phase_ratio")
     for key in counts:
         yield getattr(s, key) < 1, f"{key} = {getattr(s, key)}; expected at least 1"
     for key in positive:
         yield not getattr(s, key) > 0, f"{key} = {getattr(s, key)}; expected more than 0"
-    for key in ("noise_bound", "weight_decay", "pad", "validation_size", "least_rating"):
+    for key in ("noise_bound", "weight_decay", "pad", "validation_size", "least_rating", "penalty_weight", "decay"):
         yield not getattr(s, key) >= 0, f"{key} = {getattr(s, key)}; expected at least 0"
-    yield not 0 < s.tau_ratio < 1, f"tau_ratio = {s.tau_ratio}; expected between 0 and 1"
+    for key in ("tau_ratio", "distillation", "dropout"):
+        yield not 0 < getattr(s, key) < 1, f"{key} = {getattr(s, key)}; expected between 0 and 1"
     images = s.modality == "images"
     yield (
         images and s.n_variables > s.grid**2,

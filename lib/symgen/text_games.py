@@ -2,11 +2,12 @@
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 from torch import Tensor
 
 from symgen.errors import InputError
-from symgen.games import log_odds, quiet
+from symgen.games import evaluating, log_odds, quiet
 from symgen.subsets import subset_matrix
 from symgen.variables import check_variables
 
@@ -73,24 +74,37 @@ class TextGame:
             raise InputError(f"the model's masked outputs hold NaN or infinite values for sample(s) {bad[:5].tolist()}")
         return v[0] if single else v
 
-    def _values(self, text, label, variables):
+    def log_odds_of(self, text, label: int, variables) -> Float[Tensor, "subset"]:
+        """v(x_S) of one text for every subset, as `values` gives it, with its gradient in the model's parameters.
+
+        All 2^n masked texts at once, so for small n.
+        """
+        inputs, replaced = self._masks(text, variables)
+        with evaluating(self.model):
+            return self._log_odds(inputs, replaced, int(label))
+
+    def _masks(self, text, variables):
+        """What the model takes of a text (name -> ids, (1, token)), and which tokens are masked (subset, token)."""
         encoded, words, word_of = self._encoded(text)
         numbers = check_variables(variables, "word", len(words), "in the text")
-        n = len(numbers)
-        masked = ~subset_matrix(n)  # (subset, variable)
+        masked = ~subset_matrix(len(numbers))  # (subset, variable)
         of_variable = word_of[:, None] == numbers  # (token, variable)
-        replaced = torch.as_tensor(masked.astype(int) @ of_variable.T.astype(int) > 0)  # (subset, token)
         device = next(self.model.parameters()).device
-        inputs = {name: torch.as_tensor(value, device=device)[None] for name, value in encoded.items()}
-        v = torch.full((1 << n,), torch.nan, dtype=torch.float64)
-        self._chunk = self._chunk or CHUNK_TOKENS.get(device.type, 1 << 16)
+        replaced = torch.as_tensor(masked.astype(int) @ of_variable.T.astype(int) > 0, device=device)
+        return {name: torch.as_tensor(value, device=device)[None] for name, value in encoded.items()}, replaced
+
+    def _values(self, text, label, variables):
+        inputs, replaced = self._masks(text, variables)
+        n_tokens = replaced.shape[1]
+        v = torch.full((len(replaced),), torch.nan, dtype=torch.float64)
+        self._chunk = self._chunk or CHUNK_TOKENS.get(replaced.device.type, 1 << 16)
         start = 0
         while start < len(v):
-            part = slice(start, start + max(1, self._chunk // len(word_of)))
+            part = slice(start, start + max(1, self._chunk // n_tokens))
             try:
-                v[part] = self._log_odds(inputs, replaced[part].to(device), int(label)).cpu()
+                v[part] = self._log_odds(inputs, replaced[part], int(label)).cpu()
             except RuntimeError as error:
-                if "memory" not in str(error).lower() or self._chunk <= len(word_of):
+                if "memory" not in str(error).lower() or self._chunk <= n_tokens:
                     raise
                 self._chunk //= 2
                 continue

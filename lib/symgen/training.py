@@ -1,7 +1,7 @@
 """Training of one network: checkpoints on the way, losses after every epoch."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pandas as pd
 import torch
@@ -21,13 +21,16 @@ def train(
     weight_decay: float = 0.0,
     optimizer: str = "adam",
     stops: tuple[float, ...] = (),
+    objective: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> Iterator[float]:
-    """Train in place with cross-entropy, and yield the epoch (0 before the first step) at each stop on the way.
+    """Train in place, and yield the epoch (0 before the first step) at each stop on the way.
 
     inputs: images (item, channel, height, width), or token ids (item, position), as `logits` takes them; labels (item,):
     on the model's device. `stops` are epochs, also fractions (rounded to a step), at which the caller may look at the
-    model; without them it stops after every epoch. `seed` orders the batches.
+    model; without them it stops after every epoch. `seed` orders the batches. `objective` is what is minimised, of the
+    logits of a batch and the batch itself (positions of its items); by default the cross-entropy.
     """
+    objective = objective or (lambda z, batch: functional.cross_entropy(z, labels[batch]))
     steps_per_epoch = math.ceil(len(inputs) / batch_size)
     at_step = {round(stop * steps_per_epoch): stop for stop in (stops or range(epochs + 1))}
     order = torch.Generator().manual_seed(seed)
@@ -40,11 +43,36 @@ def train(
             batch = batch.to(inputs.device)
             model.train()
             optimiser.zero_grad(set_to_none=True)
-            functional.cross_entropy(logits(model, inputs[batch]), labels[batch]).backward()
+            objective(logits(model, inputs[batch]), batch).backward()
             optimiser.step()
             step += 1
             if step in at_step:
                 yield at_step[step]
+
+
+def distillation(teachers: Tensor, labels: Tensor, share: float, temperature: float = 2.0) -> Callable:
+    """Objective that takes a share of the loss from the teachers' soft labels, (teacher, item, label) logits.
+
+    Soft labels are the mean of the teachers' probabilities at the temperature, whose square makes up for the smaller
+    gradient (Hinton et al., 2015).
+    """
+    soft = (teachers / temperature).softmax(dim=-1).mean(dim=0)  # (item, label)
+
+    def objective(z, batch):
+        to_soft = functional.cross_entropy(z / temperature, soft[batch])
+        return (1 - share) * functional.cross_entropy(z, labels[batch]) + share * temperature**2 * to_soft
+
+    return objective
+
+
+def add_dropout(model: nn.Module, share: float) -> None:
+    """Drop a share in the model's own dropout layers, or, where it has none, of what enters each linear layer."""
+    own = [module for module in model.modules() if isinstance(module, nn.Dropout)]
+    for module in own:
+        module.p = share
+    for module in model.modules() if not own else ():
+        if isinstance(module, nn.Linear):
+            module.register_forward_pre_hook(lambda layer, inputs: functional.dropout(inputs[0], share, layer.training))
 
 
 def logits(model: nn.Module, inputs: Tensor) -> Tensor:
@@ -57,10 +85,15 @@ def logits(model: nn.Module, inputs: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
+def predicted(model: nn.Module, inputs: Tensor, batch_size: int = 500) -> Tensor:
+    """Logits (item, label) of the model, in evaluation mode."""
+    model.eval()
+    return torch.cat([logits(model, part) for part in inputs.split(batch_size)])
+
+
 def evaluate(model: nn.Module, inputs: Tensor, labels: Tensor, batch_size: int = 500) -> tuple[float, float]:
     """Mean cross-entropy (nats) and accuracy of the model, in evaluation mode."""
-    model.eval()
-    z = torch.cat([logits(model, part) for part in inputs.split(batch_size)])
+    z = predicted(model, inputs, batch_size)
     loss = functional.cross_entropy(z.double(), labels).item()
     return loss, (z.argmax(-1) == labels).double().mean().item()
 

@@ -1,0 +1,33 @@
+"""The penalty: what it adds to a training step, against plain training, by variables and samples.
+
+    python benchmarks/penalty.py
+
+Median times of a penalised call (masked forward pass, solving, gradient) and of a plain step (cross-entropy, gradient),
+one thread, on each embedded study's first target at the end of its training, which is trained first if need be.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+import torch
+from hardware import hardware
+
+from symgen import Study, arms
+
+RESULTS = Path(__file__).parent / "results" / "penalty.csv"
+STUDIES = ("fashion-vgg", "snippets-bert")
+
+
+def main():
+    torch.set_num_threads(1)
+    print(hardware())
+    table = pd.concat(
+        arms.step_times(study := Study.load(name)).assign(study=name, every=study.penalty_every) for name in STUDIES
+    )
+    print(table.round(2).to_string(index=False))
+    RESULTS.parent.mkdir(exist_ok=True)
+    table.assign(hardware=hardware()).to_csv(RESULTS, index=False, float_format="%.4g")
+
+
+if __name__ == "__main__":
+    main()

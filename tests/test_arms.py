@@ -1,0 +1,272 @@
+"""Arms: each is trained as it says, what judges is what was extracted, contrasts are paired."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from symgen import Study, arms, layout, metrics, pipeline, sparse_and_or, training
+from symgen.analysis import Judged
+from symgen.study import ARMS
+
+
+@pytest.fixture
+def study(tiny):
+    changes = {
+        "target_seeds": [91],
+        "second_seeds": [95],
+        "penalty_variables": 4,
+        "penalty_every": 1,
+        "few_shot_size": 60,
+    }
+    return Study.load("fashion-vgg", tiny | changes)
+
+
+def weights(study, role, checkpoint="last"):
+    return pipeline.ensure_training(study, role).model(checkpoint).state_dict()
+
+
+def same(first, second):
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_plain_is_the_target_and_a_penalty_of_weight_0_is_plain(study):
+    plain = weights(study, "plain-91")
+    assert same(plain, weights(study, "target-91", 2.0))
+    assert same(plain, weights(study.replace(penalty_weight=0), "penalty-91"))
+    assert not same(plain, weights(study, "penalty-91"))
+
+
+def test_every_arm_is_trained_as_it_says(study, monkeypatch):
+    given = {}
+
+    def spy(model, inputs, labels, **options):
+        given[current] = (model, inputs, options)
+        yield from range(study.epochs + 1)
+
+    for base in study.baselines:
+        pipeline.ensure_penalised_effects(pipeline.penalised_study(study), base)
+    monkeypatch.setattr(pipeline.training, "train", spy)
+    for current in ARMS:
+        pipeline.ensure_training(study, f"{current}-91")
+    sizes = {arm: len(inputs) for arm, (_, inputs, _) in given.items()}
+    assert sizes == dict.fromkeys(ARMS, 100) | {"data": 200}
+    assert {arm for arm, (*_, options) in given.items() if "objective" in options} == {"penalty", "distilled"}
+    ways = {arm: (options["optimizer"], options["weight_decay"]) for arm, (*_, options) in given.items()}
+    assert ways == dict.fromkeys(ARMS, ("adam", 0.0)) | {"decay": ("adamw", study.decay)}
+    z = torch.zeros(3, 10, requires_grad=True)
+    drops = {
+        arm: not torch.equal(*(model.train()(inputs[:9]) for _ in range(2)))
+        for arm, (model, inputs, _) in given.items()
+    }
+    assert drops == dict.fromkeys(ARMS, False) | {"dropout": True}
+    *_, options = given["penalty"]
+    batch = torch.tensor([4, 1, 0])
+    assert options["objective"](z, batch).item() > np.log(10)  # the cross-entropy of equal logits, and a penalty
+
+
+def test_an_arm_hangs_on_its_own_settings_and_no_other_network_does(study):
+    changes = {
+        "penalty_weight": 3.0, "penalty_samples": 3, "penalty_every": 3, "penalty_variables": 3, "distillation": 0.3,
+        "decay": 0.3, "dropout": 0.1, "tau_ratio": 0.1, "few_shot_size": 30,
+    }  # fmt: skip
+    moved = {key: set() for key in changes}
+    for key, value in changes.items():
+        other = study.replace(**{key: value})
+        for family in (*ARMS, "target", "baseline", "second"):
+            if study.key("training", f"{family}-91") != other.key("training", f"{family}-91"):
+                moved[key].add(family)
+    own = {"distillation": {"distilled"}, "decay": {"decay"}, "dropout": {"dropout"}, "few_shot_size": set()}
+    assert moved == {key: {"penalty"} for key in changes} | own
+
+
+def test_what_the_penalty_is_told_is_a_fresh_extraction(study):
+    small = pipeline.penalised_study(study)
+    items = pipeline.ensure_penalised(small)
+    stored = pipeline.ensure_penalised_effects(small, "baseline-93").effects.to_numpy()
+    assert items.position.tolist() == list(range(100)) and stored.shape == (100, 2, 16)
+    inputs, labels = pipeline.part_data(study, "A")
+    network = pipeline.ensure_training(study, "baseline-93").model("best")
+    game = pipeline.study_game(study, "baseline-93", network)
+    penalty = pipeline.study_penalty(study, network, inputs)
+    for position in (0, 37, 99):
+        cells = pipeline.variables_of(items)[position]
+        solved = sparse_and_or(game.values(inputs[position], int(labels[position]), cells), tol=study.tol)
+        fresh = np.stack([solved.i_and, solved.i_or])
+        np.testing.assert_allclose(stored[position], fresh, atol=1e-3 * np.abs(fresh).max())
+        one = penalty.samples[position]
+        assert torch.equal(one.x, inputs[position]) and one.label == labels[position]
+        assert np.array_equal(one.variables, cells)
+        np.testing.assert_array_equal(one.baselines[0], stored[position] * metrics.salient(stored[position]))
+
+
+def test_texts_without_enough_words_are_not_penalised(tiny):
+    texts = Study.load("snippets-bert", tiny | {"penalty_variables": 8, "explain_classes": 2, "n_variables": 4})
+    small = pipeline.penalised_study(texts)
+    items, kind = pipeline.ensure_penalised(small), pipeline.modality(small)
+    game = kind.game(None)
+    split = pipeline.ensure_split(texts)
+    own = split.item[split.part == "A"].to_numpy()
+    enough = [i for i, text in enumerate(kind.samples(own)) if len(game.candidates(text)) >= 8]
+    assert items.position.tolist() == enough and 0 < len(enough) < 100
+
+
+def test_a_killed_training_ends_with_the_same_weights_and_damage_is_mended(study, capsys):
+    expected = weights(study, "penalty-91")
+    layout.curves_path(study, "penalty-91").unlink()
+    last = layout.weights_path(study, "penalty-91", "last")
+    last.write_bytes(last.read_bytes()[:1000])
+    small = pipeline.penalised_study(study)
+    told = layout.penalised_effects_path(small, "baseline-93")
+    told.write_bytes(told.read_bytes()[:1000])
+    assert same(expected, weights(study, "penalty-91"))
+    said = capsys.readouterr().out
+    assert f"set aside {told.name}.damaged" in said
+
+
+def test_the_best_is_the_one_of_lowest_loss_on_the_validation_part(study):
+    trained = pipeline.ensure_training(study, "dropout-91")
+    loss, _ = training.evaluate(trained.model("best"), *pipeline.part_data(study, "B-validation"))
+    assert loss == pytest.approx(trained.curves.validation_loss.min(), abs=1e-9)
+    assert list(trained.curves) == ["epoch", "validation_loss", "validation_accuracy"]
+
+
+def test_units_are_all_that_the_comparison_reads_and_no_two_are_the_same(study):
+    study = study.replace(n_variables=3, penalty_variables=3)
+    units = arms.units(study)
+    marks = [layout.extracted_mark(other, role) for other, own in units for role in own]
+    assert len(marks) == len(set(marks)) == 2 * (2 + 1 + len(ARMS)) + len(arms.FACTORS)
+    for other, own in units[: 2 + len(ARMS)]:
+        for role in own:
+            pipeline.ensure_interactions(other, role, other.checkpoints_of(role)[-1])
+    before = {path: path.stat().st_mtime_ns for path in study.runs_dir.rglob("*")}
+    full = arms.settings_of(study)["all samples"]
+    for arm in ARMS:
+        arms.draws_of(full, arm)
+    assert {path: path.stat().st_mtime_ns for path in study.runs_dir.rglob("*")} == before
+
+
+def test_accuracy_and_loss_are_those_of_an_evaluation_on_d_and_h_that_of_the_metrics(study):
+    draws = arms.draws_of(study, "plain")
+    trained = pipeline.ensure_training(study, "plain-91")
+    for checkpoint, where in (("last", ""), ("best", " at best")):
+        loss, accuracy = training.evaluate(trained.model(checkpoint), *pipeline.part_data(study, "D"))
+        assert draws[f"loss{where}"][0, 0] == pytest.approx(loss)
+        assert draws[f"accuracy{where}"][0, 0] == pytest.approx(accuracy)
+    for name, family in (("H", study.baselines), ("H by others", ("second-95",))):
+        judged = pipeline.load_judged(study, "plain-91", judges=family)
+        assert judged.epochs.tolist() == [2.0]
+        gen, total = (np.abs(judged.effects[0])[chosen[0]].sum() for chosen in (judged.generalizable, judged.salient))
+        assert draws[name][0, 0] == pytest.approx(gen / total)
+        chance = np.mean([np.abs(judged.effects[0])[own[0]].sum() for own in judged.chance]) / total
+        assert draws[f"{name}, above chance"][0, 0] == pytest.approx(gen / total - chance)
+
+
+def test_contrasts_are_paired_by_network_and_by_item(study, rng):
+    study = study.replace(target_seeds=[1, 2, 3])
+    plain = {"accuracy": rng.random((3, 1001)), "loss": rng.random((3, 1001))}
+    better = {"accuracy": plain["accuracy"] + 0.1, "loss": plain["loss"] + np.array([[0.1], [0.2], [0.6]])}
+    draws = {"plain": plain, "penalty": better, "decay": {name: own - 0.2 for name, own in plain.items()}}
+    table = arms.contrasts_table(draws, study, "some").set_index(["quantity", "role"])
+    certain = table.loc[("some: accuracy, penalty - plain", "all"), ["value", "low", "high"]].astype(float)
+    np.testing.assert_allclose(certain, 0.1)  # the same gain on whatever is drawn
+    by_network = table.loc["some: loss, penalty - plain"].value
+    np.testing.assert_allclose(by_network, [0.1, 0.2, 0.6, 0.3])
+    assert by_network.index.tolist() == ["penalty-1", "penalty-2", "penalty-3", "all"]
+    spread = table.loc[("some: loss, penalty - plain", "all")]
+    assert spread.low == pytest.approx(0.1) and spread.high == pytest.approx(0.6)  # networks are drawn as well
+    np.testing.assert_allclose(table.loc["some: loss, penalty - decay"].value, [0.3, 0.4, 0.8, 0.5])
+    np.testing.assert_allclose(table.loc["some: loss, decay - plain"].value, -0.2)
+    assert not table.index.duplicated().any() and len(table) == 3 * 2 * 4
+    values = arms.arms_table(draws, study).set_index(["arm", "quantity"])
+    assert values.value["plain", "loss"] == pytest.approx(plain["loss"][:, 0].mean())
+    said = [arms.sentence(row) for row in table.reset_index().itertuples() if row.role == "all"]
+    assert said[0] == "some: accuracy, penalty - plain: +0.100 [+0.100, +0.100], certainly more"
+    assert "decay - plain: -0.200 [-0.200, -0.200], certainly less" in said[2]
+
+
+def test_distillation_by_hand():
+    teachers = torch.tensor([[[2.0, 0.0]], [[0.0, 2.0]]]).log1p()  # of one item, at odds with each other
+    objective = training.distillation(teachers, torch.tensor([0]), share=0.25)
+    z, batch = torch.tensor([[1.0, -1.0]]), torch.tensor([0])
+    hard = np.log1p(np.exp(-2))
+    soft = np.log(2 * np.cosh(0.5))  # against one half each, at temperature 2
+    assert objective(z, batch).item() == pytest.approx(0.75 * hard + 0.25 * 4 * soft, rel=1e-6)
+
+
+def test_dropout_is_that_of_the_model_or_put_before_its_linear_layers():
+    own = nn.Sequential(nn.Linear(50, 50), nn.Dropout(0.1))
+    training.add_dropout(own, 0.4)
+    assert own[1].p == 0.4 and not own[0]._forward_pre_hooks
+    bare = nn.Sequential(nn.Linear(1000, 1, bias=False))
+    nn.init.ones_(bare[0].weight)
+    training.add_dropout(bare, 0.4)
+    ones = torch.ones(1, 1000)
+    torch.manual_seed(0)
+    kept = bare(ones).item() * 0.6  # what is left is scaled up
+    assert 500 < kept < 700 and kept == pytest.approx(round(kept), abs=0.01)
+    assert bare.eval()(ones).item() == 1000
+
+
+def test_an_objective_of_cross_entropy_is_plain_training(study):
+    inputs, labels = pipeline.part_data(study, "A")
+
+    def trained(objective):
+        network = pipeline.untrained(study, 3)
+        list(
+            training.train(
+                network, inputs, labels, epochs=1, batch_size=32, learning_rate=1e-3, seed=3, objective=objective
+            )
+        )
+        return network.state_dict()
+
+    assert same(trained(None), trained(lambda z, batch: functional.cross_entropy(z, labels[batch])))
+
+
+def test_strength_by_order_is_the_mean_over_networks(study, monkeypatch):
+    effects = {"plain-1": np.zeros((1, 1, 2, 4)), "plain-2": np.zeros((1, 1, 2, 4))}
+    effects["plain-1"][..., 0, 3], effects["plain-2"][..., 0, 3] = 2.0, 4.0
+
+    def judged(study, role, judges):
+        own = effects[role]
+        generalizes = (own != 0) & (role == "plain-1")
+        return Judged(
+            np.array([2.0]),
+            np.array(["training"]),
+            own[:, :, 0],
+            own,
+            own != 0,
+            generalizes,
+            own[None] != 0,
+            own,
+            own,
+            own,
+        )
+
+    monkeypatch.setattr(arms, "load_judged", judged)
+    table = arms.orders_table(study.replace(target_seeds=[1, 2]), ("plain",))
+    row = table[(table.panel == "plain") & (table.order == 2) & (table.sign == "+")].iloc[0]
+    assert row.total == 3 and row.generalizable == 1
+
+
+def test_the_cost_of_a_step_counts_the_steps_between(study):
+    table = arms.step_times(study.replace(penalty_every=4), variables=(2, 3), samples=(1,), repeats=2)
+    assert table.variables.tolist() == [2, 3] and (table[["penalty", "plain"]] > 0).all(axis=None)
+    np.testing.assert_allclose(table.times_longer, 1 + table.penalty / table.plain / 4)
+    pd.testing.assert_series_equal(table.samples, pd.Series([1, 1], name="samples"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"penalty_every": 0}, "penalty_every = 0; expected at least 1"),
+        ({"penalty_weight": -1.0}, "penalty_weight = -1.0; expected at least 0"),
+        ({"dropout": 1.0}, "dropout = 1.0; expected between 0 and 1"),
+        ({"distillation": 0.0}, "distillation = 0.0; expected between 0 and 1"),
+    ],
+)
+def test_impossible_settings_are_refused(study, changes, message):
+    with pytest.raises(ValueError, match=message):
+        study.replace(**changes)

@@ -1,0 +1,187 @@
+"""The penalty: its gradient against finite differences of the definitions, and what leaves a training as it was."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from symgen import ImageGame, TextGame, and_interactions, models, or_interactions, orders, training
+from symgen.penalty import JudgedSample, Penalty, held_interactions, strength_to_lose
+from symgen.sparse import sparse_and_or
+from symgen.tokenization import build_tokenizer
+from symgen.transforms import subset_sums
+
+N = 4
+SOLVER = {"noise_bound": 0.04, "ridge": 0.5, "tol": 1e-3}
+TEXTS = ["A warm, charming film, funny throughout.", "A dull film with bored actors and a weak script."]
+
+
+def held(v, solved):
+    """Interactions of any v' with the gamma and the noise that belong to v, from the definitions (science, section 2)."""
+    and_part = subset_sums(solved.i_and)  # v_and = (v - noise) / 2 + gamma, the bias left to it
+    gamma = and_part + solved.bias - (v - solved.noise) / 2
+
+    def interactions(other):
+        i_and = and_interactions((other - solved.noise) / 2 + gamma)
+        i_or = or_interactions((other - solved.noise) / 2 - gamma)
+        single = orders(N) == 1
+        i_and[single], i_or[single] = i_and[single] + i_or[single], 0
+        i_and[0] = 0
+        return np.stack([i_and, i_or])
+
+    return interactions
+
+
+@pytest.fixture
+def v(rng):
+    return np.concatenate([[0.3], rng.normal(size=(1 << N) - 2) * 2, [5.0]])
+
+
+def test_interactions_move_as_the_definitions_say_with_gamma_and_noise_held(v, rng):
+    solved = sparse_and_or(v, **SOLVER)
+    by_definition = held(v, solved)
+    np.testing.assert_allclose(by_definition(v), np.stack([solved.i_and, solved.i_or]), atol=1e-12)
+    given = torch.tensor(v)[None]
+    found = held_interactions(given, **SOLVER)[0]
+    jacobian = torch.autograd.functional.jacobian(lambda x: held_interactions(x, **SOLVER)[0], given)[..., 0, :]
+    for other in v + rng.normal(size=(3, 1 << N)):
+        moved = found + jacobian @ torch.tensor(other - v)
+        np.testing.assert_allclose(moved, by_definition(other), atol=1e-10)
+
+
+class Net(nn.Module):
+    """A small classifier in double precision, with layers that behave otherwise while training."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.features = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU())
+        self.rest = nn.Sequential(nn.Flatten(), nn.Dropout(0.3), nn.Linear(4 * 36, 8), nn.Tanh(), nn.Linear(8, 3))
+        self.double()
+
+    def forward(self, x):
+        return self.rest(self.features(x))
+
+
+@pytest.fixture
+def images():
+    return torch.rand(12, 3, 6, 6, generator=torch.Generator().manual_seed(1)).double()
+
+
+@pytest.fixture
+def judged(images, rng):
+    """Every image with other variables, and two baselines with a salient interaction here and there."""
+    baselines = rng.integers(-1, 2, size=(12, 2, 2, 1 << N)).astype(float)
+    cells = [np.sort(rng.choice(9, N, replace=False)) for _ in images]
+    return {i: JudgedSample(images[i], i % 3, cells[i], baselines[i]) for i in range(12)}
+
+
+def test_the_gradient_is_that_of_finite_differences_through_the_network(judged):
+    network = Net()
+    game = ImageGame(network, "features.2", grid=3)
+    penalty = Penalty(
+        game, judged, weight=0.7, per_batch=2, every=1, **{k: SOLVER[k] for k in ("noise_bound", "ridge")}
+    )
+    batch, parameter = torch.tensor([5, 2, 7]), network.rest[4].weight
+    found = penalty(batch)
+    (gradient,) = torch.autograd.grad(found, parameter)
+    samples, samples_held = [judged[5], judged[2]], []
+    for one in samples:
+        own = game.values(one.x, one.label, one.variables)
+        samples_held.append(held(own, solved := sparse_and_or(own, **SOLVER)))
+        one_strength = np.stack([solved.i_and, solved.i_or])
+        samples_held[-1].penalised = ~(one_strength * one.baselines > 0).any(axis=0)
+
+    def strength():
+        """0.7 times the mean strength, gamma, the noise and what generalizes held."""
+        each = zip(samples, samples_held)
+        values = ((own, own(game.values(one.x, one.label, one.variables))) for one, own in each)
+        return 0.7 * np.mean([(np.abs(effects) * own.penalised).sum() for own, effects in values])
+
+    assert strength() == pytest.approx(found.item())
+    for at in [(0, 0), (1, 3), (2, 7)]:
+        sides = []
+        for step in (1e-7, -1e-7):
+            with torch.no_grad():
+                parameter[at] += step
+            sides.append(strength())
+            with torch.no_grad():
+                parameter[at] -= step
+        assert gradient[at].item() == pytest.approx((sides[0] - sides[1]) / 2e-7, rel=1e-4)
+
+
+def test_where_everything_generalizes_there_is_nothing_to_penalise(v):
+    given = torch.tensor(v)[None].requires_grad_()
+    signs = np.sign(held_interactions(given, **SOLVER).detach().numpy())[None]
+    strength = strength_to_lose(given, signs, **SOLVER)
+    (gradient,) = torch.autograd.grad(strength.sum(), given)
+    assert strength.item() == 0 and not gradient.any()
+    assert strength_to_lose(given, 0 * signs, **SOLVER).item() == pytest.approx(sparse_and_or(v, **SOLVER).l1)
+
+
+@pytest.mark.parametrize(("combine", "strength"), [("any", 0), ("all", 2)])
+def test_one_and_of_two_variables_worked_by_hand(combine, strength):
+    v = torch.tensor([[0.0, 0.0, 0.0, 2.0]], dtype=torch.float64)  # the AND of both variables, of strength 2
+    baselines = np.zeros((2, 1, 2, 4))
+    baselines[0, 0, 0, 3], baselines[1, 0, 0, 3] = 1, -1  # one baseline agrees, one has the other sign
+    found = strength_to_lose(v, baselines, combine, noise_bound=0, ridge=1e-4)
+    assert found.item() == pytest.approx(strength, abs=1e-2)
+
+
+def test_it_is_taken_at_every_such_call_on_the_first_known_items_and_leaves_the_mode_alone(judged, images):
+    network = Net().train()
+    network.rest[0].eval()
+    known = {item: judged[item] for item in (1, 4, 6)}
+    penalty = Penalty(ImageGame(network, "features.2", grid=3), known, weight=1, per_batch=2, every=3, seen=images)
+    taken = [penalty(torch.tensor([0, 6, 3, 1, 4])).item() for _ in range(6)]
+    assert [value > 0 for value in taken] == [False, False, True] * 2
+    alone = Penalty(ImageGame(network, "features.2", grid=3), judged, weight=1, per_batch=2, every=1, seen=images)
+    expected = ImageGame(network, "features.2", grid=3).mean_map(images[[6, 1]])
+    assert alone(torch.tensor([6, 1])).item() > 0 and torch.equal(alone.game.baseline, expected)
+    assert penalty(torch.tensor([0, 3])).item() == 0  # none of them is known
+    assert network.training and network.features[1].training and not network.rest[0].training
+
+
+def test_no_samples_are_refused():
+    with pytest.raises(ValueError, match="no samples to penalise; expected at least one item"):
+        Penalty(None, {}, weight=1)
+
+
+def test_with_weight_0_training_is_bit_identical_to_plain_training(judged, images):
+    labels = torch.arange(12) % 3
+
+    def trained(weight):
+        network = Net()
+        penalty = Penalty(ImageGame(network, "features.2", 3), judged, weight=weight or 0, every=1, seen=images)
+        objective = lambda z, batch: functional.cross_entropy(z, labels[batch]) + penalty(batch)  # noqa: E731
+        torch.manual_seed(3)  # dropout draws
+        list(training.train(
+            network, images, labels, epochs=3, batch_size=4, learning_rate=0.01, seed=5,
+            objective=None if weight is None else objective,
+        ))  # fmt: skip
+        return network.state_dict()
+
+    plain, none, some = trained(None), trained(0), trained(0.1)
+    assert all(torch.equal(plain[name], none[name]) for name in plain)
+    assert not all(torch.equal(plain[name], some[name]) for name in plain)
+
+
+def test_masked_values_with_a_gradient_are_those_without(images):
+    resnet = models.build_model("resnet18", 3, seed=0).eval()
+    picture = torch.rand(3, 40, 40)
+    for network, cut, x in ((Net().eval(), "features.2", images[0]), (resnet, "relu", picture)):
+        game = ImageGame(network, cut, grid=3)
+        game.baseline = game.mean_map(x[None].flip(-1))
+        v = game.log_odds_of(x, 1, [0, 3, 5, 7])
+        np.testing.assert_allclose(v.detach(), game.values(x, 1, [0, 3, 5, 7]), atol=1e-4)
+        v.sum().backward()
+        assert all(parameter.grad is not None for parameter in network.parameters())
+    tokenizer = build_tokenizer(TEXTS, min_count=1, max_tokens=40)
+    bert = models.build_bert("bert-1x64", 2, tokenizer, 40, seed=3).train()  # with dropout, which is to be still
+    game = TextGame(bert, tokenizer)
+    words = game.candidates(TEXTS[1])[:4]
+    v = game.log_odds_of(TEXTS[1], 0, words)
+    np.testing.assert_allclose(v.detach(), game.values(TEXTS[1], 0, words), atol=1e-5)
+    v.sum().backward()
+    assert bert.training and all(parameter.grad is not None for parameter in bert.classifier.parameters())
