@@ -44,7 +44,7 @@ def settings_of(study: Study) -> dict[str, Study]:
 
 def curve(study: Study) -> dict[float, tuple[Study, str]]:
     """The study and the arm behind each weight of the penalty, rising; weight 0 is plain training."""
-    weights = sorted(study.penalty_weight * factor for factor in (*FACTORS, 1))
+    weights = sorted(float(f"{study.penalty_weight * factor:.3g}") for factor in (*FACTORS, 1))
     changed = {weight: (study.replace(penalty_weight=weight), "penalty") for weight in weights}
     return {0.0: (study, "plain")} | changed
 

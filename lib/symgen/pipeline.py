@@ -1,8 +1,10 @@
 """From a study to its artefacts: `ensure_*` returns what is on disk, or computes it and puts it there."""
 
+import copy
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -54,7 +56,7 @@ class Training:
         if not path.is_file():
             there = ", ".join(str(c) for c in kept_checkpoints(self.study, self.role))
             raise InputError(f"{self.role} has no checkpoint {checkpoint!r}; there are: {there}")
-        model = untrained(self.study, seed=0)
+        model = copy.deepcopy(_any_network(self.study))
         model.load_state_dict(load_file(path))
         return model.eval()
 
@@ -251,6 +253,12 @@ def _recipe(study, family, model, inputs, labels):
 def untrained(study: Study, seed: int) -> torch.nn.Module:
     """The study's network before training, its weights drawn from a seed, on the study's device."""
     return modality(study).network(seed).to(device(study))
+
+
+@lru_cache(maxsize=4)
+def _any_network(study):
+    """A network to load weights into: to draw those of a new one can take longer than to train it for an epoch."""
+    return untrained(study, seed=0)
 
 
 def _weights(model):
