@@ -70,7 +70,7 @@ def test_every_arm_is_trained_as_it_says(study, monkeypatch):
 def test_an_arm_hangs_on_its_own_settings_and_no_other_network_does(study):
     changes = {
         "penalty_weight": 3.0, "penalty_samples": 3, "penalty_every": 3, "penalty_variables": 3, "distillation": 0.3,
-        "decay": 0.3, "dropout": 0.1, "tau_ratio": 0.1, "few_shot_size": 30,
+        "decay": 0.7, "dropout": 0.1, "tau_ratio": 0.1, "few_shot_size": 30,
     }  # fmt: skip
     moved = {key: set() for key in changes}
     for key, value in changes.items():
