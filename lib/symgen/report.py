@@ -109,7 +109,7 @@ def costs_text(root: Path) -> str:
         f"| everything of notebooks 04 to 06, 200 samples at 15 checkpoints | {tables.seconds['all']:.1f} s, of which "
         f"{tables.seconds['judge']:.1f} s decide what generalizes | the paper: 8 to 14 s to assess 100 samples; a loop over "
         f"samples: {tables.loop_seconds['all']:.0f} s without intervals |",
-        f"a training step with the penalty, as the studies take it | "
+        f"| a training step with the penalty, as the studies take it | "
         f"{' and '.join(f'{row.times_longer:.1f} times ({row.study})' for row in told.itertuples())} a plain step | "
         f"every step, and {penalty.samples.max()} samples of {penalty.variables.max()} variables: "
         f"{always.min():.0f} to {always.max():.0f} times |",
