@@ -9,7 +9,7 @@ import os
 import sys
 
 sys.path.insert(0, str(workflow.basedir) + "/lib")
-from symgen import layout, runner, variants
+from symgen import arms, layout, runner, variants
 from symgen.study import Study, project_root
 
 STUDIES = config.get("studies", "fashion-vgg,snippets-bert").split(",")
@@ -23,6 +23,7 @@ NOTEBOOKS = {
     "04_order_analysis": ("interactions", ["fig02_orders", "fig10_graded"]),
     "05_three_phase_dynamics": ("interactions", ["fig01_phases", "fig03_dynamics"]),
     "06_removal_loss": ("interactions", ["fig04_removal", "fig04_removal_dynamics"]),
+    "07_penalty": ("penalty", ["figK_arms", "figK_power", "figK_orders", "figK_curve"]),
     "08_ablations": ("ablations", ["fig05_baselines", "fig05_orders", "fig05_judges", "fig05_sensitivity", "fig05_spindle"]),
 }
 
@@ -55,14 +56,17 @@ rule all:
 for name in STUDIES:
     study = Study.load(name)
     roles = study.targets + study.baselines
-    ablations = variants.units(study)
+    judging = variants.judging(study)  # further networks, trained once for all that asks for them
+    extra = {"ablations": variants.units(study), "penalty": arms.units(study)}  # the first units serve the others
     needs = {
         "nothing": [],
         "curves": marks(study, roles, layout.trained_mark),
         "interactions": marks(study, roles),
-        "ablations": marks(study, roles) + [mark for other, own in ablations for mark in marks(other, own)],
+    } | {
+        kind: marks(study, roles) + [mark for unit in first + others for mark in marks(*unit)]
+        for kind, (first, others) in extra.items()
     }
-    for role in roles:
+    for role in roles + judging:
 
         rule:
             name: f"train_{name}_{role}"
@@ -74,6 +78,8 @@ for name in STUDIES:
             threads: study.threads
             shell:
                 "OMP_NUM_THREADS={threads} python -m symgen train {params.study} {params.role}"
+
+    for role in roles:
 
         rule:
             name: f"extract_{name}_{role}"
@@ -88,23 +94,24 @@ for name in STUDIES:
             shell:
                 "OMP_NUM_THREADS={threads} python -m symgen extract {params.study} {params.role}"
 
-    for number, (other, own) in enumerate(ablations):
+    for kind, (first, others) in extra.items():
+        for number, (other, own) in enumerate(first + others):
 
-        rule:
-            name: f"ablation_{name}_{number}"
-            input:
-                needs["curves"],
-                marks(*ablations[0]) if number else [],  # its masked values serve others as well
-            output:
-                touch(marks(other, own)),
-            params:
-                study=name,
-                roles=own,
-                changes=json.dumps(other.changes()),
-            threads: study.threads
-            shell:
-                "OMP_NUM_THREADS={threads} python -m symgen extract {params.study} {params.roles}"
-                " --overrides {params.changes:q}"
+            rule:
+                name: f"{kind}_{name}_{number}"
+                input:
+                    marks(study, roles + judging, layout.trained_mark),
+                    [marks(*unit) for unit in first] if number >= len(first) else [],
+                output:
+                    touch(marks(other, own)),
+                params:
+                    study=name,
+                    roles=own,
+                    changes=json.dumps(other.changes()),
+                threads: study.threads
+                shell:
+                    "OMP_NUM_THREADS={threads} python -m symgen extract {params.study} {params.roles}"
+                    " --overrides {params.changes:q}"
 
     for notebook, (need, _) in NOTEBOOKS.items():
 

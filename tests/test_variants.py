@@ -30,11 +30,12 @@ def test_changes_make_the_same_study_again(study):
 
 
 def test_units_extract_everything_once_and_the_unchanged_study_first(study):
-    units = variants.units(study)
+    first, others = variants.units(study)
+    units = first + others
     marks = [layout.extracted_mark(other, role) for other, roles in units for role in roles]
     own = [layout.extracted_mark(study, role) for role in study.targets + study.baselines]
     assert len(set(marks)) == len(marks) and not set(marks) & set(own)
-    assert units[0] == (variants.variants(study)["as it is"], (study.targets[0], *study.baselines))
+    assert first == [(variants.variants(study)["as it is"], (study.targets[0], *study.baselines))]
     needed = {
         layout.extracted_mark(v, r) for v in variants.variants(study).values() for r in (study.targets[0], *v.baselines)
     }
@@ -43,6 +44,12 @@ def test_units_extract_everything_once_and_the_unchanged_study_first(study):
     }
     needed |= {layout.extracted_mark(study, role) for role in variants.many_baselines(study)}
     assert needed <= {*marks, *own}
+
+
+def test_who_judges_beside_the_baselines_and_is_trained_as_the_study_is(study):
+    more = [f"baseline-{seed}" for seed in study.more_baseline_seeds]
+    second = [f"second-{seed}" for seed in study.second_seeds]
+    assert list(variants.judging(study)) == [*more, *second, *(f"shuffled-{seed}" for seed in study.shuffled_seeds)]
 
 
 def test_families_without_networks_are_left_out(study):

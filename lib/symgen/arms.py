@@ -18,6 +18,7 @@ from symgen.intervals import interval, over_networks, sample_weights
 from symgen.metrics import ratio
 from symgen.pipeline import ensure_penalised, ensure_training, load_judged, part_data, penalised_study, penalty_told
 from symgen.study import ARMS, Study
+from symgen.variants import Units
 
 FACTORS = (1 / 3, 3)  # of the penalty's weight, for the curve
 Draws = dict[str, np.ndarray]  # quantity -> (network, draw); draw 0 takes the items, or samples, as they are
@@ -49,19 +50,14 @@ def curve(study: Study) -> dict[float, tuple[Study, str]]:
     return {0.0: (study, "plain")} | changed
 
 
-def units(study: Study) -> list[tuple[Study, tuple[str, ...]]]:
-    """What the comparison needs trained and extracted: a study and its roles, those that judge first."""
-    needed = []
-    for setting in settings_of(study).values():
-        needed += [(setting, own) for own in judges(setting).values()]
-        needed += [(setting, roles(setting, arm)) for arm in ARMS]
-    full = settings_of(study)["all samples"]
-    needed += [
-        (other, roles(other, arm))
-        for weight, (other, arm) in curve(full).items()
-        if weight not in (0.0, full.penalty_weight)
-    ]
-    return needed
+def units(study: Study) -> tuple[Units, Units]:
+    """What the comparison needs trained and extracted: first those that judge, then the arms."""
+    settings = settings_of(study)
+    judging = [(own, group) for own in settings.values() for group in judges(own).values()]
+    compared = [(own, roles(own, arm)) for own in settings.values() for arm in ARMS]
+    full = settings["all samples"]
+    weights = [changed for weight, changed in curve(full).items() if weight not in (0.0, full.penalty_weight)]
+    return judging, compared + [(own, roles(own, arm)) for own, arm in weights]
 
 
 # what is measured of an arm

@@ -70,8 +70,8 @@ def _number_turns(judged, study):
 def gap_contrasts(judged: dict[str, Judged], losses: dict[str, pd.DataFrame], study) -> pd.DataFrame:
     """Spearman correlation over checkpoints of 1 - H, and of N, with the testing-training loss gap (claim F3c).
 
-    losses: role -> table of epoch and loss_gap. Over all checkpoints, and from the peak of H on; as a control, 1 - H by
-    chance. NaN where fewer than three checkpoints are left.
+    losses: role -> table of epoch and loss_gap. Over all checkpoints, and from the peak of H on; as controls, that of
+    1 - H by chance, and of 1 less what H is above chance. NaN where fewer than three checkpoints are left.
     """
 
     def draws(role, own):
@@ -79,7 +79,7 @@ def gap_contrasts(judged: dict[str, Judged], losses: dict[str, pd.DataFrame], st
         weights = sample_weights(len(own.of), study.bootstrap_draws, study.analysis_seed)
         gen, total, chance = (weights @ strength.T for strength in strengths(own))  # (draw, epoch)
         curves = {"1 - H": 1 - ratio(gen, total), "N": weights @ metrics.effective_number(own.effects).T}
-        curves["1 - H by chance"] = 1 - ratio(chance, total)
+        curves |= {"1 - H by chance": 1 - ratio(chance, total), "1 - H above chance": 1 - ratio(gen - chance, total)}
         top = int(peak(*strengths(own)[:2], weights[:1])[0])
         parts = {"all checkpoints": 0, "from the peak of H": top}
         return {

@@ -41,10 +41,21 @@ def many_baselines(study: Study) -> tuple[str, ...]:
     return study.baselines + tuple(f"baseline-{seed}" for seed in study.more_baseline_seeds)
 
 
-def units(study: Study) -> list[tuple[Study, tuple[str, ...]]]:
-    """What the ablations need extracted beside the study's own roles: a study and its roles, no extraction twice.
+def judging(study: Study) -> tuple[str, ...]:
+    """Roles, beside the study's targets and baselines, of networks that judge and are trained with the study as it is."""
+    roles = many_baselines(study) + tuple(
+        role for other, own in judges(study).values() if other == study for role in own
+    )
+    return tuple(role for role in dict.fromkeys(roles) if role not in study.baselines)
 
-    The first is the study on few samples with nothing changed; further ones may use its masked values.
+
+Units = list[tuple[Study, tuple[str, ...]]]  # what is to be extracted: a study and its roles
+
+
+def units(study: Study) -> tuple[Units, Units]:
+    """What the ablations need extracted beside the study's own roles, none of it twice.
+
+    First the study on few samples with nothing changed, then the others, which may use its masked values.
     """
     asked = [(variant, (study.targets[0], *study.baselines)) for variant in variants(study).values()]
     asked += [(study, (role,)) for role in many_baselines(study)]
@@ -54,7 +65,7 @@ def units(study: Study) -> list[tuple[Study, tuple[str, ...]]]:
         new = tuple(role for role in roles if extracted_mark(other, role) not in seen)
         seen |= {extracted_mark(other, role) for role in new}
         needed += [(other, new)] if new else []
-    return needed
+    return needed[:1], needed[1:]
 
 
 def _scaled(study, *keys):
