@@ -1,5 +1,6 @@
 """Every figure: one function of one tidy table (and, where pictures are shown, of the pictures)."""
 
+import re
 import textwrap
 from itertools import pairwise, product
 from pathlib import Path
@@ -544,10 +545,11 @@ def _text_with_phrases(ax, lines, phrases, next_word):
     for row, line in enumerate(lines):
         body = line.removesuffix(f"→ {next_word}") if row == len(lines) - 1 else line
         marked = sorted(place for phrase in phrases for place in places_of(phrase, body))
-        pieces = {place: {"backgroundcolor": "#bfe8cd", "fontweight": "bold"} for place in marked}
         plain = pairwise([0, *(edge for place in marked for edge in place), len(body)])
-        pieces |= {place: {} for place in [*plain][::2]}
-        pieces[len(body), len(line)] = {"color": COLOURS["target"], "fontweight": "bold"}
+        words = [word for start, stop in [*plain][::2] for word in re.compile(r"\S+").finditer(body, start, stop)]
+        pieces = {word.span(): {} for word in words}  # one by one: a screen's letters are whole dots wide
+        pieces |= {place: {"backgroundcolor": "#bfe8cd", "fontweight": "bold"} for place in marked}
+        pieces |= {(len(body), len(line)): {"color": COLOURS["target"], "fontweight": "bold"}} if body != line else {}
         for (first, last), style in pieces.items():
             text = ax.text(first + 1, -row, line[first:last], family="monospace", size=LETTER, va="center", **style)
             if box := text.get_bbox_patch():
