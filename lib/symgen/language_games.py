@@ -12,12 +12,11 @@ from torch import Tensor
 
 from symgen.errors import InputError
 from symgen.games import log_odds
-from symgen.subsets import check_n
 from symgen.text_games import TokenGame, masked_tokens
+from symgen.variables import SPACED, check_phrases, places_of
 
 MASKING = ("mean-embedding", "pad", "unk")
 OCCURRENCES = ("all", "first")
-SPACED = r"[^\W\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"  # letters and digits of scripts with spaces between words
 
 
 class CausalLMGame(TokenGame):
@@ -85,12 +84,18 @@ class CausalLMGame(TokenGame):
 
     def tokens_of(self, prompt: str, variables) -> Bool[np.ndarray, "token variable"]:
         """Which token of the prompt belongs to which variable: every one that overlaps it."""
-        _check_phrases(variables)
+        variables = check_phrases(variables)
         ids, offsets = self._read(prompt)
+        if len(ids) > self._longest():
+            raise InputError(f"the prompt {prompt[:40]!r}... has {len(ids)} tokens; the model reads {self._longest()}")
         start, stop = np.array(offsets).T[:, :, None]  # (token, 1)
         of_variable = np.zeros((len(ids), len(variables)), bool)
         for i, phrase in enumerate(variables):
-            for first, last in self._places(prompt, phrase):
+            if not (places := places_of(phrase, prompt)):
+                raise InputError(
+                    f"variable {phrase!r} is not in the prompt {prompt!r}; expected whole words, as written there"
+                )
+            for first, last in places if self.occurrences == "all" else places[:1]:
                 of_variable[:, [i]] |= (start < last) & (stop > first)
         for token in np.flatnonzero(of_variable.sum(axis=1) > 1)[:1]:
             one, other = (variables[i] for i in np.flatnonzero(of_variable[token])[:2])
@@ -98,25 +103,12 @@ class CausalLMGame(TokenGame):
             raise InputError(f"variables {one!r} and {other!r} share the token {name!r}; expected phrases apart")
         return of_variable
 
-    def _places(self, prompt, phrase):
-        """Where a phrase stands in the prompt, as whole words: (first, last) characters."""
-        before = rf"(?<!{SPACED})" if re.match(SPACED, phrase) else ""
-        after = rf"(?!{SPACED})" if re.match(SPACED, phrase[-1]) else ""
-        found = [match.span() for match in re.finditer(before + re.escape(phrase) + after, prompt)]
-        if not found:
-            raise InputError(
-                f"variable {phrase!r} is not in the prompt {prompt!r}; expected whole words, as written there"
-            )
-        return found if self.occurrences == "all" else found[:1]
-
     def _read(self, prompt):
         """Token ids, and the characters (first, last) of each; without what a tokenizer puts at the end."""
         encoded = self.tokenizer(prompt, return_offsets_mapping=True, return_special_tokens_mask=True)
         n_tokens = int(np.flatnonzero(np.array([0, *encoded["special_tokens_mask"]]) == 0)[-1])
         if not n_tokens:
             raise InputError(f"the prompt {prompt!r} has no tokens")
-        if n_tokens > self._longest():
-            raise InputError(f"the prompt {prompt[:40]!r}... has {n_tokens} tokens; the model reads {self._longest()}")
         return encoded["input_ids"][:n_tokens], encoded["offset_mapping"][:n_tokens]
 
     def _masked(self, prompt, next_token, variables):
@@ -166,13 +158,3 @@ class CausalLMGame(TokenGame):
             output = network(inputs_embeds=torch.where(masked[:, start:, None], filler, own[start:stop]), **options)
             cache, group = getattr(output, "past_key_values", None), now
         return output.logits[:, -1][group]
-
-
-def _check_phrases(variables):
-    """ValueError unless these are different words or phrases."""
-    if isinstance(variables, str) or not all(isinstance(own, str) and own.strip() for own in variables):
-        raise InputError(f"variables = {variables!r}; expected a list of words or phrases")
-    check_n(len(variables))
-    twice = [own for own in variables if list(variables).count(own) > 1]
-    if twice:
-        raise InputError(f"variables hold {twice[0]!r} more than once; expected different ones")
