@@ -152,7 +152,7 @@ class PromptModality(TextModality):
 
     def explainable(self, items) -> np.ndarray:
         """Which of the items begin with a prompt."""
-        return np.array([self.prompt(item) is not None for item in items])
+        return np.array([self.prompt(item) is not None for item in items.tolist()])
 
     def draw_variables(self, item: int, rng: np.random.Generator) -> np.ndarray:
         """Words of a prompt, (n_variables,), in their order."""

@@ -59,7 +59,7 @@ def build_language_model(architecture: str, tokenizer, max_tokens: int, seed: in
 
 
 def _transformer(architecture, kinds, tokenizer, max_tokens, seed, **further):
-    """A network of `transformers` of one of the kinds (name -> its configuration and its class), from <kind>-<layers>x<width>."""
+    """A network of `transformers`: <kind>-<layers>x<width>, kinds by name with the classes of configuration and network."""
     found = re.fullmatch(rf"({'|'.join(kinds)})-(\d+)x(\d+)", architecture)
     if not found or int(found[3]) % 64:
         forms = " or ".join(f"{kind}-<layers>x<width>" for kind in kinds)

@@ -116,7 +116,8 @@ def _split(study, labels):
 def part_data(study: Study, part: str) -> tuple[torch.Tensor, torch.Tensor]:
     """Network inputs (images, or token ids; the item comes first) and labels of a part, on the study's device.
 
-    Labels are (item,), those of prompts (item, position): the token that comes next, -1 at the end. Parts joined by a plus, such as "A+B", are one.
+    Labels are (item,), those of prompts (item, position): the token that comes next, -1 at the end. Parts joined by a
+    plus, such as "A+B", are one.
     """
     own = (split := ensure_split(study))[split.part.isin(part.split("+"))]
     inputs, labels = modality(study).examples(own.item.to_numpy())
@@ -280,7 +281,9 @@ def _any_network(study):
 
 
 def _weights(model):
-    return {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in model.state_dict().items()}
+    """Tensors to be saved, each with memory of its own: a language model embeds and predicts by the same one."""
+    own = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
+    return {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in own.items()}
 
 
 # masked values and interactions

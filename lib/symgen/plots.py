@@ -185,12 +185,12 @@ def order_strength(table: pd.DataFrame, column: str = "panel", parts: tuple[str,
     return figure
 
 
-def dynamics(orders: pd.DataFrame, curves: pd.DataFrame, boundaries: pd.DataFrame) -> Figure:
+def dynamics(orders: pd.DataFrame, curves: pd.DataFrame, boundaries: pd.DataFrame, first: str = "untrained") -> Figure:
     """The dynamics of generalization power (Fig. 3).
 
     orders: epoch, order, sign, total, generalizable of one target; a panel an epoch, each on its own scale. curves:
     role, epoch, H, H_low95, H_high95, H_chance, N, N_low95, N_high95, loss_gap. boundaries:
-    role, t1, t2 and their intervals, of the first role.
+    role, t1, t2 and their intervals, of the first role. first: what the network is at epoch 0.
     """
     epochs = orders.epoch.unique()
     figure = plt.figure(figsize=(max(10.2, 1.7 * len(epochs)), 5.4))
@@ -198,7 +198,7 @@ def dynamics(orders: pd.DataFrame, curves: pd.DataFrame, boundaries: pd.DataFram
     top = grid[0].subgridspec(1, len(epochs)).subplots(squeeze=False)[0]
     for ax, epoch in zip(top, epochs):
         _order_bars(ax, orders[orders.epoch == epoch], "generalizable")
-        ax.set(title="untrained" if epoch == 0 else f"epoch {epoch:g}", xlabel="order")
+        ax.set(title=first if epoch == 0 else f"epoch {epoch:g}", xlabel="order")
     top[0].set_ylabel("strength per sample\n(log-odds)")
     bottom = grid[1].subgridspec(1, 3).subplots()
     quantities = [

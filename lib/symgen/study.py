@@ -39,7 +39,8 @@ MASKING = {
     "prompts": ("mean-embedding", "pad", "unk"),
 }
 JUDGING = ("baseline", "second", "shuffled")  # families whose architecture may be another
-RUN_ONLY = ("name", "before", "data_root", "download", "runs_root", "figures_root", "device", "threads")  # not what is computed
+# not what is computed
+RUN_ONLY = ("name", "before", "data_root", "download", "runs_root", "figures_root", "device", "threads")
 
 
 def project_root() -> Path:
@@ -201,6 +202,8 @@ class Study:
         for broken, message in _impossible(self):
             if broken:
                 raise InputError(f"study {self.name!r}: {message}")
+        if self.tuning_dataset:
+            _ = self.tuned  # checked as well
 
     def replace(self, **changes) -> "Study":
         """The same study with other settings, checked like any."""
@@ -208,7 +211,7 @@ class Study:
 
     @property
     def tuned(self) -> "Study":
-        """This study on the domain that its networks are fine-tuned on.
+        """The study on the domain that its networks are fine-tuned on.
 
         Roles are the same: its target-11 starts from this one's target-11 at epoch `tuning_from`, and its baselines, tuned
         on another part of that domain, from this one's baselines at the checkpoint at which they judge.
@@ -401,7 +404,11 @@ def _impossible(s: Study):
         f"tuning_from = {s.tuning_from}; expected one of the checkpoints, {list(s.checkpoints)}",
     )
     yield (
-        bool(s.tuning_dataset) and s.tuned.modality != s.modality,
+        s.tuning_checkpoints[:1] != (0,),
+        f"tuning_checkpoints = {list(s.tuning_checkpoints)}; expected 0, the network before, to be the first",
+    )
+    yield (
+        bool(s.tuning_dataset) and modality_of(s.tuning_dataset) != s.modality,
         f"tuning_dataset = {s.tuning_dataset!r} holds no {s.modality}, as {s.dataset} does; expected another",
     )
     yield (

@@ -26,9 +26,10 @@ def train(
     """Train in place, and yield the epoch (0 before the first step) at each stop on the way.
 
     inputs: images (item, channel, height, width), or token ids (item, position), as `logits` takes them; labels (item,),
-    or of a language model (item, position), as `rows` takes them: on the model's device. `stops` are epochs, also fractions (rounded to a step), at which the caller may look at the
-    model; without them it stops after every epoch. `seed` orders the batches. `objective` is what is minimised, of the
-    logits of a batch and the batch itself (positions of its items); by default the cross-entropy.
+    or of a language model (item, position), as `rows` takes them: on the model's device. `stops` are epochs, also
+    fractions (rounded to a step), at which the caller may look at the model; without them it stops after every epoch.
+    `seed` orders the batches. `objective` is what is minimised, of the logits of a batch and the batch itself (positions
+    of its items); by default the cross-entropy.
     """
     objective = objective or (lambda z, batch: functional.cross_entropy(*rows(z, labels[batch])))
     steps_per_epoch = math.ceil(len(inputs) / batch_size)
