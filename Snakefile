@@ -12,7 +12,7 @@ sys.path.insert(0, str(workflow.basedir) + "/lib")
 from symgen import arms, layout, runner, variants
 from symgen.study import Study, project_root
 
-STUDIES = config.get("studies", "fashion-vgg,snippets-bert").split(",")
+STUDIES = config.get("studies", "fashion-vgg,snippets-bert,snippets-lm").split(",")
 VARIABLES = {"images": "fig08_input_variables", "texts": "fig09_input_variables"}
 # what each notebook needs, and the figures that it makes
 NOTEBOOKS = {
@@ -25,7 +25,15 @@ NOTEBOOKS = {
     "06_removal_loss": ("interactions", ["fig04_removal", "fig04_removal_dynamics"]),
     "07_penalty": ("penalty", ["figK_arms", "figK_power", "figK_orders", "figK_curve"]),
     "08_ablations": ("ablations", ["fig05_baselines", "fig05_orders", "fig05_judges", "fig05_sensitivity", "fig05_spindle"]),
+    "10_fine_tuning": ("tuning", ["fig12_losses", "fig12_orders", "fig12_dynamics"]),
 }
+# prompts have notebooks of their own, and some of the others
+PROMPTS = ("10_fine_tuning",)
+SHARED = ("02_training", "04_order_analysis", "05_three_phase_dynamics")
+
+
+def notebooks(study):
+    return [name for name in NOTEBOOKS if (name in PROMPTS + SHARED if study.modality == "prompts" else name not in PROMPTS)]
 
 
 def local(path):
@@ -49,7 +57,7 @@ def marks(study, roles, mark=layout.extracted_mark):
 
 rule all:
     input:
-        [made(Study.load(name), notebook) for name in STUDIES for notebook in NOTEBOOKS],
+        [made(study, notebook) for study in map(Study.load, STUDIES) for notebook in notebooks(study)],
         "figures/claims.png",
 
 
@@ -57,7 +65,13 @@ for name in STUDIES:
     study = Study.load(name)
     roles = study.targets + study.baselines
     judging = variants.judging(study)  # further networks, trained once for all that asks for them
-    extra = {"ablations": variants.units(study), "penalty": arms.units(study)}  # the first units serve the others
+    units = {  # the first ones serve the others
+        "ablations": lambda: variants.units(study),
+        "penalty": lambda: arms.units(study),
+        "tuning": lambda: ([], [(study.tuned, (role,)) for role in roles]),
+    }
+    asked = {NOTEBOOKS[notebook][0] for notebook in notebooks(study)}
+    extra = {kind: made_of() for kind, made_of in units.items() if kind in asked}
     needs = {
         "nothing": [],
         "curves": marks(study, roles, layout.trained_mark),
@@ -107,18 +121,18 @@ for name in STUDIES:
                 params:
                     study=name,
                     roles=own,
-                    changes=json.dumps(other.changes()),
+                    how=["--tuned"] if other.before else ["--overrides", json.dumps(other.changes())],
                 threads: study.threads
                 shell:
                     "OMP_NUM_THREADS={threads} python -m symgen extract {params.study} {params.roles}"
-                    " --overrides {params.changes:q}"
+                    " {params.how:q}"
 
-    for notebook, (need, _) in NOTEBOOKS.items():
+    for notebook in notebooks(study):
 
         rule:
             name: f"notebook_{name}_{notebook}"
             input:
-                needs[need],
+                needs[NOTEBOOKS[notebook][0]],
             output:
                 made(study, notebook)[0],
                 update(made(study, notebook)[1]),
@@ -134,7 +148,7 @@ for name in STUDIES:
 
 rule claims:
     input:
-        [made(Study.load(name), notebook)[0] for name in STUDIES for notebook in NOTEBOOKS],
+        [made(study, notebook)[0] for study in map(Study.load, STUDIES) for notebook in notebooks(study)],
     output:
         f"{executed(STUDIES[0])}/11_claims.ipynb",
         update(["figures/claims.png", "figures/claims.csv"]),

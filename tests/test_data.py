@@ -100,6 +100,18 @@ def test_the_embedded_sentences_are_labelled_by_their_rating_and_none_comes_twic
     assert label["Effective but too tepid biopic"] == 0
 
 
+def test_sentences_for_language_models_are_all_there_whatever_their_rating():
+    rated = datasets.load_dataset("movie-snippets", DATA)
+    films, products = (datasets.load_dataset(f"{name}-sentences", DATA) for name in ("movie", "product"))
+    assert set(rated.texts) < set(films.texts) and len(products.texts) == 3697
+    shared = {text.lower() for text in films.texts} & {text.lower() for text in products.texts}
+    assert shared == {"don't waste your money."}  # the domains are different ones
+    for data in (films, products):
+        assert len({text.lower() for text in data.texts}) == len(data.texts) == len(data.labels)
+        assert data.classes == ("sentence",) and not data.labels.any()
+    assert "if you tossed it out the window, you need to fetch it." in products.texts
+
+
 def test_the_embedded_sentences_are_made_again_byte_for_byte(tmp_path):
     """From a source distribution of the same layout, made of the embedded sentences themselves."""
     import io
@@ -108,19 +120,26 @@ def test_the_embedded_sentences_are_made_again_byte_for_byte(tmp_path):
     import sys
     import tarfile
 
-    def archive(name, content):
+    def archive(contents):
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w:gz") as opened:
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            opened.addfile(entry, io.BytesIO(content))
+            for name, content in contents.items():
+                entry = tarfile.TarInfo(name)
+                entry.size = len(content)
+                opened.addfile(entry, io.BytesIO(content))
         return packed.getvalue()
 
-    lines = lzma.decompress((DATA / "movie_snippets.tsv.xz").read_bytes()).decode().splitlines()
-    numbered = "".join(f"{i}\t{line}\r\n" for i, line in enumerate(lines, start=1)).encode()
-    inner = archive("hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt", numbered)
-    source = archive("vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz", inner)
+    def numbered(name):
+        lines = lzma.decompress((DATA / f"{name}.tsv.xz").read_bytes()).decode().splitlines()
+        return "".join(f"{i}\t{line}\r\n" for i, line in enumerate(lines, start=1)).encode()
+
+    named = {"movie_snippets": "movie", "product_snippets": "amazon"}
+    inner = archive(
+        {f"hutto_ICWSM_2014/{own}ReviewSnippets_GroundTruth.txt": numbered(name) for name, own in named.items()}
+    )
+    source = archive({"vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz": inner})
     (tmp_path / "source.tar.gz").write_bytes(source)
-    made = tmp_path / "again.tsv.xz"
-    subprocess.run([sys.executable, DATA / "make_movie_snippets.py", tmp_path / "source.tar.gz", made], check=True)
-    assert hashlib.sha256(made.read_bytes()).hexdigest() == datasets.MOVIE_SNIPPETS_SHA256
+    subprocess.run([sys.executable, DATA / "make_snippets.py", tmp_path / "source.tar.gz", tmp_path], check=True)
+    for name in named:
+        made = hashlib.sha256((tmp_path / f"{name}.tsv.xz").read_bytes()).hexdigest()
+        assert made == datasets.SNIPPETS_SHA256[name]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from symgen import explain, reconstruct, subset_index
-from symgen.plots import explanation, save, use_style
+from symgen.plots import explanation, logical_model, save, use_style
 
 
 @pytest.fixture
@@ -67,3 +67,37 @@ def test_the_same_table_gives_the_same_bytes(planted, tmp_path):
         save(figure, table, tmp_path, name)
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
     assert (tmp_path / "one.csv").read_text().splitlines()[0] == "variables,kind,order,effect"
+
+
+def test_interactions_of_phrases_are_joined_by_their_signs(planted):
+    table = explain.phrase_table(planted[0], 3, ["New York", "all", "masks", "wear"])
+    assert table.interaction.tolist() == ["New York ∧ masks", "all ∨ wear", "all"]
+    assert table.effect.tolist() == [3.0, -2.0, 0.5] and list(table) == ["interaction", "kind", "order", "effect"]
+
+
+@pytest.mark.parametrize("n_words", [10, 25, 60])
+def test_the_picture_of_a_prompt_marks_its_variables_and_nothing_overlaps(rng, n_words):
+    use_style()
+    phrases = ["New York", "recommends", "masks", "KN95", "all the people"]
+    prompt = " ".join((phrases + ["of", "unmasked"] * n_words)[:n_words]) + ", New York"
+    effects = rng.normal(size=(2, 32))
+    table = explain.phrase_table(effects, 12, phrases)
+    v = reconstruct(*effects, 0.0)
+    figure = logical_model(table, explain.matching_table(v, effects, 0.0, (5, 20)), prompt, phrases, "settings")
+    figure.canvas.draw()
+    text, bars, outputs = (ax for part in figure.subfigs for ax in part.axes)
+    bold = [own.get_text() for own in text.texts if own.get_fontweight() == "bold"]
+    assert sorted(bold) == sorted([*phrases, "New York", "→ settings"])
+    boxes = [own.get_window_extent() for own in text.texts]
+    boxes += [own.get_window_extent() for own in (*bars.get_yticklabels(), *bars.texts)]
+    crossing = [
+        (a, b) for i, a in enumerate(boxes) for b in boxes[:i] if _shared(a, b) > 3
+    ]  # half a letter, or the edge of a mark
+    assert not crossing and max(box.x1 for box in boxes) < figure.bbox.x1
+    assert [bar.get_width() for bar in bars.patches] == pytest.approx(table.effect.tolist())
+    assert (outputs.lines[-1].get_ydata() == np.sort(v)).all()
+
+
+def _shared(a, b):
+    """Points by which two boxes lie over each other, in the direction in which they do least."""
+    return min(min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0))

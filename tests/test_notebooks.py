@@ -32,7 +32,14 @@ def shared_runs(tmp_path_factory):
     return tmp_path_factory.mktemp("study")
 
 
-CASES = [(study, name) for study in ("fashion-vgg", "snippets-bert") for name in NAMES]
+OF_PROMPTS = [name for name in NAMES if name in ("09_language_models", "10_fine_tuning")]
+SHARED = ["02_training", "04_order_analysis", "05_three_phase_dynamics"]
+CASES = [(study, name) for study in ("fashion-vgg", "snippets-bert") for name in NAMES if name not in OF_PROMPTS]
+CASES += [("snippets-lm", name) for name in SHARED + OF_PROMPTS]
+TINY_TUNING = {
+    "tuning_from": 1, "tuning_size": 100, "tuning_validation_size": 30, "tuning_test_size": 150, "tuning_epochs": 2,
+    "tuning_checkpoints": [0, 1, 2],
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -44,6 +51,7 @@ def test_a_notebook_runs_end_to_end(study, name, tiny, shared_runs, tmp_path):
     tiny |= {"runs_root": str(shared / "runs"), "figures_root": str(shared / "figures"), "n_variables": 6}
     tiny |= {"more_variables": 7, "ablation_per_class": 2, "more_baseline_seeds": [95], "second_seeds": [96, 97]}
     tiny |= {"shuffled_seeds": [98]}
+    tiny |= {"explain_classes": 1} | TINY_TUNING if study == "snippets-lm" else {}
     known = set((shared / "figures").rglob("*.png"))
     output = runner.execute(name, {"study": study, "overrides": tiny}, tmp_path / "out.ipynb")
     errors = [out for cell in cells(output) for out in cell["outputs"] if out["output_type"] == "error"]

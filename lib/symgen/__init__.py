@@ -2,6 +2,7 @@
 
 from symgen.errors import InputError
 from symgen.games import ImageGame, log_odds
+from symgen.language_games import CausalLMGame
 from symgen.metrics import (
     effective_number,
     generalizable,
@@ -23,6 +24,7 @@ from symgen.variables import draw_cells, draw_words
 
 __version__ = "0.1.0"
 __all__ = [
+    "CausalLMGame",
     "ImageGame",
     "InputError",
     "JudgedSample",

@@ -30,6 +30,7 @@ def _parser():
     extract = commands.add_parser("extract", help="extract the interactions of roles at all their checkpoints")
     for command, run in ((train, _train), (extract, _extract)):
         command.add_argument("study", help="name of a file in studies/, such as fashion-vgg")
+        command.add_argument("--tuned", action="store_true", help="fine-tuned networks, on the study's other domain")
         command.add_argument("roles", nargs="+", metavar="role", help="<family>-<seed>, such as target-11")
         command.set_defaults(run=run)
 
@@ -54,7 +55,8 @@ def _parser():
 def _study(options):
     from symgen.study import Study
 
-    return Study.load(options.study, options.overrides)
+    study = Study.load(options.study, options.overrides)
+    return study.tuned if options.tuned else study
 
 
 def _train(options):

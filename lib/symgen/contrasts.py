@@ -67,6 +67,31 @@ def _number_turns(judged, study):
     return tuple(-change for change in turn(samples_left_out(weights), number, np.ones_like(number), least))
 
 
+def tuning_contrasts(judged: dict[str, Judged], study) -> pd.DataFrame:
+    """What fine-tuning changes, from the first checkpoint to the last (claim F12).
+
+    Strength of low and of high orders (log-odds per sample), each divided by what it was, H, and H above chance.
+    """
+    ranges = {"low": range(1, study.low_up_to + 1), "high": range(study.high_from, study.n_variables + 1)}
+
+    def draws(own):
+        weights = sample_weights(len(own.of), study.bootstrap_draws, study.analysis_seed)
+        total = strength_by_order(own.effects[[0, -1]], own.salient[[0, -1]])  # (before or after, sample, sign, order)
+        found = {}
+        for name, orders in ranges.items():
+            before, after = (weights @ order_sums(total, orders).T / len(own.of)).T
+            found |= {
+                f"{name}-order strength rises": after - before,
+                f"{name}-order strength, relative": ratio(after, before),
+            }
+        gen, salient, chance = ((weights @ strength[[0, -1]].T).T for strength in strengths(own))
+        h, by_chance = ratio(gen, salient), ratio(chance, salient)  # (before or after, draw)
+        found |= {"H before": h[0], "H after": h[1], "H rises": h[1] - h[0]}
+        return found | {"H rises above chance": h[1] - h[0] - (by_chance[1] - by_chance[0])}
+
+    return contrasts({role: draws(own) for role, own in judged.items()}, study)
+
+
 def gap_contrasts(judged: dict[str, Judged], losses: dict[str, pd.DataFrame], study) -> pd.DataFrame:
     """Spearman correlation over checkpoints of 1 - H, and of N, with the testing-training loss gap (claim F3c).
 

@@ -46,11 +46,16 @@ class Texts:
     classes: tuple[str, ...]
 
 
-MODALITIES = {"fashion-mnist-6k": "images", "movie-snippets": "texts"}  # what each data set consists of
+MODALITIES = {  # what each data set consists of
+    "fashion-mnist-6k": "images",
+    "movie-snippets": "texts",
+    "movie-sentences": "prompts",
+    "product-sentences": "prompts",
+}
 
 
 def modality_of(name: str) -> str:
-    """What a data set consists of, images or texts; ValueError for an unknown name."""
+    """What a data set consists of, images, texts or prompts; ValueError for an unknown name."""
     if name not in MODALITIES:
         raise InputError(f"dataset = {name!r}; expected one of {', '.join(MODALITIES)}")
     return MODALITIES[name]
@@ -62,7 +67,13 @@ def load_dataset(name: str, folder: Path, least_rating: float = 0.0) -> Images |
     `least_rating`: texts rated by people count only from this distance to a neutral rating on.
     """
     modality_of(name)
-    return _fashion_mnist_6k(folder) if name == "fashion-mnist-6k" else _movie_snippets(folder, least_rating)
+    readers = {
+        "fashion-mnist-6k": lambda: _fashion_mnist_6k(folder),
+        "movie-snippets": lambda: _movie_snippets(folder, least_rating),
+        "movie-sentences": lambda: _sentences(folder, "movie_snippets"),
+        "product-sentences": lambda: _sentences(folder, "product_snippets"),
+    }
+    return readers[name]()
 
 
 def _fashion_mnist_6k(folder):
@@ -75,13 +86,25 @@ def _fashion_mnist_6k(folder):
 
 def _movie_snippets(folder, least_rating):
     """Sentences of film reviews; the label is the sign of their mean rating by people, from -4 to 4."""
-    path = verified(folder / "movie_snippets.tsv.xz", MOVIE_SNIPPETS_SHA256, "it comes with the project, in data/")
-    rated = pd.read_csv(path, sep="\t", names=["rating", "text"], quoting=csv.QUOTE_NONE, encoding="utf-8")
+    rated = _rated(folder, "movie_snippets")
     rated = rated[(rated.rating.abs() >= least_rating) & (rated.rating != 0)]
     rated = rated[~rated.text.str.lower().duplicated()]  # or the same sentence could be learned and tested
     return Texts(
         tuple(rated.text), torch.tensor((rated.rating > 0).to_numpy(), dtype=torch.long), ("negative", "positive")
     )
+
+
+def _sentences(folder, name):
+    """The sentences alone, whatever their rating, for language models: all of one class."""
+    texts = _rated(folder, name).text
+    texts = tuple(texts[~texts.str.lower().duplicated()])
+    return Texts(texts, torch.zeros(len(texts), dtype=torch.long), ("sentence",))
+
+
+def _rated(folder, name):
+    """Table of rating and text."""
+    path = verified(folder / f"{name}.tsv.xz", SNIPPETS_SHA256[name], "it comes with the project, in data/")
+    return pd.read_csv(path, sep="\t", names=["rating", "text"], quoting=csv.QUOTE_NONE, encoding="utf-8")
 
 
 def verified(path: Path, sha256: str, remedy: str) -> Path:
@@ -94,4 +117,7 @@ def verified(path: Path, sha256: str, remedy: str) -> Path:
 
 
 FASHION_MNIST_6K_SHA256 = "fb6cb141baee0214da003a91c35444546901018ad08c62f6761bee8f229fea55"
-MOVIE_SNIPPETS_SHA256 = "7a845a9f999f94d8abb9c019ed8eea63e0fc2f599b1a508fdff43f4ca2a76fd7"
+SNIPPETS_SHA256 = {
+    "movie_snippets": "7a845a9f999f94d8abb9c019ed8eea63e0fc2f599b1a508fdff43f4ca2a76fd7",
+    "product_snippets": "048fdfd68765a5509ea60787c81927012d9e1a03622e9e8177f3a283c502afe4",
+}

@@ -9,6 +9,7 @@ from symgen.subsets import members, n_variables, orders
 from symgen.transforms import reconstruct
 
 KINDS = ("and", "or")
+SIGNS = {"and": " ∧ ", "or": " ∨ "}
 
 
 def strongest_table(effects: Float[np.ndarray, "kind subset"], k: int, names=None) -> pd.DataFrame:
@@ -23,6 +24,16 @@ def strongest_table(effects: Float[np.ndarray, "kind subset"], k: int, names=Non
         inside = members(int(subset))
         rows.append((" ".join(str(names[i]) for i in inside), KINDS[kind], len(inside), effects[kind, subset]))
     return pd.DataFrame(rows, columns=["variables", "kind", "order", "effect"])
+
+
+def phrase_table(effects: Float[np.ndarray, "kind subset"], k: int, phrases: list[str]) -> pd.DataFrame:
+    """`strongest_table` of variables that are phrases: interaction (phrases joined by ∧ or ∨), kind, order, effect."""
+    table = strongest_table(effects, k)
+    joined = [
+        SIGNS[kind].join(phrases[int(number)] for number in numbers.split())
+        for numbers, kind in zip(table.variables, table.kind)
+    ]
+    return table.drop(columns="variables").assign(interaction=joined)[["interaction", "kind", "order", "effect"]]
 
 
 def dictionary_size(n: int) -> int:

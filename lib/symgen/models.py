@@ -1,4 +1,4 @@
-"""Networks by name: a small VGG of the project's own, every classifier of torchvision, and BERTs of any size."""
+"""Networks by name: a small VGG of the project's own, torchvision's classifiers, BERTs and language models of any size."""
 
 import difflib
 import re
@@ -41,18 +41,35 @@ def build_bert(architecture: str, n_classes: int, tokenizer, max_tokens: int, se
 
     `architecture` is bert-<layers>x<width>, such as bert-2x128 ("tiny"), bert-8x512 ("medium") or bert-24x1024 ("large").
     """
-    found = re.fullmatch(r"bert-(\d+)x(\d+)", architecture)
-    if not found or int(found[2]) % 64:
-        raise InputError(
-            f"architecture = {architecture!r} of texts; expected bert-<layers>x<width>, width a multiple of 64"
-        )
-    layers, width = int(found[1]), int(found[2])
-    make_config, classifier = from_transformers("BertConfig", "BertForSequenceClassification")
+    return _transformer(
+        architecture, {"bert": ("BertConfig", "BertForSequenceClassification")}, tokenizer, max_tokens, seed,
+        num_labels=n_classes,
+    )  # fmt: skip
+
+
+def build_language_model(architecture: str, tokenizer, max_tokens: int, seed: int) -> nn.Module:
+    """An untrained causal language model for a tokenizer's vocabulary, its weights drawn from `seed`.
+
+    `architecture` is gpt2-<layers>x<width>, with learned positions, LayerNorm and GELU, or llama-<layers>x<width>, with
+    rotary positions, RMSNorm and gated layers; each embeds and predicts tokens by the same weights.
+    """
+    kinds = {"gpt2": ("GPT2Config", "GPT2LMHeadModel"), "llama": ("LlamaConfig", "LlamaForCausalLM")}
+    ends = {"bos_token_id": tokenizer.cls_token_id, "eos_token_id": tokenizer.sep_token_id}
+    return _transformer(architecture, kinds, tokenizer, max_tokens, seed, tie_word_embeddings=True, **ends)
+
+
+def _transformer(architecture, kinds, tokenizer, max_tokens, seed, **further):
+    """A network of `transformers`: <kind>-<layers>x<width>, kinds by name with the classes of configuration and network."""
+    found = re.fullmatch(rf"({'|'.join(kinds)})-(\d+)x(\d+)", architecture)
+    if not found or int(found[3]) % 64:
+        forms = " or ".join(f"{kind}-<layers>x<width>" for kind in kinds)
+        raise InputError(f"architecture = {architecture!r} of texts; expected {forms}, width a multiple of 64")
+    layers, width = int(found[2]), int(found[3])
+    make_config, make_network = from_transformers(*kinds[found[1]])
     config = make_config(
         vocab_size=len(tokenizer), hidden_size=width, num_hidden_layers=layers, num_attention_heads=width // 64,
-        intermediate_size=4 * width, max_position_embeddings=max_tokens, pad_token_id=tokenizer.pad_token_id,
-        num_labels=n_classes,
+        intermediate_size=4 * width, max_position_embeddings=max_tokens, pad_token_id=tokenizer.pad_token_id, **further,
     )  # fmt: skip
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return classifier(config)
+        return make_network(config)

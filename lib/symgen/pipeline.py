@@ -30,7 +30,7 @@ from symgen.layout import (
     weights_path,
 )
 from symgen.metrics import ratio, salient
-from symgen.modalities import ImageModality, TextModality
+from symgen.modalities import ImageModality, PromptModality, TextModality
 from symgen.penalty import JudgedSample, Penalty
 from symgen.sparse import sparse_and_or
 from symgen.store import usable, write
@@ -56,7 +56,7 @@ class Training:
         if not path.is_file():
             there = ", ".join(str(c) for c in kept_checkpoints(self.study, self.role))
             raise InputError(f"{self.role} has no checkpoint {checkpoint!r}; there are: {there}")
-        model = copy.deepcopy(_any_network(self.study))
+        model = copy.deepcopy(_any_network(_as_built(self.study, self.role)))
         model.load_state_dict(load_file(path))
         return model.eval()
 
@@ -67,13 +67,15 @@ def load_data(study: Study) -> datasets.Images | datasets.Texts:
     return datasets.load_dataset(study.dataset, study.data_dir, study.least_rating)
 
 
-def modality(study: Study) -> ImageModality | TextModality:
+def modality(study: Study) -> ImageModality | TextModality | PromptModality:
     """How the study's data become inputs, networks, variables and games."""
     data = load_data(study)
     if study.modality == "images":
         return ImageModality(study, data)
-    split = ensure_split(study)
-    return TextModality(study, data, tuple(data.texts[item] for item in split.item[split.part == "A"]))
+    first = study.before or study  # fine-tuning keeps the vocabulary
+    split, texts = ensure_split(first), load_data(first).texts
+    learned_from = tuple(texts[item] for item in split.item[split.part == "A"])
+    return {"texts": TextModality, "prompts": PromptModality}[study.modality](study, data, learned_from)
 
 
 def ensure_split(study: Study) -> pd.DataFrame:
@@ -112,17 +114,20 @@ def _split(study, labels):
 
 
 def part_data(study: Study, part: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """Network inputs (images, or token ids; the item comes first) and labels (item,) of a part, on the study's device.
+    """Network inputs (images, or token ids; the item comes first) and labels of a part, on the study's device.
 
-    Parts joined by a plus, such as "A+B", are one.
+    Labels are (item,), those of prompts (item, position): the token that comes next, -1 at the end. Parts joined by a
+    plus, such as "A+B", are one.
     """
     own = (split := ensure_split(study))[split.part.isin(part.split("+"))]
-    inputs = modality(study).inputs(own.item.to_numpy())
-    return inputs.to(device(study)), torch.tensor(own.label.to_numpy()).to(device(study))
+    inputs, labels = modality(study).examples(own.item.to_numpy())
+    return inputs.to(device(study)), labels.to(device(study))
 
 
 def ensure_samples(study: Study) -> pd.DataFrame:
-    """The samples to explain: columns sample, of (training or testing), item, label, variables (numbers, by spaces).
+    """The samples to explain: columns sample, of (training or testing), item, label, variables (by spaces).
+
+    Variables are numbers of cells or words; those of prompts words, and the label is the token id of the next one.
 
     From A and, independently, from D: explain_classes classes at random, explain_per_class items of each (Appendix J),
     among those that have enough variables; the variables of each sample are drawn at random with a recorded seed
@@ -153,6 +158,7 @@ def _draw_samples(study, kind, split):
                 )
             rows += [(of, item, label) for item in rng.choice(own, study.explain_per_class, replace=False)]
     table = pd.DataFrame(rows, columns=["of", "item", "label"])
+    table["label"] = kind.labels(table.item)
     table.insert(0, "sample", np.arange(len(table)))
     rng = np.random.default_rng([study.explain_seed, study.variables_seed])
     table["variables"] = [" ".join(map(str, kind.draw_variables(item, rng))) for item in table.item]
@@ -160,8 +166,9 @@ def _draw_samples(study, kind, split):
 
 
 def variables_of(samples: pd.DataFrame) -> np.ndarray:
-    """Variables (sample, variable) of a table of samples, numbers of cells or words."""
-    return np.array([[int(number) for number in own.split()] for own in samples.variables])
+    """Variables (sample, variable) of a table of samples: numbers of cells or words, or the words of prompts."""
+    own = np.array([one.split() for one in samples.variables])
+    return own.astype(int) if np.char.isdigit(own).all() else own
 
 
 # training
@@ -198,7 +205,7 @@ def _train(study, role, settings, verbose):
     if family == "shuffled":
         inputs, labels = sets["train"]
         sets["train"] = inputs, labels[torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))]
-    model = untrained(study, seed)
+    model = _start(study, role)
     data = sets["train"]
     if family in ARMS:  # measured at its end and its best; what chooses the best is all that is looked at on the way
         sets = {name: own for name, own in sets.items() if name == "validation"}
@@ -255,6 +262,18 @@ def untrained(study: Study, seed: int) -> torch.nn.Module:
     return modality(study).network(seed).to(device(study))
 
 
+def _start(study, role):
+    """The network of a role before its training: untrained, or where the study before has left it."""
+    if study.before is None:
+        return untrained(_as_built(study, role), study.role(role)[1])
+    return ensure_training(study.before, role).model(study.starts_from(role)).to(device(study))
+
+
+def _as_built(study, role):
+    """The study with the architecture of a role's network."""
+    return study.replace(architecture=study.architecture_of(role))
+
+
 @lru_cache(maxsize=4)
 def _any_network(study):
     """A network to load weights into: to draw those of a new one can take longer than to train it for an epoch."""
@@ -262,7 +281,9 @@ def _any_network(study):
 
 
 def _weights(model):
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    """Tensors to be saved, each with memory of its own: a language model embeds and predicts by the same one."""
+    own = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
+    return {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in own.items()}
 
 
 # masked values and interactions

@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
 from symgen.store import atomically
-from symgen.variables import cell_box, cell_map
+from symgen.variables import cell_box, cell_map, places_of
 
 # one colour a role; dark against light, so that they differ in grey as well
 COLOURS = {
@@ -35,6 +35,8 @@ COLOURS = {
 OF_SAMPLES = {"training": COLOURS["train"], "testing": COLOURS["test"]}
 VERDICTS = {"reproduced": "#9fd0af", "inconclusive": "#e3e3e3", "not reproduced": "#efb261"}
 PHASES = ("#e4f0e8", "#fbf3e2", "#f7e3e0")
+PAGE, LETTER = 8.6, 8.2  # width of a prompt's picture (inches), size of a typewriter's letters (points), 0.6 as wide
+LETTERS = 118  # in a line
 
 
 def use_style() -> None:
@@ -77,6 +79,28 @@ def text_explanation(table: pd.DataFrame, words: list[str], variables, title: st
     return figure
 
 
+def logical_model(table: pd.DataFrame, outputs: pd.DataFrame, prompt: str, variables, next_word: str) -> Figure:
+    """What a language model makes of a prompt (Fig. 7): its variables, its strongest interactions, and its outputs.
+
+    table: interaction, kind, effect (log-odds), strongest first. outputs: rank, v, model, k, as in `matching`.
+    """
+    labels = [_wrapped(own, variables, 42) for own in table.interaction]
+    lines = _wrapped(f"{prompt} → {next_word}", [*variables, f"→ {next_word}"], LETTERS)
+    sizes = [0.12 + 0.22 * len(lines), 1.2 + 0.155 * sum(len(label) + 0.5 for label in labels)]
+    figure = plt.figure(figsize=(PAGE, sum(sizes)))
+    above, below = figure.subfigures(2, 1, height_ratios=sizes)
+    _text_with_phrases(above.add_axes((0, 0, 1, 1)), lines, variables, next_word)
+    left, right = below.subplots(1, 2, width_ratios=[1, 1.1])
+    _signed_bars(left, table, labels)
+    _outputs(right, outputs)
+    right.set(title=f"all {outputs['rank'].nunique():,} masked prompts", ylabel=f"log-odds of “{next_word}”")
+    handles, names = right.get_legend_handles_labels()
+    boxes = [Rectangle((0, 0), 1, 1, color=COLOURS[kind]) for kind in ("and", "or")]
+    named = ["∧ if all are there", "∨ if any is there", *names]
+    below.legend([*boxes, *handles], named, loc="outside lower center", ncols=len(named), markerscale=4)
+    return figure
+
+
 def matching(table: pd.DataFrame) -> Figure:
     """All 2^n outputs, sorted, against the logical model with its k strongest interactions (Fig. 7).
 
@@ -84,17 +108,9 @@ def matching(table: pd.DataFrame) -> Figure:
     """
     panels = table.panel.unique()
     figure, axes = plt.subplots(1, len(panels), figsize=(3.6 * len(panels) + 0.4, 3.2), squeeze=False)
-    ks = sorted(table.k.unique())
-    shades = sns.color_palette("flare", len(ks))
     for ax, panel in zip(axes[0], panels):
-        own = table[table.panel == panel]
-        for k, shade in zip(ks, shades):
-            part = own[own.k == k]
-            ax.plot(
-                part["rank"], part.model, ".", markersize=2, color=shade, label=f"model, {k} strongest", rasterized=True
-            )
-        ax.plot(part["rank"], part.v, color="black", linewidth=1.2, label="network")
-        ax.set(title=panel, xlabel="masked input, by the network's output")
+        _outputs(ax, table[table.panel == panel])
+        ax.set_title(panel)
     axes[0, 0].set_ylabel("log-odds of the label")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), markerscale=4)
@@ -169,12 +185,12 @@ def order_strength(table: pd.DataFrame, column: str = "panel", parts: tuple[str,
     return figure
 
 
-def dynamics(orders: pd.DataFrame, curves: pd.DataFrame, boundaries: pd.DataFrame) -> Figure:
+def dynamics(orders: pd.DataFrame, curves: pd.DataFrame, boundaries: pd.DataFrame, first: str = "untrained") -> Figure:
     """The dynamics of generalization power (Fig. 3).
 
     orders: epoch, order, sign, total, generalizable of one target; a panel an epoch, each on its own scale. curves:
     role, epoch, H, H_low95, H_high95, H_chance, N, N_low95, N_high95, loss_gap. boundaries:
-    role, t1, t2 and their intervals, of the first role.
+    role, t1, t2 and their intervals, of the first role. first: what the network is at epoch 0.
     """
     epochs = orders.epoch.unique()
     figure = plt.figure(figsize=(max(10.2, 1.7 * len(epochs)), 5.4))
@@ -182,7 +198,7 @@ def dynamics(orders: pd.DataFrame, curves: pd.DataFrame, boundaries: pd.DataFram
     top = grid[0].subgridspec(1, len(epochs)).subplots(squeeze=False)[0]
     for ax, epoch in zip(top, epochs):
         _order_bars(ax, orders[orders.epoch == epoch], "generalizable")
-        ax.set(title="untrained" if epoch == 0 else f"epoch {epoch:g}", xlabel="order")
+        ax.set(title=first if epoch == 0 else f"epoch {epoch:g}", xlabel="order")
     top[0].set_ylabel("strength per sample\n(log-odds)")
     bottom = grid[1].subgridspec(1, 3).subplots()
     quantities = [
@@ -454,6 +470,18 @@ def _unit(quantity):
     return {"accuracy": "share of items", "loss": "nats", "H": "share of strength"}[re.match(r"\w+", quantity)[0]]
 
 
+def _outputs(ax, table):
+    """Outputs of the network on all masked inputs, sorted, and of the model with its k strongest interactions."""
+    ks = sorted(table.k.unique())
+    for k, shade in zip(ks, sns.color_palette("flare", len(ks))):
+        part = table[table.k == k]
+        ax.plot(
+            part["rank"], part.model, ".", markersize=2, color=shade, label=f"model, {k} strongest", rasterized=True
+        )
+    ax.plot(part["rank"], part.v, color="black", linewidth=1.2, label="network")
+    ax.set_xlabel("masked input, by the network's output")
+
+
 def _points_by_what(ax, table, columns):
     """Training and testing side by side for each `what`, with intervals, and a bar from one to the other."""
     places = np.arange(table.what.nunique())
@@ -507,6 +535,48 @@ def _lines_of(words, width):
         lines[-1].append((column, number))
         column += len(word) + 1
     return lines
+
+
+def _wrapped(text, phrases, width):
+    """Lines of a text in which no phrase is broken."""
+    for phrase in phrases:
+        text = text.replace(phrase, phrase.replace(" ", "\u00a0"))
+    lines = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+    return [line.replace("\u00a0", " ") for line in lines]
+
+
+def _text_with_phrases(ax, lines, phrases, next_word):
+    """Lines of a typewriter's letters, as many on the page as LETTERS, the phrases on green; the last word comes next."""
+    for row, line in enumerate(lines):
+        body = line.removesuffix(f"→ {next_word}") if row == len(lines) - 1 else line
+        marked = sorted(place for phrase in phrases for place in places_of(phrase, body))
+        plain = pairwise([0, *(edge for place in marked for edge in place), len(body)])
+        words = [word for start, stop in [*plain][::2] for word in re.compile(r"\S+").finditer(body, start, stop)]
+        pieces = {word.span(): {} for word in words}  # one by one: a screen's letters are whole dots wide
+        pieces |= {place: {"backgroundcolor": "#bfe8cd", "fontweight": "bold"} for place in marked}
+        pieces |= {(len(body), len(line)): {"color": COLOURS["target"], "fontweight": "bold"}} if body != line else {}
+        for (first, last), style in pieces.items():
+            text = ax.text(first + 1, -row, line[first:last], family="monospace", size=LETTER, va="center", **style)
+            if box := text.get_bbox_patch():
+                box.set_boxstyle("square", pad=0.12)
+    ax.set(xlim=(0, PAGE * 72 / (0.602 * LETTER)), ylim=(0.6 - len(lines), 0.6))
+    ax.axis("off")
+
+
+def _signed_bars(ax, table, labels):
+    """Effects of interactions as bars with their values, as high as the lines of their labels."""
+    heights = np.array([len(label) + 0.5 for label in labels])
+    places = heights.cumsum() - heights / 2
+    ax.barh(places, table.effect, height=0.9, color=[COLOURS[kind] for kind in table.kind])
+    for place, effect in zip(places, table.effect):
+        side = {"ha": "left" if effect > 0 else "right", "va": "center", "fontsize": 7}
+        told = f"{effect:+.2f}".replace("-", "−")
+        ax.annotate(told, (effect, place), (3 * np.sign(effect), 0), textcoords="offset points", **side)
+    ax.set_yticks(places, ["\n".join(label) for label in labels], fontsize=7.5)
+    ax.set(ylim=(heights.sum(), 0), xlabel="effect (log-odds)", title="strongest interactions")
+    ax.margins(x=0.22)
+    ax.axvline(0, color="black", linewidth=0.8)
+    ax.grid(axis="y", visible=False)
 
 
 def _strongest_bars(ax, table):

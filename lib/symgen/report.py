@@ -44,7 +44,9 @@ def results_text(root: Path) -> str:
     for folder in folders:
         phases, curves = (_table(folder / f"fig03_{name}.csv") for name in ("phases", "dynamics"))
         lines += [_network_row(folder.name, row, curves[curves.role == row.role]) for row in phases.itertuples()]
-        said += ["", f"{_phases_sentence(folder.name, phases)} {_judges_sentence(_table(folder / 'fig05_judges.csv'))}"]
+        said += ["", _phases_sentence(folder.name, phases)]
+        if (folder / "fig05_judges.csv").is_file():  # not for language models
+            said[-1] += f" {_judges_sentence(_table(folder / 'fig05_judges.csv'))}"
     return "\n".join(lines + said) + "\n"
 
 

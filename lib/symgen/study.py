@@ -33,8 +33,14 @@ ARMS = {
     "dropout": ("dropout",),
 }  # fmt: skip
 FAMILIES |= dict.fromkeys(ARMS, "A") | {"data": "A+B"}
-MASKING = {"images": ("mean", "zero"), "texts": ("mask", "pad", "unk")}
-RUN_ONLY = ("name", "data_root", "download", "runs_root", "figures_root", "device", "threads")  # not what is computed
+MASKING = {
+    "images": ("mean", "zero"),
+    "texts": ("mask", "pad", "unk"),
+    "prompts": ("mean-embedding", "pad", "unk"),
+}
+JUDGING = ("baseline", "second", "shuffled")  # families whose architecture may be another
+# not what is computed
+RUN_ONLY = ("name", "before", "data_root", "download", "runs_root", "figures_root", "device", "threads")
 
 
 def project_root() -> Path:
@@ -88,6 +94,8 @@ class Study:
     """epochs at which the target is kept; 0 is the untrained network"""
     target_seeds: tuple[int, ...] = _stage("seeds")
     baseline_seeds: tuple[int, ...] = _stage("seeds")
+    baseline_architecture: str = _stage("baseline", "")
+    """of the networks that judge; by default that of the target"""
     baseline_on: Literal["B", "D"] = _stage("baseline", "B")
     baseline_checkpoint: Literal["best", "last"] = _stage("baseline", "best")
 
@@ -101,8 +109,8 @@ class Study:
     """images: cells per side of the grid on the feature map"""
 
     # masked values
-    masking: Literal["mean", "zero", "mask", "pad", "unk"] = _stage("values")
-    """images: the mean map or zero; texts: the token that a masked one becomes"""
+    masking: Literal["mean", "zero", "mask", "pad", "unk", "mean-embedding"] = _stage("values")
+    """images: the mean map or zero; texts and prompts: the token, or the embedding, that a masked one becomes"""
     cut: str = _stage("values", "")
     """images: submodule whose output is masked, the first ReLU"""
 
@@ -154,6 +162,21 @@ class Study:
     few_shot_size: int = _stage("penalty", 200)
     """train_size of the few-shot setting"""
 
+    # fine-tuning on another domain (Appendix P, notebook 10); `tuned` is the study of it
+    tuning_dataset: str = _stage("tuning", "")
+    """that the networks go on with; none without it"""
+    tuning_from: float = _stage("tuning", 0.0)
+    """epoch of the target at which its fine-tuning starts, one of its checkpoints"""
+    tuning_size: int = _stage("tuning", 1000)
+    """train_size there, and so on"""
+    tuning_validation_size: int = _stage("tuning", 100)
+    tuning_test_size: int = _stage("tuning", 400)
+    tuning_learning_rate: float = _stage("tuning", 1e-3)
+    tuning_epochs: int = _stage("tuning", 4)
+    tuning_checkpoints: tuple[float, ...] = _stage("tuning", (0.0, 1.0, 2.0, 4.0))
+    before: "Study | None" = None
+    """of a `tuned` study: that from which its networks start; no setting of a file"""
+
     # where things are, and on what they run: device and threads move the last digits of a result, nothing else
     data_root: str | None = None
     download: bool = False
@@ -179,10 +202,31 @@ class Study:
         for broken, message in _impossible(self):
             if broken:
                 raise InputError(f"study {self.name!r}: {message}")
+        if self.tuning_dataset:
+            _ = self.tuned  # checked as well
 
     def replace(self, **changes) -> "Study":
         """The same study with other settings, checked like any."""
         return dataclasses.replace(self, **_checked(type(self), changes, "replace"))
+
+    @property
+    def tuned(self) -> "Study":
+        """The study on the domain that its networks are fine-tuned on.
+
+        Roles are the same: its target-11 starts from this one's target-11 at epoch `tuning_from`, and its baselines, tuned
+        on another part of that domain, from this one's baselines at the checkpoint at which they judge.
+        """
+        if not self.tuning_dataset:
+            raise InputError(f"study {self.name!r} has no fine-tuning; expected the setting tuning_dataset")
+        return dataclasses.replace(
+            self, name=f"{self.name}-tuned", before=self, dataset=self.tuning_dataset, tuning_dataset="",
+            train_size=self.tuning_size, validation_size=self.tuning_validation_size, test_size=self.tuning_test_size,
+            learning_rate=self.tuning_learning_rate, epochs=self.tuning_epochs, checkpoints=self.tuning_checkpoints,
+        )  # fmt: skip
+
+    def starts_from(self, role: str) -> float | str:
+        """Checkpoint of the study `before` at which a role of a tuned study starts."""
+        return self.tuning_from if self.role(role)[0] == "target" else self.before.checkpoints_of(role)[-1]
 
     # roles: one network each, named <family>-<seed>
     @property
@@ -201,6 +245,11 @@ class Study:
         if family not in FAMILIES or not seed.isdigit():
             raise InputError(f"role {role!r}; expected <family>-<seed> with a family of {', '.join(FAMILIES)}")
         return family, int(seed)
+
+    def architecture_of(self, role: str) -> str:
+        """The architecture of a role's network."""
+        judges = self.role(role)[0] in JUDGING
+        return (judges and self.baseline_architecture) or self.architecture
 
     def checkpoints_of(self, role: str) -> tuple[float | str, ...]:
         """Checkpoints at which a role's interactions are extracted: the epochs of a target, one for a baseline."""
@@ -231,7 +280,13 @@ class Study:
         settings = {
             f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.metadata.get("stage") in stages
         }
+        if self.before and what == "samples":
+            settings["before"] = self.before.settings_of("split")  # the vocabulary decides on the prompts
         if what not in ("split", "samples"):
+            settings["architecture"] = self.architecture_of(role)
+            if self.before:
+                start = {"from": self.starts_from(role)}
+                settings["before"] = self.before.settings_of("training", role) | start
             family, seed = self.role(role)
             settings |= {"family": family, "seed": seed}
             one_checkpoint = what in ("values", "interactions")
@@ -248,7 +303,7 @@ class Study:
 
     @property
     def modality(self) -> str:
-        """What the study's data consist of: images or texts."""
+        """What the study's data consist of: images, texts or prompts."""
         return modality_of(self.dataset)
 
     @property
@@ -300,8 +355,9 @@ def _impossible(s: Study):
     counts = ("train_size", "test_size", "batch_size", "epochs", "explain_classes", "explain_per_class", "n_variables",
               "grid", "bootstrap_draws", "chance_draws", "threads", "low_up_to", "high_from",
               "vocabulary_min_count", "max_tokens", "ablation_per_class", "more_variables",
-              "penalty_samples", "penalty_every", "penalty_variables", "few_shot_size")  # fmt: skip
-    positive = ("learning_rate", "ridge", "tol", "phase_ratio")
+              "penalty_samples", "penalty_every", "penalty_variables", "few_shot_size",
+              "tuning_size", "tuning_test_size", "tuning_epochs")  # fmt: skip
+    positive = ("learning_rate", "ridge", "tol", "phase_ratio", "tuning_learning_rate")
     for key in counts:
         yield getattr(s, key) < 1, f"{key} = {getattr(s, key)}; expected at least 1"
     for key in positive:
@@ -344,6 +400,18 @@ def _impossible(s: Study):
         f"checkpoints go to epoch {s.checkpoints[-1]}, training ends at epochs = {s.epochs}",
     )
     yield (
+        bool(s.tuning_dataset) and s.tuning_from not in s.checkpoints,
+        f"tuning_from = {s.tuning_from}; expected one of the checkpoints, {list(s.checkpoints)}",
+    )
+    yield (
+        s.tuning_checkpoints[:1] != (0,),
+        f"tuning_checkpoints = {list(s.tuning_checkpoints)}; expected 0, the network before, to be the first",
+    )
+    yield (
+        bool(s.tuning_dataset) and modality_of(s.tuning_dataset) != s.modality,
+        f"tuning_dataset = {s.tuning_dataset!r} holds no {s.modality}, as {s.dataset} does; expected another",
+    )
+    yield (
         s.baseline_checkpoint == "best" and s.validation_size == 0,
         "baseline_checkpoint = 'best' needs validation_size > 0; expected that, or 'last'",
     )
@@ -376,7 +444,7 @@ def _read(text, source):
 def _checked(cls, settings, source):
     """The settings with YAML's types turned into the fields' types; ValueError names the source and the key."""
     hints = typing.get_type_hints(cls)
-    known = {f.name: hints[f.name] for f in dataclasses.fields(cls) if f.name != "name"}
+    known = {f.name: hints[f.name] for f in dataclasses.fields(cls) if f.name not in ("name", "before")}
     for key in settings:
         if key not in known:
             raise InputError(f"{source}: unknown setting {key!r}{_nearest(str(key), known)}")

@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 from torch import Tensor
 
@@ -15,7 +15,69 @@ CHUNK_TOKENS = {"cpu": 1 << 12, "cuda": 1 << 18}  # tokens evaluated at a time; 
 MASKING = ("mask", "pad", "unk")
 
 
-class TextGame:
+class TokenGame:
+    """What games on tokens have in common: samples one by one, their masked inputs in chunks that fit into memory.
+
+    A game says with `_masked(text, label, variables)` what its model takes, which tokens are masked in each subset
+    (subset, token), and the label's number; and with `_log_odds(inputs, replaced, label)` what some of them give.
+    """
+
+    def __init__(self, model, tokenizer):
+        if not tokenizer.is_fast:
+            raise InputError(f"{type(tokenizer).__name__} is a slow tokenizer; expected a fast one, which knows words")
+        self.model, self.tokenizer = model, tokenizer
+        self._chunk = None  # tokens at a time, found at the first call
+
+    def log_odds_of(self, text, label, variables) -> Float[Tensor, "subset"]:
+        """v(x_S) of one text for every subset, as `values` gives it, with its gradient in the model's parameters.
+
+        All 2^n masked texts at once, so for small n.
+        """
+        with evaluating(self.model):
+            return self._log_odds(*self._masked(text, label, variables))
+
+    def _all_values(self, texts, labels, variables):
+        """v (sample, subset) of several texts; ValueError for NaN or infinite outputs."""
+        if not len(texts) == len(labels) == len(variables):
+            sizes = f"{len(texts)} texts, {len(labels)} labels and {len(variables)} lists of variables"
+            raise InputError(f"{sizes}; expected as many of each")
+        with quiet(self.model):
+            v = np.stack([self._values(*self._masked(*one)) for one in zip(texts, labels, variables)])
+        if not np.isfinite(v).all():
+            bad = np.flatnonzero(~np.isfinite(v).all(axis=1))
+            raise InputError(f"the model's masked outputs hold NaN or infinite values for sample(s) {bad[:5].tolist()}")
+        return v
+
+    def _values(self, inputs, replaced, label):
+        n_tokens = replaced.shape[1]
+        v = torch.full((len(replaced),), torch.nan, dtype=torch.float64)
+        self._chunk = self._chunk or CHUNK_TOKENS.get(replaced.device.type, 1 << 16)
+        start = 0
+        while start < len(v):
+            part = slice(start, start + max(1, self._chunk // n_tokens))
+            try:
+                v[part] = self._log_odds(inputs, replaced[part], label).cpu()
+            except RuntimeError as error:
+                if "memory" not in str(error).lower() or self._chunk <= n_tokens:
+                    raise
+                self._chunk //= 2
+                continue
+            start = part.stop
+        return v.numpy()
+
+    def _longest(self):
+        """Tokens that the model reads."""
+        own = getattr(getattr(self.model, "config", None), "max_position_embeddings", None)
+        return min(self.tokenizer.model_max_length, own or self.tokenizer.model_max_length)
+
+
+def masked_tokens(of_variable: Bool[np.ndarray, "token variable"]) -> Bool[np.ndarray, "subset token"]:
+    """Which tokens are masked in every subset of the variables, from which token belongs to which variable."""
+    hidden = ~subset_matrix(of_variable.shape[1])  # (subset, variable)
+    return hidden.astype(int) @ of_variable.T.astype(int) > 0
+
+
+class TextGame(TokenGame):
     """Masked values of any Hugging Face sequence classifier: words of a text are the input variables.
 
     A variable is a word with all its tokens; where it is masked, each of them becomes the tokenizer's mask token.
@@ -33,15 +95,13 @@ class TextGame:
     def __init__(self, model, tokenizer, masking: str = "mask", stop_words=ENGLISH_STOP_WORDS):
         if masking not in MASKING:
             raise InputError(f"masking = {masking!r} of words; expected one of {', '.join(MASKING)}")
-        if not tokenizer.is_fast:
-            raise InputError(f"{type(tokenizer).__name__} is a slow tokenizer; expected a fast one, which knows words")
-        self.model, self.tokenizer, self.stop_words = model, tokenizer, stop_words
+        super().__init__(model, tokenizer)
+        self.stop_words = stop_words
         self.filler = getattr(tokenizer, f"{masking}_token_id")
         if self.filler is None:
             raise InputError(
                 f"masking = {masking!r}, but the tokenizer has no such token; expected another of {MASKING}"
             )
-        self._chunk = None  # tokens at a time, found at the first call
 
     def words(self, text) -> list[str]:
         """The words of a text (a string, or its token ids) that the model reads whole: variables are their numbers."""
@@ -64,52 +124,16 @@ class TextGame:
         """
         if single := isinstance(text, str) or (not isinstance(text[0], str) and np.ndim(text[0]) == 0):
             text, label, variables = [text], [label], [variables]
-        if not len(text) == len(label) == len(variables):
-            sizes = f"{len(text)} texts, {len(label)} labels and {len(variables)} lists of variables"
-            raise InputError(f"{sizes}; expected as many of each")
-        with quiet(self.model):
-            v = np.stack([self._values(*one) for one in zip(text, label, variables)])
-        if not np.isfinite(v).all():
-            bad = np.flatnonzero(~np.isfinite(v).all(axis=1))
-            raise InputError(f"the model's masked outputs hold NaN or infinite values for sample(s) {bad[:5].tolist()}")
+        v = self._all_values(text, label, variables)
         return v[0] if single else v
 
-    def log_odds_of(self, text, label: int, variables) -> Float[Tensor, "subset"]:
-        """v(x_S) of one text for every subset, as `values` gives it, with its gradient in the model's parameters.
-
-        All 2^n masked texts at once, so for small n.
-        """
-        inputs, replaced = self._masks(text, variables)
-        with evaluating(self.model):
-            return self._log_odds(inputs, replaced, int(label))
-
-    def _masks(self, text, variables):
-        """What the model takes of a text (name -> ids, (1, token)), and which tokens are masked (subset, token)."""
+    def _masked(self, text, label, variables):
         encoded, words, word_of = self._encoded(text)
         numbers = check_variables(variables, "word", len(words), "in the text")
-        masked = ~subset_matrix(len(numbers))  # (subset, variable)
-        of_variable = word_of[:, None] == numbers  # (token, variable)
         device = next(self.model.parameters()).device
-        replaced = torch.as_tensor(masked.astype(int) @ of_variable.T.astype(int) > 0, device=device)
-        return {name: torch.as_tensor(value, device=device)[None] for name, value in encoded.items()}, replaced
-
-    def _values(self, text, label, variables):
-        inputs, replaced = self._masks(text, variables)
-        n_tokens = replaced.shape[1]
-        v = torch.full((len(replaced),), torch.nan, dtype=torch.float64)
-        self._chunk = self._chunk or CHUNK_TOKENS.get(replaced.device.type, 1 << 16)
-        start = 0
-        while start < len(v):
-            part = slice(start, start + max(1, self._chunk // n_tokens))
-            try:
-                v[part] = self._log_odds(inputs, replaced[part], int(label)).cpu()
-            except RuntimeError as error:
-                if "memory" not in str(error).lower() or self._chunk <= n_tokens:
-                    raise
-                self._chunk //= 2
-                continue
-            start = part.stop
-        return v.numpy()
+        replaced = torch.as_tensor(masked_tokens(word_of[:, None] == numbers), device=device)
+        inputs = {name: torch.as_tensor(value, device=device)[None] for name, value in encoded.items()}
+        return inputs, replaced, int(label)
 
     def _log_odds(self, inputs, replaced, label):
         inputs = {name: value.expand(len(replaced), -1) for name, value in inputs.items()}
@@ -129,9 +153,7 @@ class TextGame:
         """What the model takes (name -> ids), the words, and the word number of every token, -1 for special ones."""
         if not isinstance(text, str):
             text = self._text_of(text)
-        longest = getattr(getattr(self.model, "config", None), "max_position_embeddings", None)
-        longest = min(self.tokenizer.model_max_length, longest or self.tokenizer.model_max_length)
-        encoded = self.tokenizer(text, truncation=True, max_length=longest)
+        encoded = self.tokenizer(text, truncation=True, max_length=self._longest())
         of_token = encoded.word_ids(0)
         known = sorted({word for word in of_token if word is not None})
         known = known[: -1 if encoded.encodings[0].overflowing else None]  # the last word may have been cut in two

@@ -25,12 +25,13 @@ def train(
 ) -> Iterator[float]:
     """Train in place, and yield the epoch (0 before the first step) at each stop on the way.
 
-    inputs: images (item, channel, height, width), or token ids (item, position), as `logits` takes them; labels (item,):
-    on the model's device. `stops` are epochs, also fractions (rounded to a step), at which the caller may look at the
-    model; without them it stops after every epoch. `seed` orders the batches. `objective` is what is minimised, of the
-    logits of a batch and the batch itself (positions of its items); by default the cross-entropy.
+    inputs: images (item, channel, height, width), or token ids (item, position), as `logits` takes them; labels (item,),
+    or of a language model (item, position), as `rows` takes them: on the model's device. `stops` are epochs, also
+    fractions (rounded to a step), at which the caller may look at the model; without them it stops after every epoch.
+    `seed` orders the batches. `objective` is what is minimised, of the logits of a batch and the batch itself (positions
+    of its items); by default the cross-entropy.
     """
-    objective = objective or (lambda z, batch: functional.cross_entropy(z, labels[batch]))
+    objective = objective or (lambda z, batch: functional.cross_entropy(*rows(z, labels[batch])))
     steps_per_epoch = math.ceil(len(inputs) / batch_size)
     at_step = {round(stop * steps_per_epoch): stop for stop in (stops or range(epochs + 1))}
     order = torch.Generator().manual_seed(seed)
@@ -76,12 +77,27 @@ def add_dropout(model: nn.Module, share: float) -> None:
 
 
 def logits(model: nn.Module, inputs: Tensor) -> Tensor:
-    """Logits (item, label) of a batch of images, or of token ids (integers, padded at the end)."""
+    """Logits (item, label) of a batch of images, or of token ids (integers, padded at the end).
+
+    A language model gives (item, position, label), as far as the longest item goes.
+    """
     if inputs.is_floating_point():
         return getattr(output := model(inputs), "logits", output)
     shown = inputs != model.config.pad_token_id
     longest = int(shown.sum(dim=1).max())
     return model(input_ids=inputs[:, :longest], attention_mask=shown[:, :longest].long()).logits
+
+
+def rows(z: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits (row, label) and labels (row,) that belong together: a row an item, or a token of a language model's texts.
+
+    z: (item, label) with labels (item,), or (item, position, label) with labels (item, position), the token that comes
+    next, or -1 where none does; positions that all items of a batch are padded at may be missing in z.
+    """
+    if labels.ndim == 1:
+        return z, labels
+    known = (labels := labels[:, : z.shape[1]]) >= 0
+    return z[known], labels[known]
 
 
 @torch.inference_mode()
@@ -91,11 +107,16 @@ def predicted(model: nn.Module, inputs: Tensor, batch_size: int = 500) -> Tensor
     return torch.cat([logits(model, part) for part in inputs.split(batch_size)])
 
 
-def evaluate(model: nn.Module, inputs: Tensor, labels: Tensor, batch_size: int = 500) -> tuple[float, float]:
-    """Mean cross-entropy (nats) and accuracy of the model, in evaluation mode."""
-    z = predicted(model, inputs, batch_size)
-    loss = functional.cross_entropy(z.double(), labels).item()
-    return loss, (z.argmax(-1) == labels).double().mean().item()
+@torch.inference_mode()
+def evaluate(model: nn.Module, inputs: Tensor, labels: Tensor, batch_size: int = 100) -> tuple[float, float]:
+    """Mean cross-entropy (nats) and accuracy of the model, in evaluation mode: over items, or a language model's tokens."""
+    model.eval()
+    losses, right = [], []
+    for part, own in zip(inputs.split(batch_size), labels.split(batch_size)):
+        z, own = rows(logits(model, part), own)
+        losses.append(functional.cross_entropy(z.double(), own, reduction="none"))
+        right.append(z.argmax(-1) == own)
+    return torch.cat(losses).mean().item(), torch.cat(right).double().mean().item()
 
 
 def losses(model: nn.Module, sets: dict[str, tuple[Tensor, Tensor]]) -> pd.Series:

@@ -1,10 +1,14 @@
 """Choice of input variables: which cells of an image's grid, or words of a text, are masked (Appendix A.1, Fig. 8-9)."""
 
+import re
+
 import numpy as np
 from jaxtyping import Int
 
 from symgen.errors import InputError
 from symgen.subsets import check_n
+
+SPACED = r"[^\W\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"  # letters and digits of scripts with spaces between words
 
 
 def draw_cells(n: int, grid: int, rng: np.random.Generator) -> Int[np.ndarray, "variable"]:
@@ -19,6 +23,27 @@ def draw_words(n: int, candidates: list[int], rng: np.random.Generator) -> Int[n
     if check_n(n) > len(candidates):
         raise InputError(f"n = {n} variables; expected at most {len(candidates)}, the words that may be variables")
     return np.sort(rng.choice(candidates, size=n, replace=False))
+
+
+def places_of(phrase: str, text: str) -> list[tuple[int, int]]:
+    """Where a phrase stands in a text, (first, last) characters: whole words, written as there.
+
+    In scripts without spaces between words, any part of the text is whole.
+    """
+    before = rf"(?<!{SPACED})" if re.match(SPACED, phrase) else ""
+    after = rf"(?!{SPACED})" if re.match(SPACED, phrase[-1]) else ""
+    return [match.span() for match in re.finditer(before + re.escape(phrase) + after, text)]
+
+
+def check_phrases(variables) -> list[str]:
+    """The variables, if they are different words or phrases; ValueError otherwise."""
+    if isinstance(variables, str) or not all(isinstance(own, str) and own.strip() for own in variables):
+        raise InputError(f"variables = {variables!r}; expected a list of words or phrases")
+    check_n(len(variables))
+    twice = [own for own in variables if list(variables).count(own) > 1]
+    if twice:
+        raise InputError(f"variables hold {twice[0]!r} more than once; expected different ones")
+    return list(variables)
 
 
 def check_cells(variables, grid: int) -> Int[np.ndarray, "variable"]:

@@ -1,0 +1,256 @@
+"""CausalLMGame: words and phrases of a prompt as variables, whatever the model and its tokenizer."""
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+
+from symgen import CausalLMGame, explain, log_odds, sparse_and_or, text_games
+from symgen.subsets import members
+from symgen.tokenization import build_tokenizer
+
+PROMPT = "A warm film: warm and unfunny, but the KN95 masks and N95 masks keep a dull film"
+TEXTS = [PROMPT, "The actors keep warm in a charming film.", "Dull masks keep a film warm, dull and charming."]
+VARIABLES = ["masks keep", "warm", "unfunny", "N95", "film"]
+SIZES = {"vocab_size": 330, "hidden_size": 32, "num_hidden_layers": 2}
+WIDE = SIZES | {"num_attention_heads": 2, "intermediate_size": 48, "max_position_embeddings": 64}
+CONFIGS = {
+    "Qwen2": lambda: transformers.Qwen2Config(**WIDE, num_key_value_heads=1),
+    "Llama": lambda: transformers.LlamaConfig(**WIDE, num_key_value_heads=1),
+    "GPT2": lambda: transformers.GPT2Config(vocab_size=330, n_embd=32, n_layer=2, n_head=2, n_positions=64),
+    "GPTNeoX": lambda: transformers.GPTNeoXConfig(**WIDE),
+    "Mamba": lambda: transformers.MambaConfig(**SIZES, state_size=4),  # without keys and values
+}
+
+
+def bytes_tokenizer():
+    """Byte pairs, a space at the beginning of a word, and a token before the text, as most language models have it."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=320, initial_alphabet=alphabet, special_tokens=["<s>", "<pad>"])
+    tokenizer.train_from_iterator(TEXTS, trainer)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", pad_token="<pad>")
+
+
+@pytest.fixture(scope="module")
+def by_bytes():
+    return bytes_tokenizer()
+
+
+@pytest.fixture(scope="module")
+def by_words():
+    return build_tokenizer(TEXTS, min_count=2, max_tokens=64)
+
+
+def network(architecture, seed=0):
+    torch.manual_seed(seed)
+    model = transformers.AutoModelForCausalLM.from_config(CONFIGS[architecture]()).eval()
+    for parameter in model.parameters():  # far from the tame beginning, so that masking shows
+        parameter.data += 0.1 * torch.randn_like(parameter)
+    return model
+
+
+def masked_one_by_one(model, tokenizer, prompt, next_id, spans, filler):
+    """v of every subset, a whole forward pass each: tokens that overlap a hidden span are replaced."""
+    encoded = tokenizer(prompt, return_offsets_mapping=True, return_tensors="pt")
+    own = model.get_input_embeddings()(encoded["input_ids"])[0]
+    v = []
+    for subset in range(1 << len(spans)):
+        embeds = own.clone()
+        hidden = [place for i, places in enumerate(spans) if i not in members(subset) for place in places]
+        for token, (start, stop) in enumerate(encoded["offset_mapping"][0].tolist()):
+            if any(start < last and stop > first for first, last in hidden):
+                embeds[token] = filler
+        with torch.no_grad():
+            z = model(inputs_embeds=embeds[None]).logits[0, -1].double()
+        others = torch.cat([z[:next_id], z[next_id + 1 :]])
+        v.append((z[next_id] - others.logsumexp(0)).item())
+    return np.array(v)
+
+
+def spans_of(*phrases, prompt=PROMPT):
+    """Places of phrases given with the number of their occurrences, found one after another."""
+    spans = []
+    for phrase, starts in phrases:
+        assert all(prompt[start:].startswith(phrase) for start in starts)
+        spans.append([(start, start + len(phrase)) for start in starts])
+    return spans
+
+
+SPANS = spans_of(("masks keep", [58]), ("warm", [2, 13]), ("unfunny", [22]), ("N95", [54]), ("film", [7, 76]))
+
+
+@pytest.mark.parametrize("architecture", CONFIGS)
+@pytest.mark.parametrize("masking", ["mean-embedding", "pad"])
+def test_values_equal_a_plain_loop_over_masked_prompts(architecture, masking, by_bytes):
+    model = network(architecture)
+    v = CausalLMGame(model, by_bytes, masking).values(PROMPT, 7, VARIABLES)
+    table = model.get_input_embeddings().weight.detach()
+    filler = table.mean(dim=0) if masking == "mean-embedding" else table[by_bytes.pad_token_id]
+    expected = masked_one_by_one(model, by_bytes, PROMPT, 7, SPANS, filler)
+    np.testing.assert_allclose(v, expected, atol=2e-5)
+    assert np.ptp(expected) > 0.1  # masking matters to this network
+
+
+def test_the_interactions_rebuild_every_output(by_bytes):
+    v = CausalLMGame(network("Llama"), by_bytes).values(PROMPT, 7, VARIABLES)
+    found = sparse_and_or(v)
+    model = explain.by_definition(np.stack([found.i_and, found.i_or]), found.bias)
+    np.testing.assert_allclose(model + found.noise, v, atol=1e-9)
+
+
+def test_models_with_different_tokenizers_take_the_same_variables(by_bytes, by_words):
+    """One tokenizer puts a mark before the text, the other one also a mark behind it, which no model is to read."""
+    lengths = set()
+    for architecture, tokenizer in (("Qwen2", by_bytes), ("GPT2", by_words)):
+        game = CausalLMGame(network(architecture), tokenizer)
+        of_variable = game.tokens_of(PROMPT, VARIABLES)
+        ids = np.array(tokenizer(PROMPT)["input_ids"])[: len(of_variable)]
+        own = [tokenizer.decode(ids[tokens]).replace(" ", "").lower() for tokens in of_variable.T]
+        assert own == ["maskskeep", "warmwarm", "unfunny", "n95", "filmfilm"]
+        assert game.values(PROMPT, 5, VARIABLES).shape == (32,)
+        lengths.add(len(ids))
+    assert len(lengths) == 2 and tokenizer.decode(ids[-1]) == "film"
+
+
+def test_every_occurrence_or_the_first(by_words):
+    everywhere, first = (CausalLMGame(None, by_words, "unk", occurrences=which) for which in ("all", "first"))
+    tokens = by_words.convert_ids_to_tokens(by_words(PROMPT)["input_ids"])
+    (all_films,) = everywhere.tokens_of(PROMPT, ["film"]).T.nonzero()[1:]
+    assert all_films.tolist() == [i for i, token in enumerate(tokens) if token == "film"] and len(all_films) == 2
+    assert np.flatnonzero(first.tokens_of(PROMPT, ["film"])).tolist() == [all_films[0]]
+
+
+def test_words_are_whole_and_scripts_without_spaces_need_none(by_words, by_bytes):
+    game = CausalLMGame(None, by_words, "unk")
+    n95 = game.tokens_of(PROMPT, ["N95", "KN95"])
+    assert n95.any(axis=0).all() and not n95.all(axis=1).any()
+    assert game.tokens_of("film, 42, film", ["film,"]).sum() == 2  # the word and its comma; the other film has none
+    assert CausalLMGame(None, by_bytes).tokens_of("合同自成立时生效", ["成立", "合同"]).any(axis=0).all()
+    assert game.candidates("She won't say: 7 or 42, _ the film's film!") == ["won", "say", "42", "film"]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "next_token", "expected"),
+    [
+        ("a dull", " film", " film"),
+        ("a dull", "film", " film"),  # a word is set off
+        ("a dull", ",", ","),  # a comma is not
+        ("a dull film (", "warm", "warm"),
+    ],
+)
+def test_a_next_word_continues_the_prompt(prompt, next_token, expected, by_bytes):
+    game = CausalLMGame(None, by_bytes, first_token=True)
+    (first, *_) = by_bytes(expected, add_special_tokens=False)["input_ids"]
+    assert game.next_id(prompt, next_token) == first
+    assert game.next_id(prompt, 3) == 3
+
+
+def test_prompts_one_by_one_or_together_and_in_chunks_give_the_same(by_bytes, monkeypatch):
+    game, other = CausalLMGame(network("Llama"), by_bytes), "Dull masks keep a charming film warm and"
+    v = game.values(PROMPT, 7, VARIABLES)
+    both = game.values([other, PROMPT], [9, 7], [["Dull", "warm", "a", "keep", "film"], VARIABLES])
+    np.testing.assert_allclose(both[1], v, atol=1e-5)
+    np.testing.assert_allclose(game.log_odds_of(PROMPT, 7, VARIABLES).detach(), v, atol=1e-5)
+    monkeypatch.setitem(text_games.CHUNK_TOKENS, "cpu", 200)
+    np.testing.assert_allclose(CausalLMGame(network("Llama"), by_bytes).values(PROMPT, 7, VARIABLES), v, atol=1e-5)
+
+
+def test_a_permutation_of_the_variables_permutes_the_values(by_bytes):
+    game = CausalLMGame(network("GPTNeoX"), by_bytes)
+    v = game.values(PROMPT, 7, VARIABLES).reshape(5 * [2])  # last axis: variable 0
+    backwards = game.values(PROMPT, 7, VARIABLES[::-1]).reshape(5 * [2])
+    np.testing.assert_allclose(v.transpose(4, 3, 2, 1, 0), backwards, atol=1e-5)
+
+
+def test_what_masked_prompts_share_is_computed_once(by_bytes):
+    model, variables = network("Llama"), ["warm", "unfunny", "but", "KN95", "N95", "keep", "dull"]
+    counted = []
+    model.model.layers[0].register_forward_hook(
+        lambda module, given, output: counted.append(given[0].shape[:2].numel())
+    )
+    game = CausalLMGame(model, by_bytes)
+    game.values(PROMPT, 7, variables)
+    assert sum(counted) < 0.4 * 2**7 * len(game.tokens_of(PROMPT, variables))
+
+
+def test_the_gradient_is_that_of_the_values(by_bytes):
+    model = network("Qwen2").double()
+    game, weight = CausalLMGame(model, by_bytes), model.lm_head.weight
+    game.log_odds_of(PROMPT, 7, ["warm", "film"]).sum().backward()
+    slope, before = weight.grad[7, 3].item(), weight.data[7, 3].item()
+    ends = []
+    for step in (1e-4, -1e-4):
+        weight.data[7, 3] = before + step
+        ends.append(game.values(PROMPT, 7, ["warm", "film"]).sum())
+    assert slope == pytest.approx((ends[0] - ends[1]) / 2e-4, rel=1e-4) and abs(slope) > 1e-4
+
+
+def test_a_model_that_runs_out_of_memory_gets_less_at_a_time(by_bytes):
+    model = network("GPT2")
+    expected = CausalLMGame(model, by_bytes).values(PROMPT, 7, VARIABLES)
+
+    def full(module, given):
+        if len(given[0]) > 5:
+            raise RuntimeError("out of memory")
+
+    model.transformer.h[1].register_forward_pre_hook(full)
+    np.testing.assert_allclose(CausalLMGame(model, by_bytes).values(PROMPT, 7, VARIABLES), expected, atol=1e-5)
+
+
+def test_the_model_gets_its_mode_back(by_bytes):
+    model = network("GPT2").train()
+    first, second = (CausalLMGame(model, by_bytes).values(PROMPT, 7, ["warm"]) for _ in range(2))
+    assert model.training and np.array_equal(first, second)  # no dropout
+
+
+@pytest.mark.parametrize(
+    ("prompt", "next_token", "variables", "message"),
+    [
+        (PROMPT, 7, ["warm", "cold"], "variable 'cold' is not in the prompt 'A warm film: .* expected whole words"),
+        (PROMPT, 7, ["Warm"], "variable 'Warm' is not in the prompt"),
+        (PROMPT, 7, ["mask"], "variable 'mask' is not in the prompt"),
+        (PROMPT, 7, ["warm", "warm"], "variables hold 'warm' more than once"),
+        (PROMPT, 7, ["warm film", "film"], "variables 'warm film' and 'film' share the token"),
+        (PROMPT, 7, [3], r"variables = \[3\]; expected a list of words or phrases"),
+        (PROMPT, 7, "warm", "variables = 'warm'; expected a list"),
+        (PROMPT, 7, [], "n = 0 variables"),
+        (PROMPT, 400, ["warm"], "next_token = 400; expected 0 to 329"),
+        (PROMPT, "xylophone", ["warm"], r"next_token = 'xylophone' is \d+ tokens, \['Ġ', 'x', .*first_token takes"),
+        (PROMPT, "", ["warm"], "next_token = '' does not begin a token"),
+        ("warm ", "film", ["warm"], "next_token = 'film' does not begin a token after 'warm '; expected no space at"),
+        ("", 7, ["warm"], "the prompt '' has no tokens"),
+        (8 * PROMPT, 7, ["warm"], r"has \d+ tokens; the model reads 64"),
+    ],
+)
+def test_what_does_not_fit_is_named(by_bytes, prompt, next_token, variables, message):
+    with pytest.raises(ValueError, match=message):
+        CausalLMGame(network("Llama"), by_bytes).values(prompt, next_token, variables)
+
+
+def test_wrong_settings_and_outputs_are_named(by_bytes, by_words):
+    with pytest.raises(ValueError, match="masking = 'mask' of prompts; expected one of mean-embedding, pad, unk"):
+        CausalLMGame(None, by_words, "mask")
+    with pytest.raises(ValueError, match="masking = 'unk', but the tokenizer has no such token"):
+        CausalLMGame(None, by_bytes, "unk")
+    with pytest.raises(ValueError, match="occurrences = 'last'; expected one of all, first"):
+        CausalLMGame(None, by_words, occurrences="last")
+    model = network("Llama")
+    with pytest.raises(ValueError, match="1 texts, 1 labels and 2 lists of variables"):
+        CausalLMGame(model, by_bytes).values([PROMPT], [7], [["warm"], ["film"]])
+    model.lm_head.weight.data[7] = torch.nan
+    with pytest.raises(ValueError, match="NaN or infinite values for sample"):
+        CausalLMGame(model, by_bytes).values(PROMPT, 7, ["warm"])
+
+
+def test_log_odds_are_those_of_the_next_token_after_the_whole_prompt(by_bytes):
+    model = network("Llama")
+    v = CausalLMGame(model, by_bytes).values(PROMPT, " film", ["warm"])
+    (film,) = by_bytes(" film", add_special_tokens=False)["input_ids"]
+    with torch.no_grad():
+        z = model(by_bytes(PROMPT, return_tensors="pt")["input_ids"]).logits[0, -1]
+    assert v[-1] == pytest.approx(log_odds(z, torch.tensor(film)).item(), abs=1e-5)
