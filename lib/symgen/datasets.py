@@ -47,6 +47,8 @@ class Texts:
 
 
 MODALITIES = {"fashion-mnist-6k": "images", "movie-snippets": "texts"}  # what each data set consists of
+GIVEN = ("squad", "unilaw")  # prompts for language models that are given, read by `language_models`
+MODALITIES |= dict.fromkeys(GIVEN, "prompts")
 
 
 def modality_of(name: str) -> str:
@@ -62,6 +64,10 @@ def load_dataset(name: str, folder: Path, least_rating: float = 0.0) -> Images |
     `least_rating`: texts rated by people count only from this distance to a neutral rating on.
     """
     modality_of(name)
+    if name in GIVEN:
+        raise InputError(
+            f"dataset = {name!r} is for language models that are given; expected notebook 09, and no training"
+        )
     return _fashion_mnist_6k(folder) if name == "fashion-mnist-6k" else _movie_snippets(folder, least_rating)
 
 

@@ -33,7 +33,11 @@ ARMS = {
     "dropout": ("dropout",),
 }  # fmt: skip
 FAMILIES |= dict.fromkeys(ARMS, "A") | {"data": "A+B"}
-MASKING = {"images": ("mean", "zero"), "texts": ("mask", "pad", "unk")}
+MASKING = {
+    "images": ("mean", "zero"),
+    "texts": ("mask", "pad", "unk"),
+    "prompts": ("mean-embedding", "pad", "unk"),
+}
 RUN_ONLY = ("name", "data_root", "download", "runs_root", "figures_root", "device", "threads")  # not what is computed
 
 
@@ -101,8 +105,8 @@ class Study:
     """images: cells per side of the grid on the feature map"""
 
     # masked values
-    masking: Literal["mean", "zero", "mask", "pad", "unk"] = _stage("values")
-    """images: the mean map or zero; texts: the token that a masked one becomes"""
+    masking: Literal["mean", "zero", "mask", "pad", "unk", "mean-embedding"] = _stage("values")
+    """images: the mean map or zero; texts and prompts: the token, or the embedding, that a masked one becomes"""
     cut: str = _stage("values", "")
     """images: submodule whose output is masked, the first ReLU"""
 
@@ -153,6 +157,12 @@ class Study:
     dropout: float = _stage("penalty", 0.3)
     few_shot_size: int = _stage("penalty", 200)
     """train_size of the few-shot setting"""
+
+    # language models that are given (notebook 09): folders, or names of the Hugging Face hub
+    target_model: str = _stage("values", "")
+    baseline_model: str = _stage("values", "")
+    baseline_masking: str = _stage("values", "")
+    """by default that of the target"""
 
     # where things are, and on what they run: device and threads move the last digits of a result, nothing else
     data_root: str | None = None
@@ -319,6 +329,12 @@ def _impossible(s: Study):
     fitting = MASKING[s.modality]
     yield s.masking not in fitting, f"masking = {s.masking!r} of {s.modality}; expected one of {', '.join(fitting)}"
     yield s.n_variables > 14, f"n_variables = {s.n_variables}; expected at most 14, since all 2^n subsets are evaluated"
+    yield (
+        bool(s.target_model) != bool(s.baseline_model),
+        "one of target_model and baseline_model is missing; expected both, or neither",
+    )
+    other = s.baseline_masking or s.masking
+    yield other not in fitting, f"baseline_masking = {other!r} of {s.modality}; expected one of {', '.join(fitting)}"
     steps = [round(checkpoint * math.ceil(s.train_size / s.batch_size)) for checkpoint in s.checkpoints]
     yield (
         len(set(steps)) < len(steps),
