@@ -32,7 +32,8 @@ def shared_runs(tmp_path_factory):
     return tmp_path_factory.mktemp("study")
 
 
-CASES = [(study, name) for study in ("fashion-vgg", "snippets-bert") for name in NAMES]
+OF_LANGUAGE_MODELS = ("09_language_models",)  # run in test_language_models
+CASES = [(own, name) for own in ("fashion-vgg", "snippets-bert") for name in NAMES if name not in OF_LANGUAGE_MODELS]
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,7 @@ def load_prompts(study: Study) -> pd.DataFrame:
     asked = [own for own in _questions(study) if _fits(own["prompt"], study)]
     rng = np.random.default_rng(study.explain_seed)
     rows += [asked[i] for i in rng.permutation(len(asked))[: study.explain_per_class]]
+    rng = np.random.default_rng([study.explain_seed, study.variables_seed])
     return pd.DataFrame(
         [own | {"variables": own.get("variables") or _drawn(own["prompt"], study, rng)} for own in rows]
     )
