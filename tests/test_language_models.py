@@ -130,6 +130,11 @@ def test_shares_by_order_are_those_of_the_strengths(given):
     assert (known.low <= known.share).all() and (known.share <= known.high).all() and (known.low < known.high).any()
 
 
+def test_what_is_known_of_trained_networks_does_not_hang_on_given_ones():
+    settings = Study.load("fashion-vgg").settings_of("interactions", "target-11", 1.0)
+    assert not {"target_model", "baseline_model", "baseline_masking"} & set(settings)
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

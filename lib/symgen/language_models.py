@@ -71,14 +71,16 @@ def game_of(study: Study, role: str) -> CausalLMGame:
     """The game on a role's language model, given or trained, at the end of training."""
     if not study.target_model:
         return pipeline.study_game(study, role, pipeline.ensure_training(study, role).model(_last(study, role)))
-    name = study.target_model if study.role(role)[0] == "target" else study.baseline_model
-    return CausalLMGame(
-        *load_model(name, study.download, pipeline.device(study)), _masking(study, role), first_token=True
-    )
+    given = load_model(_name(study, role), study.download, pipeline.device(study))
+    return CausalLMGame(*given, _masking(study, role), first_token=True)
 
 
 def _last(study, role):
     return study.checkpoints_of(role)[-1]
+
+
+def _name(study, role):
+    return study.target_model if study.role(role)[0] == "target" else study.baseline_model
 
 
 def _masking(study, role):
@@ -200,8 +202,8 @@ def ensure_interactions(study: Study, role: str, prompts: pd.DataFrame, name: st
     prompts: prompt, next_word, variables, as many of them everywhere. `name`: what the prompts are called on disk.
     """
     checkpoint = "given" if study.target_model else _last(study, role)
-    settings = study.settings_of("interactions", role, checkpoint) | {"masking": _masking(study, role)}
-    settings["prompts"] = prompts.to_dict("records")
+    settings = study.settings_of("interactions", role, checkpoint) | {"model": _name(study, role)}
+    settings |= {"masking": _masking(study, role), "prompts": prompts.to_dict("records")}
     path = study.runs_dir / role / f"interactions-{name}.nc"
     if not usable(path, settings):
         game = game_of(study, role)

@@ -110,6 +110,12 @@ class Study:
     cut: str = _stage("values", "")
     """images: submodule whose output is masked, the first ReLU"""
 
+    # language models that are given (notebook 09): folders, or names of the Hugging Face hub
+    target_model: str = _stage("given", "")
+    baseline_model: str = _stage("given", "")
+    baseline_masking: str = _stage("given", "")
+    """by default that of the target"""
+
     # interactions
     noise_bound: float = _stage("solving", 0.04)
     ridge: float = _stage("solving", 0.5)
@@ -157,12 +163,6 @@ class Study:
     dropout: float = _stage("penalty", 0.3)
     few_shot_size: int = _stage("penalty", 200)
     """train_size of the few-shot setting"""
-
-    # language models that are given (notebook 09): folders, or names of the Hugging Face hub
-    target_model: str = _stage("values", "")
-    baseline_model: str = _stage("values", "")
-    baseline_masking: str = _stage("values", "")
-    """by default that of the target"""
 
     # where things are, and on what they run: device and threads move the last digits of a result, nothing else
     data_root: str | None = None
