@@ -101,6 +101,28 @@ def logical_model(table: pd.DataFrame, outputs: pd.DataFrame, prompt: str, varia
     return figure
 
 
+def shared_by_order(orders: pd.DataFrame, shares: pd.DataFrame) -> Figure:
+    """What two networks share, by order (Fig. 11): strength of the target's interactions, and the share that generalizes.
+
+    orders: order, sign, total, generalizable. shares: order, share, low, high, chance.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 3))
+    _order_bars(left, orders, "generalizable")
+    left.set(xlabel="order", ylabel="strength per prompt\n(log-odds)", title="strength")
+    right.errorbar(
+        shares.order, shares.share, (shares.share - shares.low, shares.high - shares.share), fmt="o", markersize=4,
+        color=COLOURS["generalizable"], label="generalizable",
+    )  # fmt: skip
+    right.plot(shares.order, shares.chance, "--", color=COLOURS["chance"], label="by chance")
+    for ax in (left, right):
+        ax.set_xticks(shares.order)
+        ax.grid(axis="x", visible=False)
+    right.set(xlabel="order", ylabel="share of the strength", ylim=(-0.02, 1.02), title="share that generalizes")
+    right.legend()
+    _order_legend(figure)
+    return figure
+
+
 def matching(table: pd.DataFrame) -> Figure:
     """All 2^n outputs, sorted, against the logical model with its k strongest interactions (Fig. 7).
 
