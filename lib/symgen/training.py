@@ -8,6 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from symgen.augmentation import augmentation
+
+EVALUATED = 500 * 3 * 64 * 64  # numbers in the inputs of a batch that is only evaluated: its maps must fit into memory
+
 
 def train(
     model: nn.Module,
@@ -20,6 +24,8 @@ def train(
     seed: int,
     weight_decay: float = 0.0,
     optimizer: str = "adam",
+    augment: str = "none",
+    precision: str = "float32",
     stops: tuple[float, ...] = (),
     objective: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> Iterator[float]:
@@ -27,13 +33,15 @@ def train(
 
     inputs: images (item, channel, height, width), or token ids (item, position), as `logits` takes them; labels (item,):
     on the model's device. `stops` are epochs, also fractions (rounded to a step), at which the caller may look at the
-    model; without them it stops after every epoch. `seed` orders the batches. `objective` is what is minimised, of the
-    logits of a batch and the batch itself (positions of its items); by default the cross-entropy.
+    model; without them it stops after every epoch. `seed` orders the batches, and is that of the changes that `augment`
+    names. `objective` is what is minimised, of the logits of a batch and the batch itself (positions of its items); by default the
+    cross-entropy. `precision` is that of the layers, float32 or bfloat16; the objective is taken in float32 at least.
     """
     objective = objective or (lambda z, batch: functional.cross_entropy(z, labels[batch]))
     steps_per_epoch = math.ceil(len(inputs) / batch_size)
     at_step = {round(stop * steps_per_epoch): stop for stop in (stops or range(epochs + 1))}
-    order = torch.Generator().manual_seed(seed)
+    order, changed = torch.Generator().manual_seed(seed), augmentation(augment, seed)
+    lower = torch.autocast(inputs.device.type, torch.bfloat16, enabled=precision == "bfloat16")
     optimiser = _optimiser(optimizer, model.parameters(), learning_rate, weight_decay)
     step = 0
     if step in at_step:
@@ -43,7 +51,9 @@ def train(
             batch = batch.to(inputs.device)
             model.train()
             optimiser.zero_grad(set_to_none=True)
-            objective(logits(model, inputs[batch]), batch).backward()
+            with lower:
+                z = logits(model, changed(inputs[batch]))
+            objective(z.to(torch.promote_types(z.dtype, torch.float32)), batch).backward()
             optimiser.step()
             step += 1
             if step in at_step:
@@ -85,15 +95,16 @@ def logits(model: nn.Module, inputs: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def predicted(model: nn.Module, inputs: Tensor, batch_size: int = 500) -> Tensor:
+def predicted(model: nn.Module, inputs: Tensor) -> Tensor:
     """Logits (item, label) of the model, in evaluation mode."""
     model.eval()
-    return torch.cat([logits(model, part) for part in inputs.split(batch_size)])
+    at_a_time = max(1, min(500, EVALUATED // inputs[0].numel()))
+    return torch.cat([logits(model, part) for part in inputs.split(at_a_time)])
 
 
-def evaluate(model: nn.Module, inputs: Tensor, labels: Tensor, batch_size: int = 500) -> tuple[float, float]:
+def evaluate(model: nn.Module, inputs: Tensor, labels: Tensor) -> tuple[float, float]:
     """Mean cross-entropy (nats) and accuracy of the model, in evaluation mode."""
-    z = predicted(model, inputs, batch_size)
+    z = predicted(model, inputs)
     loss = functional.cross_entropy(z.double(), labels).item()
     return loss, (z.argmax(-1) == labels).double().mean().item()
 
