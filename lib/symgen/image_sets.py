@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from tarfile import TarError
 
 import numpy as np
 import pandas as pd
@@ -149,8 +150,8 @@ def _table(path, columns, separator=" "):
         table = pd.read_csv(there(path), sep=separator, names=columns, usecols=range(len(columns)), dtype=kinds)
     except ValueError as error:
         raise damaged(path, f"cannot be read: {str(error).splitlines()[0]}") from None
-    if table.isna().any(axis=None) or table[columns[0]].duplicated().any():
-        raise damaged(path, "has a line that is cut short, or there twice")
+    if not len(table) or table.isna().any(axis=None) or table[columns[0]].duplicated().any():
+        raise damaged(path, "is empty, or has a line that is cut short or there twice")
     return table.set_index(columns[0])
 
 
@@ -226,5 +227,5 @@ def _fetching(url, place):
     """Says in one line what to do if a set cannot be fetched."""
     try:
         yield
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, TarError) as error:
         raise InputError(f"{url} could not be fetched ({error}); fetch it yourself and unpack it in {place}") from None

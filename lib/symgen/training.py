@@ -34,8 +34,8 @@ def train(
     inputs: images (item, channel, height, width), or token ids (item, position), as `logits` takes them; labels (item,):
     on the model's device. `stops` are epochs, also fractions (rounded to a step), at which the caller may look at the
     model; without them it stops after every epoch. `seed` orders the batches, and is that of the changes that `augment`
-    names. `objective` is what is minimised, of the logits of a batch and the batch itself (positions of its items); by default the
-    cross-entropy. `precision` is that of the layers, float32 or bfloat16; the objective is taken in float32 at least.
+    names. `precision` is that of the layers, float32 or bfloat16. `objective` is what is minimised, of the logits of a
+    batch, in float32 at least, and the batch itself (positions of its items); by default the cross-entropy.
     """
     objective = objective or (lambda z, batch: functional.cross_entropy(z, labels[batch]))
     steps_per_epoch = math.ceil(len(inputs) / batch_size)
