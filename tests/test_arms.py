@@ -130,7 +130,7 @@ def test_the_best_is_the_one_of_lowest_loss_on_the_validation_part(study):
     trained = pipeline.ensure_training(study, "dropout-91")
     loss, _ = training.evaluate(trained.model("best"), *pipeline.part_data(study, "B-validation"))
     assert loss == pytest.approx(trained.curves.validation_loss.min(), abs=1e-9)
-    assert list(trained.curves) == ["epoch", "validation_loss", "validation_accuracy"]
+    assert list(trained.curves) == ["epoch", "validation_loss", "validation_accuracy", "seconds"]
 
 
 def test_units_are_all_that_the_comparison_reads_and_no_two_are_the_same(study):

@@ -99,6 +99,40 @@ def test_values_are_those_of_a_plain_loop(model, split_at):
         np.testing.assert_allclose(game.values(x[i], int(labels[i]), cells[i]), expected, atol=2e-6)
 
 
+@pytest.mark.parametrize(
+    ("architecture", "stem", "split_at"),
+    [
+        ("resnet18", "small", "relu"),
+        ("vgg11_bn", "small", "features.2"),
+        ("mobilenet_v3_small", "imagenet", "features.0"),
+        ("densenet121", "imagenet", "features.relu0"),
+        ("convnext_tiny", "imagenet", "features.0"),
+    ],
+)
+def test_a_network_that_trains_is_masked_in_evaluation_mode(architecture, stem, split_at):
+    """Batch normalisation takes its running means, which stay as they are; the mean map is that of the same network."""
+    network = models.build_model(architecture, 4, seed=0, stem=stem)
+    x, cells = torch.rand(8, 3, 40, 40, generator=torch.Generator().manual_seed(0)), np.array([2, 12, 17])
+    network(x)  # in training mode: running means that are not those of a new network
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    game = ImageGame(network, split_at)
+    game.baseline = game.mean_map(x, batch=3)
+    values = game.values(x[0], 1, cells)
+    assert network.training and all(torch.equal(before[name], own) for name, own in network.state_dict().items())
+    maps = []
+    handle = network.get_submodule(split_at).register_forward_hook(
+        lambda module, inputs, output: maps.append(output + 0)
+    )
+    with torch.no_grad():
+        plain = log_odds(network.eval()(x[:1].clone()), torch.tensor([1])).item()
+        network(x.clone())
+    handle.remove()
+    torch.testing.assert_close(game.baseline, maps[-1].mean(dim=0))
+    expected = plain_loop(network, split_at, x[0], 1, cells, 5, game.baseline)
+    assert expected.std() > 0 and values[-1] == pytest.approx(plain, abs=1e-5)
+    np.testing.assert_allclose(values, expected, atol=1e-5)
+
+
 def test_only_the_chosen_cells_are_masked_and_bit_i_is_the_ith_cell():
     network = Broken(lambda z: torch.cat([z.mean(dim=(2, 3)), z.new_zeros(len(z), 1)], dim=1))
     nn.init.constant_(network.conv.weight, 1 / 3)

@@ -98,6 +98,51 @@ def test_a_key_moves_with_what_it_depends_on_and_with_nothing_else():
     assert moved(tau_ratio=0.1) == moved(target_seeds=[1]) == moved(threads=2) == moved(runs_root="elsewhere") == set()
 
 
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("fashion-vgg", "4985c827b3 61924e7558 6a9c8bfb70 55ef2ba11d b7948fc283 c30792aac2 b4d43a1c29 c668b283e9"),
+        ("snippets-bert", "276f7d7cc7 4107114395 6bd868c920 911e73d62f 20a9ffc94f b445f5a43b 0252ac717b 921f81ce6e"),
+    ],
+)
+def test_settings_added_since_leave_the_keys_of_what_is_there_alone(name, keys):
+    """Artefacts of finished runs are found again; FORMAT is what says that they are not valid any more."""
+    study = Study.load(name)
+    assert keys.split() == [
+        study.digest(), study.key("split"), study.key("samples"), study.key("training", "target-11"),
+        study.key("training", "penalty-11"), study.key("values", "target-11", 1.0),
+        study.key("interactions", "baseline-21", "best"), study.key("extraction", "target-11"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "stage"),
+    [
+        ("image_size", 32, "split"),
+        ("stem", "small", "training"),
+        ("augment", "crop-flip", "training"),
+        ("precision", "bfloat16", "training"),
+    ],
+)
+def test_an_added_setting_is_part_of_the_keys_where_it_is_used(setting, value, stage):
+    study = Study.load("fashion-vgg")
+    changed = study.replace(**{setting: value})
+    assert study.key(stage, "target-11") != changed.key(stage, "target-11") and study.digest() != changed.digest()
+    assert changed.settings_of(stage, "target-11")[setting] == value
+
+
+def test_the_first_relu_is_known_of_the_papers_networks_and_a_cut_goes_before_it():
+    def at(architecture, cut=""):
+        return Study.load("fashion-vgg", {"architecture": architecture, "cut": cut}).cut_at
+
+    assert [at(name) for name in ("vgg11", "vgg19_bn", "resnet18", "resnet101", "wide_resnet50_2", "resnext50_32x4d")] == [
+        "features.1", "features.2", "relu", "relu", "relu", "relu"
+    ]  # fmt: skip
+    assert at("vgg16", "features.3") == "features.3"
+    with pytest.raises(ValueError, match="the setting 'cut' is missing"):
+        at("densenet121")
+
+
 def test_changed_settings_get_a_folder_of_figures_of_their_own():
     study = Study.load("fashion-vgg")
     assert study.figures_dir.name == "fashion-vgg"
@@ -146,6 +191,8 @@ def test_a_file_may_extend_another(monkeypatch, tmp_path):
         ("snippets-bert", {"masking": "mean"}, "masking = 'mean' of texts; expected one of mask, pad, unk"),
         ("fashion-vgg", {"masking": "mask"}, "masking = 'mask' of images; expected one of mean, zero"),
         ("fashion-vgg", {"cut": ""}, "the setting 'cut' is missing"),
+        ("snippets-bert", {"augment": "crop-flip"}, "augment = 'crop-flip' of texts; expected 'none'"),
+        ("fashion-vgg", {"image_size": 0}, "image_size = 0; expected at least 1"),
         ("fashion-vgg", {"dataset": "movies"}, "dataset = 'movies'; expected one of fashion-mnist-6k, movie-snippets"),
         ("fashion-vgg", {"more_baseline_seeds": [21]}, "a seed stands twice in baseline_seeds"),
         ("snippets-bert", {"max_tokens": 0}, "max_tokens = 0; expected at least 1"),

@@ -20,6 +20,33 @@ def test_any_classifier_of_torchvision_by_name():
         models.build_model("resnet19", 10, seed=0)
 
 
+@pytest.mark.parametrize(("architecture", "side"), [("resnet18", 4), ("resnet50", 4), ("vgg11", 1), ("vgg16_bn", 1)])
+def test_a_small_stem_leaves_a_map_of_a_small_image(architecture, side):
+    """At 32 pixels what enters the mean over positions: 4 x 4 of a ResNet (1 x 1 as it is), 1 x 1 of a VGG."""
+    seen = []
+    model = models.build_model(architecture, 7, seed=0, stem="small").eval()
+    pooled = model.avgpool
+    pooled.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].shape[-2:]))
+    x = torch.rand(2, 3, 32, 32)
+    assert model(x).shape == (2, 7) and model(torch.rand(2, 3, 64, 64)).shape == (2, 7)
+    assert tuple(seen[0]) == (side, side) and tuple(seen[1]) == (2 * side, 2 * side)
+    again = models.build_model(architecture, 7, seed=0, stem="small").eval()
+    assert torch.equal(model(x), again(x))
+
+
+def test_the_first_layers_of_a_small_resnet_keep_the_size_of_the_image_and_those_of_a_vgg_its_weights():
+    resnet = models.build_model("resnet18", 7, seed=0, stem="small")
+    assert resnet.maxpool(resnet.relu(resnet.bn1(resnet.conv1(torch.rand(1, 3, 32, 32))))).shape == (1, 64, 32, 32)
+    small, whole = (models.build_model("vgg11", 7, seed=0, stem=stem) for stem in ("small", "imagenet"))
+    assert torch.equal(small.features[0].weight, whole.features[0].weight)
+    assert sum(p.numel() for p in small.parameters()) < 0.1 * sum(p.numel() for p in whole.parameters())
+
+
+def test_a_small_stem_is_refused_where_it_is_not_known():
+    with pytest.raises(ValueError, match="stem = 'small' of a DenseNet; expected 'imagenet', or a VGG or ResNet"):
+        models.build_model("densenet121", 7, seed=0, stem="small")
+
+
 def fit(seed=0, **changes):
     images, labels = torch.rand(40, 3, 30, 30, generator=torch.Generator().manual_seed(1)), torch.arange(40) % 2
     images[labels == 1, 0] += 1
@@ -44,6 +71,42 @@ def test_training_learns_and_stops_where_it_is_told_to():
 def test_the_same_seed_trains_the_same_network(optimizer):
     first, again, other = (fit(seed, epochs=1, optimizer=optimizer)[-1][-1][1] for seed in (5, 5, 6))
     assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+def test_augmentation_and_precision_change_the_training_and_nothing_else_does():
+    plain = fit(epochs=1)[-1][-1][1]
+    assert torch.equal(plain, fit(epochs=1, augment="none", precision="float32")[-1][-1][1])
+    for changes in ({"augment": "crop-flip"}, {"augment": "resized-crop-flip"}, {"precision": "bfloat16"}):
+        changed = fit(epochs=1, **changes)[-1][-1][1]
+        assert torch.equal(changed, fit(epochs=1, **changes)[-1][-1][1])
+        assert not torch.equal(changed, plain) and changed.dtype == torch.float32
+    torch.testing.assert_close(changed, plain, atol=0.01, rtol=0)  # bfloat16: nearly the same steps
+
+
+def test_the_objective_is_taken_in_float32_and_given_the_batch_in_the_same_order_with_augmentation():
+    told = {}
+
+    def spy(name):
+        def objective(z, batch):
+            told.setdefault(name, []).append((z.dtype, batch.tolist()))
+            return z.square().mean()
+
+        return objective
+
+    for name, changes in (("plain", {}), ("changed", {"augment": "crop-flip", "precision": "bfloat16"})):
+        fit(epochs=2, objective=spy(name), **changes)
+    assert told["plain"] == told["changed"] and told["plain"][0][0] == torch.float32
+
+
+def test_large_images_are_evaluated_a_few_at_a_time(monkeypatch):
+    """The losses are the same, whatever is evaluated at a time."""
+    model, images, labels, _ = fit(epochs=1)
+    sizes = []
+    model.register_forward_pre_hook(lambda module, inputs: sizes.append(len(inputs[0])))
+    whole = training.evaluate(model, images, labels)
+    monkeypatch.setattr(training, "EVALUATED", 7 * images[0].numel() + 1)
+    assert training.evaluate(model, images, labels) == pytest.approx(whole, abs=1e-6)
+    assert sizes == [40, 7, 7, 7, 7, 7, 5]
 
 
 def test_looking_does_not_change_the_training():

@@ -9,7 +9,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from symgen import image_sets
 from symgen.errors import InputError
+from symgen.image_sets import advising, damaged, there
 from symgen.store import checksum
 
 
@@ -18,19 +20,20 @@ class Images:
     """A labelled set of images.
 
     pixels: (image, channel, height, width) uint8, three channels. labels: (image,) int64. classes: their names.
-    mean, std: of a pixel's brightness in [0, 1], by which the networks' inputs are standardised.
+    mean, std: of each channel's brightness in [0, 1], by which the networks' inputs are standardised.
     """
 
     pixels: Tensor
     labels: Tensor
     classes: tuple[str, ...]
-    mean: float
-    std: float
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
 
     def inputs(self, index, pad: int = 0) -> Tensor:
         """Standardised network inputs (len(index), 3, height + 2 pad, width + 2 pad), float32; the margin is black."""
         pixels = torch.nn.functional.pad(self.pixels[torch.tensor(np.asarray(index))], [pad] * 4)
-        return (pixels.float() / 255 - self.mean) / self.std
+        mean, std = (torch.tensor(own)[:, None, None] for own in (self.mean, self.std))
+        return (pixels.float() / 255 - mean) / std
 
     def pictures(self, index) -> np.ndarray:
         """The images to look at: (len(index), height, width, 3) uint8."""
@@ -48,12 +51,16 @@ class Texts:
 
 MODALITIES = {  # what each data set consists of
     "fashion-mnist-6k": "images",
+    "cifar10": "images",
+    "tiny-imagenet": "images",
+    "cub": "images",
     "movie-snippets": "texts",
     "movie-sentences": "prompts",
     "product-sentences": "prompts",
 }
 GIVEN = ("squad", "unilaw")  # prompts for language models that are given, read by `language_models`
 MODALITIES |= dict.fromkeys(GIVEN, "prompts")
+IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}  # of photographs (Appendix E.1)
 
 
 def modality_of(name: str) -> str:
@@ -63,10 +70,18 @@ def modality_of(name: str) -> str:
     return MODALITIES[name]
 
 
-def load_dataset(name: str, folder: Path, least_rating: float = 0.0) -> Images | Texts:
+def load_dataset(
+    name: str,
+    folder: Path,
+    least_rating: float = 0.0,
+    size: int = 64,
+    cache: Path | None = None,
+    download: bool = False,
+) -> Images | Texts:
     """The data set `name`, looked for in `folder`; ValueError for an unknown name, or data missing or damaged.
 
-    `least_rating`: texts rated by people count only from this distance to a neutral rating on.
+    `least_rating`: texts rated by people count only from this distance to a neutral rating on. `size`, `cache`,
+    `download`: of photographs in files, as `image_sets.read` takes them; without a folder to cache them in, `folder`.
     """
     modality_of(name)
     if name in GIVEN:
@@ -79,7 +94,9 @@ def load_dataset(name: str, folder: Path, least_rating: float = 0.0) -> Images |
         "movie-sentences": lambda: _sentences(folder, "movie_snippets"),
         "product-sentences": lambda: _sentences(folder, "product_snippets"),
     }
-    return readers[name]()
+    if name in readers:
+        return readers[name]()
+    return Images(*image_sets.read(name, folder, size, cache or folder, download), **IMAGENET)
 
 
 def _fashion_mnist_6k(folder):
@@ -87,7 +104,7 @@ def _fashion_mnist_6k(folder):
     with np.load(path, allow_pickle=False) as archive:
         grey, labels = torch.as_tensor(archive["images"]), torch.as_tensor(archive["labels"]).long()
     classes = ("T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
-    return Images(grey[:, None].expand(-1, 3, -1, -1), labels, classes, mean=0.286, std=0.353)
+    return Images(grey[:, None].expand(-1, 3, -1, -1), labels, classes, mean=(0.286,) * 3, std=(0.353,) * 3)
 
 
 def _movie_snippets(folder, least_rating):
@@ -115,10 +132,9 @@ def _rated(folder, name):
 
 def verified(path: Path, sha256: str, remedy: str) -> Path:
     """The path, if the file is there and has this checksum; ValueError that says where it was looked for otherwise."""
-    if not path.is_file():
-        raise InputError(f"missing data: {path.name} was looked for in {path.parent}; {remedy}")
-    if checksum(path) != sha256:
-        raise InputError(f"damaged data: {path.name} in {path.parent} does not have its checksum; {remedy}")
+    with advising(remedy):
+        if checksum(there(path)) != sha256:
+            raise damaged(path, "does not have its checksum")
     return path
 
 

@@ -5,6 +5,11 @@ from pathlib import Path
 from symgen.study import Study
 
 
+def decoded_dir(study: Study) -> Path:
+    """Folder of decoded images, which studies share."""
+    return study.runs_dir.parent / "decoded"
+
+
 def split_path(study: Study) -> Path:
     """Table of which item is in which part."""
     return study.runs_dir / f"split-{study.key('split')}.csv"

@@ -43,7 +43,8 @@ class ImageModality:
 
     def network(self, seed: int) -> torch.nn.Module:
         """An untrained network; convolutions are faster in this layout."""
-        network = models.build_model(self.study.architecture, len(self.data.classes), seed)
+        study = self.study
+        network = models.build_model(study.architecture, len(self.data.classes), seed, study.stem)
         return network.to(memory_format=torch.channels_last)
 
     def explainable(self, items) -> np.ndarray:
@@ -56,7 +57,7 @@ class ImageModality:
 
     def game(self, network: torch.nn.Module, seen: Tensor) -> ImageGame:
         """The study's game on a network; a masked cell takes the mean map over the images that the network has `seen`."""
-        game = ImageGame(network, self.study.cut, self.study.grid)
+        game = ImageGame(network, self.study.cut_at, self.study.grid)
         if self.study.masking == "mean":
             game.baseline = game.mean_map(seen)
         return game

@@ -6,16 +6,18 @@ import re
 import torch
 import torchvision
 from torch import nn
+from torchvision.models.resnet import ResNet
 from torchvision.models.vgg import VGG, make_layers
 
 from symgen.errors import InputError
 from symgen.tokenization import from_transformers
 
 
-def build_model(architecture: str, n_classes: int, seed: int) -> nn.Module:
+def build_model(architecture: str, n_classes: int, seed: int, stem: str = "imagenet") -> nn.Module:
     """An untrained network (batch, 3, height, width) -> logits (batch, n_classes), its weights drawn from `seed`.
 
     `architecture` is "small-vgg", or the name of a torchvision classifier; ValueError names the nearest one otherwise.
+    `stem`: "imagenet" is torchvision's network as it is; "small" adapts a VGG or ResNet of it (see `adapt`).
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -25,7 +27,27 @@ def build_model(architecture: str, n_classes: int, seed: int) -> nn.Module:
         if architecture not in known:
             near = difflib.get_close_matches(architecture, ["small-vgg", *known], n=1, cutoff=0)
             raise InputError(f"architecture = {architecture!r} is unknown; the nearest is {near[0]!r}")
-        return torchvision.models.get_model(architecture, weights=None, num_classes=n_classes)
+        model = torchvision.models.get_model(architecture, weights=None, num_classes=n_classes)
+        return adapt(model, n_classes) if stem == "small" else model
+
+
+def adapt(model: nn.Module, n_classes: int) -> nn.Module:
+    """torchvision's VGG or ResNet for images of 32 to 64 pixels; ValueError for another network.
+
+    ResNet: its first convolution is 3 x 3 without stride and its max pooling is left out, or what reaches the last block
+    of an image of 32 pixels would be one position. VGG: the mean over positions and one linear layer take the place of
+    three layers that hold nine tenths of the weights and expect maps of 7 x 7.
+    """
+    if isinstance(model, ResNet):
+        model.conv1 = nn.Conv2d(3, model.conv1.out_channels, kernel_size=3, padding=1, bias=False)
+        nn.init.kaiming_normal_(model.conv1.weight, mode="fan_out", nonlinearity="relu")  # as torchvision draws it
+        model.maxpool = nn.Identity()
+    elif isinstance(model, VGG):
+        width = next(m.out_channels for m in reversed(model.features) if isinstance(m, nn.Conv2d))
+        model.avgpool, model.classifier = nn.AdaptiveAvgPool2d(1), nn.Linear(width, n_classes)
+    else:
+        raise InputError(f"stem = 'small' of a {type(model).__name__}; expected 'imagenet', or a VGG or ResNet")
+    return model
 
 
 def small_vgg(n_classes: int) -> nn.Module:

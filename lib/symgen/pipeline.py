@@ -20,6 +20,7 @@ from symgen.errors import InputError
 from symgen.explain import KINDS, by_definition
 from symgen.layout import (
     curves_path,
+    decoded_dir,
     interactions_path,
     kept_checkpoints,
     penalised_effects_path,
@@ -41,8 +42,8 @@ from symgen.study import ARMS, FAMILIES, Study
 class Training:
     """A trained network: its loss curves, and its weights at every checkpoint.
 
-    curves: one row an epoch at which it was measured, with loss (nats) and accuracy on each set. best: the epoch of
-    lowest validation loss (of a baseline), NaN without a validation set.
+    curves: one row an epoch at which it was measured, with loss (nats) and accuracy on each set, and the seconds of
+    training until then. best: the epoch of lowest validation loss (of a baseline), NaN without a validation set.
     """
 
     study: Study
@@ -64,7 +65,9 @@ class Training:
 # data
 def load_data(study: Study) -> datasets.Images | datasets.Texts:
     """The study's data, all of it."""
-    return datasets.load_dataset(study.dataset, study.data_dir, study.least_rating)
+    return datasets.load_dataset(
+        study.dataset, study.data_dir, study.least_rating, study.image_size, decoded_dir(study), study.download
+    )
 
 
 def modality(study: Study) -> ImageModality | TextModality | PromptModality:
@@ -196,6 +199,8 @@ def training_part(study: Study, role: str) -> str:
 
 
 def _train(study, role, settings, verbose):
+    if study.precision == "bfloat16" and device(study).type != "cuda":
+        raise InputError(f"precision = 'bfloat16' on {device(study).type}; expected 'float32', or a GPU")
     curves_path(study, role).unlink(missing_ok=True)  # no curves beside weights that are being written again
     family, seed = study.role(role)
     parts = {"train": training_part(study, role), "test": "D"}
@@ -213,16 +218,19 @@ def _train(study, role, settings, verbose):
     every_epoch = range(study.epochs + 1)
     stops = sorted({*every_epoch, *study.checkpoints}) if family == "target" else every_epoch
     curves, lowest = [], np.inf
+    seconds, since = 0.0, _now(data[0].device)
 
     def keep(checkpoint):
         write(weights_path(study, role, checkpoint), lambda path: save_file(_weights(model), path), settings)
 
     for epoch in training.train(
         model, *data, epochs=study.epochs, batch_size=study.batch_size, learning_rate=study.learning_rate,
-        seed=seed, stops=tuple(stops), **_recipe(study, family, model, *data),
+        seed=seed, stops=tuple(stops), augment=study.augment, precision=study.precision,
+        **_recipe(study, family, model, *data),
     ):  # fmt: skip
+        seconds += _now(data[0].device) - since
         measured = training.losses(model, sets)
-        curves.append({"epoch": epoch, **measured})
+        curves.append({"epoch": epoch, **measured, "seconds": seconds})
         if epoch in kept:
             keep(epoch)
         if family != "target" and measured.get("validation_loss", np.inf) < lowest:
@@ -230,7 +238,8 @@ def _train(study, role, settings, verbose):
             keep("best")
         if verbose and (epoch in kept or epoch % 25 == 0):
             said = ", ".join(f"{name} {measured[name + '_loss']:.3f}" for name in ("train", "test") if name in sets)
-            print(f"{role} epoch {epoch:g}: {said or 'trained'}", flush=True)
+            print(f"{role} epoch {epoch:g}: {said or 'trained'}, {seconds:.0f} s", flush=True)
+        since = _now(data[0].device)
     if family != "target":
         keep("last")
         if lowest == np.inf:  # nothing to choose by
@@ -508,6 +517,13 @@ def device(study: Study) -> torch.device:
     if study.device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(study.device)
+
+
+def _now(device):
+    """The time in seconds when whatever was asked of a device is done."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 @contextmanager

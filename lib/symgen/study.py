@@ -33,6 +33,8 @@ ARMS = {
     "dropout": ("dropout",),
 }  # fmt: skip
 FAMILIES |= dict.fromkeys(ARMS, "A") | {"data": "A+B"}
+# the submodule behind the first ReLU, where a study names no cut, by torchvision's name of the architecture
+FIRST_RELU = {r"vgg\d+": "features.1", r"vgg\d+_bn": "features.2", r"(wide_)?resnet.+|resnext.+": "relu"}
 MASKING = {
     "images": ("mean", "zero"),
     "texts": ("mask", "pad", "unk"),
@@ -52,8 +54,9 @@ def project_root() -> Path:
     return Path(__file__).resolve().parents[2]
 
 
-def _stage(stage, default=dataclasses.MISSING):
-    return field(default=default, metadata={"stage": stage})
+def _stage(stage, default=dataclasses.MISSING, added=False):
+    """A setting of a stage. An `added` one came after artefacts were made as its default says: those keep their keys."""
+    return field(default=default, metadata={"stage": stage, "added": added})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,14 +85,22 @@ class Study:
     """texts: a word of A is in the vocabulary if it occurs so often"""
     max_tokens: int = _stage("data", 64)
     """texts: tokens that a network reads; what is longer is cut"""
+    image_size: int = _stage("data", 64, added=True)
+    """images read from files: side of the square to which they are resized, in pixels"""
 
     # training
     architecture: str = _stage("training")
+    stem: Literal["imagenet", "small"] = _stage("training", "imagenet", added=True)
+    """networks of torchvision: as they are, or with a first layer (ResNet) and head (VGG) for images of 32 to 64 pixels"""
     optimizer: Literal["adam", "adamw", "sgd"] = _stage("training", "adam")
     learning_rate: float = _stage("training")
     weight_decay: float = _stage("training", 0.0)
     batch_size: int = _stage("training")
     epochs: int = _stage("training")
+    augment: Literal["none", "crop-flip", "resized-crop-flip"] = _stage("training", "none", added=True)
+    """images: how they are changed each time that they are learned from"""
+    precision: Literal["float32", "bfloat16"] = _stage("training", "float32", added=True)
+    """of the layers while a network trains, on a GPU; whatever is measured is measured in float32"""
     checkpoints: tuple[float, ...] = _stage("checkpoints")
     """epochs at which the target is kept; 0 is the untrained network"""
     target_seeds: tuple[int, ...] = _stage("seeds")
@@ -112,7 +123,7 @@ class Study:
     masking: Literal["mean", "zero", "mask", "pad", "unk", "mean-embedding"] = _stage("values")
     """images: the mean map or zero; texts and prompts: the token, or the embedding, that a masked one becomes"""
     cut: str = _stage("values", "")
-    """images: submodule whose output is masked, the first ReLU"""
+    """images: submodule whose output is masked; the first ReLU where it is known by `FIRST_RELU`"""
 
     # language models that are given (notebook 09): folders, or names of the Hugging Face hub
     target_model: str = _stage("given", "")
@@ -283,9 +294,7 @@ class Study:
             "interactions": ["data", "training", "samples", "values", "solving"],
             "extraction": ["data", "training", "samples", "values", "solving"],
         }[what]
-        settings = {
-            f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.metadata.get("stage") in stages
-        }
+        settings = self._told(f for f in dataclasses.fields(self) if f.metadata.get("stage") in stages)
         if self.before and what == "samples":
             settings["before"] = self.before.settings_of("split")  # the vocabulary decides on the prompts
         if what not in ("split", "samples"):
@@ -307,10 +316,21 @@ class Study:
                 settings["checkpoint"] = checkpoint if isinstance(checkpoint, str) else float(checkpoint)
         return json.loads(json.dumps(settings))
 
+    def _told(self, fields):
+        """Settings by name; one that was added is told only where it is not at its default."""
+        own = ((f, getattr(self, f.name)) for f in fields)
+        return {f.name: value for f, value in own if not (f.metadata.get("added") and value == f.default)}
+
     @property
     def modality(self) -> str:
         """What the study's data consist of: images, texts or prompts."""
         return modality_of(self.dataset)
+
+    @property
+    def cut_at(self) -> str:
+        """Images: the submodule whose output is masked, `cut` or the first ReLU of the architecture; "" if not known."""
+        known = (relu for pattern, relu in FIRST_RELU.items() if re.fullmatch(pattern, self.architecture))
+        return self.cut or next(known, "")
 
     @property
     def runs_dir(self) -> Path:
@@ -335,7 +355,7 @@ class Study:
 
     def digest(self) -> str:
         """Ten hex digits of all the settings that can change a result."""
-        return _digest({f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in RUN_ONLY})
+        return _digest(self._told(f for f in dataclasses.fields(self) if f.name not in RUN_ONLY))
 
     @property
     def data_dir(self) -> Path:
@@ -361,8 +381,8 @@ def _impossible(s: Study):
     counts = ("train_size", "test_size", "batch_size", "epochs", "explain_classes", "explain_per_class", "n_variables",
               "grid", "bootstrap_draws", "chance_draws", "threads", "low_up_to", "high_from",
               "vocabulary_min_count", "max_tokens", "ablation_per_class", "more_variables",
-              "penalty_samples", "penalty_every", "penalty_variables", "few_shot_size",
-              "tuning_size", "tuning_test_size", "tuning_epochs")  # fmt: skip
+              "image_size", "penalty_samples", "penalty_every", "penalty_variables",
+              "few_shot_size", "tuning_size", "tuning_test_size", "tuning_epochs")  # fmt: skip
     positive = ("learning_rate", "ridge", "tol", "phase_ratio", "tuning_learning_rate")
     for key in counts:
         yield getattr(s, key) < 1, f"{key} = {getattr(s, key)}; expected at least 1"
@@ -377,7 +397,8 @@ def _impossible(s: Study):
         images and s.n_variables > s.grid**2,
         f"n_variables = {s.n_variables} of a grid of {s.grid} x {s.grid} = {s.grid**2} cells",
     )
-    yield images and not s.cut, "the setting 'cut' is missing; expected a submodule of the network, its first ReLU"
+    yield images and not s.cut_at, "the setting 'cut' is missing; expected a submodule of the network, its first ReLU"
+    yield not images and s.augment != "none", f"augment = {s.augment!r} of {s.modality}; expected 'none'"
     fitting = MASKING[s.modality]
     yield s.masking not in fitting, f"masking = {s.masking!r} of {s.modality}; expected one of {', '.join(fitting)}"
     yield s.n_variables > 14, f"n_variables = {s.n_variables}; expected at most 14, since all 2^n subsets are evaluated"

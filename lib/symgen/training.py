@@ -8,6 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from symgen.augmentation import augmentation
+
+EVALUATED = 500 * 3 * 64 * 64  # numbers in the inputs of a batch that is only evaluated: its maps must fit into memory
+
 
 def train(
     model: nn.Module,
@@ -20,6 +24,8 @@ def train(
     seed: int,
     weight_decay: float = 0.0,
     optimizer: str = "adam",
+    augment: str = "none",
+    precision: str = "float32",
     stops: tuple[float, ...] = (),
     objective: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> Iterator[float]:
@@ -28,13 +34,15 @@ def train(
     inputs: images (item, channel, height, width), or token ids (item, position), as `logits` takes them; labels (item,),
     or of a language model (item, position), as `rows` takes them: on the model's device. `stops` are epochs, also
     fractions (rounded to a step), at which the caller may look at the model; without them it stops after every epoch.
-    `seed` orders the batches. `objective` is what is minimised, of the logits of a batch and the batch itself (positions
-    of its items); by default the cross-entropy.
+    `seed` orders the batches, and is that of the changes that `augment` names. `precision` is that of the layers, float32
+    or bfloat16. `objective` is what is minimised, of the logits of a batch, in float32 at least, and the batch itself
+    (positions of its items); by default the cross-entropy.
     """
     objective = objective or (lambda z, batch: functional.cross_entropy(*rows(z, labels[batch])))
     steps_per_epoch = math.ceil(len(inputs) / batch_size)
     at_step = {round(stop * steps_per_epoch): stop for stop in (stops or range(epochs + 1))}
-    order = torch.Generator().manual_seed(seed)
+    order, changed = torch.Generator().manual_seed(seed), augmentation(augment, seed)
+    lower = torch.autocast(inputs.device.type, torch.bfloat16, enabled=precision == "bfloat16")
     optimiser = _optimiser(optimizer, model.parameters(), learning_rate, weight_decay)
     step = 0
     if step in at_step:
@@ -44,7 +52,9 @@ def train(
             batch = batch.to(inputs.device)
             model.train()
             optimiser.zero_grad(set_to_none=True)
-            objective(logits(model, inputs[batch]), batch).backward()
+            with lower:
+                z = logits(model, changed(inputs[batch]))
+            objective(z.to(torch.promote_types(z.dtype, torch.float32)), batch).backward()
             optimiser.step()
             step += 1
             if step in at_step:
@@ -101,22 +111,27 @@ def rows(z: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @torch.inference_mode()
-def predicted(model: nn.Module, inputs: Tensor, batch_size: int = 500) -> Tensor:
+def predicted(model: nn.Module, inputs: Tensor) -> Tensor:
     """Logits (item, label) of the model, in evaluation mode."""
     model.eval()
-    return torch.cat([logits(model, part) for part in inputs.split(batch_size)])
+    return torch.cat([logits(model, part) for part in inputs.split(_at_a_time(inputs, 500))])
 
 
 @torch.inference_mode()
-def evaluate(model: nn.Module, inputs: Tensor, labels: Tensor, batch_size: int = 100) -> tuple[float, float]:
+def evaluate(model: nn.Module, inputs: Tensor, labels: Tensor) -> tuple[float, float]:
     """Mean cross-entropy (nats) and accuracy of the model, in evaluation mode: over items, or a language model's tokens."""
     model.eval()
     losses, right = [], []
-    for part, own in zip(inputs.split(batch_size), labels.split(batch_size)):
+    for part, own in zip(*(own.split(_at_a_time(inputs, 100)) for own in (inputs, labels))):
         z, own = rows(logits(model, part), own)
         losses.append(functional.cross_entropy(z.double(), own, reduction="none"))
         right.append(z.argmax(-1) == own)
     return torch.cat(losses).mean().item(), torch.cat(right).double().mean().item()
+
+
+def _at_a_time(inputs, most):
+    """Items that are evaluated at a time."""
+    return max(1, min(most, EVALUATED // inputs[0].numel()))
 
 
 def losses(model: nn.Module, sets: dict[str, tuple[Tensor, Tensor]]) -> pd.Series:
