@@ -39,7 +39,7 @@ class ImageModality:
 
     def labels(self, items) -> np.ndarray:
         """What v is the log-odds of, item by item."""
-        return self.data.labels[np.asarray(items)].numpy()
+        return self.data.labels.numpy()[np.asarray(items)]
 
     def network(self, seed: int) -> torch.nn.Module:
         """An untrained network; convolutions are faster in this layout."""
@@ -91,7 +91,7 @@ class TextModality:
 
     def labels(self, items) -> np.ndarray:
         """What v is the log-odds of, item by item."""
-        return self.data.labels[np.asarray(items)].numpy()
+        return self.data.labels.numpy()[np.asarray(items)]
 
     def network(self, seed: int) -> torch.nn.Module:
         """An untrained network."""

@@ -105,7 +105,7 @@ class Study:
     """epochs at which the target is kept; 0 is the untrained network"""
     target_seeds: tuple[int, ...] = _stage("seeds")
     baseline_seeds: tuple[int, ...] = _stage("seeds")
-    baseline_architecture: str = _stage("baseline", "")
+    baseline_architecture: str = _stage("baseline", "", added=True)
     """of the networks that judge; by default that of the target"""
     baseline_on: Literal["B", "D"] = _stage("baseline", "B")
     baseline_checkpoint: Literal["best", "last"] = _stage("baseline", "best")
@@ -126,9 +126,9 @@ class Study:
     """images: submodule whose output is masked; the first ReLU where it is known by `FIRST_RELU`"""
 
     # language models that are given (notebook 09): folders, or names of the Hugging Face hub
-    target_model: str = _stage("given", "")
-    baseline_model: str = _stage("given", "")
-    baseline_masking: str = _stage("given", "")
+    target_model: str = _stage("given", "", added=True)
+    baseline_model: str = _stage("given", "", added=True)
+    baseline_masking: str = _stage("given", "", added=True)
     """by default that of the target"""
 
     # interactions
@@ -180,17 +180,17 @@ class Study:
     """train_size of the few-shot setting"""
 
     # fine-tuning on another domain (Appendix P, notebook 10); `tuned` is the study of it
-    tuning_dataset: str = _stage("tuning", "")
+    tuning_dataset: str = _stage("tuning", "", added=True)
     """that the networks go on with; none without it"""
-    tuning_from: float = _stage("tuning", 0.0)
+    tuning_from: float = _stage("tuning", 0.0, added=True)
     """epoch of the target at which its fine-tuning starts, one of its checkpoints"""
-    tuning_size: int = _stage("tuning", 1000)
+    tuning_size: int = _stage("tuning", 1000, added=True)
     """train_size there, and so on"""
-    tuning_validation_size: int = _stage("tuning", 100)
-    tuning_test_size: int = _stage("tuning", 400)
-    tuning_learning_rate: float = _stage("tuning", 1e-3)
-    tuning_epochs: int = _stage("tuning", 4)
-    tuning_checkpoints: tuple[float, ...] = _stage("tuning", (0.0, 1.0, 2.0, 4.0))
+    tuning_validation_size: int = _stage("tuning", 100, added=True)
+    tuning_test_size: int = _stage("tuning", 400, added=True)
+    tuning_learning_rate: float = _stage("tuning", 1e-3, added=True)
+    tuning_epochs: int = _stage("tuning", 4, added=True)
+    tuning_checkpoints: tuple[float, ...] = _stage("tuning", (0.0, 1.0, 2.0, 4.0), added=True)
     before: "Study | None" = None
     """of a `tuned` study: that from which its networks start; no setting of a file"""
 
