@@ -52,7 +52,7 @@ def test_missing_and_damaged_data_say_which_file_and_where(tmp_path):
         opened.write(b"!")
     with pytest.raises(ValueError, match=r"damaged data: fashion_mnist_6k.npz"):
         datasets.load_dataset("fashion-mnist-6k", tmp_path)
-    with pytest.raises(ValueError, match="dataset = 'mnist'; expected one of fashion-mnist-6k, movie-snippets"):
+    with pytest.raises(ValueError, match="dataset = 'mnist'; expected one of fashion-mnist-6k, cifar10"):
         datasets.load_dataset("mnist", tmp_path)
 
 
