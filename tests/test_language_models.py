@@ -153,7 +153,7 @@ def test_the_notebook_runs_on_given_models(given, tmp_path):
     outputs = [out for cell in json.loads(output.read_text())["cells"] for out in cell.get("outputs", [])]
     said = "".join("".join(out.get("text", "")) for out in outputs)
     assert not [out for out in outputs if out["output_type"] == "error" or out.get("name") == "stderr"]
-    assert "two networks" in said and "13 prompts" in said and "simple interactions" in said
+    assert "two networks" in said and "13 prompts" in said and "of the simple interactions than of the complex" in said
     made = {path.name for path in (tmp_path / "figures").rglob("*.*")}
     assert {"fig07_prompt_1.png", "fig07_prompt_2.csv", "fig11_orders.png", "fig11_contrasts.csv"} <= made
     assert "fig11_ceiling.csv" not in made

@@ -80,7 +80,7 @@ def test_augmentation_and_precision_change_the_training_and_nothing_else_does():
         changed = fit(epochs=1, **changes)[-1][-1][1]
         assert torch.equal(changed, fit(epochs=1, **changes)[-1][-1][1])
         assert not torch.equal(changed, plain) and changed.dtype == torch.float32
-    torch.testing.assert_close(changed, plain, atol=0.01, rtol=0)  # bfloat16: nearly the same steps
+    assert (changed - plain).abs().mean() < 1e-3  # bfloat16: nearly the same steps, of 3e-3 each
 
 
 def test_the_objective_is_taken_in_float32_and_given_the_batch_in_the_same_order_with_augmentation():

@@ -52,8 +52,9 @@ def train(
             batch = batch.to(inputs.device)
             model.train()
             optimiser.zero_grad(set_to_none=True)
+            seen = changed(inputs[batch])
             with lower:
-                z = logits(model, changed(inputs[batch]))
+                z = logits(model, seen)
             objective(z.to(torch.promote_types(z.dtype, torch.float32)), batch).backward()
             optimiser.step()
             step += 1
