@@ -1,0 +1,236 @@
+"""Pictures in which networks, settings, ways to train or claims stand side by side."""
+
+import re
+import textwrap
+from itertools import product
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from symgen.plots.style import COLOURS, OF_SAMPLES, epoch_axis
+
+VERDICTS = {"reproduced": "#9fd0af", "inconclusive": "#e3e3e3", "not reproduced": "#efb261"}
+
+
+def sparsity(table: pd.DataFrame, tau_ratio: float) -> Figure:
+    """Strengths of interactions, sorted, relative to the strongest. table: epoch, rank, median, low, high over samples."""
+    figure, ax = plt.subplots(figsize=(4.6, 3))
+    epochs = table.epoch.unique()
+    for epoch, shade in zip(epochs, sns.color_palette("viridis", len(epochs))):
+        own = table[table.epoch == epoch]
+        ax.plot(own["rank"], own["median"], color=shade, label="untrained" if epoch == 0 else f"epoch {epoch:g}")
+        ax.fill_between(own["rank"], own.low, own.high, color=shade, alpha=0.15, linewidth=0)
+    ax.axhline(tau_ratio, color="black", linestyle=":", linewidth=1)
+    ax.annotate("salient above", (ax.get_xlim()[1], 1.04 * tau_ratio), ha="right", va="bottom", fontsize=7)
+    ax.set(
+        xscale="log", yscale="log", ylim=(1e-3, 1.2), xlabel="interaction, by strength", ylabel="strength / strongest"
+    )
+    ax.legend()
+    return figure
+
+
+def conditions(table: pd.DataFrame) -> Figure:
+    """The three conditions for sparsity (Appendix B): strength by order, mean output by number of variables shown.
+
+    table: epoch, m, strength_share (of order m), output (mean v - v(0) with m variables, over |v(N) - v(0)|), low, high.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 2.9))
+    epochs = table.epoch.unique()
+    for epoch, shade in zip(epochs, sns.color_palette("viridis", len(epochs))):
+        own = table[table.epoch == epoch]
+        label = "untrained" if epoch == 0 else f"epoch {epoch:g}"
+        left.plot(own.m[1:], own.strength_share[1:], "o-", markersize=3, color=shade, label=label)
+        right.plot(own.m, own.output, "o-", markersize=3, color=shade, label=label)
+        right.fill_between(own.m, own.low, own.high, color=shade, alpha=0.12, linewidth=0)
+    left.set(xlabel="order", ylabel="share of all strength", title="condition 1: strength by order")
+    right.set(xlabel="variables not masked", ylabel="mean output, relative", title="conditions 2 and 3: u(m)")
+    left.legend()
+    return figure
+
+
+def baselines(table: pd.DataFrame) -> Figure:
+    """H, and H above chance, by the number of baselines and the rule by which they count (Fig. 5).
+
+    table: K, rule, H, low, high, chance, excess, excess_low, excess_high.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(7.6, 3), sharey=True)
+    for rule, marker in zip(table.rule.unique(), "os^"):
+        own, style = table[table.rule == rule], {"color": COLOURS[rule], "marker": marker, "markersize": 4}
+        for ax, name, low, high in zip(axes, ("H", "excess"), ("low", "excess_low"), ("high", "excess_high")):
+            ax.plot(own.K, own[name], label=rule, **style)
+            ax.fill_between(own.K, own[low], own[high], color=COLOURS[rule], alpha=0.2, linewidth=0)
+        axes[0].plot(own.K, own.chance, linestyle="--", linewidth=1, label=f"{rule}, by chance", **style)
+    axes[0].set_ylabel("share of strength that generalizes")
+    for ax, title in zip(axes, ("H", "H above chance")):
+        ax.set(title=title, xlabel="baselines K", xticks=table.K.unique(), ylim=(min(0, *table.excess_low), 1))
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    return figure
+
+
+def judges(table: pd.DataFrame) -> Figure:
+    """H of one target by who judges it, with intervals and chance levels.
+
+    table: judges, samples (all, training, testing), H, low, high, chance; a group of marks for each family of judges.
+    """
+    names, samples = list(table.judges.unique()), table.samples.unique()
+    figure, ax = plt.subplots(figsize=(1.3 * len(names) + 1.8, 3))
+    colours = ("black", COLOURS["train"], COLOURS["test"])
+    for shift, of, marker, colour in zip((-0.25, 0, 0.25), samples, "os^", colours):
+        own = table[table.samples == of]
+        x = np.array([names.index(name) for name in own.judges]) + shift
+        ax.vlines(x, own.low, own.high, color=colour)
+        ax.plot(x, own.H, marker, color=colour, markersize=5, label=f"{of} samples")
+        by_chance = ax.hlines(own.chance, x - 0.1, x + 0.1, color=COLOURS["chance"])
+    by_chance.set_label("by chance")
+    ax.set(xticks=range(len(names)), xticklabels=names, xlabel="judged by", ylabel="H", ylim=(0, 1))
+    ax.grid(axis="x", visible=False)
+    figure.legend(loc="outside right center")
+    return figure
+
+
+def sensitivity(table: pd.DataFrame) -> Figure:
+    """What each setting changes: H and N at the start, at the turn and at the end, and the phases found, a row a variant.
+
+    table: variant, H_first, H_best, H_last, chance_first, .., N_first, N_least, N_last, n_phases; the first row, on which
+    the lines stand, is the study as it is.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(8.4, 0.24 * len(table) + 1.5), sharey=True, width_ratios=[3, 2])
+    rows = np.arange(len(table))
+    for ax, quantity, turn in zip(axes, "HN", ("best", "least")):
+        for where, marker, colour in zip(("first", turn, "last"), "oD^", ("white", COLOURS["target"], COLOURS["test"])):
+            values = table[f"{quantity}_{where}"]
+            ax.scatter(values, rows, s=26, marker=marker, color=colour, edgecolor="black", linewidth=0.6, zorder=3)
+            ax.axvline(values.iloc[0], color=COLOURS["chance"], linewidth=0.7, linestyle=":")
+            if quantity == "H":
+                ax.scatter(table[f"chance_{where}"], rows, s=14, marker=marker, color=COLOURS["chance"], alpha=0.6)
+    left, right = axes
+    left.set(yticks=rows, yticklabels=table.variant, ylim=(len(table) - 0.5, -0.5), xlabel="H", xlim=(0, 1))
+    right.set(xlabel="N", xlim=(0, None))
+    for row, text in [(-1, "phases"), *zip(rows, table.n_phases)]:
+        right.annotate(f"{text}", (1.07, row), xycoords=("axes fraction", "data"), ha="center", va="center", fontsize=8)
+    labels = ["untrained", "H at its peak, N at its least", "end", "H by chance, same shapes"]
+    figure.legend([*right.collections, left.collections[1]], labels, loc="outside lower center", ncols=4)
+    return figure
+
+
+def removal(table: pd.DataFrame) -> Figure:
+    """Loss without some of the interactions, and the effect of what is removed (Fig. 4), a column a network.
+
+    table: role, of, what, loss, low, high, effect, effect_low, effect_high at one checkpoint. The bar between a training
+    and a testing loss is the gap; a placebo beside each shows what removing as much at random does.
+    """
+    roles = table.role.unique()
+    figure, axes = plt.subplots(
+        2, len(roles), figsize=(2.6 * len(roles) + 0.6, 5), sharex=True, sharey="row", squeeze=False
+    )
+    for column, role in zip(axes.T, roles):
+        own = table[table.role == role]
+        _points_by_what(column[0], own, ["loss", "low", "high"])
+        _points_by_what(column[1], own, ["effect", "effect_low", "effect_high"])
+        column[0].set_title(role)
+        column[1].axhline(0, color="black", linewidth=0.8)
+    axes[0, 0].set_ylabel("loss (nats)")
+    axes[1, 0].set_ylabel("mean effect of what is removed\n(log-odds of the label)")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure
+
+
+def removal_dynamics(table: pd.DataFrame) -> Figure:
+    """Training and testing loss before and after removal, over training, a panel a network. table: as `removal`, epoch."""
+    roles = table.role.unique()
+    figure, axes = plt.subplots(1, len(roles), figsize=(2.6 * len(roles) + 0.6, 3.2), sharey=True, squeeze=False)
+    styles = {"before": "-", "removed": "--", "placebo": ":"}
+    for ax, role in zip(axes[0], roles):
+        for (of, colour), (what, style) in product(OF_SAMPLES.items(), styles.items()):
+            own = table[(table.role == role) & (table.of == of) & (table.what == what)]
+            ax.plot(own.epoch, own.loss, style, color=colour, label=f"{of}, {what}")
+            if what != "placebo":
+                ax.fill_between(own.epoch, own.low, own.high, color=colour, alpha=0.1, linewidth=0)
+        ax.set_title(role)
+        epoch_axis(ax, own.epoch)
+    axes[0, 0].set_ylabel("loss (nats)")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure
+
+
+def arms(table: pd.DataFrame) -> Figure:
+    """Ways to train, compared: a row a way, a panel a quantity, with intervals; dotted is what plain training reaches.
+
+    table: setting, arm, quantity, value, low, high; the first arm is the plain one. A mark a setting.
+    """
+    quantities, names = table.quantity.unique(), list(table.arm.unique())
+    figure, axes = plt.subplots(
+        1, len(quantities), figsize=(2.1 * len(quantities) + 0.8, 0.36 * len(names) + 1.3), sharey=True, squeeze=False
+    )
+    settings = list(zip(table.setting.unique(), (-0.13, 0.13), "os", (COLOURS["target"], COLOURS["test"])))
+    for ax, quantity in zip(axes[0], quantities):
+        for setting, shift, marker, colour in settings:
+            own = table[(table.setting == setting) & (table.quantity == quantity)]
+            rows = np.array([names.index(name) for name in own.arm]) + shift
+            ax.hlines(rows, own.low, own.high, color=colour)
+            ax.plot(own.value, rows, marker, color=colour, markersize=4, label=setting)
+            ax.axvline(own.value.iloc[0], color=colour, linestyle=":", linewidth=0.8)
+        ax.set(title=quantity.replace(", ", ",\n").replace(" at ", "\nat "), xlabel=_unit(quantity))
+        ax.grid(axis="y", visible=False)
+    axes[0, 0].set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(settings))
+    return figure
+
+
+def penalty_curve(table: pd.DataFrame) -> Figure:
+    """What the weight of the penalty does, a panel a quantity, with intervals. table: weight, quantity, value, low, high."""
+    quantities, weights = table.quantity.unique(), table.weight.unique()
+    figure, axes = plt.subplots(1, len(quantities), figsize=(2.1 * len(quantities) + 0.6, 2.5), squeeze=False)
+    places = np.arange(len(weights))
+    for ax, quantity in zip(axes[0], quantities):
+        own = table[table.quantity == quantity]
+        ax.plot(places, own.value, "o-", markersize=4, color=COLOURS["target"])
+        ax.fill_between(places, own.low, own.high, color=COLOURS["target"], alpha=0.15, linewidth=0)
+        ax.set(title=quantity, xlabel="weight of the penalty", ylabel=_unit(quantity))
+        ax.set_xticks(places, [f"{weight:.2g}" for weight in weights])
+    return figure
+
+
+def claims(table: pd.DataFrame) -> Figure:
+    """The claims at a glance: a row a claim, a column a study, coloured by the verdict. table: as `claims.readable`."""
+    studies, names = list(table.study.unique()), list(table.id.unique())
+    figure, ax = plt.subplots(figsize=(4.6 + 1.5 * len(studies), 0.34 * len(names) + 1.1))
+    for row in table.itertuples():
+        x, y = studies.index(row.study), names.index(row.id)
+        ax.add_patch(Rectangle((x + 0.03, y + 0.06), 0.94, 0.88, color=VERDICTS[row.verdict]))
+        ax.text(x + 0.5, y + 0.5, row.verdict, ha="center", va="center", fontsize=7.5)
+    said = table.drop_duplicates("id").set_index("id").claim
+    labels = [textwrap.shorten(f"{name}  {said[name]}", 72, placeholder=" …") for name in names]
+    ax.set(xlim=(0, len(studies)), ylim=(len(names), 0), yticks=np.arange(len(names)) + 0.5, yticklabels=labels)
+    ax.set_xticks(np.arange(len(studies)) + 0.5, studies, fontsize=8)
+    ax.xaxis.tick_top()
+    ax.tick_params(length=0)
+    ax.grid(visible=False)
+    ax.spines[:].set_visible(False)
+    return figure
+
+
+# pieces of figures
+def _unit(quantity):
+    """Unit of a quantity of an arm: "H by others" is one of H."""
+    return {"accuracy": "share of items", "loss": "nats", "H": "share of strength"}[re.match(r"\w+", quantity)[0]]
+
+
+def _points_by_what(ax, table, columns):
+    """Training and testing side by side for each `what`, with intervals, and a bar from one to the other."""
+    places = np.arange(table.what.nunique())
+    value = {}
+    for (of, colour), shift in zip(OF_SAMPLES.items(), (-0.12, 0.12)):
+        value[of], low, high = table.loc[table.of == of, columns].to_numpy().T
+        ax.errorbar(
+            places + shift, value[of], (value[of] - low, high - value[of]),
+            fmt="o", markersize=4, color=colour, elinewidth=1, label=f"{of} samples",
+        )  # fmt: skip
+    ax.vlines(places, *value.values(), color=COLOURS["chance"], linewidth=4, alpha=0.4)
+    ax.set_xticks(places, table.what.unique())
+    ax.grid(axis="x", visible=False)

@@ -1,0 +1,199 @@
+"""Pictures of strength by order, and of what changes while a network trains."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from symgen.plots.style import COLOURS, epoch_axis
+
+PHASES = ("#e4f0e8", "#fbf3e2", "#f7e3e0")
+
+
+def losses(table: pd.DataFrame) -> Figure:
+    """Training and testing loss over training, a panel a network (Fig. 6). table: role, epoch, set, loss."""
+    roles = table.role.unique()
+    figure, axes = plt.subplots(1, len(roles), figsize=(2.3 * len(roles) + 0.6, 2.8), sharey=True, squeeze=False)
+    for ax, role in zip(axes[0], roles):
+        own = table[table.role == role]
+        for name in own["set"].unique():
+            part = own[own["set"] == name]
+            ax.plot(part.epoch, part.loss, color=COLOURS[name], label=name)
+        if "best" in own and own.best.notna().any():
+            ax.axvline(own.best.iloc[0], color=COLOURS["validation"], linestyle=":", label="lowest validation loss")
+        ax.set(title=role)
+        epoch_axis(ax, own.epoch.unique())
+    axes[0, 0].set_ylabel("cross-entropy (nats)")
+    handles = {label: handle for ax in axes[0] for handle, label in zip(*ax.get_legend_handles_labels())}
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles))
+    return figure
+
+
+def order_strength(table: pd.DataFrame, column: str = "panel", parts: tuple[str, ...] = ("generalizable",)) -> Figure:
+    """Strength by order, positive up and negative down: all of it, and what of it generalizes (Fig. 2, 10).
+
+    table: <column>, order, sign, total, and one column for each of `parts`; a panel for each value of <column> and part.
+    """
+    panels = [(name, part) for name in table[column].unique() for part in parts]
+    columns = min(3, len(panels))
+    rows = -(-len(panels) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(2.6 * columns + 0.6, 2.3 * rows + 0.4), sharex=True, sharey="row", squeeze=False
+    )
+    for ax in axes.flat[len(panels) :]:
+        ax.axis("off")
+    for ax, (name, part) in zip(axes.flat, panels):
+        _order_bars(ax, table[table[column] == name], part)
+        ax.set_title(f"{name}" if len(parts) == 1 else f"{name}: {part}")
+    for ax in axes[-1]:
+        ax.set_xlabel("order")
+    for ax in axes[:, 0]:
+        ax.set_ylabel("strength per sample")
+    _order_legend(figure)
+    return figure
+
+
+def order_shares(table: pd.DataFrame) -> Figure:
+    """How strength is spread over orders, positive up and negative down. table: panel, order, sign, share."""
+    panels = table.panel.unique()
+    figure, axes = plt.subplots(1, len(panels), figsize=(2.6 * len(panels) + 0.6, 2.7), sharey=True, squeeze=False)
+    for ax, panel in zip(axes[0], panels):
+        own = table[table.panel == panel]
+        ax.bar(own.order, own.share, color=COLOURS["target"], width=0.8)
+        ax.axhline(0, color="black", linewidth=0.8)
+        ax.set(title=panel, xlabel="order", xticks=sorted(own.order.unique())[::3])
+        ax.grid(axis="x", visible=False)
+    axes[0, 0].set_ylabel("share of all strength,\nnegative below 0")
+    return figure
+
+
+def shared_by_order(orders: pd.DataFrame, shares: pd.DataFrame) -> Figure:
+    """What two networks share, by order (Fig. 11): strength of the target's interactions, and the share that generalizes.
+
+    orders: order, sign, total, generalizable. shares: order, share, low, high, chance.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 3))
+    _order_bars(left, orders, "generalizable")
+    left.set(xlabel="order", ylabel="strength per prompt\n(log-odds)", title="strength")
+    right.errorbar(
+        shares.order, shares.share, (shares.share - shares.low, shares.high - shares.share), fmt="o", markersize=4,
+        color=COLOURS["generalizable"],
+    )  # fmt: skip
+    (by_chance,) = right.plot(shares.order, shares.chance, "--", color=COLOURS["chance"])
+    for ax in (left, right):
+        ax.set_xticks(shares.order)
+        ax.grid(axis="x", visible=False)
+    right.set(xlabel="order", ylabel="share of the strength", ylim=(-0.02, 1.02), title="share that generalizes")
+    _order_legend(figure, {"by chance": by_chance})
+    return figure
+
+
+def dynamics(orders: pd.DataFrame, curves: pd.DataFrame, boundaries: pd.DataFrame, first: str = "untrained") -> Figure:
+    """The dynamics of generalization power (Fig. 3).
+
+    orders: epoch, order, sign, total, generalizable of one target; a panel an epoch, each on its own scale. curves:
+    role, epoch, H, H_low95, H_high95, H_chance, N, N_low95, N_high95, loss_gap. boundaries:
+    role, t1, t2 and their intervals, of the first role. first: what the network is at epoch 0.
+    """
+    epochs = orders.epoch.unique()
+    figure = plt.figure(figsize=(max(10.2, 1.7 * len(epochs)), 5.4))
+    grid = figure.add_gridspec(2, 1)
+    top = grid[0].subgridspec(1, len(epochs)).subplots(squeeze=False)[0]
+    for ax, epoch in zip(top, epochs):
+        _order_bars(ax, orders[orders.epoch == epoch], "generalizable")
+        ax.set(title=first if epoch == 0 else f"epoch {epoch:g}", xlabel="order")
+    top[0].set_ylabel("strength per sample\n(log-odds)")
+    bottom = grid[1].subgridspec(1, 3).subplots()
+    quantities = [
+        ("H", "H: share of strength\nthat generalizes"),
+        ("N", "N: interactions that hold\n80 % of the strength"),
+    ]
+    quantities += [("loss_gap", "testing loss - training loss\n(nats)")]
+    for ax, (name, label) in zip(bottom, quantities):
+        _curves(ax, curves, name)
+        _phase_spans(ax, boundaries.iloc[0], curves.epoch.max())
+        ax.set_ylabel(label)
+    bottom[0].set_ylim(0, 1)
+    bottom[0].legend(loc="upper left", fontsize=7)
+    _order_legend(figure)
+    return figure
+
+
+def phases(table: pd.DataFrame, boundaries: pd.Series, title: str) -> Figure:
+    """The phases at a glance (Fig. 1, right): the share of strength that generalizes over training, under the phases.
+
+    table: epoch, H, H_chance. boundaries: t1, t2, n_phases; only as many phases are named as were found with certainty.
+    """
+    figure, ax = plt.subplots(figsize=(5.2, 3.2))
+    ax.fill_between(table.epoch, 0, table.H, color=COLOURS["generalizable"], label="generalizable")
+    ax.fill_between(table.epoch, table.H, 1, color=COLOURS["non-generalizable"], label="non-generalizable")
+    ax.plot(table.epoch, table.H_chance, color="white", linestyle="--", linewidth=1.2, label="generalizable by chance")
+    ax.grid(visible=False)
+    ax.set(
+        ylabel="share of the strength of salient interactions", ylim=(0, 1.12), yticks=np.linspace(0, 1, 6), title=title
+    )
+    epoch_axis(ax, table.epoch)
+    spans = phase_spans(boundaries, table.epoch.max())
+    for number, (name, start, stop) in enumerate(spans):
+        ax.axvspan(start, stop, 1 / 1.12, color=PHASES[number])
+        ax.axvline(stop, color="black", linewidth=0.8)
+        left, right = (ax.get_xaxis_transform().transform((edge, 0))[0] for edge in (start, stop))
+        middle = ax.transData.inverted().transform(((left + right) / 2, 0))[0]
+        ax.text(middle, 1.06, name, ha="center", va="center", fontsize=8)
+    legend = figure.legend(loc="outside lower center", ncols=3)
+    legend.legend_handles[-1].set_color(COLOURS["chance"])
+    return figure
+
+
+def phase_spans(boundaries: pd.Series, last: float) -> list[tuple[str, float, float]]:
+    """Name, start and stop of each phase that was found with certainty; what cannot be told apart is one span."""
+    if boundaries.n_phases == 3:
+        return [("phase 1", 0, boundaries.t1), ("2", boundaries.t1, boundaries.t2), ("phase 3", boundaries.t2, last)]
+    if boundaries.n_phases == 2:
+        return [("phase 1", 0, boundaries.t1), ("phases 2, 3", boundaries.t1, last)]
+    return [("phase 1", 0, last)] if boundaries.n_phases == 1 else [("no phases", 0, last)]
+
+
+# pieces of figures
+def _order_bars(ax, table, part):
+    for sign in "+-":
+        own = table[table.sign == sign]
+        ax.bar(own.order, own.total, color=COLOURS["non-generalizable"], width=0.8)
+        ax.bar(own.order, own[part], color=COLOURS["generalizable"], width=0.8)
+    ax.axhline(0, color="black", linewidth=0.8)
+    ax.set_xticks(sorted(own.order.unique())[::3])
+    ax.grid(axis="x", visible=False)
+
+
+def _order_legend(figure, further=None):
+    """Names of the colours of bars below a figure, and of further lines by name."""
+    names = ["generalizable", "non-generalizable"]
+    handles = {name: Rectangle((0, 0), 1, 1, color=COLOURS[name]) for name in names} | (further or {})
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles))
+
+
+def _curves(ax, curves, name):
+    for role, style in zip(curves.role.unique(), ["-", "--", "-.", ":"] * len(curves)):
+        own = curves[curves.role == role]
+        ax.plot(own.epoch, own[name], color=COLOURS["target"], linestyle=style, label=role)
+        if f"{name}_low95" in own:
+            band = own[f"{name}_low95"], own[f"{name}_high95"]
+            ax.fill_between(own.epoch, *band, color=COLOURS["target"], alpha=0.13, linewidth=0)
+        if f"{name}_chance" in own:
+            label = "by chance" if role == curves.role.iloc[0] else None
+            ax.plot(
+                own.epoch, own[f"{name}_chance"], color=COLOURS["chance"], linestyle=style, linewidth=1, label=label
+            )
+    epoch_axis(ax, curves.epoch.unique())
+
+
+def _phase_spans(ax, boundaries, last):
+    """Dashed lines at the boundaries of the phases, their intervals shaded."""
+    for name, colour in (("t1", COLOURS["generalizable"]), ("t2", COLOURS["test"])):
+        if np.isfinite(boundaries[name]):
+            ax.axvline(boundaries[name], color=colour, linestyle="--", linewidth=1)
+            ax.annotate(name, (boundaries[name], 1), xycoords=("data", "axes fraction"), fontsize=7, color=colour)
+        start, stop = boundaries[f"{name}_low"], min(boundaries[f"{name}_high"], last)
+        if np.isfinite(start) and start < stop:
+            ax.axvspan(start, stop, color=colour, alpha=0.08, linewidth=0)

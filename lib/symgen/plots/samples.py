@@ -1,0 +1,214 @@
+"""Pictures of single samples: their variables, their interactions, their masked outputs."""
+
+import re
+import textwrap
+from itertools import pairwise
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
+
+from symgen.plots.style import COLOURS, legend_of
+from symgen.variables import cell_box, cell_map, places_of
+
+PAGE, LETTER = 8.6, 8.2  # width of a prompt's picture (inches), size of a typewriter's letters (points), 0.6 as wide
+LETTERS = 118  # in a line
+
+
+def explanation(table: pd.DataFrame, picture: np.ndarray, cells, grid: int, title: str) -> Figure:
+    """One prediction (Fig. 1, left): the picture with its numbered variables, and its strongest interactions.
+
+    table: variables (names such as "3 7"), kind, effect, strongest first. picture: (height, width) or (h, w, 3).
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.6), width_ratios=[1, 1.5])
+    _picture_with_cells(left, picture, cells, grid, numbered=True)
+    left.set_title(title)
+    _strongest_bars(right, table)
+    return figure
+
+
+def text_explanation(table: pd.DataFrame, words: list[str], variables, title: str) -> Figure:
+    """One prediction on a text: the text with its variables marked, and its strongest interactions, as `explanation`."""
+    width = 118
+    lines = len(_lines_of(words, width))
+    figure = plt.figure(figsize=(8, 3.6 + 0.18 * lines))
+    above, below = figure.subfigures(2, 1, height_ratios=[0.4 + 0.18 * lines, 3.2])  # the text has all of the width
+    _text_with_words(ax := above.subplots(), words, variables, width)
+    ax.set_title(title)
+    _strongest_bars(below.subplots(), table)
+    return figure
+
+
+def logical_model(table: pd.DataFrame, outputs: pd.DataFrame, prompt: str, variables, next_word: str) -> Figure:
+    """What a language model makes of a prompt (Fig. 7): its variables, its strongest interactions, and its outputs.
+
+    table: interaction, kind, effect (log-odds), strongest first. outputs: rank, v, model, k, as in `matching`.
+    """
+    labels = [_wrapped(own, variables, 42) for own in table.interaction]
+    lines = _wrapped(f"{prompt} → {next_word}", [*variables, f"→ {next_word}"], LETTERS)
+    sizes = [0.12 + 0.22 * len(lines), 1.2 + 0.155 * sum(len(label) + 0.5 for label in labels)]
+    figure = plt.figure(figsize=(PAGE, sum(sizes)))
+    above, below = figure.subfigures(2, 1, height_ratios=sizes)
+    _text_with_phrases(above.add_axes((0, 0, 1, 1)), lines, variables, next_word)
+    left, right = below.subplots(1, 2, width_ratios=[1, 1.1])
+    _signed_bars(left, table, labels)
+    _outputs(right, outputs)
+    right.set(title=f"all {outputs['rank'].nunique():,} masked prompts", ylabel=f"log-odds of “{next_word}”")
+    handles, names = right.get_legend_handles_labels()
+    boxes = [Rectangle((0, 0), 1, 1, color=COLOURS[kind]) for kind in ("and", "or")]
+    named = ["∧ if all are there", "∨ if any is there", *names]
+    below.legend([*boxes, *handles], named, loc="outside lower center", ncols=len(named), markerscale=4)
+    return figure
+
+
+def matching(table: pd.DataFrame) -> Figure:
+    """All 2^n outputs, sorted, against the logical model with its k strongest interactions (Fig. 7).
+
+    table: panel, rank (of a subset by its output), v, and model and k, one row a subset and k.
+    """
+    panels = table.panel.unique()
+    figure, axes = plt.subplots(1, len(panels), figsize=(3.6 * len(panels) + 0.4, 3.2), squeeze=False)
+    for ax, panel in zip(axes[0], panels):
+        _outputs(ax, table[table.panel == panel])
+        ax.set_title(panel)
+    axes[0, 0].set_ylabel("log-odds of the label")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), markerscale=4)
+    return figure
+
+
+def input_variables(table: pd.DataFrame, pictures: np.ndarray, grid: int) -> Figure:
+    """Samples with their input variables outlined (Fig. 8). table: sample, of, label, variables; pictures in its order."""
+    columns = min(8, len(table))
+    rows = -(-len(table) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(1.25 * columns, 1.45 * rows), squeeze=False)
+    for ax in axes.flat:
+        ax.axis("off")
+    for ax, picture, row in zip(axes.flat, pictures, table.itertuples()):
+        _picture_with_cells(ax, picture, [int(c) for c in row.variables.split()], grid)
+        ax.set_title(f"{row.label}\n{row.of}", fontsize=7, fontweight="normal")
+    return figure
+
+
+def chosen_words(table: pd.DataFrame, texts: list[list[str]]) -> Figure:
+    """Texts with their input variables marked (Fig. 9). table: sample, of, label, variables; texts: words, in its order."""
+    width = 118
+    lines = [len(_lines_of(words, width)) for words in texts]
+    size = (8, 0.18 * sum(lines) + 0.3 * len(lines))
+    figure, axes = plt.subplots(len(lines), 1, figsize=size, height_ratios=lines, squeeze=False)
+    for ax, words, row in zip(axes[:, 0], texts, table.itertuples()):
+        _text_with_words(ax, words, [int(number) for number in row.variables.split()], width)
+        ax.set_title(f"{row.label}, {row.of}", fontsize=7, fontweight="normal", loc="left", pad=3)
+    return figure
+
+
+# pieces of figures
+def _outputs(ax, table):
+    """Outputs of the network on all masked inputs, sorted, and of the model with its k strongest interactions."""
+    ks = sorted(table.k.unique())
+    for k, shade in zip(ks, sns.color_palette("flare", len(ks))):
+        part = table[table.k == k]
+        ax.plot(
+            part["rank"], part.model, ".", markersize=2, color=shade, label=f"model, {k} strongest", rasterized=True
+        )
+    ax.plot(part["rank"], part.v, color="black", linewidth=1.2, label="network")
+    ax.set_xlabel("masked input, by the network's output")
+
+
+def _picture_with_cells(ax, picture, cells, grid, numbered=False):
+    height, width = picture.shape[:2]
+    ax.imshow(picture, cmap=None if picture.ndim == 3 else "gray", interpolation="nearest")
+    position = cell_map(height, width, grid)
+    for number, cell in enumerate(cells):
+        rows, columns = cell_box(position, cell)
+        corner, size = (columns.start - 0.5, rows.start - 0.5), (columns.stop - columns.start, rows.stop - rows.start)
+        ax.add_patch(Rectangle(corner, *size, fill=False, edgecolor="#35c46a", linewidth=1.2))
+        if numbered:
+            middle = (corner[0] + size[0] / 2, corner[1] + size[1] / 2)
+            text = ax.annotate(number, middle, color="#7dffab", ha="center", va="center", fontsize=8, fontweight="bold")
+            text.set_path_effects([withStroke(linewidth=2.5, foreground="black")])
+    ax.axis("off")
+
+
+def _text_with_words(ax, words, variables, width):
+    """A text in lines of a typewriter's letters, the variables on green."""
+    lines = _lines_of(words, width)
+    for row, line in enumerate(lines):
+        for column, number in line:
+            chosen = {"backgroundcolor": "#bfe8cd", "fontweight": "bold"} if number in set(variables) else {}
+            text = ax.text(column, -row, words[number], family="monospace", fontsize=7.8, va="center", **chosen)
+            if chosen:
+                text.get_bbox_patch().set_boxstyle("square", pad=0.15)
+    ax.set(xlim=(0, width), ylim=(0.5 - len(lines), 0.5))
+    ax.axis("off")
+
+
+def _lines_of(words, width):
+    """Lines of a text, each a list of (column, word number)."""
+    lines, column = [[]], 0
+    for number, word in enumerate(words):
+        if column + len(word) > width and lines[-1]:
+            lines.append([])
+            column = 0
+        lines[-1].append((column, number))
+        column += len(word) + 1
+    return lines
+
+
+def _wrapped(text, phrases, width):
+    """Lines of a text in which no phrase is broken."""
+    for phrase in phrases:
+        text = text.replace(phrase, phrase.replace(" ", "\u00a0"))
+    lines = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+    return [line.replace("\u00a0", " ") for line in lines]
+
+
+def _text_with_phrases(ax, lines, phrases, next_word):
+    """Lines of a typewriter's letters, as many on the page as LETTERS, the phrases on green; the last word comes next."""
+    for row, line in enumerate(lines):
+        body = line.removesuffix(f"→ {next_word}") if row == len(lines) - 1 else line
+        marked = sorted(place for phrase in phrases for place in places_of(phrase, body))
+        plain = pairwise([0, *(edge for place in marked for edge in place), len(body)])
+        words = [word for start, stop in [*plain][::2] for word in re.compile(r"\S+").finditer(body, start, stop)]
+        pieces = {word.span(): {} for word in words}  # one by one: a screen's letters are whole dots wide
+        pieces |= {place: {"backgroundcolor": "#bfe8cd", "fontweight": "bold"} for place in marked}
+        pieces |= {(len(body), len(line)): {"color": COLOURS["target"], "fontweight": "bold"}} if body != line else {}
+        for (first, last), style in pieces.items():
+            text = ax.text(first + 1, -row, line[first:last], family="monospace", size=LETTER, va="center", **style)
+            if box := text.get_bbox_patch():
+                box.set_boxstyle("square", pad=0.12)
+    ax.set(xlim=(0, PAGE * 72 / (0.602 * LETTER)), ylim=(0.6 - len(lines), 0.6))
+    ax.axis("off")
+
+
+def _signed_bars(ax, table, labels):
+    """Effects of interactions as bars with their values, as high as the lines of their labels."""
+    heights = np.array([len(label) + 0.5 for label in labels])
+    places = heights.cumsum() - heights / 2
+    ax.barh(places, table.effect, height=0.9, color=[COLOURS[kind] for kind in table.kind])
+    for place, effect in zip(places, table.effect):
+        side = {"ha": "left" if effect > 0 else "right", "va": "center", "fontsize": 7}
+        told = f"{effect:+.2g}".replace("-", "−")
+        ax.annotate(told, (effect, place), (3 * np.sign(effect), 0), textcoords="offset points", **side)
+    ax.set_yticks(places, ["\n".join(label) for label in labels], fontsize=7.5)
+    ax.set(ylim=(heights.sum(), 0), xlabel="effect (log-odds)", title="strongest interactions")
+    ax.margins(x=0.22)
+    ax.axvline(0, color="black", linewidth=0.8)
+    ax.grid(axis="y", visible=False)
+
+
+def _strongest_bars(ax, table):
+    joined = [f" {kind.upper()} ".join(names.split()) for names, kind in zip(table.variables, table.kind)]
+    place = np.arange(len(table))
+    ax.barh(place, table.effect, color=[COLOURS[kind] for kind in table.kind])
+    ax.set(
+        yticks=place, yticklabels=joined, xlabel="effect on the log-odds of the label", title="strongest interactions"
+    )
+    ax.invert_yaxis()
+    ax.axvline(0, color="black", linewidth=0.8)
+    ax.grid(axis="y", visible=False)
+    legend_of(ax, ["and", "or"], [k.upper() for k in ("and", "or")], loc="best")
