@@ -156,4 +156,4 @@ def test_the_notebook_runs_on_given_models(given, tmp_path):
     assert "two networks" in said and "13 prompts" in said and "of the simple interactions than of the complex" in said
     made = {path.name for path in (tmp_path / "figures").rglob("*.*")}
     assert {"fig07_prompt_1.png", "fig07_prompt_2.csv", "fig11_orders.png", "fig11_contrasts.csv"} <= made
-    assert "fig11_ceiling.csv" not in made
+    assert "fig11_masking.csv" not in made
