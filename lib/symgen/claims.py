@@ -87,6 +87,16 @@ CLAIMS = {
         (Part("Jaccard of binary and graded", control="by chance"), Part("Jaccard above chance"),
          Part("graded low - high above chance")),
     ),
+    "F11": Claim(
+        "two language models share low-order interactions more", "1 pair", "fig11_contrasts",
+        (Part("H_low - H_high", control="by chance"), Part("above chance")),
+    ),
+    "F12": Claim(
+        "fine-tuning raises low-order and lowers high-order strength, and raises H", "H 45.2 -> 52.3 %",
+        "fig12_contrasts",
+        (Part("low-order strength rises"), Part("high-order strength rises", below=0.0), Part("H rises"),
+         Part("H rises above chance")),
+    ),
     "T1": Claim(
         "what generalizes to B generalizes to C: similar distributions", "Jaccard 71.4 %, 74.7 %", "tab1_contrasts",
         (Part("Jaccard of B and C", above=0.714, control="Jaccard of B and C, by chance"),
