@@ -31,7 +31,7 @@ class ImageModality:
 
     def examples(self, items) -> tuple[Tensor, Tensor]:
         """What a network is trained on: inputs, and the label of each item."""
-        return self.inputs(items), self.data.labels[np.asarray(items)]
+        return self.inputs(items), self.data.labels[torch.tensor(np.asarray(items))]
 
     def samples(self, items) -> Tensor:
         """What the game takes, item by item."""
@@ -39,7 +39,7 @@ class ImageModality:
 
     def labels(self, items) -> np.ndarray:
         """What v is the log-odds of, item by item."""
-        return self.data.labels[np.asarray(items)].numpy()
+        return self.data.labels.numpy()[np.asarray(items)]
 
     def network(self, seed: int) -> torch.nn.Module:
         """An untrained network; convolutions are faster in this layout."""
@@ -82,7 +82,7 @@ class TextModality:
 
     def examples(self, items) -> tuple[Tensor, Tensor]:
         """What a network is trained on: inputs, and the label of each item."""
-        return self.inputs(items), self.data.labels[np.asarray(items)]
+        return self.inputs(items), self.data.labels[torch.tensor(np.asarray(items))]
 
     def samples(self, items) -> list[str]:
         """What the game takes, item by item."""
@@ -90,7 +90,7 @@ class TextModality:
 
     def labels(self, items) -> np.ndarray:
         """What v is the log-odds of, item by item."""
-        return self.data.labels[np.asarray(items)].numpy()
+        return self.data.labels.numpy()[np.asarray(items)]
 
     def network(self, seed: int) -> torch.nn.Module:
         """An untrained network."""
