@@ -22,7 +22,11 @@ def main():
     torch.set_num_threads(1)
     print(hardware())
     table = pd.concat(
-        arms.step_times(study := Study.load(name)).assign(study=name, every=study.penalty_every) for name in STUDIES
+        (own := arms.step_times(study := Study.load(name))).assign(
+            study=name,
+            as_in_study=(own.variables == study.penalty_variables) & (own.samples == study.penalty_samples),
+        )
+        for name in STUDIES
     )
     print(table.round(2).to_string(index=False))
     RESULTS.parent.mkdir(exist_ok=True)

@@ -170,16 +170,17 @@ def step_times(study: Study, variables=(6, 8, 10), samples=(1, 2, 4), repeats: i
         always = study.replace(penalty_variables=n, penalty_samples=few, penalty_every=1)
         n_items = len(ensure_penalised(penalised_study(always)))
         penalty = penalty_told(always, model, inputs, np.zeros((1, n_items, 2, 1 << n)))
-        rows.append((n, few, _milliseconds(penalty, batches), _milliseconds(plain, batches)))
+        rows.append((n, few, *_milliseconds((penalty, plain), batches)))
     table = pd.DataFrame(rows, columns=["variables", "samples", "penalty", "plain"])
     return table.assign(times_longer=1 + table.penalty / table.plain / study.penalty_every)
 
 
-def _milliseconds(objective, batches):
-    """Median time of an objective of a batch, and of its gradient."""
-    seconds = []
-    for batch in batches:
-        start = time.perf_counter()
-        objective(batch).backward()
-        seconds.append(time.perf_counter() - start)
-    return 1000 * np.median(seconds)
+def _milliseconds(objectives, batches):
+    """Median time of each objective of a batch and of its gradient, one after the other on every batch."""
+    seconds = np.empty((len(batches), len(objectives)))
+    for at, batch in enumerate(batches):
+        for which, objective in enumerate(objectives):
+            start = time.perf_counter()
+            objective(batch).backward()
+            seconds[at, which] = time.perf_counter() - start
+    return 1000 * np.median(seconds, axis=0)

@@ -443,7 +443,7 @@ def arms(table: pd.DataFrame) -> Figure:
             ax.hlines(rows, own.low, own.high, color=colour)
             ax.plot(own.value, rows, marker, color=colour, markersize=4, label=setting)
             ax.axvline(own.value.iloc[0], color=colour, linestyle=":", linewidth=0.8)
-        ax.set_title(quantity.replace(", ", ",\n").replace(" at ", "\nat "))
+        ax.set(title=quantity.replace(", ", ",\n").replace(" at ", "\nat "), xlabel=_unit(quantity))
         ax.grid(axis="y", visible=False)
     axes[0, 0].set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(settings))
@@ -459,7 +459,7 @@ def penalty_curve(table: pd.DataFrame) -> Figure:
         own = table[table.quantity == quantity]
         ax.plot(places, own.value, "o-", markersize=4, color=COLOURS["target"])
         ax.fill_between(places, own.low, own.high, color=COLOURS["target"], alpha=0.15, linewidth=0)
-        ax.set(title=quantity, xlabel="weight of the penalty")
+        ax.set(title=quantity, xlabel="weight of the penalty", ylabel=_unit(quantity))
         ax.set_xticks(places, [f"{weight:.2g}" for weight in weights])
     return figure
 
@@ -475,6 +475,11 @@ def _outputs(ax, table):
         )
     ax.plot(part["rank"], part.v, color="black", linewidth=1.2, label="network")
     ax.set_xlabel("masked input, by the network's output")
+
+
+def _unit(quantity):
+    """Unit of a quantity of an arm: "H by others" is one of H."""
+    return {"accuracy": "share of items", "loss": "nats", "H": "share of strength"}[re.match(r"\w+", quantity)[0]]
 
 
 def _points_by_what(ax, table, columns):

@@ -86,9 +86,12 @@ def _judges_sentence(table):
 
 def costs_text(root: Path) -> str:
     """What extraction and masked evaluation cost (Markdown), from the tables of the last `make bench`."""
-    solver, values, metrics = (
-        _table(root / "benchmarks" / "results" / f"{name}.csv") for name in ("solver", "values", "metrics")
+    solver, values, metrics, penalty = (
+        _table(root / "benchmarks" / "results" / f"{name}.csv") for name in ("solver", "values", "metrics", "penalty")
     )
+    told = penalty[penalty.as_in_study]
+    dearest = penalty[(penalty.samples == penalty.samples.max()) & (penalty.variables == penalty.variables.max())]
+    always = 1 + dearest.penalty / dearest.plain
     tables = metrics.set_index("step")
     batch = solver[solver.games == "all"].iloc[0]
     first, last = (solver[f"published loop, {which}, x ours"].dropna() for which in ("first", "last"))
@@ -108,6 +111,10 @@ def costs_text(root: Path) -> str:
         f"| everything of notebooks 04 to 06, 200 samples at 15 checkpoints | {tables.seconds['all']:.1f} s, of which "
         f"{tables.seconds['judge']:.1f} s decide what generalizes | the paper: 8 to 14 s to assess 100 samples; a loop over "
         f"samples: {tables.loop_seconds['all']:.0f} s without intervals |",
+        f"| a training step with the penalty, as the studies take it | "
+        f"{' and '.join(f'{row.times_longer:.1f} times ({row.study})' for row in told.itertuples())} a plain step | "
+        f"every step, and {penalty.samples.max()} samples of {penalty.variables.max()} variables: "
+        f"{always.min():.0f} to {always.max():.0f} times |",
     ]
     return "\n".join(lines) + "\n"
 
