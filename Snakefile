@@ -25,10 +25,11 @@ NOTEBOOKS = {
     "06_removal_loss": ("interactions", ["fig04_removal", "fig04_removal_dynamics"]),
     "07_penalty": ("penalty", ["figK_arms", "figK_power", "figK_orders", "figK_curve"]),
     "08_ablations": ("ablations", ["fig05_baselines", "fig05_orders", "fig05_judges", "fig05_sensitivity", "fig05_spindle"]),
+    "09_language_models": ("interactions", ["fig07_prompt_1", "fig07_prompt_2", "fig11_orders"]),
     "10_fine_tuning": ("tuning", ["fig12_losses", "fig12_orders", "fig12_dynamics"]),
 }
 # prompts have notebooks of their own, and some of the others
-PROMPTS = ("10_fine_tuning",)
+PROMPTS = ("09_language_models", "10_fine_tuning")
 SHARED = ("02_training", "04_order_analysis", "05_three_phase_dynamics")
 
 

@@ -100,6 +100,24 @@ def mean_order_table(judged: dict[str, Judged], epoch: float) -> pd.DataFrame:
     return tables.groupby(["epoch", "order", "sign"], as_index=False).mean()
 
 
+def share_table(judged: Judged, epoch: float, study) -> pd.DataFrame:
+    """The share of salient strength that generalizes at each order (Eq. 7), with intervals, and by chance.
+
+    order, strength (log-odds, mean over samples), share, low, high, chance; NaN where no sample has anything salient.
+    """
+    t, weights = judged.at(epoch), sample_weights(len(judged.of), study.bootstrap_draws, study.analysis_seed)
+    parts = judged.generalizable[t], judged.chance[:, t].mean(axis=0), judged.salient[t]
+    gen, chance, total = (
+        weights @ np.abs(strength_by_order(judged.effects[t], part)).sum(axis=1)[:, 1:] for part in parts
+    )  # (draw, order)
+    share = ratio(gen, total)
+    low, high = np.transpose([interval(own[1:]) for own in share.T])
+    return pd.DataFrame(
+        {"order": np.arange(1, total.shape[1] + 1), "strength": total[0] / len(judged.of), "share": share[0],
+         "low": low, "high": high, "chance": ratio(chance, total)[0]}
+    )  # fmt: skip
+
+
 def graded_table(judged: Judged, epoch: float) -> pd.DataFrame:
     """Strength by order with the binary and with the graded measure (Fig. 10), and by chance, in normalised effects."""
     t = judged.at(epoch)

@@ -52,6 +52,8 @@ MODALITIES = {  # what each data set consists of
     "movie-sentences": "prompts",
     "product-sentences": "prompts",
 }
+GIVEN = ("squad", "unilaw")  # prompts for language models that are given, read by `language_models`
+MODALITIES |= dict.fromkeys(GIVEN, "prompts")
 
 
 def modality_of(name: str) -> str:
@@ -67,6 +69,10 @@ def load_dataset(name: str, folder: Path, least_rating: float = 0.0) -> Images |
     `least_rating`: texts rated by people count only from this distance to a neutral rating on.
     """
     modality_of(name)
+    if name in GIVEN:
+        raise InputError(
+            f"dataset = {name!r} is for language models that are given; expected notebook 09, and no training"
+        )
     readers = {
         "fashion-mnist-6k": lambda: _fashion_mnist_6k(folder),
         "movie-snippets": lambda: _movie_snippets(folder, least_rating),

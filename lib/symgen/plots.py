@@ -101,6 +101,27 @@ def logical_model(table: pd.DataFrame, outputs: pd.DataFrame, prompt: str, varia
     return figure
 
 
+def shared_by_order(orders: pd.DataFrame, shares: pd.DataFrame) -> Figure:
+    """What two networks share, by order (Fig. 11): strength of the target's interactions, and the share that generalizes.
+
+    orders: order, sign, total, generalizable. shares: order, share, low, high, chance.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 3))
+    _order_bars(left, orders, "generalizable")
+    left.set(xlabel="order", ylabel="strength per prompt\n(log-odds)", title="strength")
+    right.errorbar(
+        shares.order, shares.share, (shares.share - shares.low, shares.high - shares.share), fmt="o", markersize=4,
+        color=COLOURS["generalizable"],
+    )  # fmt: skip
+    (by_chance,) = right.plot(shares.order, shares.chance, "--", color=COLOURS["chance"])
+    for ax in (left, right):
+        ax.set_xticks(shares.order)
+        ax.grid(axis="x", visible=False)
+    right.set(xlabel="order", ylabel="share of the strength", ylim=(-0.02, 1.02), title="share that generalizes")
+    _order_legend(figure, {"by chance": by_chance})
+    return figure
+
+
 def matching(table: pd.DataFrame) -> Figure:
     """All 2^n outputs, sorted, against the logical model with its k strongest interactions (Fig. 7).
 
@@ -570,7 +591,7 @@ def _signed_bars(ax, table, labels):
     ax.barh(places, table.effect, height=0.9, color=[COLOURS[kind] for kind in table.kind])
     for place, effect in zip(places, table.effect):
         side = {"ha": "left" if effect > 0 else "right", "va": "center", "fontsize": 7}
-        told = f"{effect:+.2f}".replace("-", "−")
+        told = f"{effect:+.2g}".replace("-", "−")
         ax.annotate(told, (effect, place), (3 * np.sign(effect), 0), textcoords="offset points", **side)
     ax.set_yticks(places, ["\n".join(label) for label in labels], fontsize=7.5)
     ax.set(ylim=(heights.sum(), 0), xlabel="effect (log-odds)", title="strongest interactions")
@@ -602,10 +623,11 @@ def _order_bars(ax, table, part):
     ax.grid(axis="x", visible=False)
 
 
-def _order_legend(figure):
+def _order_legend(figure, further=None):
+    """Names of the colours of bars below a figure, and of further lines by name."""
     names = ["generalizable", "non-generalizable"]
-    patches = [Rectangle((0, 0), 1, 1, color=COLOURS[name]) for name in names]
-    figure.legend(patches, names, loc="outside lower center", ncols=2)
+    handles = {name: Rectangle((0, 0), 1, 1, color=COLOURS[name]) for name in names} | (further or {})
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles))
 
 
 def _legend_of(ax, roles, labels, **options):

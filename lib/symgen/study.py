@@ -114,6 +114,12 @@ class Study:
     cut: str = _stage("values", "")
     """images: submodule whose output is masked, the first ReLU"""
 
+    # language models that are given (notebook 09): folders, or names of the Hugging Face hub
+    target_model: str = _stage("given", "")
+    baseline_model: str = _stage("given", "")
+    baseline_masking: str = _stage("given", "")
+    """by default that of the target"""
+
     # interactions
     noise_bound: float = _stage("solving", 0.04)
     ridge: float = _stage("solving", 0.5)
@@ -375,6 +381,12 @@ def _impossible(s: Study):
     fitting = MASKING[s.modality]
     yield s.masking not in fitting, f"masking = {s.masking!r} of {s.modality}; expected one of {', '.join(fitting)}"
     yield s.n_variables > 14, f"n_variables = {s.n_variables}; expected at most 14, since all 2^n subsets are evaluated"
+    yield (
+        bool(s.target_model) != bool(s.baseline_model),
+        "one of target_model and baseline_model is missing; expected both, or neither",
+    )
+    other = s.baseline_masking or s.masking
+    yield other not in fitting, f"baseline_masking = {other!r} of {s.modality}; expected one of {', '.join(fitting)}"
     steps = [round(checkpoint * math.ceil(s.train_size / s.batch_size)) for checkpoint in s.checkpoints]
     yield (
         len(set(steps)) < len(steps),

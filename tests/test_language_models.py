@@ -1,0 +1,159 @@
+"""Models that are given: folders, prompts, and notebook 09 on two tiny models with different tokenizers."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from test_language_games import CONFIGS, bytes_tokenizer
+
+from symgen import CausalLMGame, Study, analysis, explain, language_models, runner
+from symgen.tokenization import build_tokenizer
+
+ROOT = Path(__file__).parents[1]
+SENTENCE = "The old harbour of the town was built by Norman fishermen. It has burned twice since 1204!"
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """A Llama that reads bytes and a Qwen2 that reads words, drawn at random, as they would be given."""
+    folder, texts = tmp_path_factory.mktemp("models"), [SENTENCE, *(own["prompt"] for own in written())]
+    for name, tokenizer in (("Llama", bytes_tokenizer()), ("Qwen2", build_tokenizer(texts, 1, 200))):
+        torch.manual_seed(len(name))
+        config = CONFIGS[name]()
+        config.vocab_size, config.max_position_embeddings, config.initializer_range = 1000, 200, 0.3
+        transformers.AutoModelForCausalLM.from_config(config).save_pretrained(folder / name)
+        tokenizer.save_pretrained(folder / name)
+    return folder
+
+
+def written():
+    return language_models._read_yaml("written")
+
+
+@pytest.fixture
+def given(folders, tmp_path):
+    """Overrides by which these are a study, with a question in the format of SQuAD."""
+    answers = [{"text": "Norman fishermen", "answer_start": SENTENCE.index("Norman")}]
+    asked = {"question": "Who built the harbour of the town?", "answers": answers}
+    squad = {"data": [{"paragraphs": [{"context": SENTENCE, "qas": [asked, asked]}]}]}
+    (tmp_path / "data" / "squad").mkdir(parents=True)
+    (tmp_path / "data" / "squad" / "dev.json").write_text(json.dumps(squad))
+    return {
+        "target_model": str(folders / "Llama"), "baseline_model": str(folders / "Qwen2"),
+        "baseline_masking": "mean-embedding", "explain_per_class": 1, "n_variables": 5, "high_from": 4,
+        "bootstrap_draws": 20, "chance_draws": 2, "data_root": str(tmp_path / "data"),
+        "runs_root": str(tmp_path / "runs"), "figures_root": str(tmp_path / "figures"),
+    }  # fmt: skip
+
+
+def test_a_model_in_a_folder_is_loaded_as_it_was_saved(folders):
+    model, tokenizer = language_models.load_model(str(folders / "Llama"))
+    again = transformers.LlamaForCausalLM.from_pretrained(folders / "Llama")
+    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), again.state_dict().values()))
+    assert not model.training and tokenizer.is_fast and model.dtype == torch.float32
+
+
+def test_what_is_not_there_is_named_and_never_fetched(monkeypatch):
+    with pytest.raises(ValueError, match=r"missing model: Qwen2.5-7B was looked for in .*models; put .*download: true"):
+        language_models.load_model("data/models/Qwen2.5-7B")
+    with pytest.raises(
+        ValueError, match=r"missing model: tiny.gguf comes with the package no_such_package; `make llm`"
+    ):
+        language_models.load_model("no_such_package/tiny.gguf")
+
+
+def test_a_question_becomes_the_sentence_that_answers_it_and_the_question():
+    def squad(text, question="Who?"):
+        asked = {"question": question, "answers": [{"text": text, "answer_start": SENTENCE.index(text)}]}
+        return {"data": [{"paragraphs": [{"context": SENTENCE, "qas": [asked]}]}]}
+
+    (own,) = language_models.squad_prompts(squad("Norman fishermen"))
+    prompt = "The old harbour of the town was built by Norman fishermen. Who? Answer:"
+    assert own == {"prompt": prompt, "next_word": "Norman"}
+    (own,) = language_models.squad_prompts(squad("1204"))
+    assert own == {"prompt": "It has burned twice since 1204! Who? Answer:", "next_word": "1204"}
+    assert language_models.squad_prompts(squad("the town")) == []  # begins with a stop word
+    assert language_models.squad_prompts(squad("1204", "why " * 40)) == []  # too long
+
+
+def test_prompts_hold_their_variables_and_are_the_same_every_time(given):
+    study = Study.load("smollm2", given)
+    prompts = language_models.load_prompts(study)
+    assert prompts.source.tolist() == ["written"] * 12 + ["squad"]  # one question of two, as explain_per_class says
+    assert prompts.variables.map(len).eq(5).all() and prompts.variables.map(set).map(len).eq(5).all()
+    for row in prompts.itertuples():
+        assert set(row.variables) <= set(CausalLMGame.candidates(None, row.prompt))
+    again = language_models.load_prompts(study)
+    assert again.equals(prompts) and not language_models.load_prompts(study.replace(variables_seed=1)).equals(prompts)
+    wider = language_models.load_prompts(study.replace(n_variables=9))
+    assert 0 < len(wider) < 12 and wider.variables.map(len).eq(9).all()  # those that have words enough
+    shown = language_models.shown_prompts(study)
+    assert shown.next_word.tolist() == ["settings", "transformer"] and shown.variables.map(len).tolist() == [10, 10]
+
+
+def test_lines_of_prompts_keep_their_own_variables(given, tmp_path):
+    (tmp_path / "data" / "unilaw").mkdir()
+    line = {"prompt": "合同自成立时生效，但是法律另有规定", "next_word": "的", "variables": ["合同", "成立"]}
+    (tmp_path / "data" / "unilaw" / "prompts.jsonl").write_text(json.dumps(line) + "\n")
+    row = language_models.load_prompts(Study.load("smollm2", given | {"dataset": "unilaw"})).iloc[-1]
+    assert row.source == "unilaw" and row.variables == ["合同", "成立"] and row.next_word == "的"
+
+
+def test_given_models_judge_each_other_and_nothing_is_computed_twice(given, monkeypatch):
+    study = Study.load("smollm2", given)
+    judged = language_models.load_judged(study, "target-1")
+    game, prompts = language_models.game_of(study, "target-1"), language_models.load_prompts(study)
+    first = prompts.iloc[0]
+    np.testing.assert_allclose(judged.v[0, 0], game.values(first.prompt, first.next_word, first.variables), atol=1e-5)
+    assert judged.effects.shape == (1, 13, 2, 32) and judged.salient.any()
+    model = explain.by_definition(judged.effects[0], judged.v[0, :, 0])
+    bound = study.noise_bound * np.abs(judged.v[0, :, -1] - judged.v[0, :, 0])
+    assert (np.abs(model - judged.v[0]) <= bound[:, None] * (1 + 1e-6)).all()
+    monkeypatch.setattr(language_models, "game_of", None)
+    np.testing.assert_array_equal(language_models.load_judged(study, "target-1").effects, judged.effects)
+    itself = study.replace(baseline_model=study.target_model)
+    assert language_models.same_network(itself) and not language_models.same_network(study)
+
+
+def test_shares_by_order_are_those_of_the_strengths(given):
+    study = Study.load("smollm2", given)
+    judged = language_models.load_judged(study, "target-1")
+    shares, orders = analysis.share_table(judged, 0.0, study), analysis.order_table(judged, 0.0)
+    by_order = orders.assign(total=orders.total.abs(), generalizable=orders.generalizable.abs()).groupby("order")
+    strength = by_order[["total", "generalizable"]].sum()
+    np.testing.assert_allclose(shares.strength, strength.total)
+    np.testing.assert_allclose(shares.share, (strength.generalizable / strength.total).where(strength.total > 0))
+    known = shares.dropna()
+    assert (known.low <= known.share).all() and (known.share <= known.high).all() and (known.low < known.high).any()
+
+
+def test_what_is_known_of_trained_networks_does_not_hang_on_given_ones():
+    settings = Study.load("fashion-vgg").settings_of("interactions", "target-11", 1.0)
+    assert not {"target_model", "baseline_model", "baseline_masking"} & set(settings)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"baseline_model": ""}, "one of target_model and baseline_model is missing"),
+        ({"masking": "mask"}, "masking = 'mask' of prompts; expected one of mean-embedding, pad, unk"),
+        ({"baseline_masking": "mask"}, "baseline_masking = 'mask' of prompts"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_named(overrides, message):
+    with pytest.raises(ValueError, match=message):
+        Study.load("smollm2", overrides)
+
+
+def test_the_notebook_runs_on_given_models(given, tmp_path):
+    output = runner.execute("09_language_models", {"study": "smollm2", "overrides": given}, tmp_path / "out.ipynb")
+    outputs = [out for cell in json.loads(output.read_text())["cells"] for out in cell.get("outputs", [])]
+    said = "".join("".join(out.get("text", "")) for out in outputs)
+    assert not [out for out in outputs if out["output_type"] == "error" or out.get("name") == "stderr"]
+    assert "two networks" in said and "13 prompts" in said and "of the simple interactions than of the complex" in said
+    made = {path.name for path in (tmp_path / "figures").rglob("*.*")}
+    assert {"fig07_prompt_1.png", "fig07_prompt_2.csv", "fig11_orders.png", "fig11_contrasts.csv"} <= made
+    assert "fig11_masking.csv" not in made
