@@ -32,7 +32,7 @@ def shared_runs(tmp_path_factory):
     return tmp_path_factory.mktemp("study")
 
 
-OF_PROMPTS = [name for name in NAMES if name in ("09_language_models", "10_fine_tuning")]
+OF_PROMPTS = ["09_language_models", "10_fine_tuning"]
 SHARED = ["02_training", "04_order_analysis", "05_three_phase_dynamics"]
 CASES = [(study, name) for study in ("fashion-vgg", "snippets-bert") for name in NAMES if name not in OF_PROMPTS]
 CASES += [("snippets-lm", name) for name in SHARED + OF_PROMPTS]

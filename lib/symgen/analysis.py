@@ -94,6 +94,12 @@ def order_table(judged: Judged, epoch: float, samples: str = "all") -> pd.DataFr
     return _order_rows(epoch, effects, judged.salient[t, chosen], {"generalizable": judged.generalizable[t, chosen]})
 
 
+def mean_order_table(judged: dict[str, Judged], epoch: float) -> pd.DataFrame:
+    """Strength by order at one checkpoint, as `order_table` has it, mean over several networks."""
+    tables = pd.concat(order_table(own, epoch) for own in judged.values())
+    return tables.groupby(["epoch", "order", "sign"], as_index=False).mean()
+
+
 def share_table(judged: Judged, epoch: float, study) -> pd.DataFrame:
     """The share of salient strength that generalizes at each order (Eq. 7), with intervals, and by chance.
 

@@ -67,27 +67,29 @@ def _number_turns(judged, study):
     return tuple(-change for change in turn(samples_left_out(weights), number, np.ones_like(number), least))
 
 
-def tuning_contrasts(judged: dict[str, Judged], study) -> pd.DataFrame:
-    """What fine-tuning changes, from the first checkpoint to the last (claim F12).
+def tuning_contrasts(judged: dict[str, Judged], moments: dict[str, float], study) -> pd.DataFrame:
+    """What fine-tuning has changed at some moments (name -> epoch), against the first checkpoint (claim F12).
 
-    Strength of low and of high orders (log-odds per sample), each divided by what it was, H, and H above chance.
+    Strength of low and of high orders (log-odds per sample), the share of low orders, H, and H above chance.
     """
     ranges = {"low": range(1, study.low_up_to + 1), "high": range(study.high_from, study.n_variables + 1)}
 
+    def measured(own, weights):
+        """Each quantity (draw, epoch)."""
+        strength = strength_by_order(own.effects, own.salient)  # (epoch, sample, sign, order)
+        gen, total, chance = (weights @ part.T for part in strengths(own))
+        low, high = (weights @ order_sums(strength, orders).T for orders in ranges.values())
+        found = {"low-order strength": low / len(own.of), "high-order strength": high / len(own.of)}
+        found |= {"share of low orders": ratio(low, total), "H": ratio(gen, total)}
+        return found | {"H above chance": ratio(gen - chance, total)}
+
     def draws(own):
         weights = sample_weights(len(own.of), study.bootstrap_draws, study.analysis_seed)
-        total = strength_by_order(own.effects[[0, -1]], own.salient[[0, -1]])  # (before or after, sample, sign, order)
-        found = {}
-        for name, orders in ranges.items():
-            before, after = (weights @ order_sums(total, orders).T / len(own.of)).T
-            found |= {
-                f"{name}-order strength rises": after - before,
-                f"{name}-order strength, relative": ratio(after, before),
-            }
-        gen, salient, chance = ((weights @ strength[[0, -1]].T).T for strength in strengths(own))
-        h, by_chance = ratio(gen, salient), ratio(chance, salient)  # (before or after, draw)
-        found |= {"H before": h[0], "H after": h[1], "H rises": h[1] - h[0]}
-        return found | {"H rises above chance": h[1] - h[0] - (by_chance[1] - by_chance[0])}
+        return {
+            f"{name} rises, {moment}": curve[:, own.at(epoch)] - curve[:, 0]
+            for moment, epoch in moments.items()
+            for name, curve in measured(own, weights).items()
+        }
 
     return contrasts({role: draws(own) for role, own in judged.items()}, study)
 

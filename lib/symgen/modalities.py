@@ -31,7 +31,7 @@ class ImageModality:
 
     def examples(self, items) -> tuple[Tensor, Tensor]:
         """What a network is trained on: inputs, and the label of each item."""
-        return self.inputs(items), self.data.labels[np.asarray(items)]
+        return self.inputs(items), self.data.labels[torch.tensor(np.asarray(items))]
 
     def samples(self, items) -> Tensor:
         """What the game takes, item by item."""
@@ -83,7 +83,7 @@ class TextModality:
 
     def examples(self, items) -> tuple[Tensor, Tensor]:
         """What a network is trained on: inputs, and the label of each item."""
-        return self.inputs(items), self.data.labels[np.asarray(items)]
+        return self.inputs(items), self.data.labels[torch.tensor(np.asarray(items))]
 
     def samples(self, items) -> list[str]:
         """What the game takes, item by item."""
