@@ -9,6 +9,11 @@ from symgen.phases import CERTAIN
 from symgen.store import atomically
 from symgen.study import project_root
 
+BESIDE = {  # controls of the penalty that know as much as it does
+    "distilled": "with distillation from the same baselines by",
+    "data": "with the baselines' data as further training data by",
+}
+
 
 def claims_text(root: Path) -> str:
     """Every claim, a column a study (Markdown), from figures/claims.csv: verdict, and the statistic that decided it."""
@@ -47,6 +52,8 @@ def results_text(root: Path) -> str:
         said += ["", _phases_sentence(folder.name, phases)]
         if (folder / "fig05_judges.csv").is_file():  # not for language models
             said[-1] += f" {_judges_sentence(_table(folder / 'fig05_judges.csv'))}"
+        if (folder / "figK_contrasts.csv").is_file():
+            said[-1] += f" {_penalty_sentence(_table(folder / 'figK_contrasts.csv'))}"
     return "\n".join(lines + said) + "\n"
 
 
@@ -81,6 +88,21 @@ def _judges_sentence(table):
         "The first target's H at the end of training, as judged by baselines trained on other data (B, C), on the testing "
         f"samples (D), and by the negative control, networks trained on shuffled labels: {', '.join(said)}; by chance "
         f"{own.chance.min():.2f} to {own.chance.max():.2f}."
+    )
+
+
+def _penalty_sentence(table):
+    """What the penalty and what its nearest controls change against plain training."""
+    own = table[table.role == "all"].set_index("quantity")
+
+    def change(arm, quantity):
+        row = own.loc[f"all samples: {quantity}, {arm} - plain"]
+        return f"{row.value:+.3f} [{row.low:+.3f}, {row.high:+.3f}]"
+
+    said = [f"{name} {change(arm, 'accuracy')} and {change(arm, 'H by others')}" for arm, name in BESIDE.items()]
+    return (
+        "Against plain training, accuracy on D, and H by baselines that no training was told of, change with the penalty by "
+        f"{change('penalty', 'accuracy')} and {change('penalty', 'H by others')}; {'; '.join(said)}."
     )
 
 
