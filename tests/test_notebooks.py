@@ -37,7 +37,7 @@ SHARED = ["02_training", "04_order_analysis", "05_three_phase_dynamics"]
 CASES = [(study, name) for study in ("fashion-vgg", "snippets-bert") for name in NAMES if name not in OF_PROMPTS]
 CASES += [("snippets-lm", name) for name in SHARED + OF_PROMPTS]
 TINY_TUNING = {
-    "tuning_from": 1, "tuning_size": 100, "tuning_validation_size": 30, "tuning_test_size": 150, "tuning_epochs": 2,
+    "tuning_from": 1, "tuning_size": 250, "tuning_validation_size": 30, "tuning_test_size": 250, "tuning_epochs": 2,
     "tuning_checkpoints": [0, 1, 2],
 }  # fmt: skip
 
