@@ -30,7 +30,7 @@ NOTEBOOKS = {
 }
 # prompts have notebooks of their own, and some of the others
 PROMPTS = ("09_language_models", "10_fine_tuning")
-SHARED = ("02_training", "04_order_analysis", "05_three_phase_dynamics")
+SHARED = ("02_training", "05_three_phase_dynamics")  # what 04 says of orders, 09 says of prompts
 
 
 def notebooks(study):
@@ -109,8 +109,13 @@ for name in STUDIES:
             shell:
                 "OMP_NUM_THREADS={threads} python -m symgen extract {params.study} {params.role}"
 
+    asked = set(marks(study, roles))  # nothing is made by two rules
     for kind, (first, others) in extra.items():
         for number, (other, own) in enumerate(first + others):
+            own = tuple(role for role in own if marks(other, [role])[0] not in asked)
+            asked.update(marks(other, own))
+            if not own:
+                continue
 
             rule:
                 name: f"{kind}_{name}_{number}"

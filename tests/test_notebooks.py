@@ -33,7 +33,7 @@ def shared_runs(tmp_path_factory):
 
 
 OF_PROMPTS = ["09_language_models", "10_fine_tuning"]
-SHARED = ["02_training", "04_order_analysis", "05_three_phase_dynamics"]
+SHARED = ["02_training", "05_three_phase_dynamics"]
 CASES = [(study, name) for study in ("fashion-vgg", "snippets-bert") for name in NAMES if name not in OF_PROMPTS]
 CASES += [("snippets-lm", name) for name in SHARED + OF_PROMPTS]
 TINY_TUNING = {

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from symgen import Study
+
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = "notebook_tiny_01_data_split"
 
@@ -59,3 +61,14 @@ def test_what_is_missing_is_made_and_what_is_there_is_left_alone(copy):
     notebook.write_text(notebook.read_text().replace("# 01 · Who is trained on what", "# 01 · Another title"))
     _, said = figures(copy, NOTEBOOK)
     assert "Another title" in executed.read_text(), said
+
+
+def test_every_study_that_is_trained_here_has_a_map():
+    """No file is made by two rules, whatever the sizes in a study's file."""
+    names = sorted(path.stem for path in (ROOT / "studies").glob("*.yaml"))
+    trained = [name for name in names if not Study.load(name).target_model]
+    command = [sys.executable, "-m", "snakemake", "--nolock", "--dry-run", "--quiet", "--config"]
+    ran = subprocess.run(
+        [*command, f"studies={','.join(trained)}"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert len(trained) > 10 and ran.returncode == 0, ran.stdout + ran.stderr

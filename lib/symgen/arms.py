@@ -40,7 +40,8 @@ def settings_of(study: Study) -> dict[str, Study]:
     """The settings in which arms are compared: the study as it is, and with few samples to learn from."""
     fewer = max(1, study.explain_per_class // 2)  # of the samples to explain: there are many networks
     study = study.replace(explain_per_class=fewer)
-    return {"all samples": study, "few samples": study.replace(train_size=study.few_shot_size)}
+    few = study.replace(train_size=study.few_shot_size, checkpoints=(0.0, float(study.epochs)))  # of targets: none here
+    return {"all samples": study, "few samples": few}
 
 
 def curve(study: Study) -> dict[float, tuple[Study, str]]:

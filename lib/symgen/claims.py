@@ -145,7 +145,7 @@ def claims_table(folders: list[Path]) -> pd.DataFrame:
         for part in decided(claim, pd.read_csv(folder / f"{claim.table}.csv"))
     ]
     if not rows:
-        raise InputError(f"no table of a claim in {[folder.name for folder in folders]}; notebooks 03 to 08 make them")
+        raise InputError(f"no table of a claim in {[folder.name for folder in folders]}; notebooks 03 to 10 make them")
     return pd.DataFrame(rows)
 
 
@@ -170,7 +170,10 @@ def decided(claim: Claim, table: pd.DataFrame) -> list[dict]:
 def _row(table, quantity):
     rows = table[table.quantity.str.fullmatch(quantity)]
     if len(rows) != 1:
-        raise InputError(f"{len(rows)} rows of {quantity!r} over all networks; expected one. Run its notebook again")
+        raise InputError(
+            f"{len(rows)} rows of {quantity!r} over all networks; expected one. Run its notebook again"
+            " (what is 'by others' takes second_seeds)"
+        )
     return rows.iloc[0]
 
 

@@ -6,6 +6,7 @@ for the official one.
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from tarfile import TarError
 import numpy as np
 import pandas as pd
 import torch
+from filelock import FileLock
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -59,10 +61,15 @@ def read(name: str, place: Path, size: int, cache: Path, download: bool = False)
 
     Images of Tiny-ImageNet and CUB are resized to `size` x `size` when they are first decoded, and kept so in the
     folder `cache` until one of their files changes. `download`: fetch the set from where it is published, if it is not
-    there. ValueError names a file that is missing or damaged, where it was looked for, and what to do.
+    there. One process at a time fetches and decodes. ValueError names a file that is missing or damaged, where it was
+    looked for, and what to do.
     """
-    if name == "cifar10":
-        return _cifar10(place, download)
+    cache.mkdir(parents=True, exist_ok=True)
+    with FileLock(cache / f".{name}.lock"):
+        return _cifar10(place, download) if name == "cifar10" else _from_files(name, place, size, cache, download)
+
+
+def _from_files(name, place, size, cache, download):
     source = SOURCES[name]
     folder = place / source.folder
     if download and not folder.is_dir():
@@ -218,8 +225,10 @@ def _download(source, place):
     """The archive into `place`: unpacked if its checksum is the published one, with nothing written outside."""
     from torchvision.datasets.utils import download_and_extract_archive
 
+    unpacked = place / f".{source.folder}"  # moved when it is whole
     with _fetching(source.url, place):
-        download_and_extract_archive(source.url, place, md5=source.md5)
+        download_and_extract_archive(source.url, place, unpacked, md5=source.md5)
+        os.replace(unpacked / source.folder, place / source.folder)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from symgen.errors import InputError
 from symgen.language_games import CausalLMGame
 from symgen.sparse import sparse_and_or
 from symgen.store import usable, write
-from symgen.study import Study, project_root
+from symgen.study import Study, digest_of, project_root
 from symgen.tokenization import from_transformers
 from symgen.variables import draw_words
 
@@ -41,14 +41,19 @@ def load_model(name: str, download: bool = False, device="cpu"):
     causal, tokens, progress = from_transformers("AutoModelForCausalLM", "AutoTokenizer", "logging")
     progress.disable_progress_bar()
     source = {"pretrained_model_name_or_path": folder if folder.is_dir() else name, "local_files_only": not download}
-    dtype = torch.bfloat16 if torch.device(device).type == "cuda" else torch.float32
-    model = causal.from_pretrained(**source, use_safetensors=True, dtype=dtype)
+    model = causal.from_pretrained(**source, use_safetensors=True, dtype=_dtype(device))
     return model.to(device).eval(), tokens.from_pretrained(**source)
+
+
+def _dtype(device):
+    return torch.bfloat16 if torch.device(device).type == "cuda" else torch.float32
 
 
 def _dequantised(name):
     """Folder of the ordinary model that is in a package's GGUF file, made at the first call."""
-    package, file = name.split("/")
+    package, slash, file = name.partition("/")
+    if not slash:
+        raise InputError(f"model {name!r}; expected <package>/<file>.gguf")
     folder = project_root() / "data" / "models" / Path(file).stem
     if folder.is_dir():
         return folder
@@ -108,6 +113,11 @@ def load_prompts(study: Study) -> pd.DataFrame:
     asked = [own for own in _questions(study) if _fits(own["prompt"], study)]
     rng = np.random.default_rng(study.explain_seed)
     rows += [asked[i] for i in rng.permutation(len(asked))[: study.explain_per_class]]
+    if len(rows) < 2:  # chance asks about another prompt
+        where = f"prompts.jsonl, or questions *.json, in {study.data_dir / study.dataset}"
+        raise InputError(
+            f"{len(rows)} prompt(s) with {study.n_variables} words that may be variables; expected {where}"
+        )
     rng = np.random.default_rng([study.explain_seed, study.variables_seed])
     return pd.DataFrame(
         [own | {"variables": own.get("variables") or _drawn(own["prompt"], study, rng)} for own in rows]
@@ -204,12 +214,15 @@ def ensure_interactions(study: Study, role: str, prompts: pd.DataFrame, name: st
     checkpoint = "given" if study.target_model else _last(study, role)
     settings = study.settings_of("interactions", role, checkpoint) | {"model": _name(study, role)}
     settings |= {"masking": _masking(study, role), "prompts": prompts.to_dict("records")}
-    path = study.runs_dir / role / f"interactions-{name}.nc"
+    if study.target_model:
+        settings["dtype"] = str(_dtype(pipeline.device(study)))
+    path = study.runs_dir / role / f"interactions-{name}-{digest_of(settings)}.nc"
     if not usable(path, settings):
         game = game_of(study, role)
         each = tqdm(zip(prompts.prompt, prompts.next_word, prompts.variables), total=len(prompts), disable=None)
-        v = np.stack([game.values(*own) for own in each])
-        found = sparse_and_or(v, noise_bound=study.noise_bound, ridge=study.ridge, tol=study.tol)
+        with pipeline.threads(study):
+            v = np.stack([game.values(*own) for own in each])
+            found = sparse_and_or(v, noise_bound=study.noise_bound, ridge=study.ridge, tol=study.tol)
         effects = np.stack([found.i_and, found.i_or], axis=1)
         solved = xr.Dataset({"v": (("sample", "subset"), v), "effects": (("sample", "kind", "subset"), effects)})
         write(path, lambda temporary: solved.to_netcdf(temporary, engine="h5netcdf"), settings)

@@ -184,7 +184,7 @@ def ensure_training(study: Study, role: str, verbose: bool = False) -> Training:
     settings = study.settings_of("training", role)
     paths = [curves_path(study, role), *(weights_path(study, role, c) for c in kept_checkpoints(study, role))]
     if not all([usable(path, settings) for path in paths]):
-        with _threads(study), torch.random.fork_rng():
+        with threads(study), torch.random.fork_rng():
             torch.manual_seed(study.role(role)[1])  # for layers that draw, such as dropout
             _train(study, role, settings, verbose)
     curves = pd.read_csv(paths[0])
@@ -364,7 +364,7 @@ def ensure_interactions(study: Study, role: str, checkpoint: float | str, progre
 def _ensure_dataset(study, path, settings, compute):
     """The dataset on disk, computed and put there if it is not."""
     if not usable(path, settings):
-        with _threads(study):
+        with threads(study):
             result = compute()
         write(path, lambda temporary: result.to_netcdf(temporary, engine="h5netcdf"), settings)
     with xr.open_dataset(path, engine="h5netcdf") as stored:
@@ -527,7 +527,7 @@ def _now(device):
 
 
 @contextmanager
-def _threads(study):
+def threads(study):
     """As many threads as the study says: another number sums in another order, and the last digits move."""
     before = torch.get_num_threads()
     torch.set_num_threads(study.threads)

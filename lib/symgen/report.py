@@ -53,7 +53,7 @@ def results_text(root: Path) -> str:
         if (folder / "fig05_judges.csv").is_file():  # not for language models
             said[-1] += f" {_judges_sentence(_table(folder / 'fig05_judges.csv'))}"
         if (folder / "figK_contrasts.csv").is_file():
-            said[-1] += f" {_penalty_sentence(_table(folder / 'figK_contrasts.csv'))}"
+            said[-1] += _penalty_sentence(_table(folder / "figK_contrasts.csv"))
     return "\n".join(lines + said) + "\n"
 
 
@@ -92,8 +92,10 @@ def _judges_sentence(table):
 
 
 def _penalty_sentence(table):
-    """What the penalty and what its nearest controls change against plain training."""
+    """What the penalty and its nearest controls change against plain training; nothing without a second family of judges."""
     own = table[table.role == "all"].set_index("quantity")
+    if not own.index.str.contains("by others").any():
+        return ""
 
     def change(arm, quantity):
         row = own.loc[f"all samples: {quantity}, {arm} - plain"]
@@ -101,8 +103,8 @@ def _penalty_sentence(table):
 
     said = [f"{name} {change(arm, 'accuracy')} and {change(arm, 'H by others')}" for arm, name in BESIDE.items()]
     return (
-        "Against plain training, accuracy on D, and H by baselines that no training was told of, change with the penalty by "
-        f"{change('penalty', 'accuracy')} and {change('penalty', 'H by others')}; {'; '.join(said)}."
+        " Against plain training, accuracy on D, and H by baselines that no training was told of, change with the penalty "
+        f"by {change('penalty', 'accuracy')} and {change('penalty', 'H by others')}; {'; '.join(said)}."
     )
 
 
@@ -130,10 +132,11 @@ def costs_text(root: Path) -> str:
         f"| all 1,024 masked inputs | {values.ratio_to_plain.min():.2f} to {values.ratio_to_plain.max():.2f} times a plain "
         "forward pass of the layers after the cut | "
         f"{values.speedup_over_loop.min():.0f} to {values.speedup_over_loop.max():.0f} times faster than one at a time |",
-        f"| everything of notebooks 04 to 06, 200 samples at 15 checkpoints | {tables.seconds['all']:.1f} s, of which "
-        f"{tables.seconds['judge']:.1f} s decide what generalizes | the paper: 8 to 14 s to assess 100 samples; a loop over "
-        f"samples: {tables.loop_seconds['all']:.0f} s without intervals |",
-        f"| a training step with the penalty, as the studies take it | "
+        "| everything of notebooks 04 to 06, 200 samples at 15 checkpoints, one thread | "
+        f"{tables.seconds['all']:.1f} s, of which {tables.seconds['judge']:.1f} s decide what generalizes | "
+        f"the paper: 8 to 14 s to assess 100 samples; a loop over samples: {tables.loop_seconds['all']:.0f} s without "
+        "intervals |",
+        "| a training step with the penalty, as the studies take it, one thread | "
         f"{' and '.join(f'{row.times_longer:.1f} times ({row.study})' for row in told.itertuples())} a plain step | "
         f"every step, and {penalty.samples.max()} samples of {penalty.variables.max()} variables: "
         f"{always.min():.0f} to {always.max():.0f} times |",

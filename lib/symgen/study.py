@@ -22,7 +22,7 @@ from symgen.store import FORMAT
 # who is trained on which part of the data; "shuffled" on labels in random order
 FAMILIES = {"target": "A", "baseline": "B", "second": "C", "shuffled": "B"}
 # trainings with and without the penalty, all on A but one, and the settings that each alone depends on (notebook 07)
-JUDGES = ("baseline_seeds", "baseline_on", "baseline_checkpoint")
+JUDGES = ("baseline_seeds", "baseline_on", "baseline_checkpoint", "baseline_architecture")
 ARMS = {
     "plain": (),
     "penalty": (*JUDGES, "penalty_weight", "penalty_samples", "penalty_every", "penalty_variables", "explain_seed",
@@ -278,7 +278,7 @@ class Study:
     # identity of what is computed
     def key(self, what: str, role: str = "", checkpoint="") -> str:
         """Ten hex digits that change whenever a setting changes that `what` depends on, and only then."""
-        return _digest(self.settings_of(what, role, checkpoint))
+        return digest_of(self.settings_of(what, role, checkpoint))
 
     def settings_of(self, what, role="", checkpoint="") -> dict:
         """The settings that `what` depends on, as they are written beside it.
@@ -309,7 +309,7 @@ class Study:
                 settings["checkpoints"] = list(self.checkpoints)
             if family == "baseline":
                 settings["baseline_on"] = self.baseline_on
-            settings |= {name: getattr(self, name) for name in ARMS.get(family, ())}
+            settings |= self._told(f for f in dataclasses.fields(self) if f.name in ARMS.get(family, ()))
             if family != "target" and what == "extraction":
                 settings["checkpoint"] = self.checkpoints_of(role)[0]
             if one_checkpoint:
@@ -355,7 +355,7 @@ class Study:
 
     def digest(self) -> str:
         """Ten hex digits of all the settings that can change a result."""
-        return _digest(self._told(f for f in dataclasses.fields(self) if f.name not in RUN_ONLY))
+        return digest_of(self._told(f for f in dataclasses.fields(self) if f.name not in RUN_ONLY))
 
     @property
     def data_dir(self) -> Path:
@@ -372,7 +372,8 @@ def read_overrides(overrides) -> dict:
     return overrides
 
 
-def _digest(settings):
+def digest_of(settings: dict) -> str:
+    """Ten hex digits that change whenever a setting does."""
     return hashlib.sha256(json.dumps([FORMAT, settings], sort_keys=True).encode()).hexdigest()[:10]
 
 
@@ -398,6 +399,11 @@ def _impossible(s: Study):
         f"n_variables = {s.n_variables} of a grid of {s.grid} x {s.grid} = {s.grid**2} cells",
     )
     yield images and not s.cut_at, "the setting 'cut' is missing; expected a submodule of the network, its first ReLU"
+    yield images and bool(s.baseline_architecture), "baseline_architecture of images; expected none, since cut is one"
+    yield (
+        bool(s.baseline_masking) and not s.target_model,
+        f"baseline_masking = {s.baseline_masking!r} of models trained here; expected none, or models that are given",
+    )
     yield not images and s.augment != "none", f"augment = {s.augment!r} of {s.modality}; expected 'none'"
     fitting = MASKING[s.modality]
     yield s.masking not in fitting, f"masking = {s.masking!r} of {s.modality}; expected one of {', '.join(fitting)}"

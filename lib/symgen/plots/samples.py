@@ -33,7 +33,7 @@ def explanation(table: pd.DataFrame, picture: np.ndarray, cells, grid: int, titl
 
 def text_explanation(table: pd.DataFrame, words: list[str], variables, title: str) -> Figure:
     """One prediction on a text: the text with its variables marked, and its strongest interactions, as `explanation`."""
-    width = 118
+    width = LETTERS
     lines = len(_lines_of(words, width))
     figure = plt.figure(figsize=(8, 3.6 + 0.18 * lines))
     above, below = figure.subfigures(2, 1, height_ratios=[0.4 + 0.18 * lines, 3.2])  # the text has all of the width
@@ -96,7 +96,7 @@ def input_variables(table: pd.DataFrame, pictures: np.ndarray, grid: int) -> Fig
 
 def chosen_words(table: pd.DataFrame, texts: list[list[str]]) -> Figure:
     """Texts with their input variables marked (Fig. 9). table: sample, of, label, variables; texts: words, in its order."""
-    width = 118
+    width = LETTERS
     lines = [len(_lines_of(words, width)) for words in texts]
     size = (8, 0.18 * sum(lines) + 0.3 * len(lines))
     figure, axes = plt.subplots(len(lines), 1, figsize=size, height_ratios=lines, squeeze=False)
