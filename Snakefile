@@ -10,7 +10,8 @@ import sys
 
 sys.path.insert(0, str(workflow.basedir) + "/lib")
 from symgen import arms, layout, runner, variants
-from symgen.study import Study, project_root
+from symgen.settings_files import project_root
+from symgen.study import Study
 
 STUDIES = config.get("studies", "fashion-vgg,snippets-bert,snippets-lm").split(",")
 VARIABLES = {"images": "fig08_input_variables", "texts": "fig09_input_variables"}

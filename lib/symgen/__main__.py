@@ -80,7 +80,7 @@ def _notebook(options):
     from papermill.exceptions import PapermillExecutionError
 
     from symgen.runner import run_notebook
-    from symgen.study import read_overrides
+    from symgen.settings_files import read_overrides
 
     try:
         print(f"wrote {run_notebook(options.name, options.study, read_overrides(options.overrides)).name}")
@@ -94,7 +94,7 @@ def _figures(options):
     import os
     import subprocess
 
-    from symgen.study import project_root
+    from symgen.settings_files import project_root
 
     runs = project_root() / "data" / "runs"
     runs.mkdir(parents=True, exist_ok=True)

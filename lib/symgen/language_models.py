@@ -18,9 +18,10 @@ from symgen import pipeline
 from symgen.analysis import Judged, judge
 from symgen.errors import InputError
 from symgen.language_games import CausalLMGame
+from symgen.settings_files import project_root
 from symgen.sparse import sparse_and_or
 from symgen.store import usable, write
-from symgen.study import Study, digest_of, project_root
+from symgen.study import Study, digest_of
 from symgen.tokenization import from_transformers
 from symgen.variables import draw_words
 

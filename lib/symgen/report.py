@@ -6,8 +6,8 @@ import pandas as pd
 
 from symgen.errors import InputError
 from symgen.phases import CERTAIN
+from symgen.settings_files import project_root
 from symgen.store import atomically
-from symgen.study import project_root
 
 BESIDE = {  # controls of the penalty that know as much as it does
     "distilled": "with distillation from the same baselines by",

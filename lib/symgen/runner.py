@@ -8,8 +8,9 @@ import warnings
 from pathlib import Path
 
 from symgen.errors import InputError
+from symgen.settings_files import project_root
 from symgen.store import atomically
-from symgen.study import Study, project_root
+from symgen.study import Study
 
 
 def run_notebook(

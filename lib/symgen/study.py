@@ -1,22 +1,18 @@
 """A study: every setting of one data set x architecture, read from a flat YAML file, validated, frozen."""
 
 import dataclasses
-import difflib
 import hashlib
 import json
-import math
 import os
 import re
-import types
-import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-import yaml
-
 from symgen.datasets import modality_of
 from symgen.errors import InputError
+from symgen.limits import impossible
+from symgen.settings_files import checked, filed, project_root, read_overrides
 from symgen.store import FORMAT
 
 # who is trained on which part of the data; "shuffled" on labels in random order
@@ -35,23 +31,9 @@ ARMS = {
 FAMILIES |= dict.fromkeys(ARMS, "A") | {"data": "A+B"}
 # the submodule behind the first ReLU, where a study names no cut, by torchvision's name of the architecture
 FIRST_RELU = {r"vgg\d+": "features.1", r"vgg\d+_bn": "features.2", r"(wide_)?resnet.+|resnext.+": "relu"}
-MASKING = {
-    "images": ("mean", "zero"),
-    "texts": ("mask", "pad", "unk"),
-    "prompts": ("mean-embedding", "pad", "unk"),
-}
 JUDGING = ("baseline", "second", "shuffled")  # families whose architecture may be another
 # not what is computed
 RUN_ONLY = ("name", "before", "data_root", "download", "runs_root", "figures_root", "device", "threads")
-
-
-def project_root() -> Path:
-    """The project's top folder: the nearest one above the working directory that holds `studies`, else the checkout."""
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "studies").is_dir():
-            return folder
-    return Path(__file__).resolve().parents[2]
 
 
 def _stage(stage, default=dataclasses.MISSING, added=False):
@@ -212,11 +194,11 @@ class Study:
         ValueError, in one line that names the file, the key and the remedy, for an unknown study, an unknown key, a
         wrong type or an impossible value.
         """
-        changed = _checked(cls, read_overrides(overrides), "overrides")
-        return cls(**{**_checked(cls, _filed(name), f"studies/{name}.yaml"), **changed, "name": name})
+        changed = checked(cls, read_overrides(overrides), "overrides")
+        return cls(**{**checked(cls, filed(name), f"studies/{name}.yaml"), **changed, "name": name})
 
     def __post_init__(self):
-        for broken, message in _impossible(self):
+        for broken, message in impossible(self):
             if broken:
                 raise InputError(f"study {self.name!r}: {message}")
         if self.tuning_dataset:
@@ -224,7 +206,7 @@ class Study:
 
     def replace(self, **changes) -> "Study":
         """The same study with other settings, checked like any."""
-        return dataclasses.replace(self, **_checked(type(self), changes, "replace"))
+        return dataclasses.replace(self, **checked(type(self), changes, "replace"))
 
     @property
     def tuned(self) -> "Study":
@@ -363,167 +345,6 @@ class Study:
         return project_root() / (self.data_root or os.environ.get("SYMGEN_DATA") or "data")
 
 
-def read_overrides(overrides) -> dict:
-    """Overrides as a dict, from a dict or from YAML text such as '{epochs: 3}'; ValueError for anything else."""
-    if overrides is None or isinstance(overrides, str):
-        return _read(overrides or "", "overrides")
-    if not isinstance(overrides, dict):
-        raise InputError(f"overrides = {overrides!r}; expected a mapping of settings to values")
-    return overrides
-
-
 def digest_of(settings: dict) -> str:
     """Ten hex digits that change whenever a setting does."""
     return hashlib.sha256(json.dumps([FORMAT, settings], sort_keys=True).encode()).hexdigest()[:10]
-
-
-def _impossible(s: Study):
-    """Pairs (broken, message) for the values that cannot be."""
-    counts = ("train_size", "test_size", "batch_size", "epochs", "explain_classes", "explain_per_class", "n_variables",
-              "grid", "bootstrap_draws", "chance_draws", "threads", "low_up_to", "high_from",
-              "vocabulary_min_count", "max_tokens", "ablation_per_class", "more_variables",
-              "image_size", "penalty_samples", "penalty_every", "penalty_variables",
-              "few_shot_size", "tuning_size", "tuning_test_size", "tuning_epochs")  # fmt: skip
-    positive = ("learning_rate", "ridge", "tol", "phase_ratio", "tuning_learning_rate")
-    for key in counts:
-        yield getattr(s, key) < 1, f"{key} = {getattr(s, key)}; expected at least 1"
-    for key in positive:
-        yield not getattr(s, key) > 0, f"{key} = {getattr(s, key)}; expected more than 0"
-    for key in ("noise_bound", "weight_decay", "pad", "validation_size", "least_rating", "penalty_weight", "decay"):
-        yield not getattr(s, key) >= 0, f"{key} = {getattr(s, key)}; expected at least 0"
-    for key in ("tau_ratio", "distillation", "dropout"):
-        yield not 0 < getattr(s, key) < 1, f"{key} = {getattr(s, key)}; expected between 0 and 1"
-    images = s.modality == "images"
-    yield (
-        images and s.n_variables > s.grid**2,
-        f"n_variables = {s.n_variables} of a grid of {s.grid} x {s.grid} = {s.grid**2} cells",
-    )
-    yield images and not s.cut_at, "the setting 'cut' is missing; expected a submodule of the network, its first ReLU"
-    yield images and bool(s.baseline_architecture), "baseline_architecture of images; expected none, since cut is one"
-    yield (
-        bool(s.baseline_masking) and not s.target_model,
-        f"baseline_masking = {s.baseline_masking!r} of models trained here; expected none, or models that are given",
-    )
-    yield not images and s.augment != "none", f"augment = {s.augment!r} of {s.modality}; expected 'none'"
-    fitting = MASKING[s.modality]
-    yield s.masking not in fitting, f"masking = {s.masking!r} of {s.modality}; expected one of {', '.join(fitting)}"
-    yield s.n_variables > 14, f"n_variables = {s.n_variables}; expected at most 14, since all 2^n subsets are evaluated"
-    yield (
-        bool(s.target_model) != bool(s.baseline_model),
-        "one of target_model and baseline_model is missing; expected both, or neither",
-    )
-    other = s.baseline_masking or s.masking
-    yield other not in fitting, f"baseline_masking = {other!r} of {s.modality}; expected one of {', '.join(fitting)}"
-    steps = [round(checkpoint * math.ceil(s.train_size / s.batch_size)) for checkpoint in s.checkpoints]
-    yield (
-        len(set(steps)) < len(steps),
-        f"checkpoints = {list(s.checkpoints)} fall on steps {steps}, one of them twice; leave out what is too fine",
-    )
-    yield (
-        not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", s.device),
-        f"device = {s.device!r}; expected auto, cpu, cuda, mps",
-    )
-    seeds = {name: getattr(s, name) for name in vars(s) if name.endswith("_seeds")}
-    yield min(seed for own in seeds.values() for seed in (*own, 0)) < 0, "a seed is negative; expected 0 or more"
-    yield not s.target_seeds, "target_seeds is empty; expected at least one"
-    yield not s.baseline_seeds, "baseline_seeds is empty; expected at least one"
-    seeds["baseline_seeds"] += s.more_baseline_seeds
-    for name, own in seeds.items():
-        yield len(set(own)) < len(own), f"a seed stands twice in {name}"
-    yield (
-        list(s.checkpoints) != sorted(set(s.checkpoints)) or not s.checkpoints or s.checkpoints[0] < 0,
-        f"checkpoints = {list(s.checkpoints)}; expected epochs in rising order, from 0 on",
-    )
-    yield (
-        bool(s.checkpoints) and s.checkpoints[-1] > s.epochs,
-        f"checkpoints go to epoch {s.checkpoints[-1]}, training ends at epochs = {s.epochs}",
-    )
-    yield (
-        bool(s.tuning_dataset) and s.tuning_from not in s.checkpoints,
-        f"tuning_from = {s.tuning_from}; expected one of the checkpoints, {list(s.checkpoints)}",
-    )
-    yield (
-        s.tuning_checkpoints[:1] != (0,),
-        f"tuning_checkpoints = {list(s.tuning_checkpoints)}; expected 0, the network before, to be the first",
-    )
-    yield (
-        bool(s.tuning_dataset) and modality_of(s.tuning_dataset) != s.modality,
-        f"tuning_dataset = {s.tuning_dataset!r} holds no {s.modality}, as {s.dataset} does; expected another",
-    )
-    yield (
-        s.baseline_checkpoint == "best" and s.validation_size == 0,
-        "baseline_checkpoint = 'best' needs validation_size > 0; expected that, or 'last'",
-    )
-
-
-def _filed(name):
-    """The settings in a study's file, over those of the study that it extends."""
-    path = project_root() / "studies" / f"{name}.yaml"
-    if not path.is_file():
-        known = sorted(p.stem for p in path.parent.glob("*.yaml"))
-        raise InputError(f"no study named {name!r}{_nearest(name, known)}; there are: {', '.join(known)}")
-    settings = _read(path.read_text(), f"studies/{name}.yaml")
-    extended = settings.pop("extends", None)
-    return _filed(extended) | settings if extended else settings
-
-
-def _read(text, source):
-    """A mapping from YAML text."""
-    try:
-        settings = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"{source} is no valid YAML: {str(error).splitlines()[0]}") from None
-    if settings is None:
-        return {}
-    if not isinstance(settings, dict):
-        raise InputError(f"{source} holds a {type(settings).__name__}; expected a mapping of settings to values")
-    return settings
-
-
-def _checked(cls, settings, source):
-    """The settings with YAML's types turned into the fields' types; ValueError names the source and the key."""
-    hints = typing.get_type_hints(cls)
-    known = {f.name: hints[f.name] for f in dataclasses.fields(cls) if f.name not in ("name", "before")}
-    for key in settings:
-        if key not in known:
-            raise InputError(f"{source}: unknown setting {key!r}{_nearest(str(key), known)}")
-    missing = [
-        f.name for f in dataclasses.fields(cls) if f.name in known and f.default is dataclasses.MISSING
-    ]  # fmt: skip
-    if source.endswith(".yaml") and (absent := [key for key in missing if key not in settings]):
-        raise InputError(f"{source}: the setting {absent[0]!r} is missing")
-    return {key: _as_type(value, known[key], f"{source}: {key}") for key, value in settings.items()}
-
-
-def _as_type(value, hint, where):
-    """The value as the type that a field wants: int, float, str, bool, a Literal, a tuple of one type, or None."""
-    origin = typing.get_origin(hint)
-    if origin is types.UnionType:
-        if value is None:
-            return None
-        return _as_type(value, next(h for h in typing.get_args(hint) if h is not type(None)), where)
-    if origin is Literal:
-        options = typing.get_args(hint)
-        if value not in options:
-            raise InputError(
-                f"{where} = {value!r}{_nearest(str(value), options)}; expected one of {', '.join(options)}"
-            )
-        return value
-    if origin is tuple:
-        if not isinstance(value, (list, tuple)):
-            raise InputError(f"{where} = {value!r}; expected a list")
-        return tuple(_as_type(item, typing.get_args(hint)[0], where) for item in value)
-    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        if not abs(value) < float("inf"):
-            raise InputError(f"{where} = {value!r}; expected a finite number")
-        return float(value)
-    if type(value) is not hint:
-        hinted = " (write 1.0e-3: YAML reads 1e-3 as text)" if hint is float and isinstance(value, str) else ""
-        raise InputError(f"{where} = {value!r}; expected a value of type {hint.__name__}{hinted}")
-    return value
-
-
-def _nearest(word, known):
-    """A hint with the nearest known word, or nothing."""
-    near = difflib.get_close_matches(word, [str(k) for k in known], n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""
