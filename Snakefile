@@ -161,7 +161,7 @@ rule claims:
         [made(study, notebook)[0] for study in map(Study.load, STUDIES) for notebook in notebooks(study)],
     output:
         f"{executed(STUDIES[0])}/11_claims.ipynb",
-        update(["figures/claims.png", "figures/claims.csv"]),
+        update([f"figures/{fig}.{kind}" for fig in ("claims", "dynamics") for kind in ("png", "csv")]),
     params:
         study=STUDIES[0],
         source=runner.source_hash(runner.notebook_path("11_claims")),

@@ -82,6 +82,11 @@ def test_removal_is_judged_against_the_placebo_and_not_by_the_reverse(tmp_path):
     assert row.verdict == "inconclusive" and row.measured.startswith("training rise 1 [0.5, 2] (> 0); testing change")
     with pytest.raises(ValueError, match="no table of a claim in"):
         claims.claims_table([other])
+    own = claims.gathered([other, study], "fig04_contrasts")
+    assert set(own.study) == {"snippets-bert"}
+    pd.testing.assert_frame_equal(own.drop(columns="study"), pd.read_csv(folder / "fig04_contrasts.csv"))
+    with pytest.raises(ValueError, match=r"no fig03_dynamics\.csv in"):
+        claims.gathered([other, study], "fig03_dynamics")
 
 
 def test_the_committed_table_is_what_the_committed_tables_say():

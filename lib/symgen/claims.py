@@ -148,6 +148,15 @@ def scale_of(study: Study) -> str:
     return f"{networks}, {study.train_size:,} {study.modality}, {study.epochs} epochs, {samples} + {samples} samples"
 
 
+def gathered(studies: list[Study], name: str) -> pd.DataFrame:
+    """The table `name` of every study that has it among its figures, with a column study."""
+    paths = [study.figures_dir / f"{name}.csv" for study in studies]
+    tables = [pd.read_csv(path).assign(study=path.parent.name) for path in paths if path.is_file()]
+    if not tables:
+        raise InputError(f"no {name}.csv in {[path.parent.name for path in paths]}; its notebook makes it")
+    return pd.concat(tables, ignore_index=True)
+
+
 def claims_table(studies: list[Study]) -> pd.DataFrame:
     """Every claim whose table is among the figures of one of the studies, part by part.
 
