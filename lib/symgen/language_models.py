@@ -226,6 +226,7 @@ def ensure_interactions(study: Study, role: str, prompts: pd.DataFrame, name: st
             found = sparse_and_or(v, noise_bound=study.noise_bound, ridge=study.ridge, tol=study.tol)
         effects = np.stack([found.i_and, found.i_or], axis=1)
         solved = xr.Dataset({"v": (("sample", "subset"), v), "effects": (("sample", "kind", "subset"), effects)})
-        write(path, lambda temporary: solved.to_netcdf(temporary, engine="h5netcdf"), settings)
+        content = solved.to_netcdf(engine="h5netcdf")
+        write(path, lambda temporary: temporary.write_bytes(content), settings)
     with xr.open_dataset(path, engine="h5netcdf") as stored:
         return stored.load()
