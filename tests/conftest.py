@@ -12,8 +12,12 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import tiny_project  # noqa: E402
 import torch  # noqa: E402
+from hypothesis import settings  # noqa: E402
 
 torch.set_num_threads(1)
+settings.register_profile("suite", max_examples=20, deadline=None, derandomize=True, database=None)
+settings.register_profile("thorough", max_examples=2000, deadline=None)
+settings.load_profile("suite")
 
 
 @pytest.fixture

@@ -47,7 +47,8 @@ def project(place, **settings):
 
 def start(folder, *arguments):
     """`symgen <arguments>` in a folder, in a session of its own; what it says is added to a file there."""
-    environment = os.environ | {MARK: str(folder), "PYTHONPATH": str(tiny_project.ROOT / "lib")}
+    library = f"{folder / 'lib'}{os.pathsep}{tiny_project.ROOT / 'lib'}"  # the copy that a project has
+    environment = os.environ | {MARK: str(folder), "PYTHONPATH": library}
     with open(folder / "said.txt", "a") as told:
         return subprocess.Popen(
             [sys.executable, "-m", "symgen", *arguments],
@@ -70,12 +71,12 @@ def finish(folder, process):
 
 
 def alive(folder):
-    """Processes that were started in a folder; kernels too, which have sessions of their own."""
-    found = []
+    """Processes that were started in a folder, with their commands; kernels too, which have sessions of their own."""
+    found = {}
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             if process.environ().get(MARK) == str(folder) and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
+                found[process] = " ".join(process.cmdline())
     return found
 
 
@@ -88,10 +89,10 @@ def kill(folder, process):
     process.wait()
 
 
-def wait_for(condition, seconds=120):
-    """Wait until a condition is true."""
+def wait_for(condition, *given, seconds=120):
+    """Wait until a condition is true of what is given."""
     deadline = time.monotonic() + seconds
-    while not condition():
+    while not condition(*given):
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
@@ -171,6 +172,12 @@ def refused(call, kind):
     raise AssertionError("it was not refused")
 
 
+MOMENTS = {  # what is asked of the map, and when it is stopped
+    "a kernel works": (NOTEBOOK, lambda folder: any("ipykernel" in own for own in alive(folder).values())),
+    "a network trains": (f"train_tiny_{ROLE}", lambda folder: f"{ROLE} epoch 0:" in said(folder)),
+}
+
+
 # the faults
 def killed(place, times=20, seed=0):
     """kill -9 of everything at random moments, until a study is done, and then the next: the tables are the undisturbed."""
@@ -195,24 +202,20 @@ def killed(place, times=20, seed=0):
     return f"{kills} times within {seconds:.0f} s; {studies} studies done, each with the same {len(expected)} files"
 
 
-def stopped(place, signals=(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)):
+def stopped(place, tried=dict.fromkeys((signal.SIGTERM, signal.SIGINT, signal.SIGHUP), MOMENTS)):
     """A signal to the map alone, while a kernel works and while a network trains: nothing goes on, and it can go on."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # or what is started in the background would ignore it
-    for number in signals:
+    for number, moments in tried.items():
         folder = project(place / number.name)
-        moments = {
-            NOTEBOOK: lambda: any("ipykernel_launcher" in own.cmdline() for own in alive(folder)),
-            f"train_tiny_{ROLE}": lambda: f"{ROLE} epoch 0:" in said(folder),
-        }
-        for target, moment in moments.items():
+        for target, moment in (MOMENTS[name] for name in moments):
             process = figures(folder, target)
-            wait_for(moment)
+            wait_for(moment, folder)
             os.kill(process.pid, number)
-            assert process.wait(timeout=30) != 0
-            wait_for(lambda: not alive(folder), seconds=10)
+            assert process.wait(timeout=120) != 0
+            wait_for(lambda folder: not alive(folder), folder, seconds=30)
             assert not half_written(folder)
-        finish(folder, figures(folder, *moments))
-    return f"{', '.join(number.name for number in signals)}: no process left, no file half-written"
+            finish(folder, figures(folder, target))
+    return f"{', '.join(number.name for number in tried)}: no process left, no file half-written"
 
 
 def damaged(place, damages=DAMAGES):
@@ -324,7 +327,7 @@ def unreadable(place):
     }
     for folder, fault in faults.items():
         with nobody() if "locked" in folder else nullcontext():
-            line = refused(lambda: datasets.load_dataset("fashion-mnist-6k", place / folder), InputError)
+            line = refused(partial(datasets.load_dataset, "fashion-mnist-6k", place / folder), InputError)
         assert line.startswith(f"unreadable data: {name} in {place / folder}: {fault}; ")
     return f"{len(faults)} folders"
 

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from tarfile import TarError
 
 import numpy as np
 import pandas as pd
@@ -219,7 +218,7 @@ def _square(path, box, size):
     try:
         with Image.open(path) as opened:
             image = opened.convert("RGB")
-    except OSError:  # what PIL raises, too, for a file that is no image, or cut short
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # not an image, cut short, or too large
         raise damaged(path, "cannot be read as an image") from None
     if box is not None:
         left, upper, width, height = box.round().astype(int).tolist()
@@ -245,5 +244,6 @@ def _fetching(url, place):
     """Says in one line what to do if a set cannot be fetched."""
     try:
         yield
-    except (OSError, RuntimeError, TarError) as error:
-        raise InputError(f"{url} could not be fetched ({error}); fetch it yourself and unpack it in {place}") from None
+    except Exception as error:  # a broken archive is an error of gzip, tarfile, zipfile, zlib, ...
+        fault = str(error).partition("\n")[0]
+        raise InputError(f"{url} could not be fetched ({fault}); fetch it yourself and unpack it in {place}") from None

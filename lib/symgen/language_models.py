@@ -42,6 +42,7 @@ def load_model(name: str, download: bool = False, device="cpu"):
     causal, tokens, progress = from_transformers("AutoModelForCausalLM", "AutoTokenizer", "logging")
     progress.disable_progress_bar()
     source = {"pretrained_model_name_or_path": folder if folder.is_dir() else name, "local_files_only": not download}
+    source["trust_remote_code"] = False
     model = causal.from_pretrained(**source, use_safetensors=True, dtype=_dtype(device))
     return model.to(device).eval(), tokens.from_pretrained(**source)
 

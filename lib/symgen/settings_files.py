@@ -96,9 +96,7 @@ def _as_type(value, hint, where):
     if origin is Literal:
         options = typing.get_args(hint)
         if value not in options:
-            raise InputError(
-                f"{where} = {shown}{_nearest(str(value), options)}; expected one of {', '.join(options)}"
-            )
+            raise InputError(f"{where} = {shown}{_nearest(str(value), options)}; expected one of {', '.join(options)}")
         return value
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
