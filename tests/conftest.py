@@ -10,9 +10,14 @@ install_import_hook("symgen", "beartype.beartype(conf=beartype.BeartypeConf(is_p
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
+import tiny_project  # noqa: E402
 import torch  # noqa: E402
+from hypothesis import settings  # noqa: E402
 
 torch.set_num_threads(1)
+settings.register_profile("suite", max_examples=20, deadline=None, derandomize=True, database=None)
+settings.register_profile("thorough", max_examples=2000, deadline=None)
+settings.load_profile("suite")
 
 
 @pytest.fixture
@@ -23,10 +28,5 @@ def rng():
 @pytest.fixture
 def tiny(tmp_path):
     """Overrides that make the embedded study a matter of seconds, in a folder of its own."""
-    return {
-        "train_size": 100, "validation_size": 50, "test_size": 100, "epochs": 2, "batch_size": 32,
-        "checkpoints": [0, 0.5, 1, 2],
-        "target_seeds": [91, 92], "baseline_seeds": [93, 94], "explain_classes": 2, "explain_per_class": 3,
-        "n_variables": 5, "bootstrap_draws": 50, "chance_draws": 2,
-        "runs_root": str(tmp_path / "runs"), "figures_root": str(tmp_path / "figures"),
-    }  # fmt: skip
+    roots = {"runs_root": str(tmp_path / "runs"), "figures_root": str(tmp_path / "figures")}
+    return tiny_project.SETTINGS | roots

@@ -94,3 +94,13 @@ def tarred(path, files):
             entry.size = len(content)
             opened.addfile(entry, io.BytesIO(content))
     return hashlib.md5(path.read_bytes()).hexdigest()
+
+
+def zipped(path, files):
+    """A zip archive of names and contents; its MD5."""
+    import zipfile
+
+    with zipfile.ZipFile(path, "w") as opened:
+        for name, content in files.items():
+            opened.writestr(name, content)
+    return hashlib.md5(path.read_bytes()).hexdigest()

@@ -1,52 +1,35 @@
-"""Pull the plug: what was finished is kept, what was not is done again, and the tables are the same."""
+"""Pull the plug: what was finished is kept, what was not is done again, and the tables are the same.
+
+The faults that take seconds; all of them, with 20 kills of a whole run: `python tests/faults.py`.
+"""
 
 import json
-import os
 import signal
-import subprocess
-import sys
-import time
 
+import faults
 import numpy as np
 import pytest
 
 from symgen import Study, layout, pipeline
 
 
-def unit(command, role, overrides):
-    """A unit of the study in a process group of its own."""
-    arguments = [sys.executable, "-m", "symgen", command, "fashion-vgg", role, "--overrides", json.dumps(overrides)]
-    return subprocess.Popen(
-        arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    )
-
-
-def wait_for(condition, process, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.005)
-
-
 @pytest.mark.parametrize("moment", ["in training", "between checkpoints"])
 def test_a_killed_unit_is_finished_by_the_next_run(tiny, tmp_path, moment):
     study = Study.load("fashion-vgg", tiny)
     undisturbed = Study.load("fashion-vgg", tiny | {"runs_root": str(tmp_path / "undisturbed")})
-    role = "target-91"
+    unit = "extract", "fashion-vgg", faults.ROLE, "--overrides", json.dumps(tiny)
     marks = {
-        "in training": layout.weights_path(study, role, 0.5),
-        "between checkpoints": layout.interactions_path(study, role, 0.5),
+        "in training": layout.weights_path(study, faults.ROLE, 0.5),
+        "between checkpoints": layout.interactions_path(study, faults.ROLE, 0.5),
     }
-    process = unit("extract", role, tiny)
-    wait_for(marks[moment].exists, process)
-    assert process.poll() is None, process.stdout.read()
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
-    assert not layout.interactions_path(study, role, 2.0).exists()  # it was killed before its end
+    process = faults.start(tmp_path, *unit)
+    faults.wait_for(marks[moment].exists)
+    assert process.poll() is None, faults.said(tmp_path)
+    faults.kill(tmp_path, process)
+    assert not layout.interactions_path(study, faults.ROLE, 2.0).exists()  # it was killed before its end
 
-    process = unit("extract", role, tiny)
-    said, _ = process.communicate(timeout=120)
-    assert process.returncode == 0, said
-    again, expected = (pipeline.all_interactions(own, role) for own in (study, undisturbed))
+    faults.finish(tmp_path, faults.start(tmp_path, *unit))
+    again, expected = (pipeline.all_interactions(own, faults.ROLE) for own in (study, undisturbed))
     for name in ("v", "effects", "noise", "bias"):
         assert np.array_equal(again[name], expected[name]), name
 
@@ -63,3 +46,19 @@ def test_two_runs_in_one_folder_do_not_meet(tmp_path, monkeypatch, capsys):
         fcntl.flock(held, fcntl.LOCK_EX)
         assert main(["figures"]) == 1
     assert "another run is at work in this folder" in capsys.readouterr().err
+
+
+def test_a_damaged_artefact_is_set_aside_and_made_again(tmp_path):
+    faults.damaged(tmp_path, {faults.flip_a_bit: faults.DAMAGES[faults.flip_a_bit]})
+
+
+def test_a_full_disk_is_said_and_leaves_nothing_half_written(tmp_path):
+    faults.disk_full(tmp_path)
+
+
+def test_data_that_cannot_be_read_are_named(tmp_path):
+    faults.unreadable(tmp_path)
+
+
+def test_a_signal_to_the_map_ends_all_that_it_has_started(tmp_path):
+    faults.stopped(tmp_path, {signal.SIGTERM: ("a kernel works",)})

@@ -1,36 +1,21 @@
 """The map, end to end on a tiny study in a copy of the project: what is missing is made, what is there is left alone."""
 
 import os
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-import yaml
+import tiny_project
+from tiny_project import ROOT
 
 from symgen import Study
 
-ROOT = Path(__file__).parents[1]
 NOTEBOOK = "notebook_tiny_01_data_split"
 
 
 @pytest.fixture
-def copy(tmp_path, tiny):
-    """A copy of what the Snakefile needs, with a study `tiny`."""
-    for name in ("Snakefile", "lib", "notebooks"):
-        source = ROOT / name
-        ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", ".ipynb_checkpoints")
-        shutil.copytree(source, tmp_path / name, ignore=ignored) if source.is_dir() else shutil.copy(source, tmp_path)
-    (tmp_path / "data").mkdir()
-    shutil.copy(ROOT / "data" / "fashion_mnist_6k.npz", tmp_path / "data")
-    (tmp_path / "studies").mkdir()
-    shutil.copy(ROOT / "studies" / "fashion-vgg.yaml", tmp_path / "studies")  # what the notebooks are committed for
-    settings = yaml.safe_load((ROOT / "studies" / "fashion-vgg.yaml").read_text()) | tiny
-    for key in ("runs_root", "figures_root"):
-        del settings[key]
-    (tmp_path / "studies" / "tiny.yaml").write_text(yaml.safe_dump(settings))
-    return tmp_path
+def copy(tmp_path):
+    return tiny_project.make(tmp_path)
 
 
 def figures(folder, *targets):

@@ -1,6 +1,7 @@
 """The command line: `symgen train|extract|notebook|figures|readme`, the units that the Snakefile calls."""
 
 import argparse
+import signal
 import sys
 
 from symgen.errors import InputError
@@ -12,6 +13,7 @@ def main(arguments: list[str] | None = None) -> int:
     options, options.further = parser.parse_known_args(arguments)
     if options.further and options.run is not _figures:
         parser.error(f"unrecognized arguments: {' '.join(options.further)}")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # both leave by KeyboardInterrupt: kernels end, too
     try:
         return options.run(options) or 0
     except (InputError, OSError) as error:
@@ -118,8 +120,14 @@ def _figures(options):
         ]
         further = options.further if "--cores" in options.further else ["--cores", "all", *options.further]
         environment = os.environ | {"PATH": path}
-        ran = subprocess.run([*command, *further], cwd=project_root(), env=environment, pass_fds=[lock.fileno()])
-    return ran.returncode
+        # in a process group of its own, which a signal reaches as a whole: the jobs end, and then Snakemake
+        ran = subprocess.Popen(
+            [*command, *further], cwd=project_root(), env=environment, pass_fds=[lock.fileno()], process_group=0
+        )
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, lambda number, _: os.killpg(ran.pid, number))
+        return ran.wait()
 
 
 def _readme(options):

@@ -4,6 +4,7 @@ All labelled images of a set are one pool: which of them are trained on is for t
 for the official one.
 """
 
+import csv
 import hashlib
 import json
 import os
@@ -12,14 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from tarfile import TarError
 
 import numpy as np
 import pandas as pd
 import torch
 from filelock import FileLock
 from PIL import Image
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as as_bytes
 from torch import Tensor
 from tqdm import tqdm
 
@@ -79,16 +80,21 @@ def _from_files(name, place, size, cache, download):
         settings = {"dataset": name, "size": size, "files": _state(files, folder)}
         path = cache / f"{name}-{size}-{settings['files'][:10]}.safetensors"
         if not usable(path, settings):
-            pixels = _decoded(files, size)
-            write(path, lambda temporary: save_file({"pixels": pixels}, temporary), settings)
+            content = as_bytes({"pixels": _decoded(files, size)})
+            write(path, lambda temporary: temporary.write_bytes(content), settings)
     return load_file(path)["pixels"], torch.as_tensor(files.labels), files.classes
 
 
 def there(path: Path) -> Path:
-    """The path, if there is such a file; ValueError that says where it was looked for otherwise."""
-    if not path.is_file():
-        raise InputError(f"missing data: {path.name} was looked for in {path.parent}")
-    return path
+    """The path, if there is a file that can be read; ValueError that says where it was looked for otherwise."""
+    try:
+        with open(path, "rb"):
+            return path
+    except FileNotFoundError:
+        raise InputError(f"missing data: {path.name} was looked for in {path.parent}") from None
+    except (OSError, ValueError) as error:  # no permission, a folder, a name that cannot be
+        fault = getattr(error, "strerror", error)
+        raise InputError(f"unreadable data: {path.name} in {path.parent}: {fault}") from None
 
 
 def damaged(path: Path, fault: str) -> InputError:
@@ -125,7 +131,7 @@ def _cifar10(place, download):
 
 def _tiny_imagenet(folder):
     """All images of the classes in wnids.txt: a table lists those of each class in train, and one those in val."""
-    ids = there(folder / "wnids.txt").read_text().split()
+    ids = list(_table(folder / "wnids.txt", ["id"], "\t").index)
     words = _told(folder / "words.txt", _table(folder / "words.txt", ["id", "words"], "\t").words, ids)
     listed = {own: _table(folder / "train" / own / f"{own}_boxes.txt", ["file"], "\t").index for own in ids}
     train = [(folder / "train" / own / "images" / file, own) for own, files in listed.items() for file in files]
@@ -153,8 +159,10 @@ def _cub(folder):
 def _table(path, columns, separator=" "):
     """The first columns of a table without a header, by the first of them; ValueError if it cannot be read."""
     kinds = {name: NUMBERS.get(name, str) for name in columns}
+    options = {"names": columns, "usecols": range(len(columns)), "dtype": kinds, "quoting": csv.QUOTE_NONE}
+    there(path)
     try:
-        table = pd.read_csv(there(path), sep=separator, names=columns, usecols=range(len(columns)), dtype=kinds)
+        table = pd.read_csv(path, sep=separator, **options)
     except ValueError as error:
         raise damaged(path, f"cannot be read: {str(error).splitlines()[0]}") from None
     if not len(table) or table.isna().any(axis=None) or table[columns[0]].duplicated().any():
@@ -189,7 +197,7 @@ SOURCES = {
 
 def _state(files, folder):
     """Hash of what decides the decoded pixels: every file's path, size and time of change, and its box."""
-    stats = {path.relative_to(folder).as_posix(): there(path).stat() for path in files.paths}
+    stats = {os.path.relpath(path, folder): there(path).stat() for path in files.paths}
     told = [[path, stat.st_size, stat.st_mtime_ns] for path, stat in stats.items()]
     boxes = None if files.boxes is None else files.boxes.tolist()
     return hashlib.sha256(json.dumps([told, boxes]).encode()).hexdigest()
@@ -210,7 +218,7 @@ def _square(path, box, size):
     try:
         with Image.open(path) as opened:
             image = opened.convert("RGB")
-    except OSError:  # what PIL raises, too, for a file that is no image, or cut short
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # not an image, cut short, or too large
         raise damaged(path, "cannot be read as an image") from None
     if box is not None:
         left, upper, width, height = box.round().astype(int).tolist()
@@ -236,5 +244,6 @@ def _fetching(url, place):
     """Says in one line what to do if a set cannot be fetched."""
     try:
         yield
-    except (OSError, RuntimeError, TarError) as error:
-        raise InputError(f"{url} could not be fetched ({error}); fetch it yourself and unpack it in {place}") from None
+    except Exception as error:  # a broken archive is an error of gzip, tarfile, zipfile, zlib, ...
+        fault = str(error).partition("\n")[0]
+        raise InputError(f"{url} could not be fetched ({fault}); fetch it yourself and unpack it in {place}") from None

@@ -42,6 +42,7 @@ def load_model(name: str, download: bool = False, device="cpu"):
     causal, tokens, progress = from_transformers("AutoModelForCausalLM", "AutoTokenizer", "logging")
     progress.disable_progress_bar()
     source = {"pretrained_model_name_or_path": folder if folder.is_dir() else name, "local_files_only": not download}
+    source["trust_remote_code"] = False
     model = causal.from_pretrained(**source, use_safetensors=True, dtype=_dtype(device))
     return model.to(device).eval(), tokens.from_pretrained(**source)
 
@@ -226,6 +227,7 @@ def ensure_interactions(study: Study, role: str, prompts: pd.DataFrame, name: st
             found = sparse_and_or(v, noise_bound=study.noise_bound, ridge=study.ridge, tol=study.tol)
         effects = np.stack([found.i_and, found.i_or], axis=1)
         solved = xr.Dataset({"v": (("sample", "subset"), v), "effects": (("sample", "kind", "subset"), effects)})
-        write(path, lambda temporary: solved.to_netcdf(temporary, engine="h5netcdf"), settings)
+        content = solved.to_netcdf(engine="h5netcdf")
+        write(path, lambda temporary: temporary.write_bytes(content), settings)
     with xr.open_dataset(path, engine="h5netcdf") as stored:
         return stored.load()

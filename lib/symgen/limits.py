@@ -84,11 +84,6 @@ def _seeds(s):
 
 def _checkpoints(s):
     """Epochs at which networks are kept."""
-    steps = [round(checkpoint * math.ceil(s.train_size / s.batch_size)) for checkpoint in s.checkpoints]
-    yield (
-        len(set(steps)) < len(steps),
-        f"checkpoints = {list(s.checkpoints)} fall on steps {steps}, one of them twice; leave out what is too fine",
-    )
     yield (
         list(s.checkpoints) != sorted(set(s.checkpoints)) or not s.checkpoints or s.checkpoints[0] < 0,
         f"checkpoints = {list(s.checkpoints)}; expected epochs in rising order, from 0 on",
@@ -96,6 +91,11 @@ def _checkpoints(s):
     yield (
         bool(s.checkpoints) and s.checkpoints[-1] > s.epochs,
         f"checkpoints go to epoch {s.checkpoints[-1]}, training ends at epochs = {s.epochs}",
+    )
+    steps = [round(checkpoint * math.ceil(s.train_size / s.batch_size)) for checkpoint in s.checkpoints]
+    yield (
+        len(set(steps)) < len(steps),
+        f"checkpoints = {list(s.checkpoints)} fall on steps {steps}, one of them twice; leave out what is too fine",
     )
     yield (
         s.baseline_checkpoint == "best" and s.validation_size == 0,

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as as_bytes
 from torch.nn import functional
 from tqdm import tqdm
 
@@ -221,7 +222,8 @@ def _train(study, role, settings, verbose):
     seconds, since = 0.0, _now(data[0].device)
 
     def keep(checkpoint):
-        write(weights_path(study, role, checkpoint), lambda path: save_file(_weights(model), path), settings)
+        content = as_bytes(_weights(model))
+        write(weights_path(study, role, checkpoint), lambda path: path.write_bytes(content), settings)
 
     for epoch in training.train(
         model, *data, epochs=study.epochs, batch_size=study.batch_size, learning_rate=study.learning_rate,
@@ -366,7 +368,8 @@ def _ensure_dataset(study, path, settings, compute):
     if not usable(path, settings):
         with threads(study):
             result = compute()
-        write(path, lambda temporary: result.to_netcdf(temporary, engine="h5netcdf"), settings)
+        content = result.to_netcdf(engine="h5netcdf")
+        write(path, lambda temporary: temporary.write_bytes(content), settings)
     with xr.open_dataset(path, engine="h5netcdf") as stored:
         return stored.load()
 

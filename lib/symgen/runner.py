@@ -6,6 +6,7 @@ import json
 import os
 import warnings
 from pathlib import Path
+from uuid import uuid4
 
 from symgen.errors import InputError
 from symgen.settings_files import project_root
@@ -40,7 +41,7 @@ def execute(name: str, parameters: dict, output: Path | None = None) -> Path:
     said = source_hash(source)
     output = output or _default_output(source, parameters, defaults)
     output.parent.mkdir(parents=True, exist_ok=True)
-    temporary = output.with_name(f".{output.stem}.{os.getpid()}.ipynb")
+    temporary = output.with_name(f".{output.stem}.{uuid4().hex}.ipynb")
     failed = output.with_suffix(".failed.ipynb")
     try:
         _papermill(source, temporary, parameters)

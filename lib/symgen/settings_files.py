@@ -2,6 +2,8 @@
 
 import dataclasses
 import difflib
+import reprlib
+import sys
 import types
 import typing
 from pathlib import Path
@@ -10,6 +12,17 @@ from typing import Literal
 import yaml
 
 from symgen.errors import InputError
+
+
+class OneOfEachKey(yaml.SafeLoader):
+    """Safe YAML in which no key stands twice: of its two values, one would be left out without a word."""
+
+    def construct_mapping(self, node, deep=False):
+        """A mapping; ConstructorError if a key stands twice."""
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if twice := [key for key in keys if keys.count(key) > 1]:
+            raise yaml.constructor.ConstructorError(None, None, f"{twice[0]!r} stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 def project_root() -> Path:
@@ -26,19 +39,22 @@ def read_overrides(overrides) -> dict:
     if overrides is None or isinstance(overrides, str):
         return _read(overrides or "", "overrides")
     if not isinstance(overrides, dict):
-        raise InputError(f"overrides = {overrides!r}; expected a mapping of settings to values")
+        raise InputError(f"overrides = {reprlib.repr(overrides)}; expected a mapping of settings to values")
     return overrides
 
 
-def filed(name):
+def filed(name, extending=()):
     """The settings in a study's file, over those of the study that it extends."""
+    if name not in (known := study_names()):
+        near = _nearest(str(name), known)
+        raise InputError(f"no study named {reprlib.repr(name)}{near}; there are: {', '.join(known)}")
+    if name in extending:
+        raise InputError(f"studies/{name}.yaml extends itself, through {' and '.join(extending)}; expected another")
     path = project_root() / "studies" / f"{name}.yaml"
-    if not path.is_file():
-        known = study_names()
-        raise InputError(f"no study named {name!r}{_nearest(name, known)}; there are: {', '.join(known)}")
-    settings = _read(path.read_text(), f"studies/{name}.yaml")
-    extended = settings.pop("extends", None)
-    return filed(extended) | settings if extended else settings
+    settings = _read(path.read_bytes(), f"studies/{name}.yaml")
+    if "extends" not in settings:
+        return settings
+    return filed(settings.pop("extends"), (*extending, name)) | settings
 
 
 def study_names() -> list[str]:
@@ -47,11 +63,12 @@ def study_names() -> list[str]:
 
 
 def _read(text, source):
-    """A mapping from YAML text."""
+    """A mapping from YAML, text or bytes."""
     try:
-        settings = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"{source} is no valid YAML: {str(error).splitlines()[0]}") from None
+        settings = yaml.load(text, OneOfEachKey)
+    except Exception as error:  # YAMLError, and what its constructors let through: !!bool maybe, 2026-13-01, [[[[...
+        fault = (str(error) or type(error).__name__).splitlines()[0]
+        raise InputError(f"{source} is no valid YAML: {fault}") from None
     if settings is None:
         return {}
     if not isinstance(settings, dict):
@@ -65,7 +82,7 @@ def checked(cls, settings, source):
     known = {f.name: hints[f.name] for f in dataclasses.fields(cls) if f.name not in ("name", "before")}
     for key in settings:
         if key not in known:
-            raise InputError(f"{source}: unknown setting {key!r}{_nearest(str(key), known)}")
+            raise InputError(f"{source}: unknown setting {reprlib.repr(key)}{_nearest(str(key), known)}")
     missing = [
         f.name for f in dataclasses.fields(cls) if f.name in known and f.default is dataclasses.MISSING
     ]  # fmt: skip
@@ -76,7 +93,7 @@ def checked(cls, settings, source):
 
 def _as_type(value, hint, where):
     """The value as the type that a field wants: int, float, str, bool, a Literal, a tuple of one type, or None."""
-    origin = typing.get_origin(hint)
+    origin, shown = typing.get_origin(hint), reprlib.repr(value)
     if origin is types.UnionType:
         if value is None:
             return None
@@ -84,21 +101,21 @@ def _as_type(value, hint, where):
     if origin is Literal:
         options = typing.get_args(hint)
         if value not in options:
-            raise InputError(
-                f"{where} = {value!r}{_nearest(str(value), options)}; expected one of {', '.join(options)}"
-            )
+            raise InputError(f"{where} = {shown}{_nearest(str(value), options)}; expected one of {', '.join(options)}")
         return value
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
-            raise InputError(f"{where} = {value!r}; expected a list")
+            raise InputError(f"{where} = {shown}; expected a list")
         return tuple(_as_type(item, typing.get_args(hint)[0], where) for item in value)
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        if not abs(value) < float("inf"):
-            raise InputError(f"{where} = {value!r}; expected a finite number")
+        if not abs(value) <= sys.float_info.max:
+            raise InputError(f"{where} = {shown}; expected a finite number")
         return float(value)
     if type(value) is not hint:
         hinted = " (write 1.0e-3: YAML reads 1e-3 as text)" if hint is float and isinstance(value, str) else ""
-        raise InputError(f"{where} = {value!r}; expected a value of type {hint.__name__}{hinted}")
+        raise InputError(f"{where} = {shown}; expected a value of type {hint.__name__}{hinted}")
+    if hint is int and not abs(value) < 2**63:
+        raise InputError(f"{where} = {shown}; expected a number of at most 63 bits")
     return value
 
 

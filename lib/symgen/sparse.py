@@ -125,9 +125,9 @@ def _check_values(v):
         raise InputError(
             f"v has n = {n} variables, which can take {gib[0]:.0f} GiB; expected fewer for {gib[1]:.0f} GiB"
         )
-    bad = (~games.isfinite().all(1)).nonzero()[:, 0].tolist()
+    bad = (~(games - games[:, :1]).isfinite().all(1)).nonzero()[:, 0].tolist()
     if bad:
-        raise InputError(f"v holds NaN or infinity in samples {bad}; expected finite values")
+        raise InputError(f"v holds NaN, infinity or too large a difference in samples {bad}; expected finite values")
     return games
 
 

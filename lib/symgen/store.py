@@ -4,7 +4,9 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 FORMAT = 2  # of artefacts, and part of every key: raise it when what is computed from the same settings changes
 
@@ -28,16 +30,21 @@ def usable(path: Path, settings: dict) -> bool:
     fault = _fault(path, settings)
     if fault:
         aside = path.with_name(path.name + ".damaged")
-        os.replace(path, aside)
-        _record(path).unlink()
+        with suppress(FileNotFoundError):  # another process was faster
+            os.replace(path, aside)
+            _record(path).unlink()
         print(f"set aside {aside.name}: {fault}; computing it again", flush=True)
     return not fault
 
 
 def atomically(path: Path, save: Callable[[Path], None]) -> None:
-    """Let `save` write a temporary file beside `path`, flush it to disk, and rename it into place."""
+    """Let `save` write a temporary file beside `path`, flush it to disk, and rename it into place.
+
+    `save` should leave writing to Python: libraries that write files themselves (HDF5, safetensors) report a full disk by
+    errors of their own, or crash.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{path.suffix}")  # some writers look at the suffix
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}{path.suffix}")  # some writers look at the suffix
     try:
         save(temporary)
         with open(temporary, "rb") as written:
@@ -64,8 +71,10 @@ def _record(path):
 def _fault(path, settings):
     """What is wrong with an artefact, or nothing."""
     try:
-        record = json.loads(_record(path).read_text())
+        record = json.loads(_record(path).read_bytes())
     except ValueError:
+        record = None
+    if not isinstance(record, dict):
         return "its record cannot be read"
     if record.get("format") != FORMAT:
         return f"it has format {record.get('format')}, this version reads {FORMAT}"

@@ -240,10 +240,10 @@ class Study:
 
     def role(self, role: str) -> tuple[str, int]:
         """Family and seed of a role; ValueError unless it is <family>-<seed> of a known family."""
-        family, _, seed = role.partition("-")
-        if family not in FAMILIES or not seed.isdigit():
+        found = re.fullmatch(r"([a-z]+)-([0-9]{1,18})", role)
+        if not found or found[1] not in FAMILIES:
             raise InputError(f"role {role!r}; expected <family>-<seed> with a family of {', '.join(FAMILIES)}")
-        return family, int(seed)
+        return found[1], int(found[2])
 
     def architecture_of(self, role: str) -> str:
         """The architecture of a role's network."""

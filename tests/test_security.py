@@ -1,0 +1,115 @@
+"""Nothing from outside is run: what may load what, and archives that would like to write elsewhere."""
+
+import ast
+import dataclasses
+import io
+import json
+import re
+import tarfile
+from contextlib import suppress
+
+import made_up_sets
+import pytest
+import yaml
+from tiny_project import ROOT
+
+from symgen import image_sets
+from symgen.language_models import load_model
+from symgen.settings_files import OneOfEachKey
+
+SOURCES = sorted((ROOT / "lib").rglob("*.py"))
+RUNS_CODE = ("eval", "exec", "compile", "__import__")
+LOADS_CODE = {"pickle", "dill", "joblib", "marshal", "shelve", "cloudpickle", "read_pickle"}
+
+
+def told(call, name):
+    """A keyword argument of a call, as it is written; None if it is not given."""
+    return next((ast.unparse(own.value) for own in call.keywords if own.arg == name), None)
+
+
+def dangerous(tree):
+    """What could run code that a file brings along, as it is written."""
+    for node in ast.walk(tree):
+        imports = isinstance(node, (ast.Import, ast.ImportFrom))
+        if imports and set(re.findall(r"\w+", ast.unparse(node))) & LOADS_CODE:
+            yield ast.unparse(node)
+        if not isinstance(node, ast.Call):
+            continue
+        called = ast.unparse(node.func)
+        if (
+            called in RUNS_CODE
+            or called.rpartition(".")[2] in LOADS_CODE
+            or (called == "torch.load" and told(node, "weights_only") != "True")
+            or (called in ("np.load", "numpy.load") and told(node, "allow_pickle") == "True")
+            or (called == "yaml.load" and ast.unparse(node.args[1]) != "OneOfEachKey")
+            or (called.startswith("yaml.") and called.endswith(("full_load", "unsafe_load", "load_all")))
+            or told(node, "trust_remote_code") not in (None, "False")
+        ):
+            yield ast.unparse(node)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import pickle", "from joblib import load", "pd.read_pickle(path)", "torch.load(path)", "eval(text)",
+        "torch.load(path, weights_only=False)", "np.load(path, allow_pickle=True)", "yaml.load(text, yaml.Loader)",
+        "yaml.unsafe_load(text)", "AutoModel.from_pretrained(name, trust_remote_code=True)",
+    ],
+)  # fmt: skip
+def test_what_is_dangerous_is_found(line):
+    assert list(dangerous(ast.parse(line))) == [line]
+
+
+def test_nothing_in_the_library_is_dangerous_but_a_notebooks_own_parameters():
+    found = [(path.stem, line) for path in SOURCES for line in dangerous(ast.parse(path.read_text()))]
+    assert len(SOURCES) > 30
+    assert found == [("runner", "exec(''.join(tagged[0]['source']), {}, names)")]
+    assert issubclass(OneOfEachKey, yaml.SafeLoader)
+
+
+def test_a_model_that_brings_code_is_not_loaded(tmp_path):
+    harm = tmp_path / "harm"
+    (tmp_path / "own.py").write_text(f"import os\nos.mkdir({str(harm)!r})\n")
+    own = {"AutoConfig": "own.Config", "AutoModelForCausalLM": "own.Model"}
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "own", "auto_map": own}))
+    with pytest.raises(ValueError, match="trust_remote_code"):
+        load_model(str(tmp_path))
+    assert not harm.exists()
+
+
+def linked(path, kind, target):
+    """A tar archive with a link, and a file behind it."""
+    with tarfile.open(path, "w:gz") as opened:
+        link = tarfile.TarInfo("CUB_200_2011/link")
+        link.type, link.linkname = kind, str(target)
+        opened.addfile(link)
+        file = tarfile.TarInfo("CUB_200_2011/link/outside.txt" if kind == tarfile.SYMTYPE else link.name)
+        file.size = 4
+        opened.addfile(file, io.BytesIO(b"harm"))
+    return made_up_sets.hashlib.md5(path.read_bytes()).hexdigest()
+
+
+HOSTILE = {
+    "a name above": lambda path, pack, aim: pack(path, {"../../outside.txt": b"harm"}),
+    "an absolute name": lambda path, pack, aim: pack(path, {str(aim): b"harm"}),
+    "a symbolic link": lambda path, pack, aim: linked(path, tarfile.SYMTYPE, aim.parent),
+    "a hard link": lambda path, pack, aim: linked(path, tarfile.LNKTYPE, aim),
+}
+
+
+CASES = [("cub", own) for own in HOSTILE] + [("tiny-imagenet", own) for own in HOSTILE if "link" not in own]
+
+
+@pytest.mark.parametrize(("name", "hostile"), CASES)
+def test_an_archive_writes_nothing_outside_its_folder_whatever_it_holds(tmp_path, name, hostile):
+    (place := tmp_path / "data").mkdir()
+    aim, source = tmp_path / "outside.txt", image_sets.SOURCES[name]
+    archive = place / source.url.rpartition("/")[2]
+    pack = made_up_sets.zipped if archive.suffix == ".zip" else made_up_sets.tarred
+    if hostile == "a hard link":
+        aim.write_bytes(b"mine")
+    md5 = HOSTILE[hostile](archive, pack, aim)  # as if it were the published one
+    with suppress(image_sets.InputError):  # refused, or written inside
+        image_sets._download(dataclasses.replace(source, md5=md5), place)
+    assert not aim.exists() or aim.read_bytes() == b"mine"
+    assert {path.name for path in tmp_path.iterdir()} <= {"data", aim.name}
