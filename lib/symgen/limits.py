@@ -23,15 +23,16 @@ def _numbers(s):
     """Sizes, counts, weights and shares."""
     counts = ("train_size", "test_size", "batch_size", "epochs", "explain_classes", "explain_per_class", "n_variables",
               "grid", "bootstrap_draws", "chance_draws", "threads", "low_up_to", "high_from",
-              "vocabulary_min_count", "max_tokens", "ablation_per_class", "more_variables",
-              "image_size", "penalty_samples", "penalty_every", "penalty_variables",
+              "vocabulary_min_count", "max_tokens", "more_variables", "image_size",
+              "penalty_samples", "penalty_every", "penalty_variables",
               "few_shot_size", "tuning_size", "tuning_test_size", "tuning_epochs")  # fmt: skip
     positive = ("learning_rate", "ridge", "tol", "phase_ratio", "tuning_learning_rate")
     for key in counts:
         yield getattr(s, key) < 1, f"{key} = {getattr(s, key)}; expected at least 1"
     for key in positive:
         yield not getattr(s, key) > 0, f"{key} = {getattr(s, key)}; expected more than 0"
-    for key in ("noise_bound", "weight_decay", "pad", "validation_size", "least_rating", "penalty_weight", "decay"):
+    for key in ("noise_bound", "weight_decay", "pad", "validation_size", "least_rating", "penalty_weight", "decay",
+                "ablation_per_class"):  # fmt: skip
         yield not getattr(s, key) >= 0, f"{key} = {getattr(s, key)}; expected at least 0"
     for key in ("tau_ratio", "distillation", "dropout"):
         yield not 0 < getattr(s, key) < 1, f"{key} = {getattr(s, key)}; expected between 0 and 1"
@@ -51,6 +52,7 @@ def _looking(s):
         f"baseline_masking = {s.baseline_masking!r} of models trained here; expected none, or models that are given",
     )
     yield not images and s.augment != "none", f"augment = {s.augment!r} of {s.modality}; expected 'none'"
+    yield s.init != "scratch" and s.modality != "texts", f"init = {s.init!r} of {s.modality}; expected 'scratch'"
     fitting = MASKING[s.modality]
     yield s.masking not in fitting, f"masking = {s.masking!r} of {s.modality}; expected one of {', '.join(fitting)}"
     yield s.n_variables > 14, f"n_variables = {s.n_variables}; expected at most 14, since all 2^n subsets are evaluated"
