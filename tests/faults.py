@@ -202,7 +202,10 @@ def killed(place, times=20, seed=0):
     return f"{kills} times within {seconds:.0f} s; {studies} studies done, each with the same {len(expected)} files"
 
 
-def stopped(place, tried=dict.fromkeys((signal.SIGTERM, signal.SIGINT, signal.SIGHUP), MOMENTS)):
+STOPPING = dict.fromkeys((signal.SIGTERM, signal.SIGINT, signal.SIGHUP), MOMENTS)
+
+
+def stopped(place, tried=STOPPING):
     """A signal to the map alone, while a kernel works and while a network trains: nothing goes on, and it can go on."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # or what is started in the background would ignore it
     for number, moments in tried.items():

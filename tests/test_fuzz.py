@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tiny_project import ROOT
 
-from symgen import Study, image_sets
+from symgen import Study, image_sets, published
 from symgen.errors import InputError
 from symgen.sparse import sparse_and_or
 from symgen.transforms import reconstruct
@@ -241,9 +241,9 @@ def test_an_archive_is_unpacked_or_refused(tmp_path_factory, name, how):
     pack = made_up_sets.zipped if archive.suffix == ".zip" else made_up_sets.tarred
     pack(archive, {f"{source.folder}/{i}.txt": bytes(99) for i in range(5)})
     archive.write_bytes(damage(archive.read_bytes(), how))
-    published = dataclasses.replace(source, md5=hashlib.md5(archive.read_bytes()).hexdigest())
+    fetched = dataclasses.replace(source, md5=hashlib.md5(archive.read_bytes()).hexdigest())
     try:
-        image_sets._download(published, place)
+        published._download(fetched, place)
     except Exception as error:
         assert type(error) is InputError and "\n" not in str(error), repr(error)
         assert not (place / source.folder).exists()

@@ -13,7 +13,8 @@ import pytest
 import yaml
 from tiny_project import ROOT
 
-from symgen import image_sets
+from symgen import image_sets, published
+from symgen.errors import InputError
 from symgen.language_models import load_model
 from symgen.settings_files import OneOfEachKey
 
@@ -109,7 +110,7 @@ def test_an_archive_writes_nothing_outside_its_folder_whatever_it_holds(tmp_path
     if hostile == "a hard link":
         aim.write_bytes(b"mine")
     md5 = HOSTILE[hostile](archive, pack, aim)  # as if it were the published one
-    with suppress(image_sets.InputError):  # refused, or written inside
-        image_sets._download(dataclasses.replace(source, md5=md5), place)
+    with suppress(InputError):  # refused, or written inside
+        published._download(dataclasses.replace(source, md5=md5), place)
     assert not aim.exists() or aim.read_bytes() == b"mine"
     assert {path.name for path in tmp_path.iterdir()} <= {"data", aim.name}

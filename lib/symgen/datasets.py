@@ -9,9 +9,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from symgen import image_sets
+from symgen import image_sets, text_sets
 from symgen.errors import InputError
-from symgen.image_sets import advising, damaged, there
+from symgen.published import advising, damaged, there
 from symgen.store import checksum
 
 
@@ -42,11 +42,12 @@ class Images:
 
 @dataclass(frozen=True)
 class Texts:
-    """A labelled set of texts. labels: (text,) int64. classes: their names."""
+    """A labelled set of texts. labels: (text,) int64. classes: their names. nested: whether some stand within others."""
 
     texts: tuple[str, ...]
     labels: Tensor
     classes: tuple[str, ...]
+    nested: bool = False
 
 
 MODALITIES = {  # what each data set consists of
@@ -55,6 +56,8 @@ MODALITIES = {  # what each data set consists of
     "tiny-imagenet": "images",
     "cub": "images",
     "movie-snippets": "texts",
+    "sst2": "texts",
+    "ag-news": "texts",
     "movie-sentences": "prompts",
     "product-sentences": "prompts",
 }
@@ -80,8 +83,9 @@ def load_dataset(
 ) -> Images | Texts:
     """The data set `name`, looked for in `folder`; ValueError for an unknown name, or data missing or damaged.
 
-    `least_rating`: texts rated by people count only from this distance to a neutral rating on. `size`, `cache`,
-    `download`: of photographs in files, as `image_sets.read` takes them; without a folder to cache them in, `folder`.
+    `least_rating`: texts rated by people count only from this distance to a neutral rating on. `size`: of photographs in
+    files. `cache`, `download`: of sets as they are published, as `image_sets.read` and `text_sets.read` take them; without
+    a folder to cache them in, `folder`.
     """
     modality_of(name)
     if name in GIVEN:
@@ -96,6 +100,8 @@ def load_dataset(
     }
     if name in readers:
         return readers[name]()
+    if name in text_sets.SOURCES:
+        return Texts(*text_sets.read(name, folder, cache or folder, download))
     return Images(*image_sets.read(name, folder, size, cache or folder, download), **IMAGENET)
 
 

@@ -8,8 +8,6 @@ import csv
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -24,7 +22,7 @@ from safetensors.torch import save as as_bytes
 from torch import Tensor
 from tqdm import tqdm
 
-from symgen.errors import InputError
+from symgen.published import Source, advising, damaged, fetching, there
 from symgen.store import usable, write
 
 Labelled = tuple[
@@ -46,16 +44,6 @@ class Files:
     boxes: np.ndarray | None = None
 
 
-@dataclass(frozen=True)
-class Source:
-    """Where a set comes from: its folder, its archive with the MD5 published with it, and what lists its images."""
-
-    folder: str
-    url: str
-    md5: str
-    listing: Callable[[Path], Files]
-
-
 @lru_cache(maxsize=1)
 def read(name: str, place: Path, size: int, cache: Path, download: bool = False) -> Labelled:
     """Pixels (image, 3, height, width) uint8, labels and classes of a set, looked for in the folder `place`.
@@ -71,12 +59,8 @@ def read(name: str, place: Path, size: int, cache: Path, download: bool = False)
 
 
 def _from_files(name, place, size, cache, download):
-    source = SOURCES[name]
-    folder = place / source.folder
-    if download and not folder.is_dir():
-        _download(source, place)
-    with advising(f"unpack {source.url} in {place}, or set download: true where there is no {source.folder} yet"):
-        files = source.listing(folder)
+    with SOURCES[name].unpacked(place, download) as folder:
+        files = SOURCES[name].reader(folder)
         settings = {"dataset": name, "size": size, "files": _state(files, folder)}
         path = cache / f"{name}-{size}-{settings['files'][:10]}.safetensors"
         if not usable(path, settings):
@@ -85,39 +69,13 @@ def _from_files(name, place, size, cache, download):
     return load_file(path)["pixels"], torch.as_tensor(files.labels), files.classes
 
 
-def there(path: Path) -> Path:
-    """The path, if there is a file that can be read; ValueError that says where it was looked for otherwise."""
-    try:
-        with open(path, "rb"):
-            return path
-    except FileNotFoundError:
-        raise InputError(f"missing data: {path.name} was looked for in {path.parent}") from None
-    except (OSError, ValueError) as error:  # no permission, a folder, a name that cannot be
-        fault = getattr(error, "strerror", error)
-        raise InputError(f"unreadable data: {path.name} in {path.parent}: {fault}") from None
-
-
-def damaged(path: Path, fault: str) -> InputError:
-    """The error for a file that is not what it should be."""
-    return InputError(f"damaged data: {path.name} in {path.parent} {fault}")
-
-
-@contextmanager
-def advising(remedy: str) -> Iterator[None]:
-    """Adds to whatever is wrong what to do about it."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(f"{error}; {remedy}") from None
-
-
 def _cifar10(place, download):
     """torchvision's reader; its files are pickles, so none is opened before all have their published checksums."""
     from torchvision.datasets import CIFAR10
     from torchvision.datasets.utils import check_integrity
 
     if download:
-        with _fetching(CIFAR10.url, place):
+        with fetching(CIFAR10.url, place):
             CIFAR10(place, download=True)
     published = [*CIFAR10.train_list, *CIFAR10.test_list, (CIFAR10.meta["filename"], CIFAR10.meta["md5"])]
     with advising(f"unpack {CIFAR10.url} in {place}, or set download: true"):
@@ -227,23 +185,3 @@ def _square(path, box, size):
             raise damaged(path, f"holds nothing in its box {box.tolist()}")
         image = image.crop((left, upper, right, lower))
     return image.resize((size, size), Image.Resampling.BILINEAR)
-
-
-def _download(source, place):
-    """The archive into `place`: unpacked if its checksum is the published one, with nothing written outside."""
-    from torchvision.datasets.utils import download_and_extract_archive
-
-    unpacked = place / f".{source.folder}"  # moved when it is whole
-    with _fetching(source.url, place):
-        download_and_extract_archive(source.url, place, unpacked, md5=source.md5)
-        os.replace(unpacked / source.folder, place / source.folder)
-
-
-@contextmanager
-def _fetching(url, place):
-    """Says in one line what to do if a set cannot be fetched."""
-    try:
-        yield
-    except Exception as error:  # a broken archive is an error of gzip, tarfile, zipfile, zlib, ...
-        fault = str(error).partition("\n")[0]
-        raise InputError(f"{url} could not be fetched ({fault}); fetch it yourself and unpack it in {place}") from None

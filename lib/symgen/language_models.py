@@ -22,7 +22,7 @@ from symgen.settings_files import project_root
 from symgen.sparse import sparse_and_or
 from symgen.store import usable, write
 from symgen.study import Study, digest_of
-from symgen.tokenization import from_transformers
+from symgen.tokenization import from_transformers, given
 from symgen.variables import draw_words
 
 LONGEST = 35  # words of a question and of the sentence that answers it
@@ -35,14 +35,9 @@ def load_model(name: str, download: bool = False, device="cpu"):
     `name`: a folder, from the project's top folder, with safetensors and tokenizer; <package>/<file>.gguf, a file that an
     installed package brings along; or, with `download`, a name of the Hugging Face hub. ValueError for what is not there.
     """
-    folder = _dequantised(name) if name.endswith(".gguf") else project_root() / name
-    if not folder.is_dir() and not download:
-        remedy = "put the model's folder there, or set download: true for a name of the Hugging Face hub"
-        raise InputError(f"missing model: {folder.name} was looked for in {folder.parent}; {remedy}")
+    source = given(str(_dequantised(name)) if name.endswith(".gguf") else name, download)
     causal, tokens, progress = from_transformers("AutoModelForCausalLM", "AutoTokenizer", "logging")
     progress.disable_progress_bar()
-    source = {"pretrained_model_name_or_path": folder if folder.is_dir() else name, "local_files_only": not download}
-    source["trust_remote_code"] = False
     model = causal.from_pretrained(**source, use_safetensors=True, dtype=_dtype(device))
     return model.to(device).eval(), tokens.from_pretrained(**source)
 

@@ -11,6 +11,7 @@ MASKING = {
     "texts": ("mask", "pad", "unk"),
     "prompts": ("mean-embedding", "pad", "unk"),
 }
+FILM_REVIEWS = ("sst2", "movie-snippets", "movie-sentences")  # sentences of the same reviews
 
 
 def impossible(study):
@@ -52,6 +53,7 @@ def _looking(s):
         f"baseline_masking = {s.baseline_masking!r} of models trained here; expected none, or models that are given",
     )
     yield not images and s.augment != "none", f"augment = {s.augment!r} of {s.modality}; expected 'none'"
+    yield s.init != "scratch" and s.modality != "texts", f"init = {s.init!r} of {s.modality}; expected 'scratch'"
     fitting = MASKING[s.modality]
     yield s.masking not in fitting, f"masking = {s.masking!r} of {s.modality}; expected one of {', '.join(fitting)}"
     yield s.n_variables > 14, f"n_variables = {s.n_variables}; expected at most 14, since all 2^n subsets are evaluated"
@@ -116,4 +118,8 @@ def _tuning(s):
     yield (
         bool(s.tuning_dataset) and modality_of(s.tuning_dataset) != s.modality,
         f"tuning_dataset = {s.tuning_dataset!r} holds no {s.modality}, as {s.dataset} does; expected another",
+    )
+    yield (
+        s.dataset in FILM_REVIEWS and s.tuning_dataset in FILM_REVIEWS,
+        f"tuning_dataset = {s.tuning_dataset!r} holds the same film reviews as {s.dataset}; expected another domain",
     )

@@ -14,7 +14,7 @@ from symgen.games import ImageGame
 from symgen.language_games import CausalLMGame
 from symgen.study import Study
 from symgen.text_games import TextGame
-from symgen.tokenization import build_tokenizer
+from symgen.tokenization import build_tokenizer, load_tokenizer
 from symgen.variables import draw_cells, draw_words
 
 
@@ -65,7 +65,7 @@ class ImageModality:
 
 @dataclass(frozen=True)
 class TextModality:
-    """Texts: variables are words. `learned_from`: texts of part A, which alone make the vocabulary."""
+    """Texts: variables are words. `learned_from`: texts of part A, which alone make the vocabulary of new networks."""
 
     study: Study
     data: Texts
@@ -74,7 +74,10 @@ class TextModality:
     @property
     def tokenizer(self):
         """The study's tokenizer."""
-        return _tokenizer(self.learned_from, self.study.vocabulary_min_count, self.study.max_tokens)
+        study = self.study
+        if study.init != "scratch":
+            return _given_tokenizer(study.init, study.max_tokens, study.download)
+        return _tokenizer(self.learned_from, study.vocabulary_min_count, study.max_tokens)
 
     def inputs(self, items) -> Tensor:
         """Token ids (item, position), padded at the end."""
@@ -94,9 +97,11 @@ class TextModality:
         return self.data.labels.numpy()[np.asarray(items)]
 
     def network(self, seed: int) -> torch.nn.Module:
-        """An untrained network."""
-        study = self.study
-        return models.build_bert(study.architecture, len(self.data.classes), self.tokenizer, study.max_tokens, seed)
+        """An untrained network, or one on a given encoder."""
+        study, n_classes = self.study, len(self.data.classes)
+        if study.init != "scratch":
+            return models.load_bert(study.architecture, n_classes, study.init, study.max_tokens, seed, study.download)
+        return models.build_bert(study.architecture, n_classes, self.tokenizer, study.max_tokens, seed)
 
     def explainable(self, items) -> np.ndarray:
         """Which of the items have enough words that may be variables."""
@@ -168,3 +173,6 @@ class PromptModality(TextModality):
 @lru_cache(maxsize=4)
 def _tokenizer(texts, min_count, max_tokens):
     return build_tokenizer(texts, min_count, max_tokens)
+
+
+_given_tokenizer = lru_cache(maxsize=1)(load_tokenizer)

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from contextlib import contextmanager
 
 import torch
 import torchvision
@@ -10,7 +11,7 @@ from torchvision.models.resnet import ResNet
 from torchvision.models.vgg import VGG, make_layers
 
 from symgen.errors import InputError
-from symgen.tokenization import from_transformers
+from symgen.tokenization import from_transformers, given, loading
 
 
 def build_model(architecture: str, n_classes: int, seed: int, stem: str = "imagenet") -> nn.Module:
@@ -69,6 +70,26 @@ def build_bert(architecture: str, n_classes: int, tokenizer, max_tokens: int, se
     )  # fmt: skip
 
 
+def load_bert(architecture: str, n_classes: int, name: str, max_tokens: int, seed: int, download=False) -> nn.Module:
+    """A BERT classifier on a given encoder (see `given`): only the weights of its head are drawn from `seed`.
+
+    ValueError unless the encoder is a BERT in safetensors of the size that `architecture` says, and reads max_tokens.
+    """
+    source = given(name, download)
+    configs, networks, logging = from_transformers("AutoConfig", "BertForSequenceClassification", "logging")
+    with torch.random.fork_rng(devices=[]), _quiet(logging), loading(name):
+        config = configs.from_pretrained(**source, num_labels=n_classes)
+        found = f"{config.model_type}-{config.num_hidden_layers}x{config.hidden_size}"
+        if found != architecture:
+            raise InputError(f"architecture = {architecture!r}, but init = {name!r} is {found!r}; expected the same")
+        if max_tokens > config.max_position_embeddings:
+            raise InputError(
+                f"max_tokens = {max_tokens}; expected at most {config.max_position_embeddings} of {name!r}"
+            )
+        torch.manual_seed(seed)
+        return networks.from_pretrained(**source, config=config, use_safetensors=True, dtype=torch.float32)
+
+
 def build_language_model(architecture: str, tokenizer, max_tokens: int, seed: int) -> nn.Module:
     """An untrained causal language model for a tokenizer's vocabulary, its weights drawn from `seed`.
 
@@ -95,3 +116,15 @@ def _transformer(architecture, kinds, tokenizer, max_tokens, seed, **further):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return make_network(config)
+
+
+@contextmanager
+def _quiet(logging):
+    """Without bars of progress, and without a report that the head is new."""
+    before = logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)

@@ -37,6 +37,7 @@ from symgen.penalty import JudgedSample, Penalty
 from symgen.sparse import sparse_and_or
 from symgen.store import usable, write
 from symgen.study import ARMS, FAMILIES, Study
+from symgen.text_sets import standing_within
 
 
 @dataclass(frozen=True)
@@ -86,35 +87,57 @@ def ensure_split(study: Study) -> pd.DataFrame:
     """Which item (image or text) is in which part: columns item, label, part.
 
     Parts are disjoint and class-balanced: A, B, B-validation, C, C-validation, D, and unused for the rest (section 7).
-    ValueError if the data set is too small.
+    Texts that stand within the same text are all in one part, or unused. ValueError if the data set is too small.
     """
     settings = study.settings_of("split")
     path = split_path(study)
     if not usable(path, settings):
-        table = _split(study, load_data(study).labels.numpy())
+        data = load_data(study)
+        within = standing_within(data.texts) if getattr(data, "nested", False) else None
+        table = _split(study, data.labels.numpy(), within)
         write(path, lambda temporary: table.to_csv(temporary, index=False), settings)
     return pd.read_csv(path)
 
 
-def _split(study, labels):
+def _split(study, labels, within=None):
     sizes = {"A": study.train_size, "B": study.train_size, "B-validation": study.validation_size}
     sizes |= {"C": study.train_size, "C-validation": study.validation_size, "D": study.test_size}
-    n_classes = labels.max() + 1
     if sum(sizes.values()) > len(labels):
         raise InputError(
             f"study {study.name!r}: the parts take {sum(sizes.values())} items, {study.dataset} has {len(labels)}; "
             "lower train_size, validation_size or test_size"
         )
     rng = np.random.default_rng(study.split_seed)
-    shuffled = [rng.permutation(np.flatnonzero(labels == label)) for label in range(n_classes)]
-    dealt = np.array([item for hand in zip(*shuffled, strict=False) for item in hand])  # one of each class in turn
-    bounds = np.cumsum([0, *sizes.values()])
-    if bounds[-1] > len(dealt):
-        raise InputError(f"study {study.name!r}: the parts take {bounds[-1]} items, {len(dealt)} can be class-balanced")
+    if within is None:
+        hands = np.split(_in_turn(np.arange(len(labels)), labels, rng), np.cumsum([*sizes.values()]))
+    else:
+        of = _dealt_whole(labels, within, np.array([*sizes.values()]), rng)
+        hands = [_in_turn(np.flatnonzero(of == i), labels, rng)[:size] for i, size in enumerate(sizes.values())]
     part = np.full(len(labels), "unused", dtype=object)
-    for name, start, stop in zip(sizes, bounds, bounds[1:]):
-        part[dealt[start:stop]] = name
+    for (name, size), hand in zip(sizes.items(), hands):
+        if size > len(hand):
+            raise InputError(f"study {study.name!r}: {name} takes {size} items, {len(hand)} are left in equal classes")
+        part[hand] = name
     return pd.DataFrame({"item": np.arange(len(labels)), "label": labels, "part": part})
+
+
+def _dealt_whole(labels, within, sizes, rng):
+    """Number of a part for each item: what stands within one text goes together to where its classes are lacking most."""
+    order = np.argsort(within, kind="stable")
+    families = np.split(order, np.flatnonzero(np.diff(within[order])) + 1)
+    held, of = np.zeros((len(sizes), labels.max() + 1)), np.empty(len(labels), int)
+    for i in rng.permutation(len(families)):
+        counts = np.bincount(labels[families[i]], minlength=held.shape[1])
+        to = np.argmin(held @ counts / sizes)
+        held[to] += counts
+        of[families[i]] = to
+    return of
+
+
+def _in_turn(items, labels, rng):
+    """The items in random order, one of each class in turn, as far as the smallest class goes."""
+    shuffled = [rng.permutation(items[labels[items] == label]) for label in range(labels.max() + 1)]
+    return np.array([item for hand in zip(*shuffled, strict=False) for item in hand], dtype=int)
 
 
 def part_data(study: Study, part: str) -> tuple[torch.Tensor, torch.Tensor]:

@@ -67,6 +67,9 @@ class Study:
     """texts: a word of A is in the vocabulary if it occurs so often"""
     max_tokens: int = _stage("data", 64)
     """texts: tokens that a network reads; what is longer is cut"""
+    init: str = _stage("data", "scratch", added=True)
+    """texts: scratch, or the encoder that networks start from, with its vocabulary: a folder, <package>/<folder>, or a name
+    of the Hugging Face hub"""
     image_size: int = _stage("data", 64, added=True)
     """images read from files: side of the square to which they are resized, in pixels"""
 

@@ -1,0 +1,74 @@
+"""Data sets as they are published: a folder that was unpacked from an archive, and one line for what is wrong with it."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from symgen.errors import InputError
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a set comes from: its folder, its archive with the MD5 known of it, and what reads the folder."""
+
+    folder: str
+    url: str
+    md5: str
+    reader: Callable[[Path], object]
+
+    @contextmanager
+    def unpacked(self, place: Path, download: bool) -> Iterator[Path]:
+        """The set's folder in `place`, fetched if `download` says so; to what is wrong in it is added what to do."""
+        folder = place / self.folder
+        if download and not folder.is_dir():
+            _download(self, place)
+        with advising(f"unpack {self.url} in {place}, or set download: true where there is no {self.folder} yet"):
+            yield folder
+
+
+def there(path: Path) -> Path:
+    """The path, if there is a file that can be read; ValueError that says where it was looked for otherwise."""
+    try:
+        with open(path, "rb"):
+            return path
+    except FileNotFoundError:
+        raise InputError(f"missing data: {path.name} was looked for in {path.parent}") from None
+    except (OSError, ValueError) as error:  # no permission, a folder, a name that cannot be
+        fault = getattr(error, "strerror", error)
+        raise InputError(f"unreadable data: {path.name} in {path.parent}: {fault}") from None
+
+
+def damaged(path: Path, fault: str) -> InputError:
+    """The error for a file that is not what it should be."""
+    return InputError(f"damaged data: {path.name} in {path.parent} {fault}")
+
+
+@contextmanager
+def advising(remedy: str) -> Iterator[None]:
+    """Adds to whatever is wrong what to do about it."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{error}; {remedy}") from None
+
+
+@contextmanager
+def fetching(url: str, place: Path) -> Iterator[None]:
+    """Says in one line what to do if a set cannot be fetched."""
+    try:
+        yield
+    except Exception as error:  # a broken archive is an error of gzip, tarfile, zipfile, zlib, ...
+        fault = str(error).partition("\n")[0]
+        raise InputError(f"{url} could not be fetched ({fault}); fetch it yourself and unpack it in {place}") from None
+
+
+def _download(source, place):
+    """The archive into `place`: unpacked if its checksum is the known one, with nothing written outside."""
+    from torchvision.datasets.utils import download_and_extract_archive
+
+    unpacked = place / f".{source.folder}"  # moved when it is whole
+    with fetching(source.url, place):
+        download_and_extract_archive(source.url, place, unpacked, md5=source.md5)
+        os.replace(unpacked / source.folder, place / source.folder)
