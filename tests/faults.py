@@ -173,8 +173,8 @@ def refused(call, kind):
 
 
 MOMENTS = {  # what is asked of the map, and when it is stopped
-    "a kernel works": (NOTEBOOK, lambda folder: any("ipykernel" in own for own in alive(folder).values())),
-    "a network trains": (f"train_tiny_{ROLE}", lambda folder: f"{ROLE} epoch 0:" in said(folder)),
+    NOTEBOOK: lambda folder: any("ipykernel" in own for own in alive(folder).values()),
+    f"train_tiny_{ROLE}": lambda folder: f"{ROLE} epoch 0:" in said(folder),
 }
 
 
@@ -202,15 +202,12 @@ def killed(place, times=20, seed=0):
     return f"{kills} times within {seconds:.0f} s; {studies} studies done, each with the same {len(expected)} files"
 
 
-STOPPING = dict.fromkeys((signal.SIGTERM, signal.SIGINT, signal.SIGHUP), MOMENTS)
-
-
-def stopped(place, tried=STOPPING):
+def stopped(place, signals=(signal.SIGTERM, signal.SIGINT, signal.SIGHUP), moments=MOMENTS):
     """A signal to the map alone, while a kernel works and while a network trains: nothing goes on, and it can go on."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # or what is started in the background would ignore it
-    for number, moments in tried.items():
+    for number in signals:
         folder = project(place / number.name)
-        for target, moment in (MOMENTS[name] for name in moments):
+        for target, moment in moments.items():
             process = figures(folder, target)
             wait_for(moment, folder)
             os.kill(process.pid, number)
@@ -218,7 +215,7 @@ def stopped(place, tried=STOPPING):
             wait_for(lambda folder: not alive(folder), folder, seconds=30)
             assert not half_written(folder)
             finish(folder, figures(folder, target))
-    return f"{', '.join(number.name for number in tried)}: no process left, no file half-written"
+    return f"{', '.join(number.name for number in signals)}: no process left, no file half-written"
 
 
 def damaged(place, damages=DAMAGES):

@@ -61,4 +61,4 @@ def test_data_that_cannot_be_read_are_named(tmp_path):
 
 
 def test_a_signal_to_the_map_ends_all_that_it_has_started(tmp_path):
-    faults.stopped(tmp_path, {signal.SIGTERM: ("a kernel works",)})
+    faults.stopped(tmp_path, [signal.SIGTERM], {faults.NOTEBOOK: faults.MOMENTS[faults.NOTEBOOK]})

@@ -23,7 +23,7 @@ def test_what_was_written_is_usable_with_its_settings_only(artefact):
     assert not store.usable(artefact, {"seed": 2})
 
 
-@pytest.mark.parametrize("damage", ["truncated", "flipped", "future", "record"])
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "future", "record", "list"])
 def test_damage_is_noticed_and_set_aside(artefact, damage, capsys):
     record = artefact.with_name("table.csv.json")
     if damage == "truncated":
@@ -35,7 +35,7 @@ def test_damage_is_noticed_and_set_aside(artefact, damage, capsys):
     elif damage == "future":
         record.write_text(json.dumps(json.loads(record.read_text()) | {"format": 99}))
     else:
-        record.write_text("{")
+        record.write_text({"record": "{", "list": "[]"}[damage])
     assert not store.usable(artefact, SETTINGS)
     assert not artefact.exists() and artefact.with_name("table.csv.damaged").exists()
     assert "set aside table.csv.damaged" in capsys.readouterr().out

@@ -38,6 +38,9 @@ ROOT = Path(__file__).parents[1]
         ({"validation_size": 0}, "baseline_checkpoint = 'best' needs validation_size > 0"),
         ("epochs: [", "overrides is no valid YAML"),
         ("- epochs", "overrides holds a list; expected a mapping"),
+        ("epochs: 80\nepochs: 90", "overrides is no valid YAML: 'epochs' stands twice"),
+        ({"split_seed": 2**63}, "split_seed = 9223372036854775808; expected a number of at most 63 bits"),
+        ({"learning_rate": 10**400}, "expected a finite number"),
     ],
 )
 def test_an_impossible_setting_is_said_in_one_line(overrides, message):
@@ -176,12 +179,16 @@ def test_a_file_may_extend_another(monkeypatch, tmp_path):
     (tmp_path / "studies" / "more.yaml").write_text("extends: fashion-vgg\nepochs: 80\n")
     (tmp_path / "studies" / "wrong.yaml").write_text("extends: fashion\n")
     (tmp_path / "studies" / "typo.yaml").write_text("extends: fashion-vgg\nepoch: 80\n")
+    (tmp_path / "studies" / "loop.yaml").write_text("extends: round\n")
+    (tmp_path / "studies" / "round.yaml").write_text("extends: loop\n")
     monkeypatch.chdir(tmp_path)
     more = Study.load("more")
     assert more.epochs == 80 and more.name == "more"
     assert more.train_size == Study.load("fashion-vgg").train_size
     with pytest.raises(ValueError, match=r"no study named 'fashion'; did you mean 'fashion-vgg'\?"):
         Study.load("wrong")
+    with pytest.raises(ValueError, match=r"studies/loop.yaml extends itself, through loop and round; expected another"):
+        Study.load("loop")
     with pytest.raises(ValueError, match=r"studies/typo.yaml: unknown setting 'epoch'"):
         Study.load("typo")
 

@@ -13,7 +13,7 @@ def main(arguments: list[str] | None = None) -> int:
     options, options.further = parser.parse_known_args(arguments)
     if options.further and options.run is not _figures:
         parser.error(f"unrecognized arguments: {' '.join(options.further)}")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # both leave by KeyboardInterrupt: kernels end, too
+    _on_signals(signal.default_int_handler)  # all leave by KeyboardInterrupt, so that kernels end, too
     try:
         return options.run(options) or 0
     except (InputError, OSError) as error:
@@ -22,6 +22,13 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted; what is finished is kept", file=sys.stderr)
         return 130
+
+
+def _on_signals(handler):
+    """Handle the signals that end a run, but those that whoever started it wants ignored (nohup, &)."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def _parser():
@@ -124,9 +131,7 @@ def _figures(options):
         ran = subprocess.Popen(
             [*command, *further], cwd=project_root(), env=environment, pass_fds=[lock.fileno()], process_group=0
         )
-        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
-            if signal.getsignal(number) != signal.SIG_IGN:
-                signal.signal(number, lambda number, _: os.killpg(ran.pid, number))
+        _on_signals(lambda number, _: os.killpg(ran.pid, number))
         return ran.wait()
 
 
