@@ -71,25 +71,25 @@ def finish(folder, process):
 
 
 def alive(folder):
-    """Processes that were started in a folder, with their commands; kernels too, which have sessions of their own."""
+    """Processes that were started in a folder, and their commands; kernels too, which have sessions of their own."""
     found = {}
     for process in psutil.process_iter():
         with suppress(psutil.Error):
-            if process.environ().get(MARK) == str(folder) and process.status() != psutil.STATUS_ZOMBIE:
+            inside = process.environ().get(MARK, "").startswith(str(folder))
+            if inside and process.status() != psutil.STATUS_ZOMBIE:
                 found[process] = " ".join(process.cmdline())
     return found
 
 
-def kill(folder, process):
+def kill(folder):
     """kill -9 of everything that was started in a folder."""
     while there := alive(folder):
         for own in there:
             with suppress(psutil.Error):
                 own.kill()
-    process.wait()
 
 
-def wait_for(condition, *given, seconds=120):
+def wait_for(condition, *given, seconds=600):
     """Wait until a condition is true of what is given."""
     deadline = time.monotonic() + seconds
     while not condition(*given):
@@ -195,8 +195,8 @@ def killed(place, times=20, seed=0):
             done = process.poll() is not None
             assert not process.returncode, said(folder)
             if not done:
-                kill(folder, process)
-                kills += 1
+                kill(folder)
+                kills += process.wait() != 0
         assert made(folder) == expected
         studies += 1
     return f"{kills} times within {seconds:.0f} s; {studies} studies done, each with the same {len(expected)} files"
@@ -373,6 +373,7 @@ def main():
             except Exception as error:
                 traceback.print_exc()
                 outcome, remark = "NOT SURVIVED", type(error).__name__
+            kill(Path(place))
         rows.append((fault.__name__, outcome, f"{time.monotonic() - began:.0f}", remark))
     print(pd.DataFrame(rows, columns=["fault", "outcome", "seconds", "remark"]).to_string(index=False))
     return int(any(outcome != "survived" for _, outcome, *_ in rows))

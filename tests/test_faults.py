@@ -25,7 +25,8 @@ def test_a_killed_unit_is_finished_by_the_next_run(tiny, tmp_path, moment):
     process = faults.start(tmp_path, *unit)
     faults.wait_for(marks[moment].exists)
     assert process.poll() is None, faults.said(tmp_path)
-    faults.kill(tmp_path, process)
+    faults.kill(tmp_path)
+    process.wait()
     assert not layout.interactions_path(study, faults.ROLE, 2.0).exists()  # it was killed before its end
 
     faults.finish(tmp_path, faults.start(tmp_path, *unit))
