@@ -24,6 +24,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from symgen.errors import InputError
+from symgen.provenance import code_behind
 from symgen.store import usable, write
 
 Labelled = tuple[
@@ -76,7 +77,8 @@ def _from_files(name, place, size, cache, download):
         _download(source, place)
     with advising(f"unpack {source.url} in {place}, or set download: true where there is no {source.folder} yet"):
         files = source.listing(folder)
-        settings = {"dataset": name, "size": size, "files": _state(files, folder)}
+        code = code_behind("image_sets:_decoded")
+        settings = {"dataset": name, "size": size, "files": _state(files, folder), "code": code}
         path = cache / f"{name}-{size}-{settings['files'][:10]}.safetensors"
         if not usable(path, settings):
             pixels = _decoded(files, size)
