@@ -129,7 +129,8 @@ def _figures(options):
             "--quiet",
             "rules",
         ]
-        further = options.further if "--cores" in options.further else ["--cores", "all", *options.further]
+        elsewhere = {"--cores", "--profile", "--executor"} & set(options.further)  # or a cluster has no more than these
+        further = options.further if elsewhere else ["--cores", "all", *options.further]
         environment = os.environ | {"PATH": path}
         ran = subprocess.run([*command, *further], cwd=project_root(), env=environment, pass_fds=[lock.fileno()])
     return ran.returncode

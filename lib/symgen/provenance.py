@@ -13,7 +13,7 @@ import hashlib
 import json
 from collections import defaultdict
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 HERE, TOP = Path(__file__).parent, "__init__"
@@ -38,7 +38,7 @@ FOREIGN = {  # what studies of a modality never call
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def code_of(what: str, modality: str, family: str = "") -> str:
     """Ten hex digits of the code that computes an artefact of a study.
 
@@ -102,7 +102,7 @@ class _Module:
         return inside if _path(inside).is_file() else None
 
 
-@lru_cache(maxsize=None)
+@cache
 def _module(name):
     return _read(name, _path(name).read_text())
 
@@ -132,7 +132,7 @@ def _imports(tree):
             module = node.module.partition(".")[2] or TOP
             found |= {own.asname or own.name: (module, own.name) for own in node.names}
         if isinstance(node, ast.Import):
-            found |= {"symgen": (TOP,) for own in node.names if own.name == "symgen"}
+            found |= {own.asname or own.name: (TOP,) for own in node.names if own.name == "symgen"}
     return found
 
 
@@ -148,7 +148,7 @@ def _trees(name):
     return _module(module).definitions[own]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _named_by(name):
     """`_named_in` all the syntax trees of a definition."""
     found = [_named_in(tree, _module(name.split(":")[0])) for tree in _trees(name)]
@@ -187,7 +187,7 @@ def _digest(names, *further):
     return hashlib.sha256(repr((said, further)).encode()).hexdigest()[:10]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _said_by(name):
     return repr(_said(_trees(name)))
 

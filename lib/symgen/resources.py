@@ -6,7 +6,7 @@ has finished, and is given more at its next attempt.
 
 import math
 import re
-from functools import lru_cache
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -45,7 +45,7 @@ def forward(study: Study) -> Forward:
     return Forward(2 * learned * tokens, tokens, 40 * layers * width * tokens, learned)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _of_image(architecture, stem, side):
     kept = []
     with torch.device("meta"):
@@ -111,7 +111,7 @@ def resources(study: Study, roles: tuple[str, ...], which: slice | None = None) 
 
 
 def _seconds(study):
-    """Of extraction for all samples at one checkpoint: masked values, and solving, which takes a second with ten variables."""
+    """Of extraction at one checkpoint: masked values, and solving, a second a sample with ten variables."""
     samples = 2 * study.explain_classes * study.explain_per_class
     return masking_work(study) / _speed(study) + samples * 4.0 ** (study.n_variables - 10)
 
