@@ -36,7 +36,14 @@ MEASURED = {  # a study of each kind of network, and overrides
     "resnet": ("fewshot-resnet18", {}),
     "bert": ("snippets-bert", {"architecture": "bert-2x128"}),
 }
-JOBS = "rule all:\n    input: [f'{i}' for i in range(N)]\nfor i in range(N):\n    rule:\n        output: touch(f'{i}')\n        shell: 'true'\n"
+JOBS = """
+rule all:
+    input: [f"{i}" for i in range(N)]
+for i in range(N):
+    rule:
+        output: touch(f"{i}")
+        shell: "true"
+"""
 
 
 def kind_of(architecture):
@@ -81,16 +88,18 @@ def overheads():
     start = of_command([sys.executable, "-c", "from symgen import pipeline"], ROOT)
     snakemake = [sys.executable, "-m", "snakemake", "--cores", "1", "--quiet", "--nolock"]
     whole = of_command([*snakemake, "--dry-run"], ROOT)
-    with tempfile.TemporaryDirectory() as folder:
-        many, few = (of_command(snakemake, folder, JOBS.replace("N", str(n))) for n in (60, 10))
+    many, few = (of_jobs(snakemake, n) for n in (60, 10))
     return {"start": start, "map": whole, "job": (many - few) / 50}
 
 
-def of_command(command, folder, snakefile=None):
-    if snakefile:
-        for path in Path(folder).iterdir():
-            path.unlink() if path.is_file() else None
-        (Path(folder) / "Snakefile").write_text(snakefile)
+def of_jobs(snakemake, n):
+    """Seconds of one core for so many jobs that do nothing."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "Snakefile").write_text(JOBS.replace("N", str(n)))
+        return of_command(snakemake, folder)
+
+
+def of_command(command, folder):
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

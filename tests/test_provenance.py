@@ -19,7 +19,6 @@ def library(tmp_path, monkeypatch):
     copied = tmp_path / "symgen"
     shutil.copytree(provenance.HERE, copied, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(provenance, "HERE", copied)
-    forget()
 
     def edit(file, old, new, modality="images", family="target"):
         before = [provenance.code_of(what, modality, family) for what in KINDS]

@@ -163,8 +163,8 @@ def scale_text(root: Path) -> str:
     lines += [
         "",
         f"Measured on one core of {one.hardware.split(',')[0]}: 10⁹ floating-point operations a second in training and in "
-        f"forward passes, {', '.join(rates)}; {one.solve:.2f} s to solve a sample of ten variables; and, added to every unit "
-        f"of a cluster, {one.start:.1f} s to start it, {one.map:.1f} s to read the map, {one.job:.2f} s of Snakemake.",
+        f"forward passes, {', '.join(rates)}; {one.solve:.2f} s to solve a sample of ten variables; and, added to every "
+        f"unit of a cluster, {one.start:.1f} s to start it, {one.map:.1f} s to read the map, {one.job:.2f} s of Snakemake.",
     ]
     return "\n".join(lines) + "\n"
 
