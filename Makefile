@@ -42,6 +42,7 @@ bench: $(VENV)
 	.venv/bin/python benchmarks/metrics.py
 	.venv/bin/python benchmarks/penalty.py
 	.venv/bin/python benchmarks/training.py
+	.venv/bin/python benchmarks/cost.py
 
 clean:
 	rm -rf data/runs .snakemake

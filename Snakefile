@@ -1,15 +1,17 @@
 # The map: which unit makes what. `make figures` is `symgen figures`, which is `snakemake --cores all` under a lock.
 #
 # Units are commands of the library (symgen train, symgen extract); a notebook is run by the project's own runner. The
-# names of artefacts hold a key made of the settings behind them, so a changed setting asks for another file. A unit's
-# output is an empty mark, not its artefacts: Snakemake clears the outputs of a job before it starts, and what a stopped
-# unit had finished is to stay.
+# names of artefacts hold a key made of the settings and the code behind them, so a changed setting, or library, asks for
+# another file. A unit's output is an empty mark, not its artefacts: Snakemake clears the outputs of a job before it starts,
+# and what a stopped unit had finished is to stay. What a unit asks of a machine, and how long it is, its study decides: a
+# cluster needs no more than a profile (profiles/).
 import json
 import os
 import sys
 
 sys.path.insert(0, str(workflow.basedir) + "/lib")
-from symgen import arms, layout, runner, variants
+from symgen import arms, layout, provenance, runner, variants
+from symgen.resources import resources, units
 from symgen.settings_files import project_root
 from symgen.study import Study
 
@@ -56,8 +58,12 @@ def made(study, notebook):
     return f"{executed(study.name)}/{notebook}.ipynb", [f"{folder}/{fig}.{kind}" for fig in figures for kind in ("png", "csv")]
 
 
-def marks(study, roles, mark=layout.extracted_mark):
-    return [local(mark(study, role)) for role in roles]
+def trained(study, roles):
+    return [local(layout.trained_mark(study, role)) for role in roles]
+
+
+def extracted(study, roles):
+    return [local(layout.extracted_mark(study, role, which)) for own, which in units(study, roles) for role in own]
 
 
 rule all:
@@ -70,19 +76,19 @@ for name in STUDIES:
     study = Study.load(name)
     roles = study.targets + study.baselines
     judging = variants.judging(study)  # further networks, trained once for all that asks for them
-    units = {  # the first ones serve the others
+    further = {  # the first ones serve the others
         "ablations": lambda: variants.units(study),
         "penalty": lambda: arms.units(study),
         "tuning": lambda: ([], [(study.tuned, (role,)) for role in roles]),
     }
     asked = {NOTEBOOKS[notebook][0] for notebook in notebooks(study)}
-    extra = {kind: made_of() for kind, made_of in units.items() if kind in asked}
+    extra = {kind: made_of() for kind, made_of in further.items() if kind in asked}
     needs = {
         "nothing": [],
-        "curves": marks(study, roles, layout.trained_mark),
-        "interactions": marks(study, roles),
+        "curves": trained(study, roles),
+        "interactions": extracted(study, roles),
     } | {
-        kind: marks(study, roles) + [mark for unit in first + others for mark in marks(*unit)]
+        kind: extracted(study, roles) + [mark for unit in first + others for mark in extracted(*unit)]
         for kind, (first, others) in extra.items()
     }
     for role in roles + judging:
@@ -90,52 +96,47 @@ for name in STUDIES:
         rule:
             name: f"train_{name}_{role}"
             output:
-                touch(marks(study, [role], layout.trained_mark)),
+                touch(trained(study, [role])),
             params:
                 study=name,
                 role=role,
             threads: study.threads
+            resources:
+                **resources(study, (role,)),
             shell:
                 "OMP_NUM_THREADS={threads} python -m symgen train {params.study} {params.role}"
 
-    for role in roles:
-
-        rule:
-            name: f"extract_{name}_{role}"
-            input:
-                marks(study, [role], layout.trained_mark),
-            output:
-                touch(marks(study, [role])),
-            params:
-                study=name,
-                role=role,
-            threads: study.threads
-            shell:
-                "OMP_NUM_THREADS={threads} python -m symgen extract {params.study} {params.role}"
-
-    asked = set(marks(study, roles))  # nothing is made by two rules
+    # what is extracted: the rule's name, the study as it is or with other settings, its roles, and what comes before
+    work = [(f"extract_{name}_{role}", study, (role,), trained(study, [role])) for role in roles]
     for kind, (first, others) in extra.items():
-        for number, (other, own) in enumerate(first + others):
-            own = tuple(role for role in own if marks(other, [role])[0] not in asked)
-            asked.update(marks(other, own))
-            if not own:
-                continue
+        judges = trained(study, roles + judging)
+        after = judges + [mark for unit in first for mark in extracted(*unit)]
+        for number, unit in enumerate(first + others):
+            work.append((f"{kind}_{name}_{number}", *unit, judges if number < len(first) else after))
+
+    made_so_far = set()  # nothing is made by two rules
+    for label, other, own, before in work:
+        own = tuple(role for role in own if made_so_far.isdisjoint(extracted(other, (role,))))
+        made_so_far.update(extracted(other, own))
+        for part, (own, which) in enumerate(units(other, own)):
 
             rule:
-                name: f"{kind}_{name}_{number}"
+                name: f"{label}_{part}" if part else label
                 input:
-                    marks(study, roles + judging, layout.trained_mark),
-                    [marks(*unit) for unit in first] if number >= len(first) else [],
+                    before,
                 output:
-                    touch(marks(other, own)),
+                    touch([local(layout.extracted_mark(other, role, which)) for role in own]),
                 params:
                     study=name,
                     roles=own,
                     how=["--tuned"] if other.before else ["--overrides", json.dumps(other.changes())],
+                    which=[] if which == slice(None) else ["--checkpoints", f"{which.start}:{which.stop}"],
                 threads: study.threads
+                resources:
+                    **resources(other, own, which),
                 shell:
                     "OMP_NUM_THREADS={threads} python -m symgen extract {params.study} {params.roles}"
-                    " {params.how:q}"
+                    " {params.how:q} {params.which}"
 
     for notebook in notebooks(study):
 
@@ -151,7 +152,10 @@ for name in STUDIES:
                 notebook=notebook,
                 # a notebook is an input and, with its outputs, a result: only what it says decides whether it runs again
                 source=runner.source_hash(runner.notebook_path(notebook)),
+                code=provenance.code_of_notebook(runner.notebook_path(notebook), study.modality),
                 settings=study.digest(),
+            resources:  # 00 trains a small network of its own
+                **resources(study, ()) | {"runtime": lambda wildcards, attempt: 120 * attempt},
             shell:
                 "OMP_NUM_THREADS={threads} python -m symgen notebook {params.notebook} --study {params.study}"
 
@@ -165,5 +169,6 @@ rule claims:
     params:
         study=STUDIES[0],
         source=runner.source_hash(runner.notebook_path("11_claims")),
+        code=provenance.code_of_notebook(runner.notebook_path("11_claims"), Study.load(STUDIES[0]).modality),
     shell:
         "python -m symgen notebook 11_claims --study {params.study}"

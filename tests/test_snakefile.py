@@ -34,6 +34,8 @@ def test_what_is_missing_is_made_and_what_is_there_is_left_alone(copy):
     assert list((copy / "data" / "runs" / "tiny" / "target-91").glob("curves-*.csv")), said
 
     before = {path: path.stat().st_mtime_ns for path in (copy / "data" / "runs").rglob("*") if path.is_file()}
+    edit(copy / "lib/symgen/training.py", '"""Training of one network:', '"""Another docstring:')
+    edit(copy / "lib/symgen/sparse.py", "GROUP = ", "GROUP = 1 + ")  # concerns neither of them
     _, said = figures(copy, NOTEBOOK, "train_tiny_target-91")
     assert "Nothing to be done" in said
     changed = {path.name for path, at in before.items() if path.stat().st_mtime_ns != at}
@@ -42,10 +44,17 @@ def test_what_is_missing_is_made_and_what_is_there_is_left_alone(copy):
     figure.unlink()
     _, said = figures(copy, NOTEBOOK)
     assert figure.exists(), said
-    notebook = copy / "notebooks" / "01_data_split.ipynb"
-    notebook.write_text(notebook.read_text().replace("# 01 · Who is trained on what", "# 01 · Another title"))
-    _, said = figures(copy, NOTEBOOK)
+    edit(copy / "notebooks" / "01_data_split.ipynb", "# 01 · Who is trained on what", "# 01 · Another title")
+    edit(copy / "lib/symgen/training.py", "EVALUATED = ", "EVALUATED = 1 + ")
+    _, said = figures(copy, NOTEBOOK, "train_tiny_target-91")
     assert "Another title" in executed.read_text(), said
+    assert len(list((copy / "data" / "runs" / "tiny" / "target-91").glob("curves-*.csv"))) == 2, said
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
 
 
 def test_every_study_that_is_trained_here_has_a_map():

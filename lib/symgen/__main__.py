@@ -1,4 +1,4 @@
-"""The command line: `symgen train|extract|notebook|figures|readme`, the units that the Snakefile calls."""
+"""The command line: `symgen train|extract|notebook|figures|readme|adopt`, the units that the Snakefile calls."""
 
 import argparse
 import signal
@@ -33,15 +33,18 @@ def _on_signals(handler):
 
 def _parser():
     parser = argparse.ArgumentParser(prog="symgen", description="Units of the study.")
-    commands = parser.add_subparsers(required=True, metavar="train | extract | notebook | figures | readme")
+    commands = parser.add_subparsers(required=True, metavar="train | extract | notebook | figures | readme | adopt")
 
     train = commands.add_parser("train", help="train the networks of roles")
-    extract = commands.add_parser("extract", help="extract the interactions of roles at all their checkpoints")
+    extract = commands.add_parser("extract", help="extract the interactions of roles at their checkpoints")
     for command, run in ((train, _train), (extract, _extract)):
         command.add_argument("study", help="name of a file in studies/, such as fashion-vgg")
         command.add_argument("--tuned", action="store_true", help="fine-tuned networks, on the study's other domain")
         command.add_argument("roles", nargs="+", metavar="role", help="<family>-<seed>, such as target-11")
         command.set_defaults(run=run)
+    extract.add_argument(
+        "--checkpoints", type=_range, default=slice(None), metavar="a:b", help="those at positions a to b - 1 alone"
+    )
 
     notebook = commands.add_parser("notebook", help="execute a notebook through papermill")
     notebook.add_argument("name", help="such as 05_three_phase_dynamics")
@@ -54,11 +57,21 @@ def _parser():
     figures.set_defaults(run=_figures)
     readme = commands.add_parser("readme", help="write the results of the last run into README.md")
     readme.set_defaults(run=_readme)
-    for command in (train, extract, notebook):
+    adopt = commands.add_parser(
+        "adopt", help="let what earlier code has computed count as computed by the present code"
+    )
+    adopt.add_argument("study", help="name of a file in studies/, such as fashion-vgg")
+    adopt.set_defaults(run=_adopt, tuned=False)
+    for command in (train, extract, notebook, adopt):
         command.add_argument(
             "--overrides", default="", metavar="YAML", help="settings put over the study's: '{epochs: 3}'"
         )
     return parser
+
+
+def _range(text):
+    first, last = map(int, text.split(":"))
+    return slice(first, last)
 
 
 def _study(options):
@@ -81,7 +94,7 @@ def _extract(options):
 
     study = _study(options)
     for role in options.roles:
-        for checkpoint in study.checkpoints_of(role):
+        for checkpoint in study.checkpoints_of(role)[options.checkpoints]:
             ensure_interactions(study, role, checkpoint, progress=True)
 
 
@@ -125,7 +138,8 @@ def _figures(options):
             "--quiet",
             "rules",
         ]
-        further = options.further if "--cores" in options.further else ["--cores", "all", *options.further]
+        elsewhere = {"--cores", "--profile", "--executor"} & set(options.further)  # or a cluster has no more than these
+        further = options.further if elsewhere else ["--cores", "all", *options.further]
         environment = os.environ | {"PATH": path}
         # in a process group of its own, which a signal reaches as a whole: the jobs end, and then Snakemake
         ran = subprocess.Popen(
@@ -139,6 +153,12 @@ def _readme(options):
     from symgen.report import update_readme
 
     print("README.md: " + ("its numbers are those of the last run now" if update_readme() else "up to date"))
+
+
+def _adopt(options):
+    from symgen.adoption import adopt
+
+    print(f"{adopt(_study(options))} artefacts of other code count as made by the present code")
 
 
 if __name__ == "__main__":

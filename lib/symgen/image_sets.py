@@ -22,6 +22,7 @@ from safetensors.torch import save as as_bytes
 from torch import Tensor
 from tqdm import tqdm
 
+from symgen.provenance import code_behind
 from symgen.published import Source, advising, damaged, fetching, there
 from symgen.store import usable, write
 
@@ -61,7 +62,8 @@ def read(name: str, place: Path, size: int, cache: Path, download: bool = False)
 def _from_files(name, place, size, cache, download):
     with SOURCES[name].unpacked(place, download) as folder:
         files = SOURCES[name].reader(folder)
-        settings = {"dataset": name, "size": size, "files": _state(files, folder)}
+        code = code_behind("image_sets:_decoded")
+        settings = {"dataset": name, "size": size, "files": _state(files, folder), "code": code}
         path = cache / f"{name}-{size}-{settings['files'][:10]}.safetensors"
         if not usable(path, settings):
             content = as_bytes({"pixels": _decoded(files, size)})

@@ -56,9 +56,10 @@ def trained_mark(study: Study, role: str) -> Path:
     return study.runs_dir / role / f"trained-{study.key('training', role)}"
 
 
-def extracted_mark(study: Study, role: str) -> Path:
-    """Empty file by which the Snakefile knows that a role's interactions are extracted at all its checkpoints."""
-    return study.runs_dir / role / f"extracted-{study.key('extraction', role)}"
+def extracted_mark(study: Study, role: str, which: slice = slice(None)) -> Path:
+    """Empty file by which the Snakefile knows that a role's interactions are extracted, at all or some checkpoints."""
+    part = "" if which == slice(None) else f"-{which.start}-{which.stop}"
+    return study.runs_dir / role / f"extracted-{study.key('extraction', role)}{part}"
 
 
 def _label(checkpoint):

@@ -146,7 +146,32 @@ def costs_text(root: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-SECTIONS = {"claims": claims_text, "results": results_text, "costs": costs_text}
+def scale_text(root: Path) -> str:
+    """What the paper's studies would cost, and how long they would take (Markdown), from benchmarks/results/cost.csv."""
+    table = _table(root / "benchmarks" / "results" / "cost.csv")
+    steps, workers = ("training", "masked", "solving", "overhead"), [c for c in table if c.startswith("days_")]
+    lines = [
+        "| study | networks | units | core days: training | masked values | solving | overhead | "
+        + " | ".join(f"days on {name.removeprefix('days_')}" for name in workers)
+        + " |",
+        "|---|---|---|" + "---|" * (len(steps) + len(workers)),
+    ]
+    for row in table.to_dict("records"):
+        days = " | ".join(f"{row[name]:,.0f}" if row[name] >= 10 else f"{row[name]:.1g}" for name in (*steps, *workers))
+        lines.append(f"| {row['study']} | {row['networks']} | {row['units']} | {days} |")
+    one = table.iloc[0]
+    kinds = [name.removesuffix("_training") for name in table if name.endswith("_training")]
+    rates = [f"{one[kind + '_training']:.0f} and {one[kind + '_forward']:.0f} ({kind})" for kind in kinds]
+    lines += [
+        "",
+        f"Measured on one core of {one.hardware.split(',')[0]}: 10⁹ floating-point operations a second in training and in "
+        f"forward passes, {', '.join(rates)}; {one.solve:.2f} s to solve a sample of ten variables; and, added to every "
+        f"unit of a cluster, {one.start:.1f} s to start it, {one.map:.1f} s to read the map, {one.job:.2f} s of Snakemake.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+SECTIONS = {"claims": claims_text, "results": results_text, "costs": costs_text, "scale": scale_text}
 
 
 def update_readme(root: Path | None = None) -> bool:

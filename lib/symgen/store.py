@@ -23,6 +23,14 @@ def write(path: Path, save: Callable[[Path], None], settings: dict) -> None:
     atomically(_record(path), lambda temporary: temporary.write_text(json.dumps(record, indent=1, sort_keys=True)))
 
 
+def link(path: Path, other: Path, settings: dict) -> None:
+    """An artefact under a second name, with other settings; it takes its place on disk but once."""
+    other.unlink(missing_ok=True)
+    os.link(path, other)
+    record = json.loads(_record(path).read_text()) | {"settings": settings}
+    atomically(_record(other), lambda temporary: temporary.write_text(json.dumps(record, indent=1, sort_keys=True)))
+
+
 def usable(path: Path, settings: dict) -> bool:
     """Whether the artefact is there, whole, and made with these settings; a damaged one is set aside, and said so."""
     if not path.is_file() or not _record(path).is_file():

@@ -12,6 +12,7 @@ from typing import Literal
 from symgen.datasets import modality_of
 from symgen.errors import InputError
 from symgen.limits import impossible
+from symgen.provenance import code_of
 from symgen.settings_files import checked, filed, project_root, read_overrides
 from symgen.store import FORMAT
 
@@ -262,11 +263,11 @@ class Study:
 
     # identity of what is computed
     def key(self, what: str, role: str = "", checkpoint="") -> str:
-        """Ten hex digits that change whenever a setting changes that `what` depends on, and only then."""
+        """Ten hex digits that change whenever a setting, or code, changes that `what` depends on, and only then."""
         return digest_of(self.settings_of(what, role, checkpoint))
 
     def settings_of(self, what, role="", checkpoint="") -> dict:
-        """The settings that `what` depends on, as they are written beside it.
+        """The settings that `what` depends on, and its code, as they are written beside it.
 
         `what`: split, samples, training (of a role), values or interactions (of a role at a checkpoint), or extraction
         (of a role at all its checkpoints).
@@ -280,6 +281,7 @@ class Study:
             "extraction": ["data", "training", "samples", "values", "solving"],
         }[what]
         settings = self._told(f for f in dataclasses.fields(self) if f.metadata.get("stage") in stages)
+        settings["code"] = code_of(what, self.modality, role.partition("-")[0])
         if self.before and what == "samples":
             settings["before"] = self.before.settings_of("split")  # the vocabulary decides on the prompts
         if what not in ("split", "samples"):
@@ -299,6 +301,8 @@ class Study:
                 settings["checkpoint"] = self.checkpoints_of(role)[0]
             if one_checkpoint:
                 settings["checkpoint"] = checkpoint if isinstance(checkpoint, str) else float(checkpoint)
+        if "cut" in settings:
+            settings["cut"] = self.cut_at
         return json.loads(json.dumps(settings))
 
     def _told(self, fields):

@@ -1,0 +1,183 @@
+"""What the paper's studies cost in all, and how that grows smaller with workers.
+
+    python benchmarks/cost.py
+
+Measured here, in seconds of one core, so that other work on the machine does not count: training and a forward pass of
+a network of each kind, the start of a unit, and what Snakemake adds to a job. A study's networks take as many times
+longer as they take more floating-point operations; that of masked values is a forward pass (benchmarks/values.py), and
+solving a sample is what benchmarks/solver.py measured with ten variables, four times that for every further one. A worker
+is a core. Workers take the longest unit first; everything is trained before anything is extracted; notebooks are left out.
+"""
+
+import heapq
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pandas as pd
+import torch
+from hardware import hardware
+from torch.nn import functional
+
+from symgen import Study, arms, models, pipeline, resources, training, variants
+from symgen.layout import extracted_mark
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+WORKERS = (1, 8, 64)
+DAY = 24 * 3600
+EMBEDDED = ("fashion-mnist-6k", "movie-snippets", "movie-sentences")
+MEASURED = {  # a study of each kind of network, and overrides
+    "vgg": ("cifar10-vgg11", {}),
+    "resnet": ("fewshot-resnet18", {}),
+    "bert": ("snippets-bert", {"architecture": "bert-2x128"}),
+}
+JOBS = """
+rule all:
+    input: [f"{i}" for i in range(N)]
+for i in range(N):
+    rule:
+        output: touch(f"{i}")
+        shell: "true"
+"""
+
+
+def kind_of(architecture):
+    return re.match(r"[a-z]+", architecture)[0]
+
+
+# measured
+def rates(kind, batch=16, repeats=3):
+    """Floating-point operations a second of one core: of training steps, and of forward passes."""
+    name, overrides = MEASURED[kind]
+    study = Study.load(name, overrides)
+    if study.modality == "images":
+        model, inputs = models.build_model(study.architecture, 10, 0, study.stem), torch.rand(batch, 3, 32, 32)
+    else:
+        model = pipeline.untrained(study, 0)
+        inputs = torch.randint(5, 100, (batch, study.max_tokens))
+    labels = torch.zeros(batch, dtype=torch.long)
+    work = batch * resources.forward(study).operations
+
+    def step():
+        functional.cross_entropy(training.logits(model.train(), inputs), labels).backward()
+
+    def forward():
+        training.predicted(model, inputs)
+
+    return 3 * work / core_seconds(step, repeats), work / core_seconds(forward, repeats)
+
+
+def core_seconds(function, repeats):
+    """Least time on the processor of a few calls, after one to warm up."""
+    function()
+    taken = []
+    for _ in range(repeats):
+        start = time.process_time()
+        function()
+        taken.append(time.process_time() - start)
+    return min(taken)
+
+
+def overheads():
+    """Seconds of one core: to start a unit, to start Snakemake with the whole map, and what it adds to a job."""
+    start = of_command([sys.executable, "-c", "from symgen import pipeline"], ROOT)
+    snakemake = [sys.executable, "-m", "snakemake", "--cores", "1", "--quiet", "--nolock"]
+    whole = of_command([*snakemake, "--dry-run"], ROOT)
+    many, few = (of_jobs(snakemake, n) for n in (60, 10))
+    return {"start": start, "map": whole, "job": (many - few) / 50}
+
+
+def of_jobs(snakemake, n):
+    """Seconds of one core for so many jobs that do nothing."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "Snakefile").write_text(JOBS.replace("N", str(n)))
+        return of_command(snakemake, folder)
+
+
+def of_command(command, folder):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+# a study's units
+def trainings(study):
+    """Every network that a study trains, as (study, role): once, though several units look at it."""
+    found = {}
+    asked = [(study, study.targets + study.baselines + variants.judging(study)), *extractions(study)]
+    for own, roles in asked:
+        found |= {own.key("training", role): (own, role) for role in roles}
+    return list(found.values())
+
+
+def extractions(study):
+    """Everything that a study extracts, as (study, roles), nothing twice."""
+    asked, seen = [(study, (role,)) for role in study.targets + study.baselines], set()
+    for first, others in (variants.units(study), arms.units(study)):
+        asked += first + others
+    for own, roles in asked:
+        new = tuple(role for role in roles if extracted_mark(own, role) not in seen)
+        seen |= {extracted_mark(own, role) for role in new}
+        if new:
+            yield own, new
+
+
+def row(study, rate, solving, overhead):
+    """A study's cost: its networks, units, core days of each step, and days on each number of workers."""
+    learning, looking = rate[kind_of(study.architecture)]
+    train = [resources.training_work(own, role) / learning for own, role in trainings(study)]
+    masked, solved, extract = 0.0, 0.0, []
+    for own, roles in extractions(study):
+        samples = 2 * own.explain_classes * own.explain_per_class
+        each = resources.masking_work(own) / looking, samples * solving * 4.0 ** (own.n_variables - 10)
+        for group, which in resources.units(own, roles):
+            count = sum(len(own.checkpoints_of(role)[which]) for role in group)
+            masked, solved = masked + count * each[0], solved + count * each[1]
+            extract.append(count * sum(each))
+    added = overhead["start"] + overhead["map"] + overhead["job"]  # on a cluster every job reads the map
+    days = {
+        f"days_{n}": sum(makespan([own + added for own in wave], n) for wave in (train, extract)) / DAY for n in WORKERS
+    }
+    return {
+        "study": study.name, "networks": len(train), "units": len(train) + len(extract), "training": sum(train) / DAY,
+        "masked": masked / DAY, "solving": solved / DAY, "overhead": added * (len(train) + len(extract)) / DAY, **days,
+    }  # fmt: skip
+
+
+def makespan(seconds, workers):
+    """When the last unit ends, if each free worker takes the longest that is left."""
+    free = [0.0] * workers
+    for own in sorted(seconds, reverse=True):
+        heapq.heapreplace(free, free[0] + own)
+    return max(free)
+
+
+def main():
+    torch.set_num_threads(1)
+    studies = [Study.load(path.stem) for path in sorted((ROOT / "studies").glob("*.yaml"))]
+    studies = [
+        own
+        for own in studies
+        if not own.target_model and own.dataset not in EMBEDDED and kind_of(own.architecture) in MEASURED
+        if not own.name.endswith("-small")
+    ]
+    rate, overhead = {kind: rates(kind) for kind in MEASURED}, overheads()
+    solver = pd.read_csv(RESULTS / "solver.csv").set_index("games").loc["all"]
+    solving = solver["ms per sample"] / 1000 * 2  # measured on two cores
+    table = pd.DataFrame([row(own, rate, solving, overhead) for own in studies])
+    measured = {
+        f"{kind}_{name}": own / 1e9 for kind, pair in rate.items() for name, own in zip(("training", "forward"), pair)
+    }
+    table = table.assign(**measured, solve=solving, **overhead, hardware=hardware())
+    print(table.round(2).T.to_string())
+    table.to_csv(RESULTS / "cost.csv", index=False, float_format="%.4g")
+
+
+if __name__ == "__main__":
+    main()

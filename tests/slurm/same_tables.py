@@ -1,0 +1,147 @@
+"""The same tables, byte for byte, from this machine alone and through a real Slurm on it.
+
+    python tests/slurm/same_tables.py
+
+A tiny study is run twice, each time in a copy of the project: as `make figures` does it, and by jobs of a Slurm that is
+started here for that long (Debian's slurmctld and slurmd, as root) and stopped again. Then every table and figure of one
+copy is compared with that of the other. Exit code 0 if they are the same, or if there is no Slurm: that is said.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+COPIED = ("Snakefile", "lib", "notebooks", "profiles", "data/fashion_mnist_6k.npz")
+NOTEBOOKS = ("04_order_analysis", "05_three_phase_dynamics")
+TINY = {
+    "train_size": 100, "validation_size": 50, "test_size": 100, "epochs": 2, "batch_size": 32, "n_variables": 6,
+    "checkpoints": [0, 0.5, 1, 2], "target_seeds": [91], "baseline_seeds": [93], "explain_classes": 2,
+    "explain_per_class": 3, "bootstrap_draws": 50, "chance_draws": 2,
+}  # fmt: skip
+HERE_ALONE = (  # no accounting on this cluster, and no need to ask it rarely
+    "--slurm-no-account", "--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "2",
+    "--seconds-between-status-checks", "2", "--default-resources", "slurm_partition=all",
+)  # fmt: skip
+CONFIGURATION = """
+ClusterName=here
+SlurmctldHost={host}
+SlurmUser=root
+AuthType=auth/none
+CredType=cred/none
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+AccountingStorageType=accounting_storage/none
+MailProg=/bin/true
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+{node} State=UNKNOWN
+PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+"""
+
+
+def missing():
+    """What a Slurm on this machine lacks, or nothing."""
+    lacking = [name for name in ("slurmctld", "slurmd", "sbatch", "squeue") if not shutil.which(name)]
+    if lacking:
+        return f"no {', '.join(lacking)}; apt-get install slurmctld slurmd slurm-client"
+    if not find_spec("snakemake_executor_plugin_slurm"):
+        return "no snakemake-executor-plugin-slurm; pip install -c constraints.txt -e '.[slurm]'"
+    return "" if os.geteuid() == 0 else "only root can start slurmd"
+
+
+@contextmanager
+def slurm(folder):
+    """A Slurm of one node, this machine, while the context lasts; gives the environment that its commands need."""
+    for name in ("state", "spool"):
+        (folder / name).mkdir(parents=True)
+    node = subprocess.run(["slurmd", "-C"], capture_output=True, text=True).stdout.splitlines()[0]
+    configuration = folder / "slurm.conf"
+    configuration.write_text(CONFIGURATION.format(host=socket.gethostname(), folder=folder, node=node))
+    environment = os.environ | {"SLURM_CONF": str(configuration)}
+    daemons = []
+    try:
+        for name in ("slurmctld", "slurmd"):
+            with open(folder / f"{name}.log", "w") as log:
+                daemons.append(subprocess.Popen([name, "-D"], env=environment, stdout=log, stderr=log))
+        wait_until_idle(environment)
+        yield environment
+    finally:
+        for daemon in reversed(daemons):
+            daemon.terminate()
+            daemon.wait(30)
+
+
+def wait_until_idle(environment, seconds=60):
+    for _ in range(seconds):
+        said = subprocess.run(["sinfo", "-h", "-o", "%t"], env=environment, capture_output=True, text=True).stdout
+        if said.strip() == "idle":
+            return
+        time.sleep(1)
+    raise RuntimeError(f"Slurm is not up after {seconds} s; sinfo says {said.strip()!r}")
+
+
+def copy_project(folder):
+    """What a run needs, with a study `tiny`."""
+    for name in COPIED:
+        source, target = ROOT / name, folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", ".ipynb_checkpoints")
+        shutil.copytree(source, target, ignore=ignored) if source.is_dir() else shutil.copy(source, target)
+    (folder / "studies").mkdir()
+    own = (ROOT / "studies" / "fashion-vgg.yaml").read_text()
+    (folder / "studies" / "fashion-vgg.yaml").write_text(own)
+    (folder / "studies" / "tiny.yaml").write_text(yaml.safe_dump(yaml.safe_load(own) | TINY))
+    return folder
+
+
+def run(folder, *further, environment=os.environ):
+    """Seconds of `symgen figures` in a copy of the project."""
+    targets = [f"notebook_tiny_{name}" for name in NOTEBOOKS]
+    command = [sys.executable, "-m", "symgen", "figures", *targets, "--config", "studies=tiny", *further]
+    start = time.perf_counter()
+    subprocess.run(command, cwd=folder, env=environment | {"PYTHONPATH": str(folder / "lib")}, check=True)
+    return time.perf_counter() - start
+
+
+def made(folder):
+    """Every table and figure, and every table behind them but the curves, which tell the seconds that training took."""
+    kept = list((folder / "figures").rglob("*.*"))
+    kept += [path for path in (folder / "data" / "runs").rglob("*.csv") if not path.name.startswith("curves")]
+    return {path.relative_to(folder): path.read_bytes() for path in kept}
+
+
+def main():
+    if reason := missing():
+        print(f"skipped: {reason}")
+        return 0
+    with tempfile.TemporaryDirectory() as place:
+        place = Path(place)
+        alone, through = (copy_project(place / name) for name in ("alone", "slurm"))
+        seconds = run(alone)
+        with slurm(place / "cluster") as environment:
+            through_seconds = run(through, "--profile", "profiles/slurm", *HERE_ALONE, environment=environment)
+        one, other = made(alone), made(through)
+    different = sorted(str(path) for path in one.keys() | other.keys() if one.get(path) != other.get(path))
+    print(
+        f"{len(one)} tables and figures, {len(different)} different: {', '.join(different) or 'the same, byte for byte'}"
+    )
+    print(f"{seconds:.0f} s alone, {through_seconds:.0f} s through Slurm")
+    return 1 if different or not one else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
