@@ -143,7 +143,7 @@ for name in STUDIES:
                 needs[NOTEBOOKS[notebook][0]],
             output:
                 made(study, notebook)[0],
-                update(made(study, notebook)[1]),
+                report(update(made(study, notebook)[1]), category=name, subcategory=notebook),
             params:
                 study=name,
                 notebook=notebook,
@@ -162,7 +162,7 @@ rule claims:
         [made(study, notebook)[0] for study in map(Study.load, STUDIES) for notebook in notebooks(study)],
     output:
         f"{executed(STUDIES[0])}/11_claims.ipynb",
-        update(["figures/claims.png", "figures/claims.csv"]),
+        report(update(["figures/claims.png", "figures/claims.csv"]), category="claims"),
     params:
         study=STUDIES[0],
         source=runner.source_hash(runner.notebook_path("11_claims")),
