@@ -146,7 +146,7 @@ for name in STUDIES:
                 needs[NOTEBOOKS[notebook][0]],
             output:
                 made(study, notebook)[0],
-                update(made(study, notebook)[1]),
+                report(update(made(study, notebook)[1]), category=name, subcategory=notebook),
             params:
                 study=name,
                 notebook=notebook,
@@ -165,7 +165,9 @@ rule claims:
         [made(study, notebook)[0] for study in map(Study.load, STUDIES) for notebook in notebooks(study)],
     output:
         f"{executed(STUDIES[0])}/11_claims.ipynb",
-        update([f"figures/{fig}.{kind}" for fig in ("claims", "dynamics") for kind in ("png", "csv")]),
+        report(
+            update([f"figures/{fig}.{kind}" for fig in ("claims", "dynamics") for kind in ("png", "csv")]), category="claims"
+        ),
     params:
         study=STUDIES[0],
         source=runner.source_hash(runner.notebook_path("11_claims")),

@@ -52,7 +52,7 @@ TRAINED = {"training", "values"} | EXTRACTED
         ("linear_map.py", "FEW = ", "FEW = 1 + ", EXTRACTED),  # the solver's, two modules away
         ("games.py", "PLAIN = ", "PLAIN = () or ", {"values"} | EXTRACTED),
         ("training.py", "EVALUATED = ", "EVALUATED = 1 + ", TRAINED),
-        ("pipeline.py", "rng.permutation(", "rng.choice(", set(KINDS)),
+        ("pipeline.py", "rng.permutation(items", "rng.choice(items", set(KINDS)),
         ("text_games.py", "CHUNK_TOKENS = ", "CHUNK_TOKENS = 1 + ", set()),  # another modality's
     ],
 )
@@ -61,7 +61,8 @@ def test_an_edit_concerns_what_it_changes_and_what_rests_on_it(library, file, ol
 
 
 def test_other_modalities_and_families_have_code_of_their_own(library):
-    assert library("text_games.py", "CHUNK_TOKENS = ", "CHUNK_TOKENS = 1 + ", "texts") == {"values"} | EXTRACTED
+    of_texts = library("text_games.py", "CHUNK_TOKENS = ", "CHUNK_TOKENS = 1 + ", "texts")
+    assert of_texts == {"samples", "values"} | EXTRACTED  # drawing samples asks games for words, and dicts for values
     assert library("sparse.py", "GROUP = ", "GROUP = 1 + ", family="penalty") == {"training", "values"} | EXTRACTED
 
 

@@ -100,21 +100,21 @@ def ensure_split(study: Study) -> pd.DataFrame:
 
 
 def _split(study, labels, within=None):
-    sizes = {"A": study.train_size, "B": study.train_size, "B-validation": study.validation_size}
-    sizes |= {"C": study.train_size, "C-validation": study.validation_size, "D": study.test_size}
-    if sum(sizes.values()) > len(labels):
+    names = ("A", "B", "B-validation", "C", "C-validation", "D")
+    sizes = np.array([study.train_size, *(study.train_size, study.validation_size) * 2, study.test_size])
+    if sizes.sum() > len(labels):
         raise InputError(
-            f"study {study.name!r}: the parts take {sum(sizes.values())} items, {study.dataset} has {len(labels)}; "
+            f"study {study.name!r}: the parts take {sizes.sum()} items, {study.dataset} has {len(labels)}; "
             "lower train_size, validation_size or test_size"
         )
     rng = np.random.default_rng(study.split_seed)
     if within is None:
-        hands = np.split(_in_turn(np.arange(len(labels)), labels, rng), np.cumsum([*sizes.values()]))
+        hands = np.split(_in_turn(np.arange(len(labels)), labels, rng), sizes.cumsum())
     else:
-        of = _dealt_whole(labels, within, np.array([*sizes.values()]), rng)
-        hands = [_in_turn(np.flatnonzero(of == i), labels, rng)[:size] for i, size in enumerate(sizes.values())]
+        of = _dealt_whole(labels, within, sizes, rng)
+        hands = [_in_turn(np.flatnonzero(of == i), labels, rng)[:size] for i, size in enumerate(sizes)]
     part = np.full(len(labels), "unused", dtype=object)
-    for (name, size), hand in zip(sizes.items(), hands):
+    for name, size, hand in zip(names, sizes, hands):
         if size > len(hand):
             raise InputError(f"study {study.name!r}: {name} takes {size} items, {len(hand)} are left in equal classes")
         part[hand] = name
