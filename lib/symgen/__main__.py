@@ -133,10 +133,10 @@ def _figures(options):
             "-m",
             "snakemake",
             "--nolock",
-            "--rerun-incomplete",
-            "--keep-going",
             "--quiet",
             "rules",
+            "--rerun-incomplete",
+            "--keep-going",
         ]
         elsewhere = {"--cores", "--profile", "--executor"} & set(options.further)  # or a cluster has no more than these
         further = options.further if elsewhere else ["--cores", "all", *options.further]
