@@ -35,7 +35,10 @@ SHARED = ("02_training", "05_three_phase_dynamics")  # what 04 says of orders, 0
 
 
 def notebooks(study):
-    return [name for name in NOTEBOOKS if (name in PROMPTS + SHARED if study.modality == "prompts" else name not in PROMPTS)]
+    if study.modality == "prompts":
+        return [name for name in NOTEBOOKS if name in PROMPTS + SHARED]
+    without = {"07_penalty": not study.penalty_weight, "08_ablations": not study.ablation_per_class}
+    return [name for name in NOTEBOOKS if name not in PROMPTS and not without.get(name)]
 
 
 def local(path):
@@ -158,7 +161,7 @@ rule claims:
         [made(study, notebook)[0] for study in map(Study.load, STUDIES) for notebook in notebooks(study)],
     output:
         f"{executed(STUDIES[0])}/11_claims.ipynb",
-        update(["figures/claims.png", "figures/claims.csv"]),
+        update([f"figures/{fig}.{kind}" for fig in ("claims", "dynamics") for kind in ("png", "csv")]),
     params:
         study=STUDIES[0],
         source=runner.source_hash(runner.notebook_path("11_claims")),

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from symgen import claims
+from symgen.study import Study
 
 FIGURES = Path(__file__).parents[1] / "figures"
 
@@ -52,7 +53,8 @@ def test_a_statistic_that_is_not_there_is_named():
 
 
 def test_removal_is_judged_against_the_placebo_and_not_by_the_reverse(tmp_path):
-    folder = tmp_path / "some-study"
+    study = Study.load("snippets-bert", {"figures_root": str(tmp_path)})
+    folder = study.figures_dir
     folder.mkdir()
     columns = [
         "role",
@@ -71,19 +73,34 @@ def test_removal_is_judged_against_the_placebo_and_not_by_the_reverse(tmp_path):
     rows += [("all", "reverse", name, 0, 0, 0, 0, 0, 0, 0) for name in good]
     rows += [("target-1", "removed", name, 0, 0, 0, 0, 0, 0, 0) for name in good]
     pd.DataFrame(rows, columns=columns).to_csv(folder / "fig04_contrasts.csv")
-    found = claims.claims_table([folder, tmp_path / "empty"])
-    assert set(found.id) == {"F4"} and set(found.study) == {"some-study"}
+    other = Study.load("fashion-vgg", {"figures_root": str(tmp_path)})
+    found = claims.claims_table([other, study])
+    assert set(found.id) == {"F4"} and set(found.study) == {"snippets-bert"}
     assert found.part_verdict.tolist() == ["reproduced"] * 3 + ["inconclusive"]  # not certainly more than the placebo
     assert found.control.tolist()[:3] == [0.3] * 3 and found.quantity.iloc[3] == "gap narrowed by more than the placebo"
     (row,) = claims.readable(found).itertuples()
     assert row.verdict == "inconclusive" and row.measured.startswith("training rise 1 [0.5, 2] (> 0); testing change")
     with pytest.raises(ValueError, match="no table of a claim in"):
-        claims.claims_table([tmp_path / "empty"])
+        claims.claims_table([other])
+    own = claims.gathered([other, study], "fig04_contrasts")
+    assert set(own.study) == {"snippets-bert"}
+    pd.testing.assert_frame_equal(own.drop(columns="study"), pd.read_csv(folder / "fig04_contrasts.csv"))
+    with pytest.raises(ValueError, match=r"no fig03_dynamics\.csv in"):
+        claims.gathered([other, study], "fig03_dynamics")
 
 
 def test_the_committed_table_is_what_the_committed_tables_say():
-    folders = sorted(folder for folder in FIGURES.iterdir() if folder.is_dir() and "+" not in folder.name)
     committed = pd.read_csv(FIGURES / "claims.csv")
-    found = claims.claims_table(folders)
+    found = claims.claims_table(claims.studies_beside(Study.load("fashion-vgg")))
     pd.testing.assert_frame_equal(found, committed, check_exact=False, rtol=1e-4, check_dtype=False)
     assert set(committed.id) == set(claims.CLAIMS)
+
+
+def test_a_scale_is_that_of_the_study_and_figures_without_a_study_are_left_alone(tmp_path):
+    (tmp_path / "snippets-bert").mkdir()
+    (tmp_path / "no-study").mkdir()
+    changed = Study.load("fashion-vgg", {"figures_root": str(tmp_path), "epochs": 80, "target_seeds": [11]})
+    own, other = claims.studies_beside(changed)
+    assert own is changed and own.figures_dir.name.startswith("fashion-vgg+") and other.name == "snippets-bert"
+    assert claims.scale_of(own) == "1 network, 1,000 images, 80 epochs, 40 + 40 samples"
+    assert claims.scale_of(Study.load("smollm2")) == "a model as it is given, 8 variables"

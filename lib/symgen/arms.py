@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from symgen import training
 from symgen.analysis import Judged, order_table
+from symgen.errors import InputError
 from symgen.intervals import interval, over_networks, sample_weights
 from symgen.metrics import ratio
 from symgen.pipeline import ensure_penalised, ensure_training, load_judged, part_data, penalised_study, penalty_told
@@ -38,6 +39,8 @@ def judges(study: Study) -> dict[str, tuple[str, ...]]:
 
 def settings_of(study: Study) -> dict[str, Study]:
     """The settings in which arms are compared: the study as it is, and with few samples to learn from."""
+    if not study.penalty_weight:
+        raise InputError(f"penalty_weight = 0 in study {study.name!r}; expected more than 0 to compare ways to train")
     fewer = max(1, study.explain_per_class // 2)  # of the samples to explain: there are many networks
     study = study.replace(explain_per_class=fewer)
     few = study.replace(train_size=study.few_shot_size, checkpoints=(0.0, float(study.epochs)))  # of targets: none here

@@ -1,11 +1,12 @@
 """The paper's claims, each with the rule that decides it, applied to the tables of every study (science, section 11)."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 
 from symgen.errors import InputError
+from symgen.settings_files import study_names
+from symgen.study import Study
 
 VERDICTS = ("reproduced", "inconclusive", "not reproduced")
 
@@ -130,22 +131,49 @@ CLAIMS = {
 }  # fmt: skip
 
 
-def claims_table(folders: list[Path]) -> pd.DataFrame:
-    """Every claim whose table is in one of the folders (one a study), part by part.
+def studies_beside(study: Study) -> list[Study]:
+    """The studies whose figures are beside those of this one, as their files say, and this one."""
+    names = {folder.name for folder in study.figures_dir.parent.iterdir() if folder.is_dir()} & set(study_names())
+    filed = [Study.load(name, {"figures_root": study.figures_root}) for name in names]
+    studies = {one.figures_dir: one for one in [*filed, study]}
+    return [studies[folder] for folder in sorted(studies)]
 
-    Columns id, claim, paper, study, quantity, value, low, high, control, rule, part_verdict, and verdict, that of the
-    claim: reproduced if every part is, not reproduced if one is not, else inconclusive. Values are those of the mean over
-    the study's networks, intervals over samples and networks.
+
+def scale_of(study: Study) -> str:
+    """What the numbers of a study rest on: its networks, how they are trained, and the samples explained."""
+    if study.target_model:
+        return f"a model as it is given, {study.n_variables} variables"
+    networks = f"{len(study.targets)} network{'s' if len(study.targets) > 1 else ''}"
+    samples = study.explain_classes * study.explain_per_class
+    return f"{networks}, {study.train_size:,} {study.modality}, {study.epochs} epochs, {samples} + {samples} samples"
+
+
+def gathered(studies: list[Study], name: str) -> pd.DataFrame:
+    """The table `name` of every study that has it among its figures, with a column study."""
+    paths = [study.figures_dir / f"{name}.csv" for study in studies]
+    tables = [pd.read_csv(path).assign(study=path.parent.name) for path in paths if path.is_file()]
+    if not tables:
+        raise InputError(f"no {name}.csv in {[path.parent.name for path in paths]}; its notebook makes it")
+    return pd.concat(tables, ignore_index=True)
+
+
+def claims_table(studies: list[Study]) -> pd.DataFrame:
+    """Every claim whose table is among the figures of one of the studies, part by part.
+
+    Columns id, claim, paper, study, scale, quantity, value, low, high, control, rule, part_verdict, and verdict, that of
+    the claim: reproduced if every part is, not reproduced if one is not, else inconclusive. Values are those of the mean
+    over the study's networks, intervals over samples and networks.
     """
     rows = [
-        {"id": name, "claim": claim.says, "paper": claim.paper, "study": folder.name, **part}
+        {"id": name, "claim": claim.says, "paper": claim.paper, "study": folder.name, "scale": scale_of(study), **part}
         for name, claim in CLAIMS.items()
-        for folder in folders
+        for study, folder in ((study, study.figures_dir) for study in studies)
         if (folder / f"{claim.table}.csv").is_file()
         for part in decided(claim, pd.read_csv(folder / f"{claim.table}.csv"))
     ]
     if not rows:
-        raise InputError(f"no table of a claim in {[folder.name for folder in folders]}; notebooks 03 to 10 make them")
+        names = [study.figures_dir.name for study in studies]
+        raise InputError(f"no table of a claim in {names}; notebooks 03 to 10 make them")
     return pd.DataFrame(rows)
 
 
@@ -184,7 +212,7 @@ def _control(table, row, part):
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """One row a claim and study, for reading: id, claim, paper, study, measured, control, verdict."""
+    """One row a claim and study, for reading: id, claim, paper, study, scale, measured, control, verdict."""
 
     def joined(own):
         return pd.Series(
@@ -195,7 +223,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
             }
         )
 
-    keys = ["id", "claim", "paper", "study"]
+    keys = ["id", "claim", "paper", "study", "scale"]
     return table.groupby(keys, sort=False)[list(table.columns)].apply(joined).reset_index()
 
 

@@ -19,7 +19,9 @@ def claims_text(root: Path) -> str:
     """Every claim, a column a study (Markdown), from figures/claims.csv: verdict, and the statistic that decided it."""
     table = _table(root / "figures" / "claims.csv")
     studies = list(table.study.unique())
+    scales = table.groupby("study", sort=False)["scale"].first()
     lines = [f"| claim | paper | {' | '.join(studies)} |", "|---|---|" + "---|" * len(studies)]
+    lines += [f"| *scale* | | {' | '.join(scales[study] for study in studies)} |"]
     for name, own in table.groupby("id", sort=False):
         cells = [_decided(own[own.study == study]) for study in studies]
         lines.append(f"| **{name}** {own.claim.iloc[0]} | {own.paper.iloc[0]} | {' | '.join(cells)} |")

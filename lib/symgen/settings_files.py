@@ -34,11 +34,16 @@ def filed(name):
     """The settings in a study's file, over those of the study that it extends."""
     path = project_root() / "studies" / f"{name}.yaml"
     if not path.is_file():
-        known = sorted(p.stem for p in path.parent.glob("*.yaml"))
+        known = study_names()
         raise InputError(f"no study named {name!r}{_nearest(name, known)}; there are: {', '.join(known)}")
     settings = _read(path.read_text(), f"studies/{name}.yaml")
     extended = settings.pop("extends", None)
     return filed(extended) | settings if extended else settings
+
+
+def study_names() -> list[str]:
+    """The studies that have a file."""
+    return sorted(path.stem for path in (project_root() / "studies").glob("*.yaml"))
 
 
 def _read(text, source):

@@ -143,14 +143,14 @@ class Study:
     shuffled_seeds: tuple[int, ...] = _stage("ablations", ())
     """networks trained on B with its labels shuffled, the negative control"""
     ablation_per_class: int = _stage("ablations", 1)
-    """items of each class behind each changed setting, half of them for more_variables"""
+    """items of each class behind each changed setting, half of them for more_variables; 0: no ablations"""
     more_variables: int = _stage("ablations", 12)
     other_masking: tuple[str, ...] = _stage("ablations", ())
     other_cut: str = _stage("ablations", "")
 
     # training with the penalty (Appendix K) and its controls (notebook 07)
     penalty_weight: float = _stage("penalty", 0.1)
-    """nats for a log-odds of strength that does not generalize"""
+    """nats for a log-odds of strength that does not generalize; 0: no training with the penalty"""
     penalty_samples: int = _stage("penalty", 2)
     """of a batch"""
     penalty_every: int = _stage("penalty", 4)

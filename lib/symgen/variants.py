@@ -1,5 +1,6 @@
 """The studies behind the ablations: the same study with one setting changed at a time, and other families of judges."""
 
+from symgen.errors import InputError
 from symgen.layout import extracted_mark
 from symgen.study import Study
 
@@ -9,6 +10,8 @@ def variants(study: Study) -> dict[str, Study]:
 
     They differ in how the same networks are looked at, so nothing is trained again but where the baselines are others.
     """
+    if not study.ablation_per_class:
+        raise InputError(f"ablation_per_class = 0 in study {study.name!r}; expected at least 1 for ablations")
     few = study.replace(explain_per_class=study.ablation_per_class)
     changes = {"as it is": {}}
     changes |= {f"{key} {value:g}": {key: value} for key, value in _scaled(study, "tau_ratio", "noise_bound", "ridge")}

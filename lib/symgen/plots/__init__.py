@@ -12,7 +12,16 @@ from symgen.plots.comparisons import (
     sensitivity,
     sparsity,
 )
-from symgen.plots.over_time import dynamics, losses, order_shares, order_strength, phase_spans, phases, shared_by_order
+from symgen.plots.over_time import (
+    dynamics,
+    losses,
+    order_shares,
+    order_strength,
+    phase_spans,
+    phases,
+    shared_by_order,
+    side_by_side,
+)
 from symgen.plots.samples import chosen_words, explanation, input_variables, logical_model, matching, text_explanation
 from symgen.plots.style import save, save_table, use_style
 
@@ -40,6 +49,7 @@ __all__ = [
     "save_table",
     "sensitivity",
     "shared_by_order",
+    "side_by_side",
     "sparsity",
     "text_explanation",
     "use_style",

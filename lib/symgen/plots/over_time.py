@@ -8,6 +8,12 @@ from matplotlib.patches import Rectangle
 
 from symgen.plots.style import COLOURS, epoch_axis
 
+# what is followed over training
+QUANTITIES = {
+    "H": "H: share of strength\nthat generalizes",
+    "N": "N: interactions that hold\n80 % of the strength",
+    "loss_gap": "testing loss - training loss\n(nats)",
+}
 PHASES = ("#e4f0e8", "#fbf3e2", "#f7e3e0")
 
 
@@ -105,18 +111,34 @@ def dynamics(orders: pd.DataFrame, curves: pd.DataFrame, boundaries: pd.DataFram
         ax.set(title=first if epoch == 0 else f"epoch {epoch:g}", xlabel="order")
     top[0].set_ylabel("strength per sample\n(log-odds)")
     bottom = grid[1].subgridspec(1, 3).subplots()
-    quantities = [
-        ("H", "H: share of strength\nthat generalizes"),
-        ("N", "N: interactions that hold\n80 % of the strength"),
-    ]
-    quantities += [("loss_gap", "testing loss - training loss\n(nats)")]
-    for ax, (name, label) in zip(bottom, quantities):
+    for ax, (name, label) in zip(bottom, QUANTITIES.items()):
         _curves(ax, curves, name)
         _phase_spans(ax, boundaries.iloc[0], curves.epoch.max())
         ax.set_ylabel(label)
     bottom[0].set_ylim(0, 1)
     bottom[0].legend(loc="upper left", fontsize=7)
     _order_legend(figure)
+    return figure
+
+
+def side_by_side(table: pd.DataFrame) -> Figure:
+    """The same of every study: H, N and the loss gap over training, a column a study (Fig. 3, its lower rows).
+
+    table: study, and the columns of the curves of `dynamics`.
+    """
+    names = table.study.unique()
+    size = 2.5 * len(names) + 0.6, 6
+    figure, axes = plt.subplots(len(QUANTITIES), len(names), figsize=size, squeeze=False, sharex="col")
+    for column, name in zip(axes.T, names):
+        for ax, quantity in zip(column, QUANTITIES):
+            _curves(ax, table[table.study == name], quantity)
+        column[0].set(title=name, ylim=(0, 1))
+    for ax, label in zip(axes[:, 0], QUANTITIES.values()):
+        ax.set_ylabel(label)
+    for ax in axes[:-1].flat:
+        ax.set_xlabel("")
+    lines = {"a target network": axes[0, 0].lines[0], "by chance": axes[0, 0].lines[1]}
+    figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=2)
     return figure
 
 
