@@ -1,8 +1,12 @@
-"""Tiny image sets in the layouts of the published ones; each image has a colour of its own, to be recognised by."""
+"""Tiny sets in the layouts of the published ones; each image has a colour of its own, to be recognised by."""
 
+import functools
 import hashlib
+import http.server
 import io
 import pickle
+import threading
+from contextlib import contextmanager
 
 import numpy as np
 from PIL import Image
@@ -82,6 +86,71 @@ def cifar10(place, monkeypatch, per_batch=20):
     md5 = pickled("batches.meta", {"label_names": [f"class {i}" for i in range(10)]})
     monkeypatch.setattr(CIFAR10, "meta", CIFAR10.meta | {"md5": md5})
     return folder
+
+
+WORDS = [
+    "film",
+    "plot",
+    "cast",
+    "scene",
+    "story",
+    "actor",
+    "music",
+    "script",
+    "tone",
+    "humour",
+    "pace",
+    "camera",
+    "voice",
+]
+OPINION = (["awful", "dull", "tired", "weak"], ["fine", "warm", "bright", "clever"])
+
+
+def opinions(count, words=12, seed=0):
+    """Random sentences with their labels, 0 and 1 in turn: one word of each tells them apart."""
+    rng = np.random.default_rng(seed)
+    for i in range(count):
+        own = [*rng.permutation(WORDS)[: words - 1], rng.choice(OPINION[i % 2])]
+        yield " ".join(rng.permutation(own)), i % 2
+
+
+def sst2(place, count=60, words=12):
+    """Sentences, and of each the phrase of its first half, in train.tsv; a few more in dev.tsv; test.tsv has no labels."""
+    folder = place / "SST-2"
+    folder.mkdir(parents=True, exist_ok=True)
+    sentences = list(opinions(count, words))
+    rows = [(text, label) for own, label in sentences for text in (own, " ".join(own.split()[: words // 2]))]
+    for part, own in (("train", rows), ("dev", list(opinions(count // 10, words, seed=1)))):
+        lines = [f"{text} \t{label}\n" for text, label in own]  # a blank at the end, as published
+        (folder / f"{part}.tsv").write_text("".join(["sentence\tlabel\n", *lines]))
+    (folder / "test.tsv").write_text("index\tsentence\n0\tuneasy mishmash\n")
+    return folder
+
+
+def ag_news(place, count=60, words=12):
+    """Articles of four classes, each without a title or with one."""
+    folder = place / "ag_news_csv"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "classes.txt").write_text("World\nSports\nBusiness\nSci/Tech\n")
+    for part, size in (("train", count), ("test", count // 2)):
+        own = opinions(size, words, seed=len(part))
+        lines = [f'"{i % 4 + 1}","{"" if i % 3 else "Title"}","{text}"\n' for i, (text, _) in enumerate(own)]
+        (folder / f"{part}.csv").write_text("".join(lines))
+    return folder
+
+
+@contextmanager
+def served(folder):
+    """Address at which the files of a folder can be fetched."""
+
+    class Silent(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *said):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Silent, directory=folder)) as server:
+        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 def tarred(path, files):

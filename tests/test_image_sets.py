@@ -1,15 +1,12 @@
 """Images in files: what is read is what is there, and what is missing or damaged is named; on made-up and on real sets."""
 
 import dataclasses
-import functools
-import http.server
 import os
 import pickle
 import re
 import shutil
 import subprocess
 import sys
-import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -210,19 +207,11 @@ def published(place, tmp_path, monkeypatch):
 
     def publish(further=None, md5=None):
         found = made_up_sets.tarred(origin / "CUB_200_2011.tgz", files | (further or {}))
-        url = f"http://127.0.0.1:{server.server_port}/CUB_200_2011.tgz"
-        source = dataclasses.replace(image_sets.SOURCES["cub"], url=url, md5=md5 or found)
+        source = dataclasses.replace(image_sets.SOURCES["cub"], url=f"{url}/CUB_200_2011.tgz", md5=md5 or found)
         monkeypatch.setitem(image_sets.SOURCES, "cub", source)
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Silent, directory=origin)) as server:
-        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
+    with made_up_sets.served(origin) as url:
         yield publish
-        server.shutdown()
-
-
-class Silent(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *said):
-        pass
 
 
 def test_a_set_is_fetched_when_it_is_asked_for_and_not_there(place, published):

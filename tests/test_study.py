@@ -122,10 +122,11 @@ def test_settings_added_since_leave_the_keys_of_what_is_there_alone(name, keys):
         ("stem", "small", "training"),
         ("augment", "crop-flip", "training"),
         ("precision", "bfloat16", "training"),
+        ("init", "a/folder", "samples"),
     ],
 )
 def test_an_added_setting_is_part_of_the_keys_where_it_is_used(setting, value, stage):
-    study = Study.load("fashion-vgg")
+    study = Study.load("snippets-bert" if setting == "init" else "fashion-vgg")
     changed = study.replace(**{setting: value})
     assert study.key(stage, "target-11") != changed.key(stage, "target-11") and study.digest() != changed.digest()
     assert changed.settings_of(stage, "target-11")[setting] == value
@@ -192,6 +193,7 @@ def test_a_file_may_extend_another(monkeypatch, tmp_path):
         ("fashion-vgg", {"masking": "mask"}, "masking = 'mask' of images; expected one of mean, zero"),
         ("fashion-vgg", {"cut": ""}, "the setting 'cut' is missing"),
         ("snippets-bert", {"augment": "crop-flip"}, "augment = 'crop-flip' of texts; expected 'none'"),
+        ("fashion-vgg", {"init": "a/folder"}, "init = 'a/folder' of images; expected 'scratch'"),
         ("fashion-vgg", {"image_size": 0}, "image_size = 0; expected at least 1"),
         ("fashion-vgg", {"dataset": "movies"}, "dataset = 'movies'; expected one of fashion-mnist-6k, cifar10, "),
         ("fashion-vgg", {"more_baseline_seeds": [21]}, "a seed stands twice in baseline_seeds"),

@@ -11,6 +11,7 @@ MASKING = {
     "texts": ("mask", "pad", "unk"),
     "prompts": ("mean-embedding", "pad", "unk"),
 }
+FILM_REVIEWS = ("sst2", "movie-snippets", "movie-sentences")  # sentences of the same reviews
 
 
 def impossible(study):
@@ -117,4 +118,8 @@ def _tuning(s):
     yield (
         bool(s.tuning_dataset) and modality_of(s.tuning_dataset) != s.modality,
         f"tuning_dataset = {s.tuning_dataset!r} holds no {s.modality}, as {s.dataset} does; expected another",
+    )
+    yield (
+        s.dataset in FILM_REVIEWS and s.tuning_dataset in FILM_REVIEWS,
+        f"tuning_dataset = {s.tuning_dataset!r} holds the same film reviews as {s.dataset}; expected another domain",
     )

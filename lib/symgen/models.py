@@ -11,7 +11,7 @@ from torchvision.models.resnet import ResNet
 from torchvision.models.vgg import VGG, make_layers
 
 from symgen.errors import InputError
-from symgen.tokenization import from_transformers, given
+from symgen.tokenization import from_transformers, given, loading
 
 
 def build_model(architecture: str, n_classes: int, seed: int, stem: str = "imagenet") -> nn.Module:
@@ -77,13 +77,15 @@ def load_bert(architecture: str, n_classes: int, name: str, max_tokens: int, see
     """
     source = given(name, download)
     configs, networks, logging = from_transformers("AutoConfig", "BertForSequenceClassification", "logging")
-    config = configs.from_pretrained(**source, num_labels=n_classes)
-    found = f"{config.model_type}-{config.num_hidden_layers}x{config.hidden_size}"
-    if found != architecture:
-        raise InputError(f"architecture = {architecture!r}, but init = {name!r} is {found!r}; expected the same")
-    if max_tokens > config.max_position_embeddings:
-        raise InputError(f"max_tokens = {max_tokens}; expected at most {config.max_position_embeddings} of {name!r}")
-    with torch.random.fork_rng(devices=[]), _quiet(logging):
+    with torch.random.fork_rng(devices=[]), _quiet(logging), loading(name):
+        config = configs.from_pretrained(**source, num_labels=n_classes)
+        found = f"{config.model_type}-{config.num_hidden_layers}x{config.hidden_size}"
+        if found != architecture:
+            raise InputError(f"architecture = {architecture!r}, but init = {name!r} is {found!r}; expected the same")
+        if max_tokens > config.max_position_embeddings:
+            raise InputError(
+                f"max_tokens = {max_tokens}; expected at most {config.max_position_embeddings} of {name!r}"
+            )
         torch.manual_seed(seed)
         return networks.from_pretrained(**source, config=config, use_safetensors=True, dtype=torch.float32)
 

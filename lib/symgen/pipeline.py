@@ -109,15 +109,28 @@ def _split(study, labels, within=None):
     rng = np.random.default_rng(study.split_seed)
     if within is None:
         hands = np.split(_in_turn(np.arange(len(labels)), labels, rng), np.cumsum([*sizes.values()]))
-    else:  # one draw a longest text, and what stands in it follows
-        drawn = rng.choice(len(sizes), len(labels), p=np.array([*sizes.values()]) / sum(sizes.values()))[within]
-        hands = [_in_turn(np.flatnonzero(drawn == i), labels, rng)[:size] for i, size in enumerate(sizes.values())]
+    else:
+        of = _dealt_whole(labels, within, np.array([*sizes.values()]), rng)
+        hands = [_in_turn(np.flatnonzero(of == i), labels, rng)[:size] for i, size in enumerate(sizes.values())]
     part = np.full(len(labels), "unused", dtype=object)
     for (name, size), hand in zip(sizes.items(), hands):
         if size > len(hand):
             raise InputError(f"study {study.name!r}: {name} takes {size} items, {len(hand)} are left in equal classes")
         part[hand] = name
     return pd.DataFrame({"item": np.arange(len(labels)), "label": labels, "part": part})
+
+
+def _dealt_whole(labels, within, sizes, rng):
+    """Number of a part for each item: what stands within one text goes together to where its classes are lacking most."""
+    order = np.argsort(within, kind="stable")
+    families = np.split(order, np.flatnonzero(np.diff(within[order])) + 1)
+    held, of = np.zeros((len(sizes), labels.max() + 1)), np.empty(len(labels), int)
+    for i in rng.permutation(len(families)):
+        counts = np.bincount(labels[families[i]], minlength=held.shape[1])
+        to = np.argmin(held @ counts / sizes)
+        held[to] += counts
+        of[families[i]] = to
+    return of
 
 
 def _in_turn(items, labels, rng):

@@ -2,7 +2,8 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -37,7 +38,8 @@ def build_tokenizer(texts: Iterable[str], min_count: int, max_tokens: int):
 def load_tokenizer(name: str, max_tokens: int, download: bool = False):
     """The fast tokenizer that comes with a given model (see `given`); what is longer than max_tokens is cut."""
     (tokenizers,) = from_transformers("AutoTokenizer")
-    return tokenizers.from_pretrained(**given(name, download), model_max_length=max_tokens)
+    with loading(name):
+        return tokenizers.from_pretrained(**given(name, download), model_max_length=max_tokens)
 
 
 def given(name: str, download: bool = False) -> dict:
@@ -55,6 +57,19 @@ def given(name: str, download: bool = False) -> dict:
         remedy = "put the model's folder there, or set download: true for a name of the Hugging Face hub"
         raise InputError(f"missing model: {folders[0].name} was looked for in {folders[0].parent}; {remedy}")
     return {"pretrained_model_name_or_path": folder or name, "local_files_only": not download}
+
+
+@contextmanager
+def loading(name: str) -> Iterator[None]:
+    """Says in one line what is wrong with the files of a given model."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        fault = str(error).splitlines()[0]
+        remedy = "expected config.json, model.safetensors and tokenizer.json of a model of Hugging Face"
+        raise InputError(f"model {name!r} cannot be loaded: {fault}; {remedy}") from None
 
 
 def from_transformers(*names: str) -> list:
