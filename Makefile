@@ -36,6 +36,7 @@ bench: $(VENV)
 	.venv/bin/python benchmarks/solver.py all
 	.venv/bin/python benchmarks/metrics.py
 	.venv/bin/python benchmarks/penalty.py
+	.venv/bin/python benchmarks/training.py
 
 clean:
 	rm -rf data/runs .snakemake
