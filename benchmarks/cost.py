@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -110,7 +111,8 @@ def of_command(command, folder):
 def trainings(study):
     """Every network that a study trains, as (study, role): once, though several units look at it."""
     found = {}
-    asked = [(study, study.targets + study.baselines + variants.judging(study)), *extractions(study)]
+    judging = variants.judging(study) if study.ablation_per_class else ()
+    asked = [(study, study.targets + study.baselines + judging), *extractions(study)]
     for own, roles in asked:
         found |= {own.key("training", role): (own, role) for role in roles}
     return list(found.values())
@@ -119,8 +121,8 @@ def trainings(study):
 def extractions(study):
     """Everything that a study extracts, as (study, roles), nothing twice."""
     asked, seen = [(study, (role,)) for role in study.targets + study.baselines], set()
-    for first, others in (variants.units(study), arms.units(study)):
-        asked += first + others
+    for further, wanted in ((variants.units, study.ablation_per_class), (arms.units, study.penalty_weight)):
+        asked += chain(*further(study)) if wanted else ()
     for own, roles in asked:
         new = tuple(role for role in roles if extracted_mark(own, role) not in seen)
         seen |= {extracted_mark(own, role) for role in new}
