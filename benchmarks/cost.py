@@ -119,8 +119,10 @@ def trainings(study):
 def extractions(study):
     """Everything that a study extracts, as (study, roles), nothing twice."""
     asked, seen = [(study, (role,)) for role in study.targets + study.baselines], set()
-    for first, others in (variants.units(study), arms.units(study)):
-        asked += first + others
+    if study.ablation_per_class:
+        asked += sum(variants.units(study), [])
+    if study.penalty_weight:
+        asked += sum(arms.units(study), [])
     for own, roles in asked:
         new = tuple(role for role in roles if extracted_mark(own, role) not in seen)
         seen |= {extracted_mark(own, role) for role in new}
