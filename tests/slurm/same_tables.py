@@ -9,6 +9,7 @@ copy is compared with that of the other. Exit code 0 if they are the same, or if
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -128,6 +129,7 @@ def main():
     if reason := missing():
         print(f"skipped: {reason}")
         return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # whatever ends it, the daemons end with it
     with tempfile.TemporaryDirectory() as place:
         place = Path(place)
         alone, through = (copy_project(place / name) for name in ("alone", "slurm"))
