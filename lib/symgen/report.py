@@ -157,7 +157,9 @@ def scale_text(root: Path) -> str:
         "|---|---|---|" + "---|" * (len(steps) + len(workers)),
     ]
     for row in table.to_dict("records"):
-        days = " | ".join(f"{row[name]:,.0f}" if row[name] >= 9.5 else f"{row[name]:.1g}" for name in (*steps, *workers))
+        days = " | ".join(
+            f"{row[name]:,.0f}" if row[name] >= 9.5 else f"{row[name]:.1g}" for name in (*steps, *workers)
+        )
         lines.append(f"| {row['study']} | {row['networks']} | {row['units']} | {days} |")
     one = table.iloc[0]
     spent = {name: f"{one[name]:.2g} s" for name in ("solve", "start", "map", "job")}
