@@ -114,8 +114,9 @@ def _cub(folder):
 def _table(path, columns, separator=" "):
     """The first columns of a table without a header, by the first of them; ValueError if it cannot be read."""
     kinds = {name: NUMBERS.get(name, str) for name in columns}
+    there(path)
     try:
-        table = pd.read_csv(there(path), sep=separator, names=columns, usecols=range(len(columns)), dtype=kinds)
+        table = pd.read_csv(path, sep=separator, names=columns, usecols=range(len(columns)), dtype=kinds)
     except ValueError as error:
         raise damaged(path, f"cannot be read: {str(error).splitlines()[0]}") from None
     if not len(table) or table.isna().any(axis=None) or table[columns[0]].duplicated().any():
