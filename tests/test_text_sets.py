@@ -93,7 +93,7 @@ def test_a_missing_table_is_named_with_where_it_was_looked_for_and_what_to_do(pl
     path = place / FOLDERS[name] / file
     path.unlink()
     said = f"missing data: {file} was looked for in {path.parent}; unpack https"
-    with pytest.raises(ValueError, match=re.escape(said)) as caught:
+    with pytest.raises(ValueError, match="^" + re.escape(said)) as caught:
         load(name, place)
     assert f"in {place}, or set download: true" in str(caught.value) and "\n" not in str(caught.value)
 

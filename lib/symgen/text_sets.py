@@ -68,8 +68,9 @@ def _labelled(path, columns, numbers, **layout):
 
 def _table(path, columns, **layout):
     """A table of strings without a header; ValueError if it cannot be read, or has other columns."""
+    there(path)
     try:
-        table = pd.read_csv(there(path), header=None, dtype=str, keep_default_na=False, **layout).fillna("")
+        table = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, **layout).fillna("")
     except ValueError as error:
         raise damaged(path, f"cannot be read: {str(error).splitlines()[0]}") from None
     if table.shape[1] != len(columns):
