@@ -119,10 +119,9 @@ def trainings(study):
 def extractions(study):
     """Everything that a study extracts, as (study, roles), nothing twice."""
     asked, seen = [(study, (role,)) for role in study.targets + study.baselines], set()
-    if study.ablation_per_class:
-        asked += sum(variants.units(study), [])
-    if study.penalty_weight:
-        asked += sum(arms.units(study), [])
+    for wanted, units in ((study.ablation_per_class, variants.units), (study.penalty_weight, arms.units)):
+        for some in units(study) if wanted else ():
+            asked += some
     for own, roles in asked:
         new = tuple(role for role in roles if extracted_mark(own, role) not in seen)
         seen |= {extracted_mark(own, role) for role in new}
