@@ -157,7 +157,7 @@ def scale_text(root: Path) -> str:
         "|---|---|---|" + "---|" * (len(steps) + len(workers)),
     ]
     for row in table.to_dict("records"):
-        days = " | ".join(f"{row[name]:,.0f}" if row[name] >= 10 else f"{row[name]:.1g}" for name in (*steps, *workers))
+        days = " | ".join(f"{row[name]:,.0f}" if row[name] >= 10 else f"{row[name]:.2g}" for name in (*steps, *workers))
         lines.append(f"| {row['study']} | {row['networks']} | {row['units']} | {days} |")
     one = table.iloc[0]
     kinds = [name.removesuffix("_training") for name in table if name.endswith("_training")]
@@ -166,7 +166,8 @@ def scale_text(root: Path) -> str:
         "",
         f"Measured on one core of {one.hardware.split(',')[0]}: 10⁹ floating-point operations a second in training and in "
         f"forward passes, {', '.join(rates)}; {one.solve:.2f} s to solve a sample of ten variables; and, added to every "
-        f"unit of a cluster, {one.start:.1f} s to start it, {one.map:.1f} s to read the map, {one.job:.2f} s of Snakemake.",
+        f"unit of a cluster, {one.start:.1f} s to start it, {one['map']:.1f} s to read the map, {one.job:.2f} s of "
+        "Snakemake.",
     ]
     return "\n".join(lines) + "\n"
 
