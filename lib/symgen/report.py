@@ -157,19 +157,17 @@ def scale_text(root: Path) -> str:
         "|---|---|---|" + "---|" * (len(steps) + len(workers)),
     ]
     for row in table.to_dict("records"):
-        days = " | ".join(
-            f"{row[name]:,.0f}" if row[name] >= 9.5 else f"{row[name]:.1g}" for name in (*steps, *workers)
-        )
+        days = " | ".join(f"{row[name]:,.0f}" if row[name] >= 10 else f"{row[name]:.2g}" for name in (*steps, *workers))
         lines.append(f"| {row['study']} | {row['networks']} | {row['units']} | {days} |")
     one = table.iloc[0]
-    spent = {name: f"{one[name]:.2g} s" for name in ("solve", "start", "map", "job")}
     kinds = [name.removesuffix("_training") for name in table if name.endswith("_training")]
     rates = [f"{one[kind + '_training']:.0f} and {one[kind + '_forward']:.0f} ({kind})" for kind in kinds]
     lines += [
         "",
         f"Measured on one core of {one.hardware.split(',')[0]}: 10⁹ floating-point operations a second in training and in "
-        f"forward passes, {', '.join(rates)}; {spent['solve']} to solve a sample of ten variables; and, added to every "
-        f"unit of a cluster, {spent['start']} to start it, {spent['map']} to read the map, {spent['job']} of Snakemake.",
+        f"forward passes, {', '.join(rates)}; {one.solve:.2f} s to solve a sample of ten variables; and, added to every "
+        f"unit of a cluster, {one.start:.1f} s to start it, {one['map']:.1f} s to read the map, {one.job:.2f} s of "
+        "Snakemake.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -31,7 +31,7 @@ TINY = {
 }  # fmt: skip
 HERE_ALONE = (  # no accounting on this cluster, and no need to ask it rarely
     "--slurm-no-account", "--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "2",
-    "--seconds-between-status-checks", "2", "--default-resources", "slurm_partition=all",
+    "--seconds-between-status-checks", "2", "--default-resources", "slurm_partition=main",
 )  # fmt: skip
 CONFIGURATION = """
 ClusterName=here
@@ -50,7 +50,7 @@ SlurmdSpoolDir={folder}/spool
 SlurmctldPidFile={folder}/slurmctld.pid
 SlurmdPidFile={folder}/slurmd.pid
 {node} State=UNKNOWN
-PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
 
 
