@@ -127,13 +127,13 @@ def side_by_side(table: pd.DataFrame) -> Figure:
     table: study, and the columns of the curves of `dynamics`.
     """
     names = table.study.unique()
-    size = 2.5 * len(names) + 0.6, 6
+    size = 1.9 * len(names) + 0.6, 5
     figure, axes = plt.subplots(len(QUANTITIES), len(names), figsize=size, squeeze=False, sharex="col")
     for column, name in zip(axes.T, names):
         for ax, quantity in zip(column, QUANTITIES):
             _curves(ax, table[table.study == name], quantity)
         column[0].set(title=name, ylim=(0, 1))
-    for ax, label in zip(axes[:, 0], QUANTITIES.values()):
+    for ax, label in zip(axes[:, 0], ("H", "N", "loss gap (nats)")):
         ax.set_ylabel(label)
     for ax in axes[:-1].flat:
         ax.set_xlabel("")
