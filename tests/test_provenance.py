@@ -62,7 +62,7 @@ def test_an_edit_concerns_what_it_changes_and_what_rests_on_it(library, file, ol
 
 def test_other_modalities_and_families_have_code_of_their_own(library):
     of_texts = library("text_games.py", "CHUNK_TOKENS = ", "CHUNK_TOKENS = 1 + ", "texts")
-    assert of_texts == {"samples", "values"} | EXTRACTED  # drawing samples asks games for words, and dicts for values
+    assert {"values"} | EXTRACTED <= of_texts and not of_texts & {"split", "training"}
     assert library("sparse.py", "GROUP = ", "GROUP = 1 + ", family="penalty") == {"training", "values"} | EXTRACTED
 
 
