@@ -77,7 +77,8 @@ def test_a_figure_concerns_the_notebooks_that_draw_it(library):
 @pytest.mark.parametrize("name", ["fashion-vgg", "snippets-bert"])
 def test_all_that_is_called_is_among_the_code(tiny, name):
     """An oracle: the functions of the library that Python says it called while an artefact was made."""
-    study = Study.load(name, tiny | {"epochs": 1, "checkpoints": [0, 1], "explain_classes": 1})
+    small = {"train_size": 40, "validation_size": 10, "test_size": 40, "epochs": 1, "checkpoints": [0, 1]}
+    study = Study.load(name, tiny | small | {"baseline_seeds": [93], "explain_classes": 1, "explain_per_class": 1})
     for what, role, compute in (
         ("training", "penalty-91", lambda role: pipeline.ensure_training(study, role)),
         ("interactions", "target-91", lambda role: pipeline.ensure_interactions(study, role, 1.0)),

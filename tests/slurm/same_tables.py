@@ -33,6 +33,7 @@ HERE_ALONE = (  # no accounting on this cluster, and no need to ask it rarely
     "--slurm-no-account", "--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "2",
     "--seconds-between-status-checks", "2", "--default-resources", "slurm_partition=main",
 )  # fmt: skip
+CONFIGURED = Path("/etc/slurm/slurm.conf")  # where srun looks in a job, to which SLURM_CONF is not handed on
 CONFIGURATION = """
 ClusterName=here
 SlurmctldHost={host}
@@ -61,38 +62,39 @@ def missing():
         return f"no {', '.join(lacking)}; apt-get install slurmctld slurmd slurm-client"
     if not find_spec("snakemake_executor_plugin_slurm"):
         return "no snakemake-executor-plugin-slurm; pip install -c constraints.txt -e '.[slurm]'"
+    if CONFIGURED.exists():
+        return f"{CONFIGURED} belongs to another Slurm"
     return "" if os.geteuid() == 0 else "only root can start slurmd"
 
 
 @contextmanager
 def slurm(folder):
-    """A Slurm of one node, this machine, while the context lasts; gives the environment that its commands need."""
+    """A Slurm of one node, this machine, while the context lasts."""
     for name in ("state", "spool"):
         (folder / name).mkdir(parents=True)
     node = subprocess.run(["slurmd", "-C"], capture_output=True, text=True).stdout.splitlines()[0]
-    configuration = folder / "slurm.conf"
-    configuration.write_text(CONFIGURATION.format(host=socket.gethostname(), folder=folder, node=node))
-    environment = os.environ | {"SLURM_CONF": str(configuration)}
     daemons = []
     try:
+        CONFIGURED.write_text(CONFIGURATION.format(host=socket.gethostname(), folder=folder, node=node))
         for name in ("slurmctld", "slurmd"):
             with open(folder / f"{name}.log", "w") as log:
-                daemons.append(subprocess.Popen([name, "-D"], env=environment, stdout=log, stderr=log))
-        wait_until_idle(environment)
-        yield environment
+                daemons.append(subprocess.Popen([name, "-D"], stdout=log, stderr=log))
+        wait_until_idle()
+        yield
     finally:
         for daemon in reversed(daemons):
             daemon.terminate()
             daemon.wait(30)
+        CONFIGURED.unlink(missing_ok=True)
 
 
-def wait_until_idle(environment, seconds=60):
+def wait_until_idle(seconds=60):
     for _ in range(seconds):
-        said = subprocess.run(["sinfo", "-h", "-o", "%t"], env=environment, capture_output=True, text=True).stdout
-        if said.strip() == "idle":
+        said = subprocess.run(["sinfo", "-h", "-o", "%t"], capture_output=True, text=True).stdout.strip()
+        if said == "idle":
             return
         time.sleep(1)
-    raise RuntimeError(f"Slurm is not up after {seconds} s; sinfo says {said.strip()!r}")
+    raise RuntimeError(f"Slurm is not up after {seconds} s; sinfo says {said!r}")
 
 
 def copy_project(folder):
@@ -109,12 +111,12 @@ def copy_project(folder):
     return folder
 
 
-def run(folder, *further, environment=os.environ):
+def run(folder, *further):
     """Seconds of `symgen figures` in a copy of the project."""
     targets = [f"notebook_tiny_{name}" for name in NOTEBOOKS]
     command = [sys.executable, "-m", "symgen", "figures", *targets, "--config", "studies=tiny", *further]
     start = time.perf_counter()
-    subprocess.run(command, cwd=folder, env=environment | {"PYTHONPATH": str(folder / "lib")}, check=True)
+    subprocess.run(command, cwd=folder, env=os.environ | {"PYTHONPATH": str(folder / "lib")}, check=True)
     return time.perf_counter() - start
 
 
@@ -134,8 +136,8 @@ def main():
         place = Path(place)
         alone, through = (copy_project(place / name) for name in ("alone", "slurm"))
         seconds = run(alone)
-        with slurm(place / "cluster") as environment:
-            through_seconds = run(through, "--profile", "profiles/slurm", *HERE_ALONE, environment=environment)
+        with slurm(place / "cluster"):
+            through_seconds = run(through, "--profile", "profiles/slurm", *HERE_ALONE)
         one, other = made(alone), made(through)
     different = sorted(str(path) for path in one.keys() | other.keys() if one.get(path) != other.get(path))
     print(
