@@ -142,6 +142,7 @@ def test_units_are_all_that_the_comparison_reads_and_no_two_are_the_same(study):
     for other, own in first + others:
         for role in own if other == full else ():
             pipeline.ensure_interactions(other, role, other.checkpoints_of(role)[-1])
+    assert list(arms.settings_of(study.replace(few_shot_size=0))) == ["all samples"]
     before = {path: path.stat().st_mtime_ns for path in study.runs_dir.rglob("*")}
     for arm in ARMS:
         arms.draws_of(full, arm)

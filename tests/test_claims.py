@@ -52,6 +52,17 @@ def test_a_statistic_that_is_not_there_is_named():
         claims.decided(claim, table(a=(1, 0, 2)))
 
 
+def test_a_claim_is_asked_of_studies_that_have_what_it_needs(tmp_path):
+    own = Study.load("snippets-bert", {"figures_root": str(tmp_path)})
+    own.figures_dir.mkdir()
+    kinds = ("H", "H by others", "H by others, above chance", "accuracy")
+    pairs = [f"all samples: {kind}, {arm} - plain" for kind in kinds for arm in ("penalty", "distilled")]
+    table(**dict.fromkeys(pairs, (1, 0.5, 2))).to_csv(own.figures_dir / "figK_contrasts.csv")
+    assert set(claims.claims_table([own.replace(few_shot_size=0)]).id) == {"K1", "K2, K3"}
+    with pytest.raises(ValueError, match="0 rows of 'few samples: accuracy, penalty - plain'"):
+        claims.claims_table([own])
+
+
 def test_removal_is_judged_against_the_placebo_and_not_by_the_reverse(tmp_path):
     study = Study.load("snippets-bert", {"figures_root": str(tmp_path)})
     folder = study.figures_dir

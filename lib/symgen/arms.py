@@ -38,13 +38,15 @@ def judges(study: Study) -> dict[str, tuple[str, ...]]:
 
 
 def settings_of(study: Study) -> dict[str, Study]:
-    """The settings in which arms are compared: the study as it is, and with few samples to learn from."""
+    """The settings in which arms are compared: all samples and, if the study says how many, few to learn from."""
     if not study.penalty_weight:
         raise InputError(f"penalty_weight = 0 in study {study.name!r}; expected more than 0 to compare ways to train")
     fewer = max(1, study.explain_per_class // 2)  # of the samples to explain: there are many networks
     study = study.replace(explain_per_class=fewer)
-    few = study.replace(train_size=study.few_shot_size, checkpoints=(0.0, float(study.epochs)))  # of targets: none here
-    return {"all samples": study, "few samples": few}
+    settings = {"all samples": study}
+    if study.few_shot_size:  # checkpoints are those of targets: none here
+        settings["few samples"] = study.replace(train_size=study.few_shot_size, checkpoints=(0.0, float(study.epochs)))
+    return settings
 
 
 def curve(study: Study) -> dict[float, tuple[Study, str]]:

@@ -40,12 +40,16 @@ class Part:
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of the paper: what it says, what it reports, and the table and statistics that decide it."""
+    """A claim of the paper: what it says, what it reports, and the table and statistics that decide it.
+
+    `needs`: a setting; a study in which it is 0 does not ask.
+    """
 
     says: str
     paper: str
     table: str
     parts: tuple[Part, ...]
+    needs: str = ""
 
 
 VERSUS = ("versus_placebo", "versus_low", "versus_high")
@@ -119,6 +123,7 @@ CLAIMS = {
     "K4": Claim(
         "training with the penalty raises the accuracy with few samples", "76.6 -> 82.6 %", "figK_contrasts",
         (Part("few samples: accuracy, penalty - plain", control="few samples: accuracy, distilled - plain"),),
+        needs="few_shot_size",
     ),
     "B1": Claim("high orders hold next to no strength", "assumed", "figB_contrasts",
                 (Part("low orders", above=0.95, control="low orders, untrained"),)),
@@ -168,7 +173,7 @@ def claims_table(studies: list[Study]) -> pd.DataFrame:
         {"id": name, "claim": claim.says, "paper": claim.paper, "study": folder.name, "scale": scale_of(study), **part}
         for name, claim in CLAIMS.items()
         for study, folder in ((study, study.figures_dir) for study in studies)
-        if (folder / f"{claim.table}.csv").is_file()
+        if (folder / f"{claim.table}.csv").is_file() and getattr(study, claim.needs, True)
         for part in decided(claim, pd.read_csv(folder / f"{claim.table}.csv"))
     ]
     if not rows:

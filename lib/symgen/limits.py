@@ -26,14 +26,14 @@ def _numbers(s):
               "grid", "bootstrap_draws", "chance_draws", "threads", "low_up_to", "high_from",
               "vocabulary_min_count", "max_tokens", "more_variables", "image_size",
               "penalty_samples", "penalty_every", "penalty_variables",
-              "few_shot_size", "tuning_size", "tuning_test_size", "tuning_epochs")  # fmt: skip
+              "tuning_size", "tuning_test_size", "tuning_epochs")  # fmt: skip
     positive = ("learning_rate", "ridge", "tol", "phase_ratio", "tuning_learning_rate")
     for key in counts:
         yield getattr(s, key) < 1, f"{key} = {getattr(s, key)}; expected at least 1"
     for key in positive:
         yield not getattr(s, key) > 0, f"{key} = {getattr(s, key)}; expected more than 0"
     for key in ("noise_bound", "weight_decay", "pad", "validation_size", "least_rating", "penalty_weight", "decay",
-                "ablation_per_class"):  # fmt: skip
+                "few_shot_size", "ablation_per_class"):  # fmt: skip
         yield not getattr(s, key) >= 0, f"{key} = {getattr(s, key)}; expected at least 0"
     for key in ("tau_ratio", "distillation", "dropout"):
         yield not 0 < getattr(s, key) < 1, f"{key} = {getattr(s, key)}; expected between 0 and 1"

@@ -163,6 +163,7 @@ class Study:
     """decoupled weight decay"""
     dropout: float = _stage("penalty", 0.3)
     few_shot_size: int = _stage("penalty", 200)
+    """items to train on when there are few; 0: ways to train are compared with all of them alone"""
     """train_size of the few-shot setting"""
 
     # fine-tuning on another domain (Appendix P, notebook 10); `tuned` is the study of it
