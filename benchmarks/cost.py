@@ -111,8 +111,7 @@ def of_command(command, folder):
 def trainings(study):
     """Every network that a study trains, as (study, role): once, though several units look at it."""
     found = {}
-    judging = variants.judging(study) if study.ablation_per_class else ()
-    asked = [(study, study.targets + study.baselines + judging), *extractions(study)]
+    asked = [(study, study.targets + study.baselines + variants.judging(study)), *extractions(study)]
     for own, roles in asked:
         found |= {own.key("training", role): (own, role) for role in roles}
     return list(found.values())

@@ -50,6 +50,8 @@ def test_who_judges_beside_the_baselines_and_is_trained_as_the_study_is(study):
     more = [f"baseline-{seed}" for seed in study.more_baseline_seeds]
     second = [f"second-{seed}" for seed in study.second_seeds]
     assert list(variants.judging(study)) == [*more, *second, *(f"shuffled-{seed}" for seed in study.shuffled_seeds)]
+    without = study.replace(ablation_per_class=0)
+    assert list(variants.judging(without)) == second and not variants.judging(without.replace(penalty_weight=0))
 
 
 def test_families_without_networks_are_left_out(study):

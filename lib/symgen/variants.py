@@ -1,5 +1,7 @@
 """The studies behind the ablations: the same study with one setting changed at a time, and other families of judges."""
 
+from itertools import chain
+
 from symgen.errors import InputError
 from symgen.layout import extracted_mark
 from symgen.study import Study
@@ -46,10 +48,10 @@ def many_baselines(study: Study) -> tuple[str, ...]:
 
 def judging(study: Study) -> tuple[str, ...]:
     """Roles, beside the study's targets and baselines, of networks that judge and are trained with the study as it is."""
-    roles = many_baselines(study) + tuple(
-        role for other, own in judges(study).values() if other == study for role in own
-    )
-    return tuple(role for role in dict.fromkeys(roles) if role not in study.baselines)
+    asked = (many_baselines(study), *(own for other, own in judges(study).values() if other == study))
+    if not study.ablation_per_class:  # nothing but the judges of what the penalty did
+        asked = (judges(study).get("C", (study, ()))[1],) if study.penalty_weight else ()
+    return tuple(role for role in dict.fromkeys(chain(*asked)) if role not in study.baselines)
 
 
 Units = list[tuple[Study, tuple[str, ...]]]  # what is to be extracted: a study and its roles
