@@ -40,6 +40,10 @@ TINY_TUNING = {
     "tuning_from": 1, "tuning_size": 250, "tuning_validation_size": 30, "tuning_test_size": 250, "tuning_epochs": 2,
     "tuning_checkpoints": [0, 1, 2],
 }  # fmt: skip
+TINY_JUDGES = {
+    "n_variables": 6, "more_variables": 7, "ablation_per_class": 1, "few_shot_size": 0, "more_baseline_seeds": [95],
+    "second_seeds": [96, 97], "shuffled_seeds": [98],
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -48,9 +52,9 @@ TINY_TUNING = {
 def test_a_notebook_runs_end_to_end(study, name, tiny, shared_runs, tmp_path):
     before = (NOTEBOOKS / f"{name}.ipynb").read_bytes()
     shared = shared_runs / study
-    tiny |= {"runs_root": str(shared / "runs"), "figures_root": str(shared / "figures"), "n_variables": 6}
-    tiny |= {"more_variables": 7, "ablation_per_class": 2, "more_baseline_seeds": [95], "second_seeds": [96, 97]}
-    tiny |= {"shuffled_seeds": [98]}
+    tiny |= {"runs_root": str(shared / "runs"), "figures_root": str(shared / "figures")} | TINY_JUDGES
+    if study == "fashion-vgg":  # one target and few samples to learn from here, two and none there
+        tiny |= {"target_seeds": [91], "few_shot_size": 40}
     tiny |= {"explain_classes": 1} | TINY_TUNING if study == "snippets-lm" else {}
     parameters = {"study": study, "overrides": tiny}
     if name == "11_claims":  # it reads what others wrote, and these tests may run in any order

@@ -6,6 +6,7 @@ import reprlib
 import sys
 import types
 import typing
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -37,7 +38,7 @@ def project_root() -> Path:
 def read_overrides(overrides) -> dict:
     """Overrides as a dict, from a dict or from YAML text such as '{epochs: 3}'; ValueError for anything else."""
     if overrides is None or isinstance(overrides, str):
-        return _read(overrides or "", "overrides")
+        return dict(_read(overrides or "", "overrides"))
     if not isinstance(overrides, dict):
         raise InputError(f"overrides = {reprlib.repr(overrides)}; expected a mapping of settings to values")
     return overrides
@@ -51,7 +52,7 @@ def filed(name, extending=()):
     if name in extending:
         raise InputError(f"studies/{name}.yaml extends itself, through {' and '.join(extending)}; expected another")
     path = project_root() / "studies" / f"{name}.yaml"
-    settings = _read(path.read_bytes(), f"studies/{name}.yaml")
+    settings = dict(_read(path.read_bytes(), f"studies/{name}.yaml"))
     if "extends" not in settings:
         return settings
     return filed(settings.pop("extends"), (*extending, name)) | settings
@@ -62,8 +63,9 @@ def study_names() -> list[str]:
     return sorted(path.stem for path in (project_root() / "studies").glob("*.yaml"))
 
 
+@lru_cache(maxsize=256)  # the map asks for a study's file a thousand times
 def _read(text, source):
-    """A mapping from YAML, text or bytes."""
+    """A mapping from YAML, text or bytes; it is everybody's, so do not change it."""
     try:
         settings = yaml.load(text, OneOfEachKey)
     except Exception as error:  # YAMLError, and what its constructors let through: !!bool maybe, 2026-13-01, [[[[...
