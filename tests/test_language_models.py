@@ -102,6 +102,22 @@ def test_lines_of_prompts_keep_their_own_variables(given, tmp_path):
     assert row.source == "unilaw" and row.variables == ["合同", "成立"] and row.next_word == "的"
 
 
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ('{"prompt": "a"', "prompts.jsonl, line 2 is no valid JSON: Expecting ',' delimiter"),
+        ('["a"]', "prompts.jsonl, line 2 holds a list; expected a mapping"),
+        ('{"prompt": "a"}', "prompts.jsonl, line 2 has no 'next_word'; expected prompt and next_word"),
+    ],
+)
+def test_a_line_that_is_no_prompt_is_named(given, tmp_path, line, fault):
+    (tmp_path / "data" / "unilaw").mkdir()
+    good = json.dumps({"prompt": "one two", "next_word": "three"})
+    (tmp_path / "data" / "unilaw" / "prompts.jsonl").write_text(f"{good}\n{line}\n")
+    with pytest.raises(ValueError, match=f"damaged data: .*{fault}"):
+        language_models.load_prompts(Study.load("smollm2", given | {"dataset": "unilaw"}))
+
+
 def test_given_models_judge_each_other_and_nothing_is_computed_twice(given, monkeypatch):
     study = Study.load("smollm2", given)
     judged = language_models.load_judged(study, "target-1")

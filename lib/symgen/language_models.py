@@ -124,12 +124,29 @@ def load_prompts(study: Study) -> pd.DataFrame:
 def _lines(study):
     path = study.data_dir / study.dataset / "prompts.jsonl"
     lines = path.read_text().splitlines() if path.is_file() else []
-    return [{"source": study.dataset} | json.loads(line) for line in lines]
+    return [
+        {"source": study.dataset} | _parsed(line, f"{path}, line {i}", "prompt", "next_word")
+        for i, line in enumerate(lines, 1)
+    ]
 
 
 def _questions(study):
     files = sorted((study.data_dir / study.dataset).glob("*.json"))
-    return [{"source": study.dataset} | own for path in files for own in squad_prompts(json.loads(path.read_text()))]
+    squads = [_parsed(path.read_text(), path, "data") for path in files]
+    return [{"source": study.dataset} | own for squad in squads for own in squad_prompts(squad)]
+
+
+def _parsed(text, source, *keys):
+    """A mapping from JSON that has the keys."""
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"damaged data: {source} is no valid JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise InputError(f"damaged data: {source} holds a {type(found).__name__}; expected a mapping")
+    if missing := [key for key in keys if key not in found]:
+        raise InputError(f"damaged data: {source} has no {missing[0]!r}; expected {' and '.join(keys)}")
+    return found
 
 
 def shown_prompts(study: Study) -> pd.DataFrame:
@@ -217,7 +234,7 @@ def ensure_interactions(study: Study, role: str, prompts: pd.DataFrame, name: st
     if not usable(path, settings):
         game = game_of(study, role)
         each = tqdm(zip(prompts.prompt, prompts.next_word, prompts.variables), total=len(prompts), disable=None)
-        with pipeline.threads(study):
+        with pipeline.arithmetic(study):
             v = np.stack([game.values(*own) for own in each])
             found = sparse_and_or(v, noise_bound=study.noise_bound, ridge=study.ridge, tol=study.tol)
         effects = np.stack([found.i_and, found.i_or], axis=1)

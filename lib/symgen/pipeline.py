@@ -208,7 +208,7 @@ def ensure_training(study: Study, role: str, verbose: bool = False) -> Training:
     settings = study.settings_of("training", role)
     paths = [curves_path(study, role), *(weights_path(study, role, c) for c in kept_checkpoints(study, role))]
     if not all([usable(path, settings) for path in paths]):
-        with threads(study), torch.random.fork_rng():
+        with arithmetic(study), torch.random.fork_rng():
             torch.manual_seed(study.role(role)[1])  # for layers that draw, such as dropout
             _train(study, role, settings, verbose)
     curves = pd.read_csv(paths[0])
@@ -389,7 +389,7 @@ def ensure_interactions(study: Study, role: str, checkpoint: float | str, progre
 def _ensure_dataset(study, path, settings, compute):
     """The dataset on disk, computed and put there if it is not."""
     if not usable(path, settings):
-        with threads(study):
+        with arithmetic(study):
             result = compute()
         content = result.to_netcdf(engine="h5netcdf")
         write(path, lambda temporary: temporary.write_bytes(content), settings)
@@ -553,11 +553,15 @@ def _now(device):
 
 
 @contextmanager
-def threads(study):
-    """As many threads as the study says: another number sums in another order, and the last digits move."""
+def arithmetic(study):
+    """Sums in one order, by as many threads as the study says; a GPU convolves in float32 as well, and by one algorithm.
+
+    Left to itself it rounds what it convolves to ten bits (TF32), which would move masked values by a thousandth.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(study.threads)
     try:
-        yield
+        with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+            yield
     finally:
         torch.set_num_threads(before)

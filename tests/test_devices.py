@@ -1,0 +1,57 @@
+"""The same networks have the same interactions on a CPU and on a GPU, within a stated tolerance; without one this skips."""
+
+import numpy as np
+import pytest
+import torch
+
+from symgen import Study, pipeline, sparse_and_or
+
+SAME_V, SAME_EFFECTS = 1e-5, 5e-3  # of the largest |v| of a sample
+
+
+def worst(found, expected, v):
+    """The largest difference of a sample, as a share of its largest |v|."""
+    differences = np.abs(found - expected).reshape(len(v), -1).max(axis=1)
+    return (differences / np.abs(v).max(axis=1)).max()
+
+
+def solved(v, study):
+    found = sparse_and_or(v, noise_bound=study.noise_bound, ridge=study.ridge, tol=study.tol)
+    return torch.stack([found.i_and, found.i_or], dim=1).cpu().numpy()
+
+
+def extracted(study, device, state):
+    """Masked values and interactions of a target with given weights, computed on a device."""
+    study = study.replace(device=device)
+    kind, samples = pipeline.modality(study), pipeline.ensure_samples(study)
+    model = pipeline.untrained(study, seed=0).eval()
+    model.load_state_dict(state)
+    with pipeline.arithmetic(study):
+        game = pipeline.study_game(study, study.targets[0], model)
+        each = zip(kind.samples(samples.item), samples.label.tolist(), pipeline.variables_of(samples))
+        v = np.stack([game.values(*sample) for sample in each])
+        return v, solved(torch.as_tensor(v, device=device), study)
+
+
+@pytest.fixture(params=["fashion-vgg", "snippets-bert"])
+def trained(request, tiny):
+    study = Study.load(request.param, tiny | {"device": "cpu"})
+    state = pipeline.ensure_training(study, study.targets[0]).model(2.0).state_dict()
+    return study, state, extracted(study, "cpu", state)
+
+
+def test_the_rounding_of_masked_values_moves_interactions_by_less_than_the_tolerance(trained, rng):
+    study, state, (v, effects) = trained
+    again, same = extracted(study, "cpu", state)
+    assert np.array_equal(again, v) and np.array_equal(same, effects)
+    rounded = v * (1 + 1e-6 * rng.uniform(-1, 1, v.shape))
+    assert 0 < worst(solved(torch.as_tensor(rounded), study), effects, v) < SAME_EFFECTS
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU that PyTorch can use is here")
+def test_a_gpu_gives_what_the_cpu_gives(trained):
+    study, state, (v, effects) = trained
+    on_gpu = extracted(study, "cuda", state)
+    assert worst(on_gpu[0], v, v) < SAME_V and worst(on_gpu[1], effects, v) < SAME_EFFECTS
+    again = extracted(study, "cuda", state)
+    assert all(np.array_equal(*pair) for pair in zip(on_gpu, again))
