@@ -47,15 +47,11 @@ def local(path):
     return os.path.relpath(path, project_root())
 
 
-def executed(name):
-    return local(Study.load(name).runs_dir / "notebooks")
-
-
 def made(study, notebook):
     """A notebook's executed copy, and its figures with their tables."""
-    folder, figures = local(study.figures_dir), NOTEBOOKS[notebook][1]
+    executed, folder, figures = study.runs_dir / "notebooks", local(study.figures_dir), NOTEBOOKS[notebook][1]
     figures = [figures[study.modality]] if isinstance(figures, dict) else figures
-    return f"{executed(study.name)}/{notebook}.ipynb", [f"{folder}/{fig}.{kind}" for fig in figures for kind in ("png", "csv")]
+    return local(executed / f"{notebook}.ipynb"), [f"{folder}/{fig}.{kind}" for fig in figures for kind in ("png", "csv")]
 
 
 def trained(study, roles):
@@ -164,7 +160,7 @@ rule claims:
     input:
         [made(study, notebook)[0] for study in map(Study.load, STUDIES) for notebook in notebooks(study)],
     output:
-        f"{executed(STUDIES[0])}/11_claims.ipynb",
+        local(Study.load(STUDIES[0]).runs_dir / "notebooks" / "11_claims.ipynb"),
         report(
             update([f"figures/{fig}.{kind}" for fig in ("claims", "dynamics") for kind in ("png", "csv")]), category="claims"
         ),

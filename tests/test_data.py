@@ -13,7 +13,8 @@ DATA = Path(__file__).parents[1] / "data"
 
 
 @pytest.fixture
-def study(tiny):
+def study(tiny, monkeypatch):
+    monkeypatch.delenv("SYMGEN_DATA", raising=False)
     return Study.load("fashion-vgg", tiny)
 
 

@@ -6,7 +6,7 @@ import reprlib
 import sys
 import types
 import typing
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -80,17 +80,22 @@ def _read(text, source):
 
 def checked(cls, settings, source):
     """The settings with YAML's types turned into the fields' types; ValueError names the source and the key."""
-    hints = typing.get_type_hints(cls)
-    known = {f.name: hints[f.name] for f in dataclasses.fields(cls) if f.name not in ("name", "before")}
+    known, needed = _fields(cls)
     for key in settings:
         if key not in known:
             raise InputError(f"{source}: unknown setting {reprlib.repr(key)}{_nearest(str(key), known)}")
-    missing = [
-        f.name for f in dataclasses.fields(cls) if f.name in known and f.default is dataclasses.MISSING
-    ]  # fmt: skip
-    if source.endswith(".yaml") and (absent := [key for key in missing if key not in settings]):
+    if source.endswith(".yaml") and (absent := [key for key in needed if key not in settings]):
         raise InputError(f"{source}: the setting {absent[0]!r} is missing")
     return {key: _as_type(value, known[key], f"{source}: {key}") for key, value in settings.items()}
+
+
+@cache
+def _fields(cls):
+    """The types of a study's settings by name, and which of them have no default."""
+    hints = typing.get_type_hints(cls)
+    own = [field for field in dataclasses.fields(cls) if field.name not in ("name", "before")]
+    needed = [field.name for field in own if field.default is dataclasses.MISSING]
+    return {field.name: hints[field.name] for field in own}, needed
 
 
 def _as_type(value, hint, where):
