@@ -52,7 +52,7 @@ TRAINED = {"training", "values"} | EXTRACTED
         ("linear_map.py", "FEW = ", "FEW = 1 + ", EXTRACTED),  # the solver's, two modules away
         ("games.py", "PLAIN = ", "PLAIN = () or ", {"values"} | EXTRACTED),
         ("training.py", "EVALUATED = ", "EVALUATED = 1 + ", TRAINED),
-        ("pipeline.py", "rng.permutation(items", "rng.choice(items", set(KINDS)),
+        ("parts.py", "rng.permutation(items", "rng.choice(items", set(KINDS)),
         ("text_games.py", "CHUNK_TOKENS = ", "CHUNK_TOKENS = 1 + ", set()),  # another modality's
     ],
 )
