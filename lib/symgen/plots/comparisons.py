@@ -167,7 +167,9 @@ def arms(table: pd.DataFrame) -> Figure:
     figure, axes = plt.subplots(
         1, len(quantities), figsize=(2.1 * len(quantities) + 0.8, 0.36 * len(names) + 1.3), sharey=True, squeeze=False
     )
-    settings = list(zip(table.setting.unique(), (-0.13, 0.13), "os", (COLOURS["target"], COLOURS["test"])))
+    shown = table.setting.unique()
+    shifts = (-0.13, 0.13) if len(shown) > 1 else (0,)
+    settings = list(zip(shown, shifts, "os", (COLOURS["target"], COLOURS["test"])))
     for ax, quantity in zip(axes[0], quantities):
         for setting, shift, marker, colour in settings:
             own = table[(table.setting == setting) & (table.quantity == quantity)]
