@@ -178,6 +178,7 @@ def _train(study, role, settings, verbose):
     every_epoch = range(study.epochs + 1)
     stops = sorted({*every_epoch, *study.checkpoints}) if family == "target" else every_epoch
     curves, lowest = [], np.inf
+    recipe = _recipe(study, family, model, *data)
     seconds, since = 0.0, _now(data[0].device)
 
     def keep(checkpoint):
@@ -186,8 +187,7 @@ def _train(study, role, settings, verbose):
 
     for epoch in training.train(
         model, *data, epochs=study.epochs, batch_size=study.batch_size, learning_rate=study.learning_rate,
-        seed=seed, stops=tuple(stops), augment=study.augment, precision=study.precision,
-        **_recipe(study, family, model, *data),
+        seed=seed, stops=tuple(stops), augment=study.augment, precision=study.precision, **recipe,
     ):  # fmt: skip
         seconds += _now(data[0].device) - since
         measured = training.losses(model, sets)
