@@ -7,13 +7,12 @@ from itertools import pairwise
 import numpy as np
 import torch
 from jaxtyping import Bool
-from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 from torch import Tensor
 
 from symgen.errors import InputError
 from symgen.games import log_odds
 from symgen.text_games import TokenGame, masked_tokens
-from symgen.variables import SPACED, check_phrases, places_of
+from symgen.variables import SPACED, check_phrases, english_stop_words, places_of
 
 MASKING = ("mean-embedding", "pad", "unk")
 OCCURRENCES = ("all", "first")
@@ -52,7 +51,9 @@ class CausalLMGame(TokenGame):
     def candidates(self, prompt: str) -> list[str]:
         """Words that may be variables, once each, in their order: no stop words, single letters or mere punctuation."""
         words = dict.fromkeys(re.findall(r"\w+", prompt))
-        return [word for word in words if len(word) > 1 and word.lower() not in ENGLISH_STOP_WORDS and word.strip("_")]
+        return [
+            word for word in words if len(word) > 1 and word.lower() not in english_stop_words() and word.strip("_")
+        ]
 
     def values(self, prompt, next_token, variables) -> np.ndarray:
         """v(x_S) for every subset S of the variables, float64.

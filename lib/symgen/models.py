@@ -5,10 +5,7 @@ import re
 from contextlib import contextmanager
 
 import torch
-import torchvision
 from torch import nn
-from torchvision.models.resnet import ResNet
-from torchvision.models.vgg import VGG, make_layers
 
 from symgen.errors import InputError
 from symgen.tokenization import from_transformers, given, loading
@@ -20,6 +17,8 @@ def build_model(architecture: str, n_classes: int, seed: int, stem: str = "image
     `architecture` is "small-vgg", or the name of a torchvision classifier; ValueError names the nearest one otherwise.
     `stem`: "imagenet" is torchvision's network as it is; "small" adapts a VGG or ResNet of it (see `adapt`).
     """
+    import torchvision  # two seconds, of use to images alone
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if architecture == "small-vgg":
@@ -39,6 +38,8 @@ def adapt(model: nn.Module, n_classes: int) -> nn.Module:
     of an image of 32 pixels would be one position. VGG: the mean over positions and one linear layer take the place of
     three layers that hold nine tenths of the weights and expect maps of 7 x 7.
     """
+    from torchvision.models import VGG, ResNet
+
     if isinstance(model, ResNet):
         model.conv1 = nn.Conv2d(3, model.conv1.out_channels, kernel_size=3, padding=1, bias=False)
         nn.init.kaiming_normal_(model.conv1.weight, mode="fan_out", nonlinearity="relu")  # as torchvision draws it
@@ -53,6 +54,8 @@ def adapt(model: nn.Module, n_classes: int) -> nn.Module:
 
 def small_vgg(n_classes: int) -> nn.Module:
     """torchvision's VGG with five narrow convolutions, for images of 30 x 30: a 3 x 3 map of 32 channels at the end."""
+    from torchvision.models.vgg import VGG, make_layers
+
     model = VGG(make_layers([8, "M", 16, 16, "M", 32, 32, "M"]), n_classes, init_weights=False)
     model.avgpool = nn.Identity()
     model.classifier = nn.Sequential(nn.Linear(32 * 3 * 3, 64), nn.ReLU(inplace=True), nn.Linear(64, n_classes))

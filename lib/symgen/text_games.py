@@ -3,13 +3,12 @@
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 from torch import Tensor
 
 from symgen.errors import InputError
 from symgen.games import evaluating, log_odds, quiet
 from symgen.subsets import subset_matrix
-from symgen.variables import check_variables
+from symgen.variables import check_variables, english_stop_words
 
 CHUNK_TOKENS = {"cpu": 1 << 12, "cuda": 1 << 18}  # tokens evaluated at a time; halved when memory runs out
 MASKING = ("mask", "pad", "unk")
@@ -87,16 +86,16 @@ class TextGame(TokenGame):
             logits (batch, label), or an object with `.logits`.
         tokenizer: its fast tokenizer, which knows which token belongs to which word.
         masking: the token that a masked one becomes: mask, pad or unk.
-        stop_words: words (lower case) that are no candidates for variables.
+        stop_words: words (lower case) that are no candidates for variables; None: the English ones.
 
     ValueError for a tokenizer without such a token, or a slow one; and, in `values`, for whatever does not fit.
     """
 
-    def __init__(self, model, tokenizer, masking: str = "mask", stop_words=ENGLISH_STOP_WORDS):
+    def __init__(self, model, tokenizer, masking: str = "mask", stop_words=None):
         if masking not in MASKING:
             raise InputError(f"masking = {masking!r} of words; expected one of {', '.join(MASKING)}")
         super().__init__(model, tokenizer)
-        self.stop_words = stop_words
+        self.stop_words = english_stop_words() if stop_words is None else stop_words
         self.filler = getattr(tokenizer, f"{masking}_token_id")
         if self.filler is None:
             raise InputError(

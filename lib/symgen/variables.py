@@ -1,6 +1,7 @@
 """Choice of input variables: which cells of an image's grid, or words of a text, are masked (Appendix A.1, Fig. 8-9)."""
 
 import re
+from functools import cache
 
 import numpy as np
 from jaxtyping import Int
@@ -9,6 +10,14 @@ from symgen.errors import InputError
 from symgen.subsets import check_n
 
 SPACED = r"[^\W\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"  # letters and digits of scripts with spaces between words
+
+
+@cache
+def english_stop_words() -> frozenset[str]:
+    """scikit-learn's list of words that say little; it is imported here, since that takes a second of every start."""
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+    return ENGLISH_STOP_WORDS
 
 
 def draw_cells(n: int, grid: int, rng: np.random.Generator) -> Int[np.ndarray, "variable"]:
