@@ -56,7 +56,9 @@ def small_vgg(n_classes: int) -> nn.Module:
     """torchvision's VGG with five narrow convolutions, for images of 30 x 30: a 3 x 3 map of 32 channels at the end."""
     from torchvision.models.vgg import VGG, make_layers
 
-    model = VGG(make_layers([8, "M", 16, 16, "M", 32, 32, "M"]), n_classes, init_weights=False)
+    features = make_layers([8, "M", 16, 16, "M", 32, 32, "M"])
+    with torch.device("meta"):  # torchvision's own head of 120 million weights is never drawn: it is replaced
+        model = VGG(features, n_classes, init_weights=False)
     model.avgpool = nn.Identity()
     model.classifier = nn.Sequential(nn.Linear(32 * 3 * 3, 64), nn.ReLU(inplace=True), nn.Linear(64, n_classes))
     return model
