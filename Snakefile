@@ -5,9 +5,11 @@
 # another file. A unit's output is an empty mark, not its artefacts: Snakemake clears the outputs of a job before it starts,
 # and what a stopped unit had finished is to stay. What a unit asks of a machine, and how long it is, its study decides: a
 # cluster needs no more than a profile (profiles/).
-import json
+import math
 import os
 import sys
+
+import yaml
 
 sys.path.insert(0, str(workflow.basedir) + "/lib")
 from symgen import arms, layout, provenance, runner, variants
@@ -37,14 +39,23 @@ SHARED = ("02_training", "05_three_phase_dynamics")  # what 04 says of orders, 0
 
 
 def notebooks(study):
-    if study.modality == "prompts":
-        return [name for name in NOTEBOOKS if name in PROMPTS + SHARED]
-    without = {"07_penalty": not study.penalty_weight, "08_ablations": not study.ablation_per_class}
-    return [name for name in NOTEBOOKS if name not in PROMPTS and not without.get(name)]
+    if study.target_model:
+        sys.exit(f"study {study.name!r} has models that are given: symgen notebook {PROMPTS[0]} --study {study.name}")
+    without = {
+        "07_penalty": not study.penalty_weight,
+        "08_ablations": not study.ablation_per_class,
+        "10_fine_tuning": not study.tuning_dataset,
+    }
+    own = PROMPTS + SHARED if study.modality == "prompts" else set(NOTEBOOKS) - set(PROMPTS)
+    return [name for name in NOTEBOOKS if name in own and not without.get(name)]
 
 
 def local(path):
     return os.path.relpath(path, project_root())
+
+
+def as_yaml(settings):  # on one line; not JSON, whose 1e-05 is text to YAML
+    return yaml.safe_dump(settings, default_flow_style=True, width=math.inf).strip()
 
 
 def made(study, notebook):
@@ -62,10 +73,13 @@ def extracted(study, roles):
     return [local(layout.extracted_mark(study, role, which)) for own, which in units(study, roles) for role in own]
 
 
+FIGURES = local(Study.load(STUDIES[0]).figures_dir.parent)
+
+
 rule all:
     input:
         [made(study, notebook) for study in map(Study.load, STUDIES) for notebook in notebooks(study)],
-        "figures/claims.png",
+        f"{FIGURES}/claims.png",
 
 
 for name in STUDIES:
@@ -125,7 +139,7 @@ for name in STUDIES:
                 params:
                     study=name,
                     roles=own,
-                    how=["--tuned"] if other.before else ["--overrides", json.dumps(other.changes())],
+                    how=["--tuned"] if other.before else ["--overrides", as_yaml(other.changes())],
                     which=[] if which == slice(None) else ["--checkpoints", f"{which.start}:{which.stop}"],
                 threads: study.threads
                 resources:
@@ -162,7 +176,7 @@ rule claims:
     output:
         local(Study.load(STUDIES[0]).runs_dir / "notebooks" / "11_claims.ipynb"),
         report(
-            update([f"figures/{fig}.{kind}" for fig in ("claims", "dynamics") for kind in ("png", "csv")]), category="claims"
+            update([f"{FIGURES}/{fig}.{kind}" for fig in ("claims", "dynamics") for kind in ("png", "csv")]), category="claims"
         ),
     params:
         study=STUDIES[0],

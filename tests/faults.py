@@ -289,9 +289,11 @@ def two_runs(place):
     folder = project(place / "project")
     codes = [process.wait(600) for process in [figures(folder, NOTEBOOK), figures(folder, NOTEBOOK)]]
     assert sorted(codes) == [0, 1] and "another run is at work in this folder" in said(folder)
-    for process in [start(folder, "extract", "tiny", ROLE) for _ in range(2)]:
-        finish(folder, process)
+    for command, role in (("extract", ROLE), ("train", "baseline-93")):
+        for process in [start(folder, command, "tiny", role) for _ in range(2)]:
+            finish(folder, process)
     assert "set aside" not in said(folder)
+    assert said(folder).count("baseline-93 epoch 0:") == 1  # who came second waited
     return "the second run says that another is at work; two units end well"
 
 

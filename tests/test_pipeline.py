@@ -114,6 +114,7 @@ def test_a_damaged_checkpoint_and_a_kill_while_it_is_made_again_leave_nothing_st
     monkeypatch.setattr(pipeline.training, "losses", killed_at_the_second_look)
     with pytest.raises(TypeError):
         pipeline.ensure_training(study, role)
+    assert not best.exists()  # what was the best so far is not taken for it
     monkeypatch.undo()
     again = pipeline.ensure_training(study, role).model("best").state_dict()
     assert all(torch.equal(expected[name], again[name]) for name in expected)

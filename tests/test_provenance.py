@@ -121,7 +121,11 @@ def test_what_other_code_has_made_counts_only_when_it_is_adopted(tiny, monkeypat
     for module in (studies, adoption):
         monkeypatch.setattr(module, "code_of", lambda *of: f"another {of[0]}")
     assert not any(path.exists() for path in made()) and len({*made(), *earlier}) == 8
-    assert adoption.adopt(study) == len(list(study.runs_dir.rglob("*.json"))) // 2
+    damaged = layout.curves_path(study, role).with_name("curves-0123456789.csv.json")
+    damaged.write_text("{")
+    damaged.with_suffix("").write_text("")
+    assert adoption.adopt(study) == (len(list(study.runs_dir.rglob("*.json"))) - 1) // 2
+    damaged.unlink()
     assert adoption.adopt(study) == 0
     monkeypatch.setattr(pipeline, "_train", None)  # nothing is computed again
     monkeypatch.setattr(pipeline, "sparse_and_or", None)

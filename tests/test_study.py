@@ -32,7 +32,11 @@ ROOT = Path(__file__).parents[1]
         ({"noise_bound": -0.1}, "noise_bound = -0.1; expected at least 0"),
         ({"target_seeds": []}, "target_seeds is empty"),
         ({"target_seeds": [-1]}, "a seed is negative"),
-        ({"device": "gpu"}, "device = 'gpu'; expected auto, cpu, cuda, mps"),
+        ({"device": "gpu"}, "device = 'gpu'; expected auto, cpu, cuda, or cuda:<number>"),
+        ({"device": "mps"}, "device = 'mps'; expected auto"),  # it has no float64
+        ({"penalty_variables": 20}, "penalty_variables = 20; expected at most 14"),
+        ({"more_variables": 15}, "more_variables = 15; expected at most 14"),
+        ({"second_seeds": []}, "second_seeds is empty; expected at least one, whose network judges"),
         ({"batch_size": 512}, "fall on steps [0, 0, 1, 2"),
         (5, "overrides = 5; expected a mapping"),
         ({"target_seeds": [1, 1]}, "a seed stands twice"),

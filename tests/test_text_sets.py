@@ -77,6 +77,8 @@ def test_what_stands_within_one_text_is_dealt_to_one_part_and_parts_stay_balance
     assert (wholes.nunique() == 1).all() and (wholes.size() > 1).sum() > 20
     with pytest.raises(ValueError, match=r"[A-D] takes 3\d items, \d+ are left in equal classes"):
         pipeline.ensure_split(study.replace(train_size=34, test_size=8))  # all there are
+    without = pipeline.ensure_split(study.replace(validation_size=0, baseline_checkpoint="last"))
+    assert Counter(without.part[without.part != "unused"]) == {"A": 26, "B": 26, "C": 26, "D": 14}
 
 
 TABLES = [

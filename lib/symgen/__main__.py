@@ -138,7 +138,8 @@ def _figures(options):
             "--rerun-incomplete",
             "--keep-going",
         ]
-        elsewhere = {"--cores", "--profile", "--executor"} & set(options.further)  # or a cluster has no more than these
+        said = {word.split("=")[0] for word in options.further}
+        elsewhere = said & {"--cores", "-c", "--profile", "--executor", "-e"}  # a cluster has more cores than this
         further = options.further if elsewhere else ["--cores", "all", *options.further]
         environment = os.environ | {"PATH": path}
         # in a process group of its own, which a signal reaches as a whole: the jobs end, and then Snakemake

@@ -33,7 +33,11 @@ def _adopt(record):
     what = next((what for name, what in WHAT.items() if re.fullmatch(name, path.name)), None)
     if what is None or not path.is_file():
         return False
-    settings = _with_present_code(json.loads(record.read_text())["settings"], what)
+    try:
+        made_with = json.loads(record.read_text())["settings"]
+    except (ValueError, TypeError, KeyError):  # damaged: whoever asks for the artefact sets it aside
+        return False
+    settings = _with_present_code(made_with, what)
     present = path.with_name(re.sub(r"[0-9a-f]{10}(?=\.\w+$)", digest_of(settings), path.name))
     if present.with_name(present.name + ".json").is_file():
         return False

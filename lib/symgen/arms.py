@@ -4,7 +4,6 @@ An arm is a way to train: `study.ARMS` says which there are. Its networks are ro
 ...), one for each target seed, trained with the same seeds, so that arms are compared in pairs.
 """
 
-import time
 from itertools import product
 
 import numpy as np
@@ -17,7 +16,16 @@ from symgen.analysis import Judged, order_table
 from symgen.errors import InputError
 from symgen.intervals import interval, over_networks, sample_weights
 from symgen.metrics import ratio
-from symgen.pipeline import ensure_penalised, ensure_training, load_judged, part_data, penalised_study, penalty_told
+from symgen.pipeline import (
+    arithmetic,
+    ensure_penalised,
+    ensure_training,
+    load_judged,
+    now,
+    part_data,
+    penalised_study,
+    penalty_told,
+)
 from symgen.study import ARMS, Study
 from symgen.variants import Units
 
@@ -33,8 +41,7 @@ def roles(study: Study, arm: str) -> tuple[str, ...]:
 
 def judges(study: Study) -> dict[str, tuple[str, ...]]:
     """Baselines by name: those that the penalty was told by, and those that it never saw, trained on C."""
-    others = tuple(f"second-{seed}" for seed in study.second_seeds)
-    return {"H": study.baselines} | ({"H by others": others} if others else {})
+    return {"H": study.baselines, "H by others": tuple(f"second-{seed}" for seed in study.second_seeds)}
 
 
 def settings_of(study: Study) -> dict[str, Study]:
@@ -83,7 +90,8 @@ def _of_data(study, role):
     weights = sample_weights(len(labels), study.bootstrap_draws, study.analysis_seed)
     trained, found = ensure_training(study, role), {}
     for checkpoint, where in (("last", ""), ("best", " at best")):
-        z = training.predicted(trained.model(checkpoint), inputs).double()
+        with arithmetic(study):
+            z = training.predicted(trained.model(checkpoint), inputs).double()
         right, loss = z.argmax(dim=-1) == labels, functional.cross_entropy(z, labels, reduction="none")
         found |= {f"{name}{where}": weights @ own.cpu().numpy() for name, own in (("accuracy", right), ("loss", loss))}
     return {name: own / len(labels) for name, own in found.items()}
@@ -142,11 +150,11 @@ def _estimate(draws):
 def orders_table(study: Study, arms: tuple[str, ...]) -> pd.DataFrame:
     """Strength by order at the end of training, mean over an arm's networks: panel, order, sign, total, generalizable.
 
-    Judged by the baselines that the penalty never saw, if the study has such.
+    Judged by the baselines that the penalty never saw.
     """
     panels = []
     for arm in arms:
-        *_, baselines = judges(study).values()
+        baselines = judges(study)["H by others"]
         each = [_last_orders(load_judged(study, role, judges=baselines)) for role in roles(study, arm)]
         mean = pd.concat(each).groupby(["order", "sign"], sort=False, as_index=False).mean()
         panels.append(mean.assign(panel=arm))
@@ -176,17 +184,18 @@ def step_times(study: Study, variables=(6, 8, 10), samples=(1, 2, 4), repeats: i
         always = study.replace(penalty_variables=n, penalty_samples=few, penalty_every=1)
         n_items = len(ensure_penalised(penalised_study(always)))
         penalty = penalty_told(always, model, inputs, np.zeros((1, n_items, 2, 1 << n)))
-        rows.append((n, few, *_milliseconds((penalty, plain), batches)))
+        with arithmetic(study):
+            rows.append((n, few, *_milliseconds((penalty, plain), batches, inputs.device)))
     table = pd.DataFrame(rows, columns=["variables", "samples", "penalty", "plain"])
     return table.assign(times_longer=1 + table.penalty / table.plain / study.penalty_every)
 
 
-def _milliseconds(objectives, batches):
+def _milliseconds(objectives, batches, device):
     """Median time of each objective of a batch and of its gradient, one after the other on every batch."""
     seconds = np.empty((len(batches), len(objectives)))
     for at, batch in enumerate(batches):
         for which, objective in enumerate(objectives):
-            start = time.perf_counter()
+            start = now(device)
             objective(batch).backward()
-            seconds[at, which] = time.perf_counter() - start
+            seconds[at, which] = now(device) - start
     return 1000 * np.median(seconds, axis=0)

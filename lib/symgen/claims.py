@@ -203,10 +203,7 @@ def decided(claim: Claim, table: pd.DataFrame) -> list[dict]:
 def _row(table, quantity):
     rows = table[table.quantity.str.fullmatch(quantity)]
     if len(rows) != 1:
-        raise InputError(
-            f"{len(rows)} rows of {quantity!r} over all networks; expected one. Run its notebook again"
-            " (what is 'by others' takes second_seeds)"
-        )
+        raise InputError(f"{len(rows)} rows of {quantity!r} over all networks; expected one. Run its notebook again")
     return rows.iloc[0]
 
 

@@ -42,10 +42,11 @@ def _numbers(s):
 def _looking(s):
     """How samples are looked at, by what they consist of."""
     images = s.modality == "images"
-    yield (
-        images and s.n_variables > s.grid**2,
-        f"n_variables = {s.n_variables} of a grid of {s.grid} x {s.grid} = {s.grid**2} cells",
-    )
+    used = {"n_variables": True, "more_variables": s.ablation_per_class, "penalty_variables": s.penalty_weight}
+    for key in (key for key in used if used[key]):
+        n = getattr(s, key)
+        yield images and n > s.grid**2, f"{key} = {n} of a grid of {s.grid} x {s.grid} = {s.grid**2} cells"
+        yield n > 14, f"{key} = {n}; expected at most 14, since all 2^n subsets are evaluated"
     yield images and not s.cut_at, "the setting 'cut' is missing; expected a submodule of the network, its first ReLU"
     yield images and bool(s.baseline_architecture), "baseline_architecture of images; expected none, since cut is one"
     yield (
@@ -56,7 +57,6 @@ def _looking(s):
     yield s.init != "scratch" and s.modality != "texts", f"init = {s.init!r} of {s.modality}; expected 'scratch'"
     fitting = MASKING[s.modality]
     yield s.masking not in fitting, f"masking = {s.masking!r} of {s.modality}; expected one of {', '.join(fitting)}"
-    yield s.n_variables > 14, f"n_variables = {s.n_variables}; expected at most 14, since all 2^n subsets are evaluated"
     yield (
         bool(s.target_model) != bool(s.baseline_model),
         "one of target_model and baseline_model is missing; expected both, or neither",
@@ -68,8 +68,8 @@ def _looking(s):
 def _devices(s):
     """On what it runs."""
     yield (
-        not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", s.device),
-        f"device = {s.device!r}; expected auto, cpu, cuda, mps",
+        not re.fullmatch(r"auto|cpu|cuda(:\d+)?", s.device),
+        f"device = {s.device!r}; expected auto, cpu, cuda, or cuda:<number>",
     )
 
 
@@ -79,6 +79,12 @@ def _seeds(s):
     yield min(seed for own in seeds.values() for seed in (*own, 0)) < 0, "a seed is negative; expected 0 or more"
     yield not s.target_seeds, "target_seeds is empty; expected at least one"
     yield not s.baseline_seeds, "baseline_seeds is empty; expected at least one"
+    compared = s.modality != "prompts" and (s.penalty_weight or s.ablation_per_class)
+    yield (
+        bool(compared) and not s.second_seeds,
+        "second_seeds is empty; expected at least one, whose network judges in notebooks 07 and 08, "
+        "or penalty_weight: 0 and ablation_per_class: 0",
+    )
     seeds["baseline_seeds"] += s.more_baseline_seeds
     for name, own in seeds.items():
         yield len(set(own)) < len(own), f"a seed stands twice in {name}"

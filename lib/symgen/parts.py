@@ -74,7 +74,8 @@ def _dealt_whole(labels, within, sizes, rng):
     held, of = np.zeros((len(sizes), labels.max() + 1)), np.empty(len(labels), int)
     for i in rng.permutation(len(families)):
         counts = np.bincount(labels[families[i]], minlength=held.shape[1])
-        to = np.argmin(held @ counts / sizes)
+        full = np.divide(held @ counts, sizes, out=np.full(len(sizes), np.inf), where=sizes > 0)
+        to = np.argmin(full)
         held[to] += counts
         of[families[i]] = to
     return of

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
+from filelock import FileLock
 from safetensors.torch import load_file
 from safetensors.torch import save as as_bytes
 from torch.nn import functional
@@ -88,7 +89,7 @@ def ensure_split(study: Study) -> pd.DataFrame:
     """Which item (image or text) is in which part: columns item, label, part.
 
     Parts are disjoint and class-balanced: A, B, B-validation, C, C-validation, D, and unused for the rest (section 7).
-    Texts that stand within the same text are all in one part, or unused. ValueError if the data set is too small.
+    Texts that stand within others are where the longest of these is, or unused. ValueError if the data set is too small.
     """
     settings = study.settings_of("split")
     path = split_path(study)
@@ -143,10 +144,17 @@ def ensure_training(study: Study, role: str, verbose: bool = False) -> Training:
     study.role(role)
     settings = study.settings_of("training", role)
     paths = [curves_path(study, role), *(weights_path(study, role, c) for c in kept_checkpoints(study, role))]
-    if not all([usable(path, settings) for path in paths]):
-        with arithmetic(study), torch.random.fork_rng():
-            torch.manual_seed(study.role(role)[1])  # for layers that draw, such as dropout
-            _train(study, role, settings, verbose)
+
+    def whole():
+        return all([usable(path, settings) for path in paths])
+
+    if not whole():
+        paths[0].parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(paths[0].with_suffix(".lock")):  # who comes second waits, and finds it trained
+            if not whole():
+                with arithmetic(study), torch.random.fork_rng():
+                    torch.manual_seed(study.role(role)[1])  # for layers that draw, such as dropout
+                    _train(study, role, settings, verbose)
     curves = pd.read_csv(paths[0])
     best = curves.epoch[curves.validation_loss.idxmin()] if "validation_loss" in curves else np.nan
     return Training(study, role, curves, float(best))
@@ -177,34 +185,32 @@ def _train(study, role, settings, verbose):
     kept = kept_checkpoints(study, role)
     every_epoch = range(study.epochs + 1)
     stops = sorted({*every_epoch, *study.checkpoints}) if family == "target" else every_epoch
-    curves, lowest = [], np.inf
+    curves, lowest, best = [], np.inf, b""
     recipe = _recipe(study, family, model, *data)
-    seconds, since = 0.0, _now(data[0].device)
+    seconds, since = 0.0, now(data[0].device)
 
-    def keep(checkpoint):
-        content = as_bytes(_weights(model))
+    def keep(checkpoint, content):
         write(weights_path(study, role, checkpoint), lambda path: path.write_bytes(content), settings)
 
     for epoch in training.train(
         model, *data, epochs=study.epochs, batch_size=study.batch_size, learning_rate=study.learning_rate,
         seed=seed, stops=tuple(stops), augment=study.augment, precision=study.precision, **recipe,
     ):  # fmt: skip
-        seconds += _now(data[0].device) - since
+        seconds += now(data[0].device) - since
         measured = training.losses(model, sets)
         curves.append({"epoch": epoch, **measured, "seconds": seconds})
         if epoch in kept:
-            keep(epoch)
+            keep(epoch, as_bytes(_weights(model)))
         if family != "target" and measured.get("validation_loss", np.inf) < lowest:
             lowest = measured.validation_loss
-            keep("best")
+            best = as_bytes(_weights(model))  # on disk only when nothing better can come
         if verbose and (epoch in kept or epoch % 25 == 0):
             said = ", ".join(f"{name} {measured[name + '_loss']:.3f}" for name in ("train", "test") if name in sets)
             print(f"{role} epoch {epoch:g}: {said or 'trained'}, {seconds:.0f} s", flush=True)
-        since = _now(data[0].device)
+        since = now(data[0].device)
     if family != "target":
-        keep("last")
-        if lowest == np.inf:  # nothing to choose by
-            keep("best")
+        keep("last", as_bytes(_weights(model)))
+        keep("best", best or as_bytes(_weights(model)))  # the last, if there is nothing to choose by
     table = pd.DataFrame(curves)
     write(curves_path(study, role), lambda path: table.to_csv(path, index=False), settings)
 
@@ -470,10 +476,14 @@ def device(study: Study) -> torch.device:
     """The device of a study's networks: its setting, or the accelerator if there is one."""
     if study.device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if study.device != "cpu" and not (there := torch.cuda.device_count()) > (torch.device(study.device).index or 0):
+        raise InputError(
+            f"device = {study.device!r}, but PyTorch finds {there} GPUs; expected one of them, auto or cpu"
+        )
     return torch.device(study.device)
 
 
-def _now(device):
+def now(device: torch.device) -> float:
     """The time in seconds when whatever was asked of a device is done."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

@@ -1,7 +1,7 @@
 """What a unit asks of a machine: memory, time and a GPU, from the work that the settings of its study make.
 
-These are limits for a scheduler, with room to spare, and no predictions. A job that comes to one of them keeps what it
-has finished, and is given more at its next attempt.
+These are limits for a scheduler, with room to spare, and no predictions. A job that comes to one of them keeps the
+artefacts that it has finished (a training is one), and is given more at its next attempt.
 """
 
 import math

@@ -139,7 +139,7 @@ class Study:
     # ablations (notebook 08), on the first target
     more_baseline_seeds: tuple[int, ...] = _stage("ablations", ())
     """baselines beside the study's own, to see how many are needed"""
-    second_seeds: tuple[int, ...] = _stage("ablations", ())
+    second_seeds: tuple[int, ...] = _stage("ablations", (31,))
     """baselines of the second family, trained on C"""
     shuffled_seeds: tuple[int, ...] = _stage("ablations", ())
     """networks trained on B with its labels shuffled, the negative control"""
@@ -164,7 +164,6 @@ class Study:
     dropout: float = _stage("penalty", 0.3)
     few_shot_size: int = _stage("penalty", 200)
     """items to train on when there are few; 0: ways to train are compared with all of them alone"""
-    """train_size of the few-shot setting"""
 
     # fine-tuning on another domain (Appendix P, notebook 10); `tuned` is the study of it
     tuning_dataset: str = _stage("tuning", "", added=True)
@@ -181,7 +180,8 @@ class Study:
     before: "Study | None" = None
     """of a `tuned` study: that from which its networks start; no setting of a file"""
 
-    # where things are, and on what they run: device and threads move the last digits of a result, nothing else
+    # where things are, and on what they run: device and threads move the last digits of what is extracted; a network trained
+    # on another device is another draw, as from another seed, and not told apart by its name
     data_root: str | None = None
     download: bool = False
     runs_root: str = "data/runs"
