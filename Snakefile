@@ -8,6 +8,7 @@
 import math
 import os
 import sys
+from pathlib import Path
 
 import yaml
 
@@ -15,6 +16,7 @@ sys.path.insert(0, str(workflow.basedir) + "/lib")
 from symgen import arms, layout, provenance, runner, variants
 from symgen.resources import resources, units
 from symgen.settings_files import project_root
+from symgen.store import checksum
 from symgen.study import Study
 
 STUDIES = config.get("studies", "fashion-vgg,snippets-bert,snippets-lm").split(",")
@@ -74,6 +76,8 @@ def extracted(study, roles):
 
 
 FIGURES = local(Study.load(STUDIES[0]).figures_dir.parent)
+# the tables of other studies, which stand among the claims as well
+BESIDE = [checksum(path) for path in sorted(Path(FIGURES).glob("*/*.csv")) if path.parent.name not in STUDIES]
 
 
 rule all:
@@ -180,6 +184,7 @@ rule claims:
         ),
     params:
         study=STUDIES[0],
+        beside=BESIDE,
         source=runner.source_hash(runner.notebook_path("11_claims")),
         code=provenance.code_of_notebook(runner.notebook_path("11_claims"), Study.load(STUDIES[0]).modality),
     shell:
