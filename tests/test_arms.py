@@ -143,6 +143,8 @@ def test_units_are_all_that_the_comparison_reads_and_no_two_are_the_same(study):
         for role in own if other == full else ():
             pipeline.ensure_interactions(other, role, other.checkpoints_of(role)[-1])
     assert list(arms.settings_of(study.replace(few_shot_size=0))) == ["all samples"]
+    once = arms.units(study.replace(few_shot_size=study.train_size))  # all are few: nothing is computed twice
+    assert sum(len(units) for units in once) == 2 + len(ARMS) + len(arms.FACTORS)
     before = {path: path.stat().st_mtime_ns for path in study.runs_dir.rglob("*")}
     for arm in ARMS:
         arms.draws_of(full, arm)

@@ -51,7 +51,9 @@ def settings_of(study: Study) -> dict[str, Study]:
     fewer = max(1, study.explain_per_class // 2)  # of the samples to explain: there are many networks
     study = study.replace(explain_per_class=fewer)
     settings = {"all samples": study}
-    if study.few_shot_size:  # checkpoints are those of targets: none here
+    if study.few_shot_size == study.train_size:  # all are few: the same networks
+        settings["few samples"] = study
+    elif study.few_shot_size:  # checkpoints are those of targets: none here
         settings["few samples"] = study.replace(train_size=study.few_shot_size, checkpoints=(0.0, float(study.epochs)))
     return settings
 
@@ -66,8 +68,9 @@ def curve(study: Study) -> dict[float, tuple[Study, str]]:
 def units(study: Study) -> tuple[Units, Units]:
     """What the comparison needs trained and extracted: first those that judge, then the arms."""
     settings = settings_of(study)
-    judging = [(own, group) for own in settings.values() for group in judges(own).values()]
-    compared = [(own, roles(own, arm)) for own in settings.values() for arm in ARMS]
+    distinct = dict.fromkeys(settings.values())
+    judging = [(own, group) for own in distinct for group in judges(own).values()]
+    compared = [(own, roles(own, arm)) for own in distinct for arm in ARMS]
     full = settings["all samples"]
     weights = [changed for weight, changed in curve(full).items() if weight not in (0.0, full.penalty_weight)]
     return judging, compared + [(own, roles(own, arm)) for own, arm in weights]
