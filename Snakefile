@@ -14,12 +14,13 @@ import yaml
 
 sys.path.insert(0, str(workflow.basedir) + "/lib")
 from symgen import arms, layout, provenance, runner, variants
+from symgen.report import EMBEDDED
 from symgen.resources import resources, units
 from symgen.settings_files import project_root
 from symgen.store import checksum
 from symgen.study import Study
 
-STUDIES = config.get("studies", "fashion-vgg,snippets-bert,snippets-lm").split(",")
+STUDIES = config.get("studies", ",".join(EMBEDDED)).split(",")
 VARIABLES = {"images": "fig08_input_variables", "texts": "fig09_input_variables"}
 # what each notebook needs, and the figures that it makes
 NOTEBOOKS = {

@@ -201,15 +201,16 @@ def penalty_curve(table: pd.DataFrame) -> Figure:
 def claims(table: pd.DataFrame) -> Figure:
     """The claims at a glance: a row a claim, a column a study, coloured by the verdict. table: as `claims.readable`."""
     studies, names = list(table.study.unique()), list(table.id.unique())
-    figure, ax = plt.subplots(figsize=(4.6 + 1.5 * len(studies), 0.34 * len(names) + 1.1))
+    figure, ax = plt.subplots(figsize=(3.6 + 0.8 * len(studies), 0.36 * len(names) + 0.9))
     for row in table.itertuples():
         x, y = studies.index(row.study), names.index(row.id)
         ax.add_patch(Rectangle((x + 0.03, y + 0.06), 0.94, 0.88, color=VERDICTS[row.verdict]))
-        ax.text(x + 0.5, y + 0.5, row.verdict, ha="center", va="center", fontsize=7.5)
+        ax.text(x + 0.5, y + 0.5, row.verdict.replace(" ", "\n"), ha="center", va="center", fontsize=7)
     said = table.drop_duplicates("id").set_index("id").claim
-    labels = [textwrap.shorten(f"{name}  {said[name]}", 72, placeholder=" …") for name in names]
-    ax.set(xlim=(0, len(studies)), ylim=(len(names), 0), yticks=np.arange(len(names)) + 0.5, yticklabels=labels)
-    ax.set_xticks(np.arange(len(studies)) + 0.5, studies, fontsize=8)
+    labels = [textwrap.fill(f"{name}  {said[name]}", 58) for name in names]
+    ax.set(xlim=(0, len(studies)), ylim=(len(names), 0))
+    ax.set_yticks(np.arange(len(names)) + 0.5, labels, fontsize=7.5)
+    ax.set_xticks(np.arange(len(studies)) + 0.5, [name.replace("-", "-\n") for name in studies], fontsize=7.5)
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
     ax.grid(visible=False)

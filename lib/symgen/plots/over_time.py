@@ -122,21 +122,21 @@ def dynamics(orders: pd.DataFrame, curves: pd.DataFrame, boundaries: pd.DataFram
 
 
 def side_by_side(table: pd.DataFrame) -> Figure:
-    """The same of every study: H, N and the loss gap over training, a column a study (Fig. 3, its lower rows).
+    """The same of every study: H, N and the loss gap over training, a row a study (Fig. 3, its lower rows).
 
     table: study, and the columns of the curves of `dynamics`.
     """
     names = table.study.unique()
-    size = 1.9 * len(names) + 0.6, 5
-    figure, axes = plt.subplots(len(QUANTITIES), len(names), figsize=size, squeeze=False, sharex="col")
-    for column, name in zip(axes.T, names):
-        for ax, quantity in zip(column, QUANTITIES):
+    size = 7.5, 1.45 * len(names) + 0.5
+    figure, axes = plt.subplots(len(names), len(QUANTITIES), figsize=size, squeeze=False, sharex="row")
+    for row, name in zip(axes, names):
+        for ax, quantity, label in zip(row, QUANTITIES, ("H", "N", "loss gap (nats)")):
             _curves(ax, table[table.study == name], quantity)
-        column[0].set(title=name, ylim=(0, 1))
-    for ax, label in zip(axes[:, 0], ("H", "N", "loss gap (nats)")):
-        ax.set_ylabel(label)
-    for ax in axes[:-1].flat:
-        ax.set_xlabel("")
+            ax.set(xlabel="", ylabel=label)
+        row[0].set(ylim=(0, 1))
+        row[0].set_title(name, loc="left")
+    for ax in axes[-1]:
+        ax.set_xlabel("epoch")
     lines = {"a target network": axes[0, 0].lines[0], "by chance": axes[0, 0].lines[1]}
     figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=2)
     return figure
