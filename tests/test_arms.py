@@ -137,14 +137,15 @@ def test_units_are_all_that_the_comparison_reads_and_no_two_are_the_same(study):
     study = study.replace(n_variables=3, penalty_variables=3)
     first, others = arms.units(study)
     marks = [layout.extracted_mark(other, role) for other, own in first + others for role in own]
-    assert len(marks) == len(set(marks)) == 2 * (2 + 1 + len(ARMS)) + len(arms.FACTORS)
+    assert len(marks) == len(set(marks)) == 2 * (2 + 1 + len(ARMS)) + len(study.penalty_factors)
     full = arms.settings_of(study)["all samples"]
     for other, own in first + others:
         for role in own if other == full else ():
             pipeline.ensure_interactions(other, role, other.checkpoints_of(role)[-1])
     assert list(arms.settings_of(study.replace(few_shot_size=0))) == ["all samples"]
     once = arms.units(study.replace(few_shot_size=study.train_size))  # all are few: nothing is computed twice
-    assert sum(len(units) for units in once) == 2 + len(ARMS) + len(arms.FACTORS)
+    assert sum(len(units) for units in once) == 2 + len(ARMS) + len(study.penalty_factors)
+    assert list(arms.curve(study.replace(penalty_factors=[]))) == [0, study.penalty_weight]
     before = {path: path.stat().st_mtime_ns for path in study.runs_dir.rglob("*")}
     for arm in ARMS:
         arms.draws_of(full, arm)

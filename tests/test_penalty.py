@@ -143,6 +143,14 @@ def test_it_is_taken_at_every_such_call_on_the_first_known_items_and_leaves_the_
     assert network.training and network.features[1].training and not network.rest[0].training
 
 
+def test_a_network_that_has_diverged_is_said_to_have(judged, images):
+    network = Net()
+    network.features[0].weight.data[:] = torch.nan
+    penalty = Penalty(ImageGame(network, "features.2", grid=3), judged, weight=1, every=1, seen=images)
+    with pytest.raises(ValueError, match="NaN or infinity on a masked sample: it has diverged; expected a smaller"):
+        penalty(torch.tensor([0, 6]))
+
+
 def test_no_samples_are_refused():
     with pytest.raises(ValueError, match="no samples to penalise; expected at least one item"):
         Penalty(None, {}, weight=1)

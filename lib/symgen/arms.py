@@ -29,7 +29,6 @@ from symgen.pipeline import (
 from symgen.study import ARMS, Study
 from symgen.variants import Units
 
-FACTORS = (1 / 3, 3)  # of the penalty's weight, for the curve
 Draws = dict[str, np.ndarray]  # quantity -> (network, draw); draw 0 takes the items, or samples, as they are
 
 
@@ -60,7 +59,7 @@ def settings_of(study: Study) -> dict[str, Study]:
 
 def curve(study: Study) -> dict[float, tuple[Study, str]]:
     """The study and the arm behind each weight of the penalty, rising; weight 0 is plain training."""
-    weights = sorted(float(f"{study.penalty_weight * factor:.3g}") for factor in (*FACTORS, 1))
+    weights = sorted(float(f"{study.penalty_weight * factor:.3g}") for factor in (*study.penalty_factors, 1))
     changed = {weight: (study.replace(penalty_weight=weight), "penalty") for weight in weights}
     return {0.0: (study, "plain")} | changed
 

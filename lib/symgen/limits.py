@@ -35,6 +35,11 @@ def _numbers(s):
     for key in ("noise_bound", "weight_decay", "pad", "validation_size", "least_rating", "penalty_weight", "decay",
                 "few_shot_size", "ablation_per_class"):  # fmt: skip
         yield not getattr(s, key) >= 0, f"{key} = {getattr(s, key)}; expected at least 0"
+    factors = s.penalty_factors
+    yield (
+        any(not factor > 0 for factor in factors) or len({*factors, 1}) <= len(factors),
+        f"penalty_factors = {list(factors)}; expected several above 0, none of them twice or 1, or []",
+    )
     for key in ("tau_ratio", "distillation", "dropout"):
         yield not 0 < getattr(s, key) < 1, f"{key} = {getattr(s, key)}; expected between 0 and 1"
 

@@ -65,6 +65,11 @@ class Penalty:
         if self.seen is not None:
             self.game.baseline = self.game.mean_map(self.seen[batch])
         v = torch.stack([self.game.log_odds_of(one.x, one.label, one.variables) for one in chosen])
+        if not v.isfinite().all():
+            raise InputError(
+                "the network gives NaN or infinity on a masked sample: it has diverged; expected a smaller learning rate, "
+                "or weight of the penalty"
+            )
         baselines = np.stack([one.baselines for one in chosen], axis=1)  # (baseline, sample, kind, subset)
         return self.weight * strength_to_lose(v, baselines, self.combine, **self.solver).mean()
 

@@ -154,7 +154,10 @@ def ensure_training(study: Study, role: str, verbose: bool = False) -> Training:
             if not whole():
                 with arithmetic(study), torch.random.fork_rng():
                     torch.manual_seed(study.role(role)[1])  # for layers that draw, such as dropout
-                    _train(study, role, settings, verbose)
+                    try:
+                        _train(study, role, settings, verbose)
+                    except InputError as error:
+                        raise InputError(f"{role} of study {study.name!r}: {error}") from None
     curves = pd.read_csv(paths[0])
     best = curves.epoch[curves.validation_loss.idxmin()] if "validation_loss" in curves else np.nan
     return Training(study, role, curves, float(best))
@@ -198,6 +201,8 @@ def _train(study, role, settings, verbose):
     ):  # fmt: skip
         seconds += now(data[0].device) - since
         measured = training.losses(model, sets)
+        if measured.isna().any():
+            raise InputError(f"its loss is NaN after epoch {epoch:g}: it has diverged; expected a smaller learning_rate")
         curves.append({"epoch": epoch, **measured, "seconds": seconds})
         if epoch in kept:
             keep(epoch, as_bytes(_weights(model)))

@@ -152,6 +152,8 @@ class Study:
     # training with the penalty (Appendix K) and its controls (notebook 07)
     penalty_weight: float = _stage("penalty", 0.1)
     """nats for a log-odds of strength that does not generalize; 0: no training with the penalty"""
+    penalty_factors: tuple[float, ...] = _stage("penalty", (1 / 3, 3.0), added=True)
+    """further weights, in multiples of penalty_weight, whose networks are compared in a curve"""
     penalty_samples: int = _stage("penalty", 2)
     """of a batch"""
     penalty_every: int = _stage("penalty", 4)
