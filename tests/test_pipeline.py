@@ -38,7 +38,9 @@ def test_the_best_baseline_is_the_one_of_lowest_validation_loss(study):
 
 def test_a_training_that_diverges_names_the_network_and_the_epoch_and_leaves_no_curves(study):
     wild = study.replace(learning_rate=1e30)
-    with pytest.raises(ValueError, match=r"^target-91 of study 'fashion-vgg': its loss is NaN after epoch 0.5: .* smaller"):
+    with pytest.raises(
+        ValueError, match=r"^target-91 of study 'fashion-vgg': its loss is NaN after epoch 0.5: .* smaller"
+    ):
         pipeline.ensure_training(wild, "target-91")
     assert not layout.curves_path(wild, "target-91").exists()
 

@@ -202,7 +202,9 @@ def _train(study, role, settings, verbose):
         seconds += now(data[0].device) - since
         measured = training.losses(model, sets)
         if measured.isna().any():
-            raise InputError(f"its loss is NaN after epoch {epoch:g}: it has diverged; expected a smaller learning_rate")
+            raise InputError(
+                f"its loss is NaN after epoch {epoch:g}: it has diverged; expected a smaller learning_rate"
+            )
         curves.append({"epoch": epoch, **measured, "seconds": seconds})
         if epoch in kept:
             keep(epoch, as_bytes(_weights(model)))
