@@ -127,8 +127,8 @@ def side_by_side(table: pd.DataFrame) -> Figure:
     table: study, and the columns of the curves of `dynamics`.
     """
     names = table.study.unique()
-    size = 7.5, 1.45 * len(names) + 0.5
-    figure, axes = plt.subplots(len(names), len(QUANTITIES), figsize=size, squeeze=False, sharex="row")
+    size = 7, 1.25 * len(names) + 0.5
+    figure, axes = plt.subplots(len(names), len(QUANTITIES), figsize=size, dpi=64, squeeze=False, sharex="row")
     for row, name in zip(axes, names):
         for ax, quantity, label in zip(row, QUANTITIES, ("H", "N", "loss gap (nats)")):
             _curves(ax, table[table.study == name], quantity)
