@@ -5,6 +5,7 @@ import dataclasses
 import io
 import json
 import re
+import subprocess
 import tarfile
 from contextlib import suppress
 
@@ -16,6 +17,7 @@ from tiny_project import ROOT
 from symgen import image_sets, published
 from symgen.errors import InputError
 from symgen.language_models import load_model
+from symgen.report import EMBEDDED
 from symgen.settings_files import OneOfEachKey
 
 SOURCES = sorted((ROOT / "lib").rglob("*.py"))
@@ -114,3 +116,13 @@ def test_an_archive_writes_nothing_outside_its_folder_whatever_it_holds(tmp_path
         published._download(dataclasses.replace(source, md5=md5), place)
     assert not aim.exists() or aim.read_bytes() == b"mine"
     assert {path.name for path in tmp_path.iterdir()} <= {"data", aim.name}
+
+
+def test_pictures_and_words_of_samples_are_committed_of_the_embedded_data_alone():
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    listed = subprocess.run(["git", "ls-files", "figures"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    shown = re.findall(
+        r"^figures/(.+)/fig(?:01_explanation|07_prompt_\d|0[89]_input_variables)\.png$", listed, flags=re.M
+    )
+    assert set(EMBEDDED) <= set(shown) <= {*EMBEDDED, "smollm2"}

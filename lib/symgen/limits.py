@@ -37,7 +37,7 @@ def _numbers(s):
         yield not getattr(s, key) >= 0, f"{key} = {getattr(s, key)}; expected at least 0"
     factors = s.penalty_factors
     yield (
-        any(not factor > 0 for factor in factors) or len({*factors, 1}) <= len(factors),
+        min(factors, default=1) <= 0 or len({*factors, 1}) <= len(factors),
         f"penalty_factors = {list(factors)}; expected several above 0, none of them twice or 1, or []",
     )
     for key in ("tau_ratio", "distillation", "dropout"):

@@ -201,7 +201,7 @@ def penalty_curve(table: pd.DataFrame) -> Figure:
 def claims(table: pd.DataFrame) -> Figure:
     """The claims at a glance: a row a claim, a column a study, coloured by the verdict. table: as `claims.readable`."""
     studies, names = list(table.study.unique()), list(table.id.unique())
-    figure, ax = plt.subplots(figsize=(3.6 + 0.8 * len(studies), 0.36 * len(names) + 0.9), dpi=72)
+    figure, ax = plt.subplots(figsize=(3.6 + 0.8 * len(studies), 0.36 * len(names) + 0.9), dpi=72)  # dpi: in a notebook
     for row in table.itertuples():
         x, y = studies.index(row.study), names.index(row.id)
         ax.add_patch(Rectangle((x + 0.03, y + 0.06), 0.94, 0.88, color=VERDICTS[row.verdict]))

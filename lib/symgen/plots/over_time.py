@@ -128,15 +128,15 @@ def side_by_side(table: pd.DataFrame) -> Figure:
     """
     names = table.study.unique()
     size = 7, 1.25 * len(names) + 0.5
-    figure, axes = plt.subplots(len(names), len(QUANTITIES), figsize=size, dpi=64, squeeze=False, sharex="row")
+    figure, axes = plt.subplots(len(names), len(QUANTITIES), figsize=size, dpi=64, squeeze=False)  # dpi: in a notebook
     for row, name in zip(axes, names):
         for ax, quantity, label in zip(row, QUANTITIES, ("H", "N", "loss gap (nats)")):
             _curves(ax, table[table.study == name], quantity)
-            ax.set(xlabel="", ylabel=label)
-        row[0].set(ylim=(0, 1))
+            ax.set_ylabel(label)
+        row[0].set_ylim(0, 1)
         row[0].set_title(name, loc="left")
-    for ax in axes[-1]:
-        ax.set_xlabel("epoch")
+    for ax in axes[:-1].flat:
+        ax.set_xlabel("")
     lines = {"a target network": axes[0, 0].lines[0], "by chance": axes[0, 0].lines[1]}
     figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=2)
     return figure
