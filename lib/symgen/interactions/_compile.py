@@ -1,0 +1,89 @@
+"""How the solver is compiled: two sets of flags, and a cache on disk that knows every source file of it.
+
+Numba compiles a function when it is first called. Its cache on disk looks at the file of that function only, and would go
+on running old code after an edit of a function that lies in another file and was inlined. Here, the cache of an entry
+point is known by all the files of the solver.
+"""
+
+import hashlib
+import sys
+from functools import cache
+from pathlib import Path
+
+from numba import njit
+from numba.core import caching
+
+# Sums may be reordered, which they need to be vectorised; NaN and infinity keep their meaning.
+REORDERED = {"contract", "reassoc", "nsz", "arcp"}
+PARTS = ("_admm", "_compile", "_interior_point", "_operator")
+
+
+def compiled(function):
+    """A function that is compiled into the entry points that call it."""
+    return njit(nogil=True, fastmath=REORDERED, error_model="numpy", forceinline=True)(function)
+
+
+def compiled_for_finite(function):
+    """The same for loops that never see NaN or infinity: the largest of many numbers is then vectorised as well."""
+    return njit(nogil=True, fastmath=True, error_model="numpy", forceinline=True)(function)
+
+
+def entry_point(function):
+    """A function that is called from Python: what it is compiled to is kept on disk, where anything can be written."""
+    dispatcher = compiled(function)
+    try:
+        dispatcher._cache = _Cache(function)
+    except RuntimeError:  # no folder can be written: compiled again in every process
+        dispatcher._cache = _NoCache()
+    return dispatcher
+
+
+@cache
+def _announce():
+    """One line, once, before the first function that is not in the cache."""
+    print("symgen: compiling the solver, once for this machine; about half a minute", file=sys.stderr, flush=True)
+
+
+@cache
+def _stamp():
+    """Hash of all the source files of the solver."""
+    sources = (Path(__file__).with_name(f"{part}.py").read_bytes() for part in PARTS)
+    return hashlib.sha256(b"".join(sources)).hexdigest()
+
+
+class _WholeSolver:
+    """For numba's locators of a cache: it is stale as soon as any file of the solver has changed."""
+
+    def get_source_stamp(self):
+        return _stamp()
+
+
+class _Provided(_WholeSolver, caching.UserProvidedCacheLocator):
+    """In the folder of NUMBA_CACHE_DIR."""
+
+
+class _Beside(_WholeSolver, caching.InTreeCacheLocator):
+    """Beside the source, in __pycache__."""
+
+
+class _OfUser(_WholeSolver, caching.UserWideCacheLocator):
+    """In the user's cache folder, where the package's own is read-only."""
+
+
+class _Implementation(caching.CompileResultCacheImpl):
+    _locator_classes = (_Provided, _Beside, _OfUser)
+
+
+class _Cache(caching.FunctionCache):
+    _impl_class = _Implementation
+
+    def load_overload(self, sig, target_context):
+        found = super().load_overload(sig, target_context)
+        if found is None:
+            _announce()
+        return found
+
+
+class _NoCache(caching.NullCache):
+    def load_overload(self, sig, target_context):
+        _announce()

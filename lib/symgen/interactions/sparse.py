@@ -1,0 +1,316 @@
+"""Sparse AND-OR interactions: the unique minimiser of a strictly convex problem, with a certificate (science: section 3).
+
+With u = v - v(empty), c = noise_bound |v(N) - v(empty)|, scale = max |u| and Phi = [AND columns, OR columns of order >= 2]:
+
+    minimise ||x||_1 + ridge / (2 scale) ||x||_2^2    subject to    |Phi x - u| <= c for every subset.
+
+Every y bounds the optimum from below: u.y - c ||y||_1 - sum max(|Phi' y| - 1, 0)^2 scale / (2 ridge).
+
+The way of one sample: ADMM guesses the rows whose noise is at its bound (`_admm`); an interior point solves on these rows,
+and lets rows join and leave meanwhile (`_interior_point`); what rounding left outside the bound is repaired, and both bounds
+of the optimum are computed (`certify`). All of it is compiled. A sample is solved by one thread, and its result does not
+depend on the other samples, their order or the number of threads, to the last bit.
+"""
+
+import math
+import os
+import warnings
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import scipy.linalg.cython_lapack  # loads the library whose threads are limited below
+import torch
+from jaxtyping import Float, Int
+from threadpoolctl import ThreadpoolController
+
+from symgen.errors import InputError
+from symgen.interactions import _interior_point
+from symgen.interactions._admm import INSIDE, MANY_ROWS, Game, Rough, certify, dense_solution, rough_solution
+from symgen.interactions._interior_point import NEEDS_ROOM, Pairs, Point, Way, begin, descend
+from symgen.interactions._operator import tables
+from symgen.subsets import MAX_VARIABLES, n_variables
+from symgen.transforms import Array, reconstruct
+
+FEW = 7  # variables up to which all rows are chosen at once, and ADMM is not worth its time
+ROUNDINGS = 4  # rounding errors of v that the noise may always be as large as
+ROUGH, AGAIN, COLD, COLDER = (1e-5, 0.1), (1e-6, 0.01), (1e-2, 0.5), (1e-1, 0.9)  # first products and margin
+NEAR = 0.95  # share of the bound from which a row is chosen for a further attempt
+FLOAT64 = 2.0**-52
+
+
+@dataclass(frozen=True)
+class SparseAndOr:
+    """Sparse AND-OR interactions of a batch of games; without the batch axis if a single v was given."""
+
+    i_and: Float[Array, "*batch subset"]  # entry 0 is 0
+    i_or: Float[Array, "*batch subset"]  # 0 below order 2
+    bias: Float[Array, "*batch"]  # v(empty)
+    noise: Float[Array, "*batch subset"]  # v - reconstruct(i_and, i_or, bias), inside the bound
+    bound: Float[Array, "*batch"]  # what |noise| may be at most
+    l1: Float[Array, "*batch"]  # sum of |i_and| + |i_or|
+    gap: Float[Array, "*batch"]  # (primal - dual) / primal: how far above the optimum at most
+    iterations: Int[Array, "*batch"]  # Newton steps
+
+
+def sparse_and_or(
+    v: Float[Array, "*batch subset"],
+    noise_bound: float = 0.04,
+    ridge: float = 0.5,
+    tol: float = 1e-8,
+    max_iter: int = 200,
+    rounding: float = FLOAT64,
+) -> SparseAndOr:
+    """Sparsest AND-OR interactions that explain v within the noise bound, certified to a relative duality gap of `tol`.
+
+    Parameters
+    ----------
+    v : array or tensor, (2^n,) or (batch, 2^n)
+        Values of all subsets, of any float type and on any device. n is at most 16.
+    noise_bound : float
+        Allowed |noise|, as a share of |v(N) - v(empty)|.
+    ridge : float
+        Weight of the squared term, which makes the solution unique.
+    tol : float
+        Relative duality gap at which a sample is solved.
+    max_iter : int
+        Newton steps a sample.
+    rounding : float
+        Relative precision of v. Noise of a few times `rounding` max |v| is always allowed, so that values which differ in
+        their last digits only have no interactions. The default is that of float64; v of a network that computes
+        in float32 is known to 2^-23.
+
+    Returns
+    -------
+    SparseAndOr
+        Arrays or tensors as v is, on its device, in float64.
+
+    Raises
+    ------
+    InputError
+        For arguments out of range, NaN or infinite v, too many variables, and a sample that does not fit into memory.
+
+    Warns
+    -----
+    UserWarning
+        If `max_iter` steps do not reach `tol`. The result is inside the noise bound all the same.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> found = sparse_and_or(np.array([0.0, 0.0, 0.0, 2.0]), noise_bound=0)  # both variables are needed
+    >>> found.i_and.round(6)
+    array([0., 0., 0., 2.])
+    """
+    _check_numbers(noise_bound=noise_bound, ridge=ridge, tol=tol, max_iter=max_iter, rounding=rounding)
+    games = _check_values(v)
+    bias = games[:, 0]
+    u = games - games[:, :1]
+    bound = np.maximum(noise_bound * np.abs(u[:, -1]), ROUNDINGS * rounding * np.abs(games).max(axis=1))
+    x, gap, iterations = _solve_all(u, bound, ridge, tol, max_iter)
+    i_and, i_or = x[:, : u.shape[1]].copy(), x[:, u.shape[1] :].copy()
+    noise = games - reconstruct(i_and, i_or, bias)
+    _warn_unless(gap <= tol, gap, max_iter)
+    l1 = np.abs(i_and).sum(axis=1) + np.abs(i_or).sum(axis=1)
+    return _like(v, SparseAndOr(i_and, i_or, bias, noise, bound, l1, gap, iterations))
+
+
+def _check_numbers(noise_bound, rounding, **positive):
+    """InputError for a parameter out of range."""
+    if not 0 <= noise_bound < math.inf:
+        raise InputError(f"noise_bound = {noise_bound}; expected a share of |v(N) - v(empty)|, 0 or more")
+    if not 0 <= rounding < 1:
+        raise InputError(f"rounding = {rounding}; expected the relative precision of v, from 0 to below 1")
+    for name, value in positive.items():
+        if not 0 < value < math.inf:
+            raise InputError(f"{name} = {value}; expected a finite number above 0")
+
+
+def _check_values(v):
+    """v as a float64 array (batch, 2^n); InputError if it is no such array."""
+    if v.ndim not in (1, 2):
+        raise InputError(f"v has {v.ndim} axes, shape {tuple(v.shape)}; expected (2^n,) or (batch, 2^n)")
+    n = n_variables(v.shape[-1])
+    if n > MAX_VARIABLES:
+        raise InputError(f"v has n = {n} variables; expected at most {MAX_VARIABLES}, since all 2^n subsets count")
+    if isinstance(v, torch.Tensor):
+        v = v.detach().cpu().numpy()
+    games = np.atleast_2d(v).astype(np.float64)
+    if not len(games):
+        raise InputError(f"v has shape {tuple(v.shape)}; expected at least one sample")
+    with np.errstate(over="ignore", invalid="ignore"):
+        bad = np.flatnonzero(~np.isfinite(games - games[:, :1]).all(axis=1)).tolist()
+    if bad:
+        raise InputError(f"v holds NaN, infinity or too large a difference in samples {bad}; expected finite values")
+    return games
+
+
+def _warn_unless(converged, gap, max_iter):
+    """One warning that names the samples that are not converged, and their gaps."""
+    left = np.flatnonzero(~converged)
+    if len(left):
+        gaps = ", ".join(f"{k} (gap {gap[k]:.1e})" for k in left)
+        warnings.warn(f"sparse_and_or: tol not reached within {max_iter} steps in samples {gaps}", stacklevel=3)
+
+
+def _like(v, result):
+    """The result in the array kind of v, without the batch axis if v has none."""
+    fields = {name: value if v.ndim == 2 else value[0] for name, value in vars(result).items()}
+    if isinstance(v, torch.Tensor):
+        fields = {name: torch.as_tensor(value, device=v.device) for name, value in fields.items()}
+    return SparseAndOr(**fields)
+
+
+# --- Many samples ----------------------------------------------------------------------------------------------------------
+
+
+def _solve_all(u, bound, ridge, tol, max_iter):
+    """x (sample, 2 * 2^n), gaps and steps, sample by sample, on as many threads as PyTorch may use."""
+    x, gap, steps = np.zeros((len(u), 2 * u.shape[1])), np.zeros(len(u)), np.zeros(len(u), np.int64)
+    scale = np.abs(u).max(axis=1)
+    waiting = deque(np.flatnonzero((np.abs(u) > bound[:, None]).any(axis=1)).tolist())  # others are noise altogether
+
+    def work():
+        solver = _Solver(n_variables(u.shape[1]))
+        while waiting:
+            try:
+                k = waiting.popleft()
+            except IndexError:  # another thread was faster
+                return
+            game = Game(u[k] / scale[k], bound[k] / scale[k], ridge)
+            gap[k], steps[k] = solver.solve(game, tol, max_iter)
+            x[k] = solver.best * scale[k]
+
+    threads = min(torch.get_num_threads(), len(waiting))
+    with _linear_algebra().limit(limits=1, user_api="blas"):  # its result must not depend on its threads
+        if threads < 2:
+            work()
+        else:
+            _side_by_side(work, threads, waiting)
+    return x, gap, steps
+
+
+def _side_by_side(work, threads, waiting):
+    """Call `work` in each thread; after an error, or Ctrl-C, no thread begins another sample."""
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for done in [pool.submit(work) for _ in range(threads)]:
+                done.result()
+        except BaseException:
+            waiting.clear()
+            raise
+
+
+@cache
+def _linear_algebra():
+    return ThreadpoolController()
+
+
+# --- One sample ------------------------------------------------------------------------------------------------------------
+
+
+class _Solver:
+    """The arrays of one thread, and the attempts at a solution; the best x is left in `best`."""
+
+    def __init__(self, n):
+        size = 1 << n
+        self.few, self.tables = n <= FEW, tables(n)
+        self.x, self.best, self.y, self.best_y = (np.zeros(count * size) for count in (2, 2, 1, 1))
+        self.rough = Rough(*(np.zeros(count * size) for count in (2, 2, 2, 1, 1, 1)))
+        self.work = np.zeros((5, size))
+        self.point = _point(size)
+        self.matrix = np.empty(min(size, 256) ** 2)
+
+    def solve(self, game, tol, max_iter):
+        """Gap and Newton steps of a game."""
+        inner = game._replace(bound=game.bound * INSIDE)
+        self.upper, self.lower, steps = math.inf, 0.0, 0
+        self._begin(game, tol)
+        for attempt, start in enumerate((COLD if self.few else ROUGH, AGAIN, COLD, COLDER)):
+            if self.gap <= tol or steps >= max_iter:
+                break
+            if attempt:
+                self._prepare_again(game, cold=attempt > 1)
+            begin(inner, self.x, self.y, *start, self.point, self.tables)
+            steps += self._descend(inner, tol / 4 * 0.3**attempt, max_iter - steps)
+            self._keep(*certify(game, self.x, self.y, self.tables, self.work))
+        return self.gap, steps
+
+    @property
+    def gap(self):
+        """Relative duality gap of the best so far."""
+        return max(0.0, (self.upper - self.lower) / self.upper) if self.upper < math.inf else math.inf
+
+    def _keep(self, upper, lower):
+        """Keep x and y where they are better than those before."""
+        if upper < self.upper:
+            self.upper, self.best[:] = upper, self.x
+        if lower > self.lower:
+            self.lower, self.best_y[:] = lower, self.y
+
+    def _begin(self, game, tol):
+        """Rough x and y, and the rows to begin with; in a dense game that may be the end as well."""
+        x, y, chosen, size = self.x, self.y, self.point.chosen, game.u.size
+        if self.few:
+            x[:], y[:], chosen[:] = 0, 0, True
+            return
+        count, step_size = rough_solution(game, x, y, chosen, self.rough, self.tables, self.work)
+        if count > MANY_ROWS * size:
+            more = tol, count, step_size, self.rough, self.tables, self.work
+            self._keep(*dense_solution(game, x, y, chosen, *more))
+        if not count:
+            chosen[-1] = True
+
+    def _descend(self, game, tol, allowed):
+        """Newton steps; x, and y of all rows, are taken from where they end."""
+        point, steps = self.point, 0
+        while True:
+            how, more = descend(game, point, tol, allowed - steps, self.matrix, self.tables)
+            steps += more
+            if how != NEEDS_ROOM:
+                break
+            self.matrix = _room_for(int(point.count[0]), game.u.size)
+        rows = point.rows[: point.count[0]]
+        self.x[:] = np.nan_to_num(point.x, nan=0, posinf=0, neginf=0)
+        self.y[:] = 0
+        self.y[rows] = np.nan_to_num(point.y[: len(rows)], nan=0, posinf=0, neginf=0)
+        return steps
+
+    def _prepare_again(self, game, cold):
+        """From the best so far, or from nothing; with the rows besides whose noise is near its bound."""
+        self.x[:], self.y[:] = self.best, self.best_y
+        noise = game.u - reconstruct(*self.x.reshape(2, -1), 0.0)
+        self.point.chosen[:] |= np.abs(noise) > NEAR * game.bound
+        if cold:
+            self.x[:], self.y[:] = 0, 0
+
+
+def _point(size):
+    """The arrays of an interior point."""
+
+    def pairs(count):
+        return Pairs(*(np.empty(count) for _ in Pairs._fields))
+
+    def way():
+        return Way(*(np.empty(count * size) for count in (2, 2, 2, 1, 1, 1)))
+
+    return Point(
+        x=np.zeros(2 * size), y=np.zeros(size), of_x=pairs(2 * size), of_y=pairs(size),
+        rows=np.zeros(size, np.int64), chosen=np.zeros(size, np.bool_), count=np.zeros(1, np.int64),
+        pull=np.empty(2 * size), image=np.empty(size), weight=np.empty(2 * size), sums=np.empty(2 * size),
+        whole=np.empty((2, size)), levels=np.empty(_interior_point.JOIN_LEVELS, np.int64), way=way(), trial=way(),
+    )  # fmt: skip
+
+
+def _room_for(count, size):
+    """A larger array for the Newton matrix, with some room to grow; InputError if memory does not suffice."""
+    count = min(size, count + count // 4)
+    need, memory = 8 * count**2 / 2**30, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES") / 2**30
+    if need > memory:
+        raise InputError(
+            f"a sample of n = {n_variables(size)} variables needs {need:.1f} GiB for a matrix of {count:,} rows, and "
+            f"{memory:.1f} GiB are free; expected fewer variables, or a larger noise_bound"
+        )
+    return np.empty(count**2)
