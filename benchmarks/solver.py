@@ -19,7 +19,7 @@ from scipy import sparse as sp
 from scipy.optimize import linprog
 from vectors import games, planted
 
-from symgen.sparse import sparse_and_or
+from symgen.interactions import sparse_and_or
 from symgen.subsets import orders
 from symgen.transforms import and_interactions, or_interactions
 

@@ -15,7 +15,7 @@ from tiny_project import ROOT
 
 from symgen import Study, image_sets, published
 from symgen.errors import InputError
-from symgen.sparse import sparse_and_or
+from symgen.interactions import sparse_and_or
 from symgen.transforms import reconstruct
 
 SETTINGS = yaml.safe_load((ROOT / "studies" / "fashion-vgg.yaml").read_text())

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scipy import sparse as sp
 from scipy.optimize import linprog
 
+from symgen.interactions import SparseAndOr, sparse_and_or
 from symgen.metrics import salient
-from symgen.sparse import SparseAndOr, sparse_and_or
 from symgen.subsets import orders, subset_matrix
 from symgen.transforms import reconstruct
 
@@ -327,7 +327,7 @@ def test_a_result_that_is_not_converged_says_so_and_is_feasible():
         (np.zeros(4), {"ridge": 0}, "ridge = 0"),
         (np.zeros(4), {"tol": -1e-3}, "tol = -0.001"),
         (np.zeros(4), {"max_iter": 0}, "max_iter = 0"),
-        (np.zeros(1 << 20), {}, "v has n = 20 variables, which can take 32769 GiB"),
+        (np.zeros(1 << 17), {}, "v has n = 17 variables; expected at most 16"),
     ],
 )
 def test_one_clear_line_for_each_wrong_argument(v, arguments, message):

@@ -2,6 +2,7 @@
 
 from symgen.errors import InputError
 from symgen.games import ImageGame, log_odds
+from symgen.interactions import SparseAndOr, sparse_and_or
 from symgen.language_games import CausalLMGame
 from symgen.metrics import (
     effective_number,
@@ -15,7 +16,6 @@ from symgen.metrics import (
 )
 from symgen.penalty import JudgedSample, Penalty
 from symgen.phases import Phases, find_phases
-from symgen.sparse import SparseAndOr, sparse_and_or
 from symgen.study import Study
 from symgen.subsets import members, orders, subset_index
 from symgen.text_games import TextGame

@@ -101,9 +101,11 @@ def _extract(options):
 def _notebook(options):
     from papermill.exceptions import PapermillExecutionError
 
+    from symgen.interactions import prepare
     from symgen.runner import run_notebook
     from symgen.settings_files import read_overrides
 
+    prepare()
     try:
         print(f"wrote {run_notebook(options.name, options.study, read_overrides(options.overrides)).name}")
     except PapermillExecutionError as error:
@@ -116,8 +118,10 @@ def _figures(options):
     import os
     import subprocess
 
+    from symgen.interactions import prepare
     from symgen.settings_files import project_root
 
+    prepare()
     runs = project_root() / "data" / "runs"
     runs.mkdir(parents=True, exist_ok=True)
     with open(runs / ".lock", "w") as lock:

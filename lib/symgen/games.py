@@ -14,6 +14,7 @@ from symgen.errors import InputError
 from symgen.subsets import subset_matrix
 from symgen.variables import cell_box, cell_map, check_cells
 
+ROUNDING = 2.0**-23  # relative precision of v of a network that computes in float32
 CHUNK_BYTES = {
     "cpu": 1 << 24,
     "cuda": 1 << 31,

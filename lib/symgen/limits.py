@@ -5,6 +5,7 @@ import re
 from itertools import chain
 
 from symgen.datasets import modality_of
+from symgen.subsets import MAX_VARIABLES
 
 MASKING = {
     "images": ("mean", "zero"),
@@ -51,7 +52,7 @@ def _looking(s):
     for key in (key for key in used if used[key]):
         n = getattr(s, key)
         yield images and n > s.grid**2, f"{key} = {n} of a grid of {s.grid} x {s.grid} = {s.grid**2} cells"
-        yield n > 14, f"{key} = {n}; expected at most 14, since all 2^n subsets are evaluated"
+        yield n > MAX_VARIABLES, f"{key} = {n}; expected at most {MAX_VARIABLES}, since all 2^n subsets are evaluated"
     yield images and not s.cut_at, "the setting 'cut' is missing; expected a submodule of the network, its first ReLU"
     yield images and bool(s.baseline_architecture), "baseline_architecture of images; expected none, since cut is one"
     yield (

@@ -9,11 +9,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from symgen.errors import InputError
+from symgen.games import ROUNDING
+from symgen.interactions import sparse_and_or
 from symgen.metrics import agreed
-from symgen.sparse import sparse_and_or
 from symgen.transforms import and_interactions, merge_singletons, or_interactions
 
-TOL = 1e-3  # relative duality gap inside a training step; what it leaves open is far below the salience threshold
+ZERO = 1e-6  # of the strongest interaction: weaker ones are zero but for rounding, whose sign must not steer a training
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Penalty:
             raise InputError("no samples to penalise; expected at least one item of the training set")
         self.game, self.samples, self.seen = game, samples, seen
         self.weight, self.per_batch, self.every = weight, per_batch, every
-        self.combine, self.solver = combine, {"noise_bound": noise_bound, "ridge": ridge, "tol": TOL}
+        self.combine, self.solver = combine, {"noise_bound": noise_bound, "ridge": ridge, "rounding": ROUNDING}
         self._calls = 0
 
     def __call__(self, batch: Tensor) -> Tensor:
@@ -85,8 +86,10 @@ def strength_to_lose(
     baselines: their salient interactions, 0 elsewhere. `solver`: settings of `sparse_and_or`.
     """
     effects = held_interactions(v, **solver)
-    generalize = agreed(effects.detach().cpu().numpy(), baselines, combine)
-    return (effects.abs() * torch.as_tensor(~generalize, device=v.device)).sum(dim=(1, 2))
+    values = effects.detach().cpu().numpy()
+    lost = ~agreed(values, baselines, combine)
+    lost &= np.abs(values) > ZERO * np.abs(values).max(axis=(1, 2), keepdims=True)
+    return (effects.abs() * torch.as_tensor(lost, device=v.device)).sum(dim=(1, 2))
 
 
 def held_interactions(v: Float[Tensor, "sample subset"], **solver) -> Float[Tensor, "sample kind subset"]:

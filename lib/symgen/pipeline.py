@@ -20,6 +20,8 @@ from symgen import datasets, training
 from symgen.analysis import Judged, judge
 from symgen.errors import InputError
 from symgen.explain import KINDS, by_definition
+from symgen.games import ROUNDING
+from symgen.interactions import sparse_and_or
 from symgen.layout import (
     curves_path,
     decoded_dir,
@@ -32,11 +34,10 @@ from symgen.layout import (
     values_path,
     weights_path,
 )
-from symgen.metrics import ratio, salient
+from symgen.metrics import salient
 from symgen.modalities import ImageModality, PromptModality, TextModality
 from symgen.parts import deal, draw_penalised, draw_samples
 from symgen.penalty import JudgedSample, Penalty
-from symgen.sparse import sparse_and_or
 from symgen.store import usable, write
 from symgen.study import ARMS, FAMILIES, Study
 from symgen.text_sets import standing_within
@@ -298,7 +299,7 @@ def ensure_values(study: Study, role: str, checkpoint: float | str, progress: bo
 def ensure_interactions(study: Study, role: str, checkpoint: float | str, progress: bool = False) -> xr.Dataset:
     """Masked values and sparse AND-OR interactions of a role's network at a checkpoint, for every sample to explain.
 
-    Variables: v (sample, subset), effects (sample, kind, subset), noise (sample, subset), bias, l1, gap (sample,),
+    Variables: v (sample, subset), effects (sample, kind, subset), noise (sample, subset), bias, bound, l1, gap (sample,),
     and the seconds that each step took. Computed if not on disk yet, the network's training included.
     """
     values = ensure_values(study, role, checkpoint, progress)
@@ -306,27 +307,23 @@ def ensure_interactions(study: Study, role: str, checkpoint: float | str, progre
     def solve():
         start = time.perf_counter()
         solved = sparse_and_or(
-            torch.as_tensor(values.v.to_numpy(), device=device(study)),
+            values.v.to_numpy(),
             noise_bound=study.noise_bound,
             ridge=study.ridge,
             tol=study.tol,
-        )
-        i_and, i_or, noise, bias, l1, gap = (
-            getattr(solved, name).cpu().numpy() for name in ("i_and", "i_or", "noise", "bias", "l1", "gap")
+            rounding=ROUNDING,
         )
         found = {
-            "effects": (("sample", "kind", "subset"), np.stack([i_and, i_or], axis=1)),
-            "noise": (("sample", "subset"), noise),
-            "bias": ("sample", bias),
-            "l1": ("sample", l1),
-            "gap": ("sample", gap),
+            "effects": (("sample", "kind", "subset"), np.stack([solved.i_and, solved.i_or], axis=1)),
+            "noise": (("sample", "subset"), solved.noise),
+            **{name: ("sample", getattr(solved, name)) for name in ("bias", "bound", "l1", "gap")},
             "seconds_solving": time.perf_counter() - start,
         }
         if progress:
             label = checkpoint if isinstance(checkpoint, str) else f"epoch {checkpoint:g}"
             print(
-                f"{role} {label}: {len(gap)} samples, masked values {float(values.seconds_values):.1f} s, "
-                f"solving {found['seconds_solving']:.1f} s, worst gap {gap.max():.1e}",
+                f"{role} {label}: {len(solved.gap)} samples, masked values {float(values.seconds_values):.1f} s, "
+                f"solving {found['seconds_solving']:.1f} s, worst gap {solved.gap.max():.1e}",
                 flush=True,
             )
         return xr.Dataset(found, {"sample": values["sample"].to_numpy(), "kind": list(KINDS)})
@@ -398,9 +395,9 @@ def ensure_penalised_effects(small: Study, role: str) -> xr.Dataset:
         kind, items = modality(small), ensure_penalised(small)
         game = study_game(small, role, ensure_training(small, role).model(checkpoint))
         each = zip(kind.samples(items.item), items.label.tolist(), variables_of(items))
-        v = torch.as_tensor(np.stack([game.values(*sample) for sample in each]), device=device(small))
-        solved = sparse_and_or(v, noise_bound=small.noise_bound, ridge=small.ridge, tol=small.tol)
-        effects = torch.stack([solved.i_and, solved.i_or], dim=1).cpu().numpy()
+        v = np.stack([game.values(*sample) for sample in each])
+        solved = sparse_and_or(v, noise_bound=small.noise_bound, ridge=small.ridge, tol=small.tol, rounding=ROUNDING)
+        effects = np.stack([solved.i_and, solved.i_or], axis=1)
         return xr.Dataset({"effects": (("item", "kind", "subset"), effects)}, {"item": items.item.to_numpy()})
 
     settings = small.settings_of("interactions", role, checkpoint)
@@ -416,8 +413,8 @@ def all_interactions(study: Study, role: str, progress: bool = True) -> xr.Datas
 def certificate_table(study: Study, role: str, found: xr.Dataset) -> pd.DataFrame:
     """What vouches for a role's interactions, one row a checkpoint: worst over its samples.
 
-    error: |model + noise - v| / max |v|. noise: |noise| / |v(N) - v(0)|. gap: relative duality gap. seconds_*: time of
-    the extraction, for all samples together.
+    error: |model + noise - v| / max |v|. noise: |noise|, as a share of what it may be. gap: relative duality
+    gap. seconds_*: time of the extraction, for all samples together.
     """
     rows = []
     for checkpoint in study.checkpoints_of(role):
@@ -426,7 +423,7 @@ def certificate_table(study: Study, role: str, found: xr.Dataset) -> pd.DataFram
         model = by_definition(own.effects.to_numpy(), own.bias.to_numpy())
         error = np.abs(model + noise - v).max(axis=1) / np.abs(v).max(axis=1)
         times = {name: float(own[name]) for name in ("seconds_values", "seconds_solving")}
-        worst_noise = ratio(np.abs(noise).max(axis=1), np.abs(v[:, -1] - v[:, 0])).max()
+        worst_noise = (np.abs(noise).max(axis=1) / own.bound.to_numpy().clip(min=1e-300)).max()
         rows.append(
             {"role": role, "epoch": checkpoint, "samples": len(v), "error": error.max(), "noise": worst_noise,
              "gap": float(own.gap.max()), **times}

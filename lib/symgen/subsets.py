@@ -7,7 +7,7 @@ from jaxtyping import Bool, Int
 
 from symgen.errors import InputError
 
-MAX_VARIABLES = 20
+MAX_VARIABLES = 16  # 65,536 masked inputs a sample
 
 
 def n_variables(length: int) -> int:

@@ -66,7 +66,7 @@ def rough_solution(game, x, y, active, rough, tables, work):
 
 @entry_point
 def dense_solution(game, x, y, active, tol, count, step_size, rough, tables, work):
-    """The same from where `rough_solution` ended, to the end: as long as that is cheaper than an interior point on `count` rows.
+    """The same from where `rough_solution` ended, to the end, while that looks cheaper than an interior point on all rows.
 
     Returns the bounds of the optimum, as `certify` does; x is repaired. Where they are too far apart, the interior point is
     to go on from x, y and the active rows.
@@ -149,7 +149,7 @@ def _proximal(game, step_size, rough, weight):
 
 @compiled
 def _project(game, balance, rough, weighted, tables, work):
-    """Onto the equation, from a point beyond the proximal one; the factor of the step size, 1 unless it is to be balanced."""
+    """Onto the equation, from a point beyond the proximal one; by what to multiply the step size, 1 without balance."""
     size, weight = game.u.size, weighted.weight
     sums_and, sums_or, change = work[0], work[1], work[2]
     x, near = rough.x, rough.x_near

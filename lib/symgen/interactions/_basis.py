@@ -50,8 +50,8 @@ def basis(n: int) -> Basis:
 def _coupled(g):
     """Rotations of rows that couple g spins, and for each row (j, path, m) afterwards.
 
-    Spin i is coupled to the j of the spins before it. Of (m, down) and (m - 2, up), which have the same projection M = m - 1,
-    one row becomes the state of spin j + 1 and the other that of j - 1; (j, up) and (-j, down) stay as they are.
+    Spin i is coupled to the j of the spins before it. (m, down) and (m - 2, up) have the same projection m - 1: one row
+    becomes the state of spin j + 1 and the other that of j - 1. (j, up) and (-j, down) stay as they are.
     """
     pairs, turns = [], []
     states = {(0, 0, 0): 0}  # (j, path, m): row; the bits of a path say where the spin grew
@@ -68,7 +68,7 @@ def _coupled(g):
                 turn = np.sqrt(np.array([j + projection + 1, j - projection + 1]) / (2 * (j + 1)))
                 others = np.arange(1 << (g - i - 1))[:, None] << (i + 1)  # whatever the later spins are
                 pairs.append(np.array([up, down]) + others)
-                turns.append(np.broadcast_to(turn, others.shape[:1] + (2,)))
+                turns.append(np.broadcast_to(turn, (len(others), 2)))
                 coupled[j + 1, grown, projection] = up
                 coupled[j - 1, shrunk, projection] = down
         states = coupled
@@ -108,7 +108,7 @@ def _rotated(x, pairs, turns):
 
 @lru_cache(maxsize=32)
 def inverse_blocks(n: int, added: float) -> np.ndarray:
-    """The blocks of (Phi Phi' + added)^-1, row after row in one flat array; row and column of the empty set as if Phi had a 1."""
+    """The blocks of (Phi Phi' + added)^-1, flat, row after row; to the empty set Phi Phi' is the identity."""
     return np.concatenate([_inverse(block + added * np.eye(len(block))).ravel() for block in gram_blocks(n)])
 
 

@@ -6,6 +6,7 @@ point is known by all the files of the solver.
 """
 
 import hashlib
+import inspect
 import sys
 from functools import cache
 from pathlib import Path
@@ -15,24 +16,26 @@ from numba.core import caching
 
 # Sums may be reordered, which they need to be vectorised; NaN and infinity keep their meaning.
 REORDERED = {"contract", "reassoc", "nsz", "arcp"}
-PARTS = ("_admm", "_compile", "_interior_point", "_operator")
+# Inlined, always: a function that is not would be one and the same for all entry points, whichever is loaded first, and
+# the last bits of a result would depend on that.
+OPTIONS = {"nogil": True, "error_model": "numpy", "forceinline": True}
 
 
 def compiled(function):
     """A function that is compiled into the entry points that call it."""
-    return njit(nogil=True, fastmath=REORDERED, error_model="numpy", forceinline=True)(function)
+    return njit(fastmath=REORDERED, **OPTIONS)(inspect.unwrap(function))  # tests wrap functions, to check shapes
 
 
 def compiled_for_finite(function):
     """The same for loops that never see NaN or infinity: the largest of many numbers is then vectorised as well."""
-    return njit(nogil=True, fastmath=True, error_model="numpy", forceinline=True)(function)
+    return njit(fastmath=True, **OPTIONS)(inspect.unwrap(function))
 
 
 def entry_point(function):
     """A function that is called from Python: what it is compiled to is kept on disk, where anything can be written."""
     dispatcher = compiled(function)
     try:
-        dispatcher._cache = _Cache(function)
+        dispatcher._cache = _Cache(dispatcher.py_func)
     except RuntimeError:  # no folder can be written: compiled again in every process
         dispatcher._cache = _NoCache()
     return dispatcher
@@ -47,8 +50,8 @@ def _announce():
 @cache
 def _stamp():
     """Hash of all the source files of the solver."""
-    sources = (Path(__file__).with_name(f"{part}.py").read_bytes() for part in PARTS)
-    return hashlib.sha256(b"".join(sources)).hexdigest()
+    sources = sorted(Path(__file__).parent.glob("_*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
 
 
 class _WholeSolver:

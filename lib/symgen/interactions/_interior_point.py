@@ -38,7 +38,11 @@ LATE = 1e-8  # mean product below which primal and dual steps are of one length,
 JOIN_SHARE, JOIN_LEAST, JOIN_LEVELS, JOIN_AFTER_STEP, JOIN_MARGIN = 0.1, 8, 32, 0.1, 0.01
 LEAVE_STIFFNESS, LEAVE_DISTANCE, LEAVE_EXACT = 3.0, 0.3, 0.1  # see `_leave`
 SHORT = 0.1  # a step after which the products are brought together rather than down
-CORRECTED_FROM, CORRECTED_MORE, CORRECTIONS = 60, 150, 3  # rows from which centrality corrections pay; see `_corrections`
+CORRECTED_FROM, CORRECTED_MORE, CORRECTIONS = (
+    60,
+    150,
+    3,
+)  # rows from which centrality corrections pay; see `_corrections`
 CORRECTION_REACH, CORRECTION_GAIN, CORRECTION_RANGE, GOOD_STEP = 0.3, 0.06, 10.0, 0.9
 CORRECT_ROWS = 2  # times
 DIAGONAL = 1 + 1e-13  # keeps the matrix positive definite under rounding
@@ -314,7 +318,8 @@ def _leave(game, point, total):
         stiffness = sums_and[row] + sums_or[size - 1] - sums_or[size - 1 - row]
         soft = 1 / of_y.slope[i] > LEAVE_STIFFNESS * stiffness
         slack = min(of_y.up[i], of_y.low[i]) > LEAVE_DISTANCE * edge and abs(of_y.missing[i]) < LEAVE_EXACT * edge
-        if soft and slack:
+        last = kept == 0 and i == point.count[0] - 1
+        if soft and slack and not last:
             point.chosen[row] = False
             total -= of_y.plus[i] * of_y.up[i] + of_y.minus[i] * of_y.low[i]
         else:

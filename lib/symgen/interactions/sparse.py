@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-import scipy.linalg.cython_lapack  # loads the library whose threads are limited below
 import torch
 from jaxtyping import Float, Int
 from threadpoolctl import ThreadpoolController
@@ -36,6 +35,7 @@ from symgen.transforms import Array, reconstruct
 
 FEW = 7  # variables up to which all rows are chosen at once, and ADMM is not worth its time
 ROUNDINGS = 4  # rounding errors of v that the noise may always be as large as
+SUMMED = 2  # of these, what adding up interactions and bias may take; the rest is for the solver
 ROUGH, AGAIN, COLD, COLDER = (1e-5, 0.1), (1e-6, 0.01), (1e-2, 0.5), (1e-1, 0.9)  # first products and margin
 NEAR = 0.95  # share of the bound from which a row is chosen for a further attempt
 FLOAT64 = 2.0**-52
@@ -108,13 +108,22 @@ def sparse_and_or(
     games = _check_values(v)
     bias = games[:, 0]
     u = games - games[:, :1]
-    bound = np.maximum(noise_bound * np.abs(u[:, -1]), ROUNDINGS * rounding * np.abs(games).max(axis=1))
-    x, gap, iterations = _solve_all(u, bound, ridge, tol, max_iter)
+    largest = np.abs(games).max(axis=1)
+    bound = np.maximum(noise_bound * np.abs(u[:, -1]), ROUNDINGS * max(rounding, FLOAT64) * largest)
+    needed = np.flatnonzero((np.abs(u) > bound[:, None]).any(axis=1))  # others are noise altogether
+    x, gap, iterations = _solve_all(u, bound - SUMMED * FLOAT64 * largest, needed, ridge, tol, max_iter)
     i_and, i_or = x[:, : u.shape[1]].copy(), x[:, u.shape[1] :].copy()
     noise = games - reconstruct(i_and, i_or, bias)
     _warn_unless(gap <= tol, gap, max_iter)
     l1 = np.abs(i_and).sum(axis=1) + np.abs(i_or).sum(axis=1)
     return _like(v, SparseAndOr(i_and, i_or, bias, noise, bound, l1, gap, iterations))
+
+
+def prepare() -> None:
+    """Compile the solver: about half a minute the first time on a machine, else half a second to load it."""
+    noise = np.random.default_rng(0).normal
+    sparse_and_or(noise(size=4))
+    sparse_and_or(noise(size=256))  # more than few variables, and a dense game: all ways that the solver takes
 
 
 def _check_numbers(noise_bound, rounding, **positive):
@@ -157,7 +166,7 @@ def _warn_unless(converged, gap, max_iter):
 
 def _like(v, result):
     """The result in the array kind of v, without the batch axis if v has none."""
-    fields = {name: value if v.ndim == 2 else value[0] for name, value in vars(result).items()}
+    fields = {name: value if v.ndim == 2 else value[0, ...] for name, value in vars(result).items()}
     if isinstance(v, torch.Tensor):
         fields = {name: torch.as_tensor(value, device=v.device) for name, value in fields.items()}
     return SparseAndOr(**fields)
@@ -166,11 +175,11 @@ def _like(v, result):
 # --- Many samples ----------------------------------------------------------------------------------------------------------
 
 
-def _solve_all(u, bound, ridge, tol, max_iter):
-    """x (sample, 2 * 2^n), gaps and steps, sample by sample, on as many threads as PyTorch may use."""
+def _solve_all(u, bound, needed, ridge, tol, max_iter):
+    """x (sample, 2 * 2^n), gaps and steps of the samples needed, one by one, on as many threads as PyTorch may use."""
     x, gap, steps = np.zeros((len(u), 2 * u.shape[1])), np.zeros(len(u)), np.zeros(len(u), np.int64)
     scale = np.abs(u).max(axis=1)
-    waiting = deque(np.flatnonzero((np.abs(u) > bound[:, None]).any(axis=1)).tolist())  # others are noise altogether
+    waiting = deque(needed.tolist())
 
     def work():
         solver = _Solver(n_variables(u.shape[1]))
