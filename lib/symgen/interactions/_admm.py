@@ -20,7 +20,7 @@ FEWEST_MORE = 30  # further steps that are worth starting
 STEPS_PER_FACTOR = 2.4e-3
 MANY_ROWS = 0.6  # of all: from here more steps do not find fewer, and ADMM may be faster to the end
 DENSE_STEPS = 200  # between two certificates
-DENSE_STEPS_PER_FACTOR = 1.1e-2  # as many as cost what about eight factorisations do
+DENSE_STEPS_PER_FACTOR = 4e-3  # as many as cost what a few factorisations do
 RELAXATION = 1.7
 BALANCED_EVERY = 10  # steps; in the first four fifths of them
 FIRST_STEP = 100.0
@@ -72,17 +72,18 @@ def dense_solution(game, x, y, active, tol, count, step_size, rough, tables, wor
     to go on from x, y and the active rows.
     """
     _change_weight(rough, tables.sparse.weight, tables.dense.weight)
-    budget, before = DENSE_STEPS_PER_FACTOR * float(count) ** 3 / active.size, 1.0
+    budget = DENSE_STEPS_PER_FACTOR * float(count) ** 3 / active.size
+    earlier, before = 1.0, 1.0
     while True:
         step_size = _steps(game, DENSE_STEPS, step_size, rough, tables.dense, tables, work)
         budget -= DENSE_STEPS
         _take(rough, step_size, tables.dense.weight, x, y)
         upper, lower = _certify(game, x, y, tables, work)
         gap = (upper - lower) / upper
-        rate = -np.log(min(max(gap / before, 1e-3), 0.999)) / DENSE_STEPS
+        rate = -np.log(min(gap / earlier, 0.999)) / (2 * DENSE_STEPS)  # over two rounds, for one is uneven
         if gap <= tol or np.log(gap / tol) / rate > budget:
             break
-        before = gap
+        earlier, before = before, gap
     _mark_active(game, rough, tables.dense.weight, active)
     return upper, lower
 

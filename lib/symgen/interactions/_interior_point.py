@@ -36,7 +36,7 @@ SPENT = 1e-16  # mean product below which nothing is left to gain in float64
 LATE = 1e-8  # mean product below which primal and dual steps are of one length, or the ridge would tear them apart
 # Rows join at most a tenth more at a time, the most violated first, a little inside their bound
 JOIN_SHARE, JOIN_LEAST, JOIN_LEVELS, JOIN_AFTER_STEP, JOIN_MARGIN = 0.1, 8, 32, 0.1, 0.01
-LEAVE_STIFFNESS, LEAVE_DISTANCE, LEAVE_EXACT = 3.0, 0.3, 0.1  # see `_leave`
+LEAVE_STIFFNESS, LEAVE_DISTANCE, LEAVE_EXACT = 0.3, 0.3, 0.1  # see `_leave`
 SHORT = 0.1  # a step after which the products are brought together rather than down
 CORRECTED_FROM, CORRECTED_MORE, CORRECTIONS = (
     60,
