@@ -4,22 +4,21 @@ Every part writes a table under benchmarks/results/ and prints it, with the hard
 """
 
 import argparse
+import json
 import resource
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import clarabel
 import numpy as np
+import oracles
 import pandas as pd
 import torch
 from hardware import hardware
-from scipy import sparse as sp
-from scipy.optimize import linprog
-from vectors import games, planted
+from vectors import games, texts, white_noise
 
-from symgen.interactions import sparse_and_or
+from symgen.interactions import prepare, sparse_and_or
 from symgen.subsets import orders
 from symgen.transforms import and_interactions, or_interactions
 
@@ -58,108 +57,80 @@ def published_loop(v, rate, iterations, timed, noise_bound=BOUND):
     return (time.perf_counter() - start) * iterations / timed
 
 
-def dense_problem(v):
-    """(Phi, u, c) with scale 1, and the scale."""
-    u = v[1:] - v[0]
-    scale = np.abs(u).max()
-    subset = np.arange(1, len(v))
-    both = subset[:, None] & subset
-    phi = np.hstack([both == subset, (both != 0)[:, orders(len(v).bit_length() - 1)[1:] > 1]]).astype(float)
-    return phi, u / scale, BOUND * abs(u[-1]) / scale, scale
-
-
-def linear_program(v):
-    """(least L1, seconds) from HiGHS; L1 is NaN after ten minutes."""
-    phi, u, c, scale = dense_problem(v)
-    both = np.hstack([phi, -phi])
-    start = time.perf_counter()
-    found = linprog(
-        np.ones(both.shape[1]),
-        np.vstack([both, -both]),
-        np.r_[u + c, c - u],
-        method="highs",
-        options={"time_limit": 600},
-    )
-    return (found.fun * scale if found.status == 0 else np.nan), time.perf_counter() - start
-
-
-def quadratic_program(v, ridge=RIDGE):
-    """(interactions, seconds) of the ridge problem from Clarabel."""
-    phi, u, c, scale = dense_problem(v)
-    m, k = phi.shape
-    one, rows = sp.eye(k), sp.eye(m)
-    a = sp.bmat(  # variables x, bounds of |x|, and the noise
-        [
-            [sp.csc_matrix(phi), None, rows],
-            [one, -one, None],
-            [-one, -one, None],
-            [None, None, rows],
-            [None, None, -rows],
-        ],
-        format="csc",
-    )
-    b = np.concatenate([u, np.zeros(2 * k), np.full(2 * m, c)])
-    p = sp.block_diag([ridge * one, sp.csc_matrix((k + m, k + m))], format="csc")
-    cones = [clarabel.ZeroConeT(m), clarabel.NonnegativeConeT(2 * (k + m))]
-    q = np.concatenate([np.zeros(k), np.ones(k), np.zeros(m)])
-    options = clarabel.DefaultSettings()
-    options.verbose = False
-    start = time.perf_counter()
-    found = clarabel.DefaultSolver(p, q, a, b, cones, options).solve()
-    return np.array(found.x[:k]) * scale, time.perf_counter() - start
-
-
 # --- The tables ----------------------------------------------------------------------------------------------------------
 
 
-def best_seconds(v, repeats=3, **settings):
-    """(result, the least of `repeats` times in seconds per sample)."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        result = sparse_and_or(v, **settings)
-        times.append((time.perf_counter() - start) / len(v))
-    return result, min(times)
+def seconds_each(v, repeats=3, **settings):
+    """(results, the least of `repeats` times in seconds) of each sample, one at a time on one thread."""
+    results, times = [], []
+    for row in v:
+        taken = []
+        for _ in range(repeats):
+            start = time.perf_counter()
+            result = sparse_and_or(row, **settings)
+            taken.append(time.perf_counter() - start)
+        results.append(result)
+        times.append(min(taken))
+    return results, np.array(times)
+
+
+def timed(function, *arguments):
+    """(what it returns, seconds)."""
+    start = time.perf_counter()
+    result = function(*arguments)
+    return result, time.perf_counter() - start
 
 
 def stacked(result):
-    """Interactions in the order of the dense columns."""
+    """Interactions in the order of the oracles' columns."""
     order = orders(result.i_and.shape[-1].bit_length() - 1)
     return np.concatenate([result.i_and[..., order >= 1], result.i_or[..., order >= 2]], -1)
 
 
-def speed(samples=25):
-    """Time and accuracy at n = 10 of each kind of game, and of all of them as one batch."""
-    kinds = games(10, samples)
-    sparse_and_or(kinds["planted"])
-    rows = []
-    for kind, v in (kinds | {"all": np.concatenate(list(kinds.values()))}).items():
-        result, seconds = best_seconds(v)
-        row = {"games": kind, "samples": len(v), "ms per sample": seconds * 1e3, "steps": result.iterations.mean()}
-        row["largest gap"] = result.gap.max()
-        if kind != "all":
-            row |= against_others(v[0], stacked(result)[0], seconds)
-        rows.append(row)
+def speed(samples=40, compared=5):
+    """Time of each kind of game at n = 10, of all but white noise together, and of other solvers on the same samples."""
+    kinds = games(10, samples) | {"texts": texts(10, samples), "white noise": white_noise(10, 10)}
+    rows, together = [], []
+    for kind, v in kinds.items():
+        results, times = seconds_each(v)
+        row = {"games": kind, "samples": len(v)} | spread(times)
+        row |= {"steps": np.mean([one.iterations for one in results]), "largest gap": max(one.gap for one in results)}
+        rows.append(row | against_others(v[:compared], results, times))
+        together += [] if kind == "white noise" else list(times)
+    rows.append({"games": "all but white noise", "samples": len(together)} | spread(np.array(together)))
     return pd.DataFrame(rows)
 
 
-def against_others(v, x, seconds):
-    """Times of the other solvers on one sample, as ratios to ours, and our distance from theirs."""
-    row = {}
-    for name, settings in PUBLISHED.items():
-        row[f"{name}, x ours"] = published_loop(v, *settings) / seconds
-    least, taken = linear_program(v)
-    row["HiGHS, x ours"], row["L1 above LP, %"] = taken / seconds, 100 * (np.abs(x).sum() / least - 1)
-    exact, taken = quadratic_program(v)
-    row["Clarabel, x ours"], row["L1 from QP, %"] = taken / seconds, 100 * np.abs(x - exact).sum() / np.abs(exact).sum()
-    return row
+def spread(times):
+    """Median, mean and 95th percentile in milliseconds."""
+    return {
+        "median ms": np.median(times) * 1e3,
+        "mean ms": times.mean() * 1e3,
+        "p95 ms": np.quantile(times, 0.95) * 1e3,
+    }
+
+
+def against_others(v, results, times):
+    """Median ratios of the other solvers' times to ours on the same samples, and distances from their solutions in %."""
+    rows = []
+    for own, result, ours in zip(v, results, times):
+        x = stacked(result)
+        (_, least), highs = timed(oracles.linear_program, own, BOUND)
+        (exact, _), clarabel = timed(oracles.quadratic_program, own, RIDGE, BOUND)
+        rows.append(
+            {"HiGHS, x ours": highs / ours, "Clarabel, x ours": clarabel / ours,
+             "L1 above LP, %": 100 * (np.abs(x).sum() / least - 1),
+             "L1 from QP, %": 100 * np.abs(x - exact).sum() / np.abs(exact).sum()}
+        )  # fmt: skip
+    loops = {f"{name}, x ours": published_loop(v[0], *settings) / times[0] for name, settings in PUBLISHED.items()}
+    return pd.DataFrame(rows).median().to_dict() | loops
 
 
 def ridge(n=8, samples=6):
     """What the ridge costs in L1, and how far solutions of different tolerance then lie apart, in %."""
     rows = []
     for kind, v in games(n, samples).items():
-        least = np.array([linear_program(row)[0] for row in v])
+        least = np.array([oracles.linear_program(row, BOUND)[1] for row in v])
         for weight in (0.3, 0.5, 0.7, 1.0, 2.0, 3.0, 5.0):
             loose, default, exact = (sparse_and_or(v, ridge=weight, tol=tol) for tol in (1e-3, 1e-5, 1e-8))
             above, norm = 100 * (exact.l1 / least - 1), np.abs(stacked(exact)).sum(1)
@@ -186,25 +157,37 @@ def shared_strength(x, y, tau=0.05):
     return (np.abs(x) * (salient_x & salient_y & (x * y > 0))).sum() / (np.abs(x) * salient_x).sum()
 
 
-def growth(sizes=range(6, 15)):
-    """Time and peak memory for n variables, each in a process of its own: a batch (up to n = 10) or one sample."""
+GROWTH = {  # kind of game: numbers of variables
+    "planted": (6, 8, 10, 12, 14, 16),
+    "vgg late": (6, 8, 10, 12, 14),
+    "texts": (8, 10, 12),
+    "white noise": (6, 8, 10, 12),
+}
+
+
+def growth():
+    """Time and peak memory by the number of variables, each in a process of its own."""
     rows = []
-    for n in sizes:
-        text = subprocess.run(
-            [sys.executable, __file__, "one", "--n", str(n)], capture_output=True, text=True, check=True
-        )
-        rows.append(dict(zip(("n", "samples", "first s", "again s", "gap", "GiB"), text.stdout.split(), strict=True)))
-    return pd.DataFrame(rows).astype(float)
+    for kind, sizes in GROWTH.items():
+        for n in sizes:
+            command = [sys.executable, __file__, "one", "--n", str(n), "--kind", kind]
+            ran = subprocess.run(command, capture_output=True, text=True, check=True)
+            rows.append({"games": kind, "n": n} | json.loads(ran.stdout.splitlines()[-1]))
+            print(rows[-1], flush=True)
+    return pd.DataFrame(rows)
 
 
-def one(n):
-    """The row of `growth` for n: seconds per sample the first time and again, and the process's peak memory."""
-    samples = 32 if n <= 10 else 1
-    v = planted(n, samples, min(12, 2 ** (n - 2)))[0]
-    first = best_seconds(v, repeats=1)[1]
-    result, again = best_seconds(v, repeats=1)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(n, samples, first, again, result.gap.max(), peak)
+def one(kind, n):
+    """A row of `growth`: seconds until the first result, median and largest seconds a sample after it, memory added."""
+    v = {"texts": texts, "white noise": white_noise}.get(kind, lambda n, count: games(n, count)[kind])(
+        n, 3 if n > 10 else 10
+    )
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    _, first = timed(sparse_and_or, v[0])
+    results, times = seconds_each(v, repeats=1 if n > 12 else 2)
+    added = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    row = {"samples": len(v), "first s": first, "median s": np.median(times), "largest s": times.max()}
+    print(json.dumps(row | {"largest gap": float(max(own.gap for own in results)), "MiB added": added / 1024}))
 
 
 def tried():
@@ -217,9 +200,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("part", nargs="?", default="all", choices=["speed", "ridge", "growth", "tried", "one", "all"])
     parser.add_argument("--n", type=int)
+    parser.add_argument("--kind")
     options = parser.parse_args()
+    torch.set_num_threads(1)
+    prepare()
     if options.part == "one":
-        return one(options.n)
+        return one(options.kind, options.n)
     RESULTS.mkdir(exist_ok=True)
     print(hardware())
     parts = {"speed": speed, "ridge": ridge, "growth": growth, "tried": tried}
@@ -228,7 +214,7 @@ def main():
             table = part()
             target = RESULTS / ("solver.csv" if name == "speed" else f"{name}.csv")
             if name != "tried":
-                table.to_csv(target, index=False, float_format="%.4g")
+                table.assign(hardware=hardware()).to_csv(target, index=False, float_format="%.4g")
             print(f"\n{name}\n{table.to_string(index=False, float_format=lambda x: f'{x:.3g}')}")
 
 

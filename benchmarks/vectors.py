@@ -1,4 +1,4 @@
-"""Values v over all 2^n subsets to measure a solver on: planted functions, and a small VGG's masked digits.
+"""Values v over all 2^n subsets to measure a solver on: planted functions, a small VGG's masked digits, a BERT's texts.
 
 Everything is made again from a seed. `games(n, samples)` is the mixture that the tables are measured on.
 """
@@ -8,10 +8,11 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
+from symgen import Study, pipeline
 from symgen.subsets import orders, subset_matrix
 from symgen.transforms import reconstruct
 
-CUTS = {"initialised": 0, "early": 2, "late": 60}  # epochs trained: dense, mixed, and overfitted interactions
+CUTS = {"untrained": 0, "early": 2, "peak": 8, "late": 60}  # epochs trained: dense, mixed, and overfitted interactions
 
 
 def planted(n: int, samples: int, terms: int = 12, noise: float = 0.3, noise_bound: float = 0.04, seed: int = 0):
@@ -49,6 +50,18 @@ def games(n: int, samples: int, seed: int = 0) -> dict[str, np.ndarray]:
     """The measured mixture: `samples` vectors of each kind, easy (planted) and hard (a network, untrained to overfitted)."""
     kinds = {"planted": planted(n, samples, min(12, 1 << (n - 1)), seed=seed)[0]}
     return kinds | {f"vgg {name}": digits_vgg(n, samples, epochs, seed) for name, epochs in CUTS.items()}
+
+
+def texts(n: int, samples: int) -> np.ndarray:
+    """Log-odds of masked sentences under the first target of `snippets-bert` at the end of training, (samples, 2^n)."""
+    study = Study.load("snippets-bert", {"n_variables": n})
+    role = study.targets[0]  # trained if it is not there yet
+    return pipeline.ensure_values(study, role, study.checkpoints_of(role)[-1]).v.to_numpy()[:samples]
+
+
+def white_noise(n: int, samples: int, seed: int = 0) -> np.ndarray:
+    """Nothing but noise, (samples, 2^n): every row matters."""
+    return np.random.default_rng(seed).normal(size=(samples, 1 << n))
 
 
 def _digits():

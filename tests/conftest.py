@@ -1,7 +1,10 @@
 """Shapes are checked in every test: jaxtyping's annotations, at run time, by beartype."""
 
 import os
+import sys
+from pathlib import Path
 
+sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))  # whose oracles serve as those of the tests
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side
 
 from jaxtyping import install_import_hook

@@ -3,14 +3,12 @@
 import itertools
 import re
 
-import clarabel
 import numpy as np
+import oracles
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import sparse as sp
-from scipy.optimize import linprog
 
 from symgen.interactions import SparseAndOr, sparse_and_or
 from symgen.metrics import salient
@@ -20,7 +18,7 @@ from symgen.transforms import reconstruct
 BOUND = 0.04
 
 
-# --- Independent oracles: dense matrices from the definition, HiGHS and Clarabel ---------------------------------------
+# --- Independent oracles: columns from the definition, HiGHS and Clarabel ------------------------------------------------
 
 
 def dictionary(n):
@@ -43,29 +41,22 @@ def stacked(result):
 
 
 def quadratic_optimum(v, ridge, noise_bound=BOUND):
-    """(x, value) of the ridge problem from Clarabel's interior point, v normalised to scale 1 and back."""
-    u, n = v[1:] - v[0], len(v).bit_length() - 1
-    scale, c = np.abs(u).max(), noise_bound * abs(u[-1])
-    phi = dictionary(n)
-    m, k = phi.shape
-    p = sp.block_diag([ridge * sp.eye(k), sp.csc_matrix((k, k))], format="csc")
-    one, none = sp.eye(k), sp.csc_matrix((m, k))
-    a = sp.bmat([[phi, none], [-phi, none], [one, -one], [-one, -one]], format="csc")
-    b = np.concatenate([(u + c) / scale, (c - u) / scale, np.zeros(2 * k)])
-    options = clarabel.DefaultSettings()
-    options.verbose = False
-    options.tol_gap_rel = options.tol_gap_abs = options.tol_feas = 1e-10
-    q = np.repeat([0.0, 1.0], k)
-    x = np.array(clarabel.DefaultSolver(p, q, a, b, [clarabel.NonnegativeConeT(len(b))], options).solve().x[:k])
-    return x * scale, (np.abs(x).sum() + ridge / 2 * x @ x) * scale
+    """(x, value) of the ridge problem from Clarabel."""
+    return oracles.quadratic_program(v, ridge, noise_bound, tol=1e-10)
 
 
 def linear_optimum(v, noise_bound=BOUND):
     """The least possible ||x||_1 within the noise bound, from HiGHS."""
-    u = v[1:] - v[0]
-    phi, c = dictionary(len(v).bit_length() - 1), noise_bound * abs(u[-1])
-    both = np.hstack([phi, -phi])
-    return linprog(np.ones(both.shape[1]), np.vstack([both, -both]), np.concatenate([u + c, c - u]), method="highs").fun
+    return oracles.linear_program(v, noise_bound)[1]
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5])
+def test_the_oracles_solve_the_problem_of_the_definition(n):
+    """Their sparse form, with the total of the ORs put in, is the dictionary."""
+    form = oracles.sparse_form(n).toarray()
+    rows, total = form[:-1], form[-1]
+    np.testing.assert_array_equal(rows[:, :-1] + rows[:, -1:] * total[:-1], dictionary(n))
+    assert total[-1] == -1
 
 
 def random_games(n, samples, seed=0):
@@ -215,13 +206,24 @@ def test_an_added_constant_moves_only_the_bias():
     assert close(one, other)
 
 
-def test_the_rest_of_the_batch_does_not_matter():
-    v = random_games(7, 3)
-    batch = sparse_and_or(v, tol=1e-8)
+def same_to_the_last_bit(one, other, at=...):
+    return all(np.array_equal(field[at], getattr(other, name)) for name, field in vars(one).items())
+
+
+@pytest.mark.parametrize("n", [4, 8, 10])
+def test_neither_the_batch_nor_its_order_nor_threads_move_a_bit(n):
+    v = random_games(n, 3)
+    before = torch.get_num_threads()
     order = np.random.default_rng(0).permutation(len(v))
-    shuffled = sparse_and_or(v[order], tol=1e-8)
-    assert (relative_l1(stacked(shuffled), stacked(batch)[order]) < 1e-3).all()
-    assert (relative_l1(stacked(sparse_and_or(v[4], tol=1e-8)), stacked(batch)[4]) < 1e-3).all()
+    batch = sparse_and_or(v)
+    try:
+        torch.set_num_threads(3)
+        assert same_to_the_last_bit(batch, sparse_and_or(v))
+        assert same_to_the_last_bit(batch, sparse_and_or(v[order]), order)
+    finally:
+        torch.set_num_threads(before)
+    for k in (0, 4, 8):
+        assert same_to_the_last_bit(batch, sparse_and_or(v[k]), k)
 
 
 # --- Degenerate games ------------------------------------------------------------------------------------------------------
