@@ -169,8 +169,8 @@ def main():
         if not own.name.endswith("-small")
     ]
     rate, overhead = {kind: rates(kind) for kind in MEASURED}, overheads()
-    solver = pd.read_csv(RESULTS / "solver.csv").set_index("games").loc["all"]
-    solving = solver["ms per sample"] / 1000 * 2  # measured on two cores
+    solver = pd.read_csv(RESULTS / "solver.csv").set_index("games").loc["all but white noise"]
+    solving = solver["mean ms"] / 1000
     table = pd.DataFrame([row(own, rate, solving, overhead) for own in studies])
     measured = {
         f"{kind}_{name}": own / 1e9 for kind, pair in rate.items() for name, own in zip(("training", "forward"), pair)

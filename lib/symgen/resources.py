@@ -19,6 +19,7 @@ from symgen.study import Study
 # floating-point operations a second: of a CPU's thread half of the least measured (masked evaluation: 2e10 of a BERT,
 # 6e10 of a VGG); of a GPU, on which nothing was measured, a seventh of what the paper's do at best (RTX 3080 Ti: 34e12)
 SPEED = {"cpu": 1e10, "cuda": 5e12}
+SOLVING = 0.05  # seconds a sample with ten variables, five times the mean; four times that for every further one
 LONGEST = 3600.0  # seconds that a unit should last at most
 START = 120.0  # seconds to start Python and read the data
 SIDES = {"fashion-mnist-6k": 28, "cifar10": 32}  # of images, in pixels; others are resized to image_size
@@ -111,9 +112,9 @@ def resources(study: Study, roles: tuple[str, ...], which: slice | None = None) 
 
 
 def _seconds(study):
-    """Of extraction at one checkpoint: masked values, and solving, a second a sample with ten variables."""
+    """Of extraction at one checkpoint: masked values, and solving."""
     samples = 2 * study.explain_classes * study.explain_per_class
-    return masking_work(study) / _speed(study) + samples * 4.0 ** (study.n_variables - 10)
+    return masking_work(study) / _speed(study) + samples * SOLVING * 4.0 ** (study.n_variables - 10)
 
 
 def _speed(study):

@@ -205,3 +205,10 @@ def test_the_same_game_gives_the_same_bits_in_another_process(tmp_path):
     ran = subprocess.run([sys.executable, "-c", code, tmp_path / "v.npy"], capture_output=True, text=True, check=True)
     found = sparse_and_or(v)
     assert ran.stdout.strip() == hashlib.sha256(found.i_and.tobytes() + found.i_or.tobytes()).hexdigest()
+
+
+def test_a_sample_that_takes_long_says_about_how_long(monkeypatch):
+    monkeypatch.setattr(sparse, "SLOW_ROWS", 300)
+    v = np.random.default_rng(0).normal(size=1 << 9) * np.exp(np.arange(1 << 9) / 40)
+    with pytest.warns(UserWarning, match=r"a sample has \d+ rows at their noise bound, and may take 0 minutes or more"):
+        sparse_and_or(v)

@@ -39,6 +39,7 @@ SUMMED = 2  # of these, what adding up interactions and bias may take; the rest 
 ROUGH, AGAIN, COLD, COLDER = (1e-5, 0.1), (1e-6, 0.01), (1e-2, 0.5), (1e-1, 0.9)  # first products and margin
 NEAR = 0.95  # share of the bound from which a row is chosen for a further attempt
 FLOAT64 = 2.0**-52
+SLOW_ROWS = 6000  # from which a sample takes more than a minute
 
 
 @dataclass(frozen=True)
@@ -230,7 +231,7 @@ class _Solver:
         self.rough = Rough(*(np.zeros(count * size) for count in (2, 2, 2, 1, 1, 1)))
         self.work = np.zeros((5, size))
         self.point = _point(size)
-        self.matrix = np.empty(min(size, 256) ** 2)
+        self.matrix, self.warned = np.empty(min(size, 256) ** 2), False
 
     def solve(self, game, tol, max_iter):
         """Gap and Newton steps of a game."""
@@ -280,12 +281,24 @@ class _Solver:
             steps += more
             if how != NEEDS_ROOM:
                 break
+            self._warn_if_slow(int(point.count[0]))
             self.matrix = _room_for(int(point.count[0]), game.u.size)
         rows = point.rows[: point.count[0]]
         self.x[:] = np.nan_to_num(point.x, nan=0, posinf=0, neginf=0)
         self.y[:] = 0
         self.y[rows] = np.nan_to_num(point.y[: len(rows)], nan=0, posinf=0, neginf=0)
         return steps
+
+    def _warn_if_slow(self, count):
+        """One warning with an estimate, where a sample may take minutes or hours."""
+        if count > SLOW_ROWS and not self.warned:
+            self.warned = True
+            minutes = 30 * count**3 / 3 / 3e10 / 60  # Newton steps, operations of a factorisation, operations a second
+            warnings.warn(
+                f"sparse_and_or: a sample has {count:,} rows at their noise bound, and may take {minutes:,.0f} minutes or "
+                "more; fewer variables, or a larger noise_bound, are faster",
+                stacklevel=2,
+            )
 
     def _prepare_again(self, game, cold):
         """From the best so far, or from nothing; with the rows besides whose noise is near its bound."""
