@@ -9,7 +9,7 @@ By the duality of Schur and Weyl, an operator that commutes with permutations le
 All n variables coupled at once would need the most steps. So they are split into two halves, each of which is coupled for
 itself. An operator that commutes with all permutations commutes with those within the halves: it is one square block of
 side (j1 + 1)(j2 + 1) for each pair (j1, j2), the same for every pair of paths. With n = 10 the largest block has side 36,
-and a product with any function of Phi Phi' costs about 30,000 multiplications, not a million.
+and a product with any function of Phi Phi' costs about 33,000 multiplications, not a million.
 """
 
 from functools import lru_cache
