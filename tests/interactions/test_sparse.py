@@ -96,6 +96,8 @@ def assert_feasible(result, v, noise_bound=BOUND):
     scale = np.abs(v - v[..., :1]).max(-1, keepdims=True)
     c = noise_bound * np.abs(v[..., -1:] - v[..., :1])
     np.testing.assert_array_equal(result.noise, v - reconstruct(result.i_and, result.i_or, result.bias))
+    assert (np.abs(result.noise) <= np.asarray(result.bound)[..., None]).all()
+    assert (result.bound <= c[..., 0] + 1e-14 * (np.abs(v).max(-1) + result.l1)).all()
     rounding = 1e-12 * scale * (c == 0) + 1e-15 * np.abs(v[..., :1])
     assert (np.abs(result.noise) <= c + rounding).all()
     assert not result.i_and[..., 0].any()

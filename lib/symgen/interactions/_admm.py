@@ -3,7 +3,7 @@
 ADMM (alternating direction method of multipliers) works on interactions x and noise w s, held together by
 Phi x + w s = u. It alternates between the proximal point of the objective, which is found entry by entry, and the
 projection on that equation, which is the product with (Phi Phi' + w^2)^-1. It comes near the solution in a hundred steps
-and then slows down: what it is for is to tell which rows have their noise at the bound.
+and then slows down. It serves to guess which rows have their noise at the bound.
 """
 
 from typing import NamedTuple
@@ -66,10 +66,10 @@ def rough_solution(game, x, y, active, rough, tables, work):
 
 @entry_point
 def dense_solution(game, x, y, active, tol, count, step_size, rough, tables, work):
-    """The same from where `rough_solution` ended, to the end, while that looks cheaper than an interior point on all rows.
+    """Go on from where `rough_solution` ended, until the gap is below `tol` or an interior point looks cheaper.
 
-    Returns the bounds of the optimum, as `certify` does; x is repaired. Where they are too far apart, the interior point is
-    to go on from x, y and the active rows.
+    Returns the bounds of the optimum, as `certify` does; x is repaired. An interior point can begin at x, y and the
+    active rows. work: (5, 2^n).
     """
     _change_weight(rough, tables.sparse.weight, tables.dense.weight)
     budget = DENSE_STEPS_PER_FACTOR * float(count) ** 3 / active.size
@@ -81,7 +81,7 @@ def dense_solution(game, x, y, active, tol, count, step_size, rough, tables, wor
         upper, lower = _certify(game, x, y, tables, work)
         gap = (upper - lower) / upper
         rate = -np.log(min(gap / earlier, 0.999)) / (2 * DENSE_STEPS)  # over two rounds, for one is uneven
-        if gap <= tol or np.log(gap / tol) / rate > budget:
+        if gap <= tol or not np.log(gap / tol) / rate <= budget:  # NaN ends it as well
             break
         earlier, before = before, gap
     _mark_active(game, rough, tables.dense.weight, active)
@@ -134,7 +134,7 @@ def _steps(game, steps, step_size, rough, weighted, tables, work):
 
 @compiled
 def _proximal(game, step_size, rough, weight):
-    """The proximal point of the objective: soft thresholds and the shrinking of the ridge; the clamp of the noise."""
+    """The proximal point of x: soft thresholds, shrunk by the ridge. That of the noise is its clamp, relaxed at once."""
     threshold, shrink = 1 / step_size, step_size / (step_size + game.ridge)
     x, dual, near = rough.x, rough.x_dual, rough.x_near
     for i in range(x.size):
@@ -150,7 +150,10 @@ def _proximal(game, step_size, rough, weight):
 
 @compiled
 def _project(game, balance, rough, weighted, tables, work):
-    """Onto the equation, from a point beyond the proximal one; by what to multiply the step size, 1 without balance."""
+    """Relax x beyond the proximal point and project on the equation.
+
+    Returns by what to multiply the step size, 1 unless `balance`.
+    """
     size, weight = game.u.size, weighted.weight
     sums_and, sums_or, change = work[0], work[1], work[2]
     x, near = rough.x, rough.x_near
@@ -192,7 +195,7 @@ def _move(x, dual, near, pull):
 
 @compiled
 def _move_and_balance(rough, pull_and, pull_or):
-    """The same, and the step size in which the relative residuals of x and of its dual are alike; duals are scaled to it."""
+    """The same; by what to multiply the step size to bring the relative residuals of x and its dual half way together."""
     size = pull_and.size
     one = _move_and_measure(rough.x[:size], rough.x_dual[:size], rough.x_near[:size], pull_and)
     other = _move_and_measure(rough.x[size:], rough.x_dual[size:], rough.x_near[size:], pull_or)

@@ -108,7 +108,7 @@ def _rotated(x, pairs, turns):
 
 @lru_cache(maxsize=32)
 def inverse_blocks(n: int, added: float) -> np.ndarray:
-    """The blocks of (Phi Phi' + added)^-1, flat, row after row; to the empty set Phi Phi' is the identity."""
+    """The blocks of (Phi Phi' + added)^-1, flat; the empty set's row and column are those of the identity."""
     return np.concatenate([_inverse(block + added * np.eye(len(block))).ravel() for block in gram_blocks(n)])
 
 

@@ -44,7 +44,11 @@ def entry_point(function):
 @cache
 def _announce():
     """One line, once, before the first function that is not in the cache."""
-    print("symgen: compiling the solver, once for this machine; about half a minute", file=sys.stderr, flush=True)
+    print(
+        "symgen: compiling the solver, once for this machine if it can be kept; 30 s",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 @cache

@@ -1,9 +1,9 @@
 """A primal-dual interior point on few rows, which come and go while it runs, compiled.
 
-At the solution the noise is at its bound in 25 to 450 of the 1,023 rows of a game with ten variables; the other rows
-could be left out. So the Newton system is set up between `count` chosen rows, (count, count), and is a thousand times
-cheaper than one between all of them. Which rows matter need not be known: every product with Phi gives the noise of all
-rows anyway, so rows whose bound is violated join, and rows that are far from their bound leave.
+At the solution of most games with ten variables the noise is at its bound in 40 to 450 of the 1,023 rows; the others could
+be left out. So the Newton system is set up between `count` chosen rows, (count, count), and factors are ten to a thousand
+times cheaper than those between all of them. Which rows matter need not be known: every product with Phi gives the noise of
+all rows anyway, so rows whose bound is violated join, and rows that are far from their bound leave.
 
 The problem is its own mirror image. With multipliers y of the rows, a = (x, y) is paired with mid = (Phi' y - ridge x,
 u - Phi x), which stays within edge = (1, bound); a is positive (negative) only where mid is at its upper (lower) end. So
@@ -29,22 +29,25 @@ from symgen.interactions._compile import compiled, compiled_for_finite, entry_po
 from symgen.interactions._operator import apply, apply_transposed, subset_sums
 
 CONVERGED, NEEDS_ROOM, STOPPED = 0, 1, 2  # what `descend` ends with
-FLOOR = 1e-10  # a bound below it is treated as an equation
+FLOOR = 1e-10  # smaller bounds are widened to this here; the repair makes them exact
 NEARLY_ALL = 0.9995  # of the way to where the first of the positive numbers would be zero
 EXACT = 1e-6  # share of the bound within which the noise of every row must be known at the end
-SPENT = 1e-16  # mean product below which nothing is left to gain in float64
-LATE = 1e-8  # mean product below which primal and dual steps are of one length, or the ridge would tear them apart
-# Rows join at most a tenth more at a time, the most violated first, a little inside their bound
-JOIN_SHARE, JOIN_LEAST, JOIN_LEVELS, JOIN_AFTER_STEP, JOIN_MARGIN = 0.1, 8, 32, 0.1, 0.01
-LEAVE_STIFFNESS, LEAVE_DISTANCE, LEAVE_EXACT = 0.3, 0.3, 0.1  # see `_leave`
-SHORT = 0.1  # a step after which the products are brought together rather than down
-CORRECTED_FROM, CORRECTED_MORE, CORRECTIONS = (
-    60,
-    150,
-    3,
-)  # rows from which centrality corrections pay; see `_corrections`
-CORRECTION_REACH, CORRECTION_GAIN, CORRECTION_RANGE, GOOD_STEP = 0.3, 0.06, 10.0, 0.9
-CORRECT_ROWS = 2  # times
+SPENT = 1e-16  # mean of plus * up + minus * low below which nothing is left to gain in float64
+LATE = 1e-8  # and below which primal and dual steps are of one length, or the ridge would tear them apart
+# Rows that are violated join, a little inside their bound. Measured on the games of benchmarks/solver.py, as what follows.
+JOIN_SHARE, JOIN_LEAST = 0.1, 8  # at most so many at a time, of those there are
+JOIN_LEVELS = 32  # of violation, by which the worst are found in one pass
+JOIN_AFTER_STEP = 0.1  # not after shorter primal steps, when x is not to be trusted
+JOIN_CLOSE = 100.0  # times the mean product is the distance from the bound at which a row joins
+# Rows leave that are so many times softer than their column of the Newton matrix, so far from their bound, and so exact
+LEAVE_STIFFNESS, LEAVE_DISTANCE, LEAVE_EXACT = 0.3, 0.3, 0.1
+SHORT = 0.1  # after such a step the products are brought together rather than down
+CORRECTED_FROM = 60  # rows from which centrality corrections pay: a factor then costs more than a few solves
+CORRECTED_MORE, CORRECTIONS = 150, 3  # rows for one correction more; at most so many
+CORRECTION_REACH, CORRECTION_GAIN = 0.3, 0.06  # how much longer a step is tried; by how much the two steps must grow
+CORRECTION_RANGE = 10.0  # products within this factor of the target are left alone
+GOOD_STEP = 0.9  # longer ones need no correction
+CORRECT_ROWS = 2  # times that the chosen rows are brought inside their bound at the end
 DIAGONAL = 1 + 1e-13  # keeps the matrix positive definite under rounding
 
 _potrf = _LAPACK().numba_xxpotrf(numba.float64)
@@ -89,9 +92,9 @@ class Point(NamedTuple):
     chosen: np.ndarray  # (2^n,): whether each subset is chosen
     count: np.ndarray  # (1,): how many are
     pull: np.ndarray  # (2 * 2^n,): Phi' y
-    image: np.ndarray  # (2^n,): Phi x
+    image: np.ndarray  # (2^n,): Phi x, and Phi dx while a direction is sought
     weight: np.ndarray  # (2 * 2^n,): of each interaction in the Newton matrix
-    sums: np.ndarray  # (2 * 2^n,): work
+    sums: np.ndarray  # (2 * 2^n,): work; from `_prepare` to `_factorise` the subset sums of the weights
     whole: np.ndarray  # (2, 2^n): work
     levels: np.ndarray  # (JOIN_LEVELS,): work
     way: Way
@@ -99,7 +102,7 @@ class Point(NamedTuple):
 
 
 class Measure(NamedTuple):
-    """How far the point is: what its objective and its lower bound are, and how far it is from its equations."""
+    """Objective, lower bound and residuals of a point."""
 
     value: float
     lower: float
@@ -112,7 +115,8 @@ class Measure(NamedTuple):
 def begin(game, x, y, product, margin, point, tables):
     """Set up the point at rough x (2 * 2^n,) and y (2^n,) on the rows marked in `point.chosen`.
 
-    All products are at least about `product`, and mid keeps `margin` from its ends.
+    All products are at least about `product`, those of rows less where the bound is very small; mid keeps the share
+    `margin` of an edge from its ends.
     """
     count = 0
     for i in range(1, game.u.size):
@@ -150,7 +154,7 @@ def _scale_of_rows(edge):
 def descend(game, point, tol, most_steps, matrix, tables):
     """Newton steps in place until the relative duality gap is below `tol`: (how it ended, steps).
 
-    matrix: room for the squared number of rows; with `NEEDS_ROOM` it is too small, and `descend` goes on with a larger one.
+    matrix: flat, at least count^2 numbers; with `NEEDS_ROOM` it is too small, and `descend` goes on with a larger one.
     """
     steps, primal, dual = 0, 1.0, 1.0
     while True:
@@ -195,7 +199,7 @@ def _exact(game):
 
 @compiled
 def _take_difference(pairs, a, count):
-    """A := plus - minus; the mean of the products."""
+    """The array a := plus - minus; returns the mean of the products."""
     total = 0.0
     for i in range(count):
         a[i] = pairs.plus[i] - pairs.minus[i]
@@ -252,7 +256,7 @@ def _measure_pairs(pairs, count):
 
 @compiled
 def _pull_rows(y, point, tables, out):
-    """Out := Phi' y for y on the chosen rows."""
+    """The array out := Phi' y for y on the chosen rows."""
     whole = point.whole[0]
     for i in range(whole.size):
         whole[i] = 0.0
@@ -266,12 +270,12 @@ def _pull_rows(y, point, tables, out):
 
 @compiled
 def _join(game, point, outside, mean):
-    """The most violated rows join, by levels of their violation, as many as may."""
+    """The most violated rows join, up to a limit; of the lowest level that joins, the first in order of their index."""
     room = max(JOIN_LEAST, int(JOIN_SHARE * point.count[0]))
     least = _least_level(game, point, outside, room)
     edge = max(game.bound, FLOOR)
     product = max(mean * _scale_of_rows(edge), 1e-16)
-    margin = min(max(product / edge / JOIN_MARGIN, 1e-4), 0.1)
+    margin = min(max(JOIN_CLOSE * product / edge, 1e-4), 0.1)  # nearer the bound as products become small
     for i in range(1, game.u.size):
         if room > 0 and not point.chosen[i]:
             noise = game.u[i] - point.image[i]
@@ -384,7 +388,7 @@ def _factorise(point, matrix):
 
 @compiled
 def _solve(matrix, count, right):
-    """Right := (L L')^-1 right, for the lower factor L in `matrix`."""
+    """The array right := (L L')^-1 right, for the lower factor L in `matrix`."""
     for i in range(count):
         line = matrix[i * count : i * count + i]
         total = 0.0
@@ -434,7 +438,7 @@ def _shift(pairs, count):
 
 @compiled
 def _step_lengths(point, way, late):
-    """Changes of plus and minus on a way, and the longest primal and dual steps that keep all numbers positive.
+    """The longest primal and dual steps that keep all numbers positive; the changes of plus and minus go into `way`.
 
     x, and the distance of the rows from their bounds, take the primal step; y, and what belongs to x, the dual one.
     """

@@ -1,24 +1,26 @@
 """Sparse AND-OR interactions: the unique minimiser of a strictly convex problem, with a certificate (science: section 3).
 
-With u = v - v(empty), c = noise_bound |v(N) - v(empty)|, scale = max |u| and Phi = [AND columns, OR columns of order >= 2]:
+With u = v - v(empty), scale = max |u|, Phi = [AND columns, OR columns of order >= 2] and a bound of the noise
+c = max(noise_bound |v(N) - v(empty)|, 4 rounding max |v|):
 
     minimise ||x||_1 + ridge / (2 scale) ||x||_2^2    subject to    |Phi x - u| <= c for every subset.
 
 Every y bounds the optimum from below: u.y - c ||y||_1 - sum max(|Phi' y| - 1, 0)^2 scale / (2 ridge).
 
-The way of one sample: ADMM guesses the rows whose noise is at its bound (`_admm`); an interior point solves on these rows,
-and lets rows join and leave meanwhile (`_interior_point`); what rounding left outside the bound is repaired, and both bounds
-of the optimum are computed (`certify`). All of it is compiled. A sample is solved by one thread, and its result does not
-depend on the other samples, their order or the number of threads, to the last bit.
+The way of one sample: ADMM guesses the rows whose noise is at its bound (`_admm`). An interior point solves on these rows,
+and lets rows join and leave meanwhile (`_interior_point`). What is left outside the bound is repaired, and both bounds of
+the optimum are computed (`certify`). With few variables there is no need to guess, and where nearly all rows matter ADMM
+may do the whole work. The numerical work is compiled. A sample is solved by one thread. Its result does not depend on the
+other samples, their order or the number of threads, to the last bit.
 """
 
 import math
-import os
 import warnings
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -34,8 +36,8 @@ from symgen.subsets import MAX_VARIABLES, n_variables
 from symgen.transforms import Array, reconstruct
 
 FEW = 7  # variables up to which all rows are chosen at once, and ADMM is not worth its time
-ROUNDINGS = 4  # rounding errors of v that the noise may always be as large as
-SUMMED = 2  # of these, what adding up interactions and bias may take; the rest is for the solver
+ROUNDINGS = 4  # noise of so many rounding errors of v is always allowed: measured, a network's v is off by one at most
+SUMMED = 2  # of these, so many are kept for adding up interactions and bias; the rest is for the solver
 ROUGH, AGAIN, COLD, COLDER = (1e-5, 0.1), (1e-6, 0.01), (1e-2, 0.5), (1e-1, 0.9)  # first products and margin
 NEAR = 0.95  # share of the bound from which a row is chosen for a further attempt
 FLOAT64 = 2.0**-52
@@ -50,7 +52,7 @@ class SparseAndOr:
     i_or: Float[Array, "*batch subset"]  # 0 below order 2
     bias: Float[Array, "*batch"]  # v(empty)
     noise: Float[Array, "*batch subset"]  # v - reconstruct(i_and, i_or, bias), inside the bound
-    bound: Float[Array, "*batch"]  # what |noise| may be at most
+    bound: Float[Array, "*batch"]  # what |noise| may be at most: c, and never less than rounding makes of the sum
     l1: Float[Array, "*batch"]  # sum of |i_and| + |i_or|
     gap: Float[Array, "*batch"]  # (primal - dual) / primal: how far above the optimum at most
     iterations: Int[Array, "*batch"]  # Newton steps
@@ -69,7 +71,7 @@ def sparse_and_or(
     Parameters
     ----------
     v : array or tensor, (2^n,) or (batch, 2^n)
-        Values of all subsets, of any float type and on any device. n is at most 16.
+        Values of all subsets, of any float type, on the CPU or a CUDA device. n is at most 16.
     noise_bound : float
         Allowed |noise|, as a share of |v(N) - v(empty)|.
     ridge : float
@@ -96,7 +98,7 @@ def sparse_and_or(
     Warns
     -----
     UserWarning
-        If `max_iter` steps do not reach `tol`. The result is inside the noise bound all the same.
+        For samples that do not reach `tol`, whose noise is inside its bound all the same; and for one that takes long.
 
     Examples
     --------
@@ -106,6 +108,7 @@ def sparse_and_or(
     array([0., 0., 0., 2.])
     """
     _check_numbers(noise_bound=noise_bound, ridge=ridge, tol=tol, max_iter=max_iter, rounding=rounding)
+    ridge, tol = float(ridge), float(tol)  # of one type: another would be compiled for itself
     games = _check_values(v)
     bias = games[:, 0]
     u = games - games[:, :1]
@@ -115,8 +118,11 @@ def sparse_and_or(
     x, gap, iterations = _solve_all(u, bound - SUMMED * FLOAT64 * largest, needed, ridge, tol, max_iter)
     i_and, i_or = x[:, : u.shape[1]].copy(), x[:, u.shape[1] :].copy()
     noise = games - reconstruct(i_and, i_or, bias)
-    _warn_unless(gap <= tol, gap, max_iter)
+    _warn_unless(gap <= tol, gap, iterations)
     l1 = np.abs(i_and).sum(axis=1) + np.abs(i_or).sum(axis=1)
+    bound = np.maximum(
+        bound, ROUNDINGS * FLOAT64 * largest + ROUNDINGS * FLOAT64 * l1
+    )  # no sum of interactions is more exact than that
     return _like(v, SparseAndOr(i_and, i_or, bias, noise, bound, l1, gap, iterations))
 
 
@@ -146,7 +152,7 @@ def _check_values(v):
     if n > MAX_VARIABLES:
         raise InputError(f"v has n = {n} variables; expected at most {MAX_VARIABLES}, since all 2^n subsets count")
     if isinstance(v, torch.Tensor):
-        v = v.detach().cpu().numpy()
+        v = v.detach().to("cpu", torch.float64).numpy()
     games = np.atleast_2d(v).astype(np.float64)
     if not len(games):
         raise InputError(f"v has shape {tuple(v.shape)}; expected at least one sample")
@@ -157,12 +163,12 @@ def _check_values(v):
     return games
 
 
-def _warn_unless(converged, gap, max_iter):
-    """One warning that names the samples that are not converged, and their gaps."""
-    left = np.flatnonzero(~converged)
-    if len(left):
-        gaps = ", ".join(f"{k} (gap {gap[k]:.1e})" for k in left)
-        warnings.warn(f"sparse_and_or: tol not reached within {max_iter} steps in samples {gaps}", stacklevel=3)
+def _warn_unless(converged, gap, steps):
+    """One warning that names the samples that are not converged, their gaps and steps."""
+    unsolved = np.flatnonzero(~converged)
+    if len(unsolved):
+        gaps = ", ".join(f"{k} (gap {gap[k]:.1e}, {steps[k]} steps)" for k in unsolved)
+        warnings.warn(f"sparse_and_or: tol not reached in samples {gaps}", stacklevel=3)
 
 
 def _like(v, result):
@@ -184,10 +190,10 @@ def _solve_all(u, bound, needed, ridge, tol, max_iter):
 
     def work():
         solver = _Solver(n_variables(u.shape[1]))
-        while waiting:
+        while True:
             try:
                 k = waiting.popleft()
-            except IndexError:  # another thread was faster
+            except IndexError:
                 return
             game = Game(u[k] / scale[k], bound[k] / scale[k], ridge)
             gap[k], steps[k] = solver.solve(game, tol, max_iter)
@@ -205,12 +211,13 @@ def _solve_all(u, bound, needed, ridge, tol, max_iter):
 def _side_by_side(work, threads, waiting):
     """Call `work` in each thread; after an error, or Ctrl-C, no thread begins another sample."""
     with ThreadPoolExecutor(threads) as pool:
+        running = [pool.submit(work) for _ in range(threads)]
         try:
-            for done in [pool.submit(work) for _ in range(threads)]:
-                done.result()
-        except BaseException:
+            wait(running, return_when=FIRST_EXCEPTION)
+        finally:
             waiting.clear()
-            raise
+    for one in running:
+        one.result()
 
 
 @cache
@@ -268,8 +275,7 @@ class _Solver:
             return
         count, step_size = rough_solution(game, x, y, chosen, self.rough, self.tables, self.work)
         if count > MANY_ROWS * size:
-            more = tol, count, step_size, self.rough, self.tables, self.work
-            self._keep(*dense_solution(game, x, y, chosen, *more))
+            self._keep(*dense_solution(game, x, y, chosen, tol, count, step_size, self.rough, self.tables, self.work))
         if not count:
             chosen[-1] = True
 
@@ -277,11 +283,12 @@ class _Solver:
         """Newton steps; x, and y of all rows, are taken from where they end."""
         point, steps = self.point, 0
         while True:
-            how, more = descend(game, point, tol, allowed - steps, self.matrix, self.tables)
-            steps += more
-            if how != NEEDS_ROOM:
+            status, taken = descend(game, point, tol, allowed - steps, self.matrix, self.tables)
+            steps += taken
+            if status != NEEDS_ROOM:
                 break
             self._warn_if_slow(int(point.count[0]))
+            self.matrix = None  # its memory is free for the larger one
             self.matrix = _room_for(int(point.count[0]), game.u.size)
         rows = point.rows[: point.count[0]]
         self.x[:] = np.nan_to_num(point.x, nan=0, posinf=0, neginf=0)
@@ -290,7 +297,7 @@ class _Solver:
         return steps
 
     def _warn_if_slow(self, count):
-        """One warning with an estimate, where a sample may take minutes or hours."""
+        """One warning a thread, with an estimate, where a sample may take minutes or hours."""
         if count > SLOW_ROWS and not self.warned:
             self.warned = True
             minutes = 30 * count**3 / 3 / 3e10 / 60  # Newton steps, operations of a factorisation, operations a second
@@ -327,12 +334,21 @@ def _point(size):
 
 
 def _room_for(count, size):
-    """A larger array for the Newton matrix, with some room to grow; InputError if memory does not suffice."""
-    count = min(size, count + count // 4)
-    need, memory = 8 * count**2 / 2**30, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES") / 2**30
-    if need > memory:
-        raise InputError(
-            f"a sample of n = {n_variables(size)} variables needs {need:.1f} GiB for a matrix of {count:,} rows, and "
-            f"{memory:.1f} GiB are free; expected fewer variables, or a larger noise_bound"
-        )
-    return np.empty(count**2)
+    """A larger array for the Newton matrix, with room to grow where there is any; InputError if memory does not suffice."""
+    free = _free_memory()
+    for rows in (min(size, count + count // 4), count):
+        if 8 * rows**2 <= free:
+            return np.empty(rows**2)
+    raise InputError(
+        f"a sample of n = {n_variables(size)} variables needs {8 * count**2 / 2**30:.1f} GiB for a matrix of {count:,} "
+        f"rows, and {free / 2**30:.1f} GiB are free; expected fewer variables, or a larger noise_bound"
+    )
+
+
+def _free_memory():
+    """Bytes that can be had without swapping, where the system tells; infinity elsewhere."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return math.inf
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable")), math.inf)
