@@ -192,7 +192,7 @@ def test_the_model_is_left_as_it_was():
         ({"variables": [1, 2, 2]}, "cell 2 more than once"),
         ({"variables": [1, 25]}, "cell 25; expected 0 to 24"),
         ({"variables": [0.5, 1.0]}, "expected a list of cell numbers"),
-        ({"variables": list(range(21)), "grid": 5}, "n = 21 variables; expected 1 to 20"),
+        ({"variables": list(range(21)), "grid": 5}, "n = 21 variables; expected 1 to 16"),
         ({"x": torch.rand(30, 30)}, r"x has shape \(30, 30\) of torch.float32"),
         ({"grid": 31}, "grid = 31 on a feature map of 30 x 30"),
         ({"baseline": torch.zeros(5, 30, 30)}, r"baseline has shape \(5, 30, 30\)"),

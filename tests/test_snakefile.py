@@ -37,7 +37,7 @@ def test_what_is_missing_is_made_and_what_is_there_is_left_alone(copy):
 
     before = {path: path.stat().st_mtime_ns for path in (copy / "data" / "runs").rglob("*") if path.is_file()}
     edit(copy / "lib/symgen/training.py", '"""Training of one network:', '"""Another docstring:')
-    edit(copy / "lib/symgen/sparse.py", "GROUP = ", "GROUP = {} | ")  # concerns neither of them
+    edit(copy / "lib/symgen/interactions/sparse.py", "FEW = ", "FEW = 0 + ")  # concerns neither of them
     _, said = figures(copy, NOTEBOOK, "train_tiny_target-91")
     assert "Nothing to be done" in said, said
     changed = {path.name for path, at in before.items() if path.stat().st_mtime_ns != at}

@@ -120,7 +120,7 @@ class Study:
     # interactions
     noise_bound: float = _stage("solving", 0.04)
     ridge: float = _stage("solving", 0.5)
-    tol: float = _stage("solving", 1e-8)
+    tol: float = _stage("solving", 1e-6)
 
     # analysis
     tau_ratio: float = _stage("analysis", 0.05)

@@ -230,7 +230,7 @@ def test_a_second_and_a_third_attempt_reach_the_optimum_alone(monkeypatch):
         monkeypatch.setattr(sparse, "MANY_ROWS", 2)  # no game is dense, and its matrix has room from the start
         for game, l1 in zip(v, expected.l1):
             calls.clear()
-            found = sparse_and_or(game)
+            found = sparse_and_or(game, tol=1e-8)
             assert found.gap <= 1e-8 and found.l1 == pytest.approx(l1, rel=1e-4)
             assert np.abs(found.noise).max() <= found.bound
 
