@@ -78,7 +78,7 @@ def sparse_and_or(
     ridge : float
         Weight of the squared term, which makes the solution unique.
     tol : float
-        Relative duality gap that is certified. The solver goes on to 1e-8, which a few samples in a thousand miss by a little.
+        Relative duality gap that is certified. The solver goes on to 1e-8, which a few samples in a thousand miss.
     max_iter : int
         Newton steps a sample.
     rounding : float
@@ -247,8 +247,7 @@ class _Solver:
         self.upper, self.lower, steps = math.inf, 0.0, 0
         aim = min(tol, AIM)
         self._begin(game, aim)
-        for attempt, start in enumerate((COLD if self.few else AIM = 1e-8  # the gap that is aimed at where less is asked: a tenth more time, and three further digits of the answer
-ROUGH, AGAIN, COLD, COLDER)):
+        for attempt, start in enumerate((COLD if self.few else ROUGH, AGAIN, COLD, COLDER)):
             if self.gap <= tol or steps >= max_iter:
                 break
             if attempt:
