@@ -17,8 +17,6 @@ from tqdm import tqdm
 from symgen import pipeline
 from symgen.analysis import Judged, judge
 from symgen.errors import InputError
-from symgen.games import ROUNDING
-from symgen.interactions import sparse_and_or
 from symgen.language_games import CausalLMGame
 from symgen.settings_files import project_root
 from symgen.store import usable, write
@@ -237,7 +235,7 @@ def ensure_interactions(study: Study, role: str, prompts: pd.DataFrame, name: st
         each = tqdm(zip(prompts.prompt, prompts.next_word, prompts.variables), total=len(prompts), disable=None)
         with pipeline.arithmetic(study):
             v = np.stack([game.values(*own) for own in each])
-            found = sparse_and_or(v, noise_bound=study.noise_bound, ridge=study.ridge, tol=study.tol, rounding=ROUNDING)
+            found = pipeline.solved_as_in(study, v)
         effects = np.stack([found.i_and, found.i_or], axis=1)
         solved = xr.Dataset({"v": (("sample", "subset"), v), "effects": (("sample", "kind", "subset"), effects)})
         content = solved.to_netcdf(engine="h5netcdf")

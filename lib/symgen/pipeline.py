@@ -21,7 +21,7 @@ from symgen.analysis import Judged, judge
 from symgen.errors import InputError
 from symgen.explain import KINDS, by_definition
 from symgen.games import ROUNDING
-from symgen.interactions import sparse_and_or
+from symgen.interactions import SparseAndOr, sparse_and_or
 from symgen.layout import (
     curves_path,
     decoded_dir,
@@ -306,13 +306,7 @@ def ensure_interactions(study: Study, role: str, checkpoint: float | str, progre
 
     def solve():
         start = time.perf_counter()
-        solved = sparse_and_or(
-            values.v.to_numpy(),
-            noise_bound=study.noise_bound,
-            ridge=study.ridge,
-            tol=study.tol,
-            rounding=ROUNDING,
-        )
+        solved = solved_as_in(study, values.v.to_numpy())
         found = {
             "effects": (("sample", "kind", "subset"), np.stack([solved.i_and, solved.i_or], axis=1)),
             "noise": (("sample", "subset"), solved.noise),
@@ -330,6 +324,11 @@ def ensure_interactions(study: Study, role: str, checkpoint: float | str, progre
 
     settings = study.settings_of("interactions", role, checkpoint)
     return xr.merge([values, _ensure_dataset(study, interactions_path(study, role, checkpoint), settings, solve)])
+
+
+def solved_as_in(study: Study, v: np.ndarray) -> SparseAndOr:
+    """Sparse interactions of v (sample, subset), by the settings of a study."""
+    return sparse_and_or(v, noise_bound=study.noise_bound, ridge=study.ridge, tol=study.tol, rounding=ROUNDING)
 
 
 def _ensure_dataset(study, path, settings, compute):
@@ -396,7 +395,7 @@ def ensure_penalised_effects(small: Study, role: str) -> xr.Dataset:
         game = study_game(small, role, ensure_training(small, role).model(checkpoint))
         each = zip(kind.samples(items.item), items.label.tolist(), variables_of(items))
         v = np.stack([game.values(*sample) for sample in each])
-        solved = sparse_and_or(v, noise_bound=small.noise_bound, ridge=small.ridge, tol=small.tol, rounding=ROUNDING)
+        solved = solved_as_in(small, v)
         effects = np.stack([solved.i_and, solved.i_or], axis=1)
         return xr.Dataset({"effects": (("item", "kind", "subset"), effects)}, {"item": items.item.to_numpy()})
 

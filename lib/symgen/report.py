@@ -128,7 +128,7 @@ def costs_text(root: Path) -> str:
     others = ("HiGHS", "Clarabel", "published loop, first", "published loop, last")
     longer = [f"{of.min():,.0f} to {of.max():,.0f}" for of in (kinds[f"{name}, x ours"] for name in others)]
     lines = [
-        f"Measured by `make bench` on {values.hardware[0]}; n = 10.",
+        f"Measured by the benchmarks, n = 10: interactions on {solver.hardware[0]}; the rest on {values.hardware[0]}.",
         "",
         "| step | ours | against |",
         "|---|---|---|",

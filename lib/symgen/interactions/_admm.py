@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from symgen.interactions._compile import compiled, entry_point
-from symgen.interactions._operator import apply, apply_blocks, apply_transposed, subset_sums, superset_sums
+from symgen.interactions._operator import apply, apply_blocks, apply_transposed, subset_sums
 
 STEPS = 100  # at least
 MOST_STEPS = 1000
@@ -78,7 +78,7 @@ def dense_solution(game, x, y, active, tol, count, step_size, rough, tables, wor
         step_size = _steps(game, DENSE_STEPS, step_size, rough, tables.dense, tables, work)
         budget -= DENSE_STEPS
         _take(rough, step_size, tables.dense.weight, x, y)
-        upper, lower = _certify(game, x, y, tables, work)
+        upper, lower = certify(game, x, y, tables, work)
         gap = (upper - lower) / upper
         rate = -np.log(min(gap / earlier, 0.999)) / (2 * DENSE_STEPS)  # over two rounds, for one is uneven
         if gap <= tol or not np.log(gap / tol) / rate <= budget:  # NaN ends it as well
@@ -166,23 +166,14 @@ def _project(game, balance, rough, weighted, tables, work):
     for i in range(size):
         change[i] = sums_and[i] + (every - sums_or[size - 1 - i]) + weight * rough.noise[i] - game.u[i]
     apply_blocks(change, weighted.inverse, tables.basis, work[3:5])
-    total = 0.0
     for i in range(size):
-        total += change[i]
-        sums_and[i] = change[i]
-        sums_or[i] = change[i]
         rough.noise[i] -= weight * change[i]
         rough.noise_dual[i] += weight * change[i]
-    superset_sums(sums_and)
-    subset_sums(sums_or)
-    for i in range(size):  # Phi' change, over what Phi x used
-        sums_and[i] *= tables.live[i]
-    for i in range(size):
-        change[i] = (total - sums_or[size - 1 - i]) * tables.live[size + i]
+    pull = work[0:2].reshape(-1)  # over the sums, which are done with
+    apply_transposed(change, tables.live, pull, work[3])
     if balance:
-        return _move_and_balance(rough, sums_and, change)
-    _move(rough.x[:size], rough.x_dual[:size], near[:size], sums_and)
-    _move(rough.x[size:], rough.x_dual[size:], near[size:], change)
+        return _move_and_balance(rough, pull[:size], pull[size:])
+    _move(rough.x, rough.x_dual, near, pull)
     return 1.0
 
 
@@ -233,12 +224,6 @@ def _move_and_measure(x, dual, near, pull):
 
 @entry_point
 def certify(game, x, y, tables, work):
-    """`_certify`, from Python."""
-    return _certify(game, x, y, tables, work)
-
-
-@compiled
-def _certify(game, x, y, tables, work):
     """Bounds of the optimum from above, by x, which is repaired in place, and from below, by y: (upper, lower).
 
     Any y (2^n,) gives a lower bound (weak duality), whatever its origin:

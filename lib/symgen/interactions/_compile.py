@@ -16,8 +16,7 @@ from numba.core import caching
 
 # Sums may be reordered, which they need to be vectorised; NaN and infinity keep their meaning.
 REORDERED = {"contract", "reassoc", "nsz", "arcp"}
-# Inlined, always: a function that is not would be one and the same for all entry points, whichever is loaded first, and
-# the last bits of a result would depend on that.
+# Inlined, always: otherwise a process that compiled the solver gave other last bits than one that loaded it from the cache.
 OPTIONS = {"nogil": True, "error_model": "numpy", "forceinline": True}
 
 

@@ -42,8 +42,8 @@ def tables(n: int) -> Tables:
     return Tables(way, live_entries(n), inverse_blocks(n, 0.0), *weighted)
 
 
-# --- Sums over subsets and supersets -------------------------------------------------------------------------------------
-# Variable by variable, in place: the entry without the variable is added to the entry with it, or the other way round.
+# --- Sums over subsets ---------------------------------------------------------------------------------------------------
+# Variable by variable, in place: the entry without the variable is added to the entry with it.
 # The lowest three variables together, in registers, then two at a time, so that memory is passed through less often.
 
 
@@ -87,46 +87,6 @@ def _octet_subset_sums(x):
         x[i], x[i + 1], x[i + 2], x[i + 3], x[i + 4], x[i + 5], x[i + 6], x[i + 7] = a, b, c, d, e, f, g, h
 
 
-@compiled
-def superset_sums(x):
-    """x(S) := sum over T superset S of x(T)."""
-    size = x.size
-    stride = 1
-    if size >= 8:
-        _octet_superset_sums(x)
-        stride = 8
-    while 4 * stride <= size:
-        for first in range(0, size, 4 * stride):
-            none = x[first : first + stride]
-            one = x[first + stride : first + 2 * stride]
-            other = x[first + 2 * stride : first + 3 * stride]
-            both = x[first + 3 * stride : first + 4 * stride]
-            for i in range(stride):
-                d, b = both[i], one[i]
-                c = other[i] + d
-                other[i] = c
-                none[i] = none[i] + b + c
-                one[i] = b + d
-        stride *= 4
-    while stride < size:
-        for first in range(0, size, 2 * stride):
-            none, one = x[first : first + stride], x[first + stride : first + 2 * stride]
-            for i in range(stride):
-                none[i] += one[i]
-        stride *= 2
-
-
-@compiled
-def _octet_superset_sums(x):
-    for octet in range(x.size // 8):
-        i = 8 * octet
-        a, b, c, d, e, f, g, h = x[i], x[i + 1], x[i + 2], x[i + 3], x[i + 4], x[i + 5], x[i + 6], x[i + 7]
-        a, c, e, g = a + b, c + d, e + f, g + h
-        a, b, e, f = a + c, b + d, e + g, f + h
-        a, b, c, d = a + e, b + f, c + g, d + h
-        x[i], x[i + 1], x[i + 2], x[i + 3], x[i + 4], x[i + 5], x[i + 6], x[i + 7] = a, b, c, d, e, f, g, h
-
-
 # --- Phi and its transpose -----------------------------------------------------------------------------------------------
 
 
@@ -152,12 +112,13 @@ def apply_transposed(y, live, out, work):
     total = 0.0
     for i in range(size):
         total += y[i]
-        out_and[i] = y[i]
+        out_or[i] = y[size - 1 - i]
         work[i] = y[i]
-    superset_sums(out_and)
+    subset_sums(out_or)  # of the mirrored y: sums over supersets, mirrored
     subset_sums(work)
     for i in range(size):
-        out_and[i] *= live[i]
+        out_and[i] = out_or[size - 1 - i] * live[i]
+    for i in range(size):
         out_or[i] = (total - work[size - 1 - i]) * live[size + i]
 
 

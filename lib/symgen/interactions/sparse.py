@@ -38,7 +38,9 @@ from symgen.transforms import Array, reconstruct
 FEW = 7  # variables up to which all rows are chosen at once, and ADMM is not worth its time
 ROUNDINGS = 4  # noise of so many rounding errors of v is always allowed: measured, a network's v is off by one at most
 SUMMED = 2  # of these, so many are kept for adding up interactions and bias; the rest is for the solver
-AIM = 1e-8  # the gap that is aimed at where less is asked: a tenth more time, and three further digits of the answer
+# The gap that is aimed at where less is asked. Against 1e-5: 9 % more time in the mean, and an answer that differs by 1.5e-4
+# of its L1 in the median, 3e-3 at most (240 vectors of fashion-vgg and snippets-bert).
+AIM = 1e-8
 ROUGH, AGAIN, COLD, COLDER = (1e-5, 0.1), (1e-6, 0.01), (1e-2, 0.5), (1e-1, 0.9)  # first products and margin
 NEAR = 0.95  # share of the bound from which a row is chosen for a further attempt
 FLOAT64 = 2.0**-52
@@ -121,9 +123,8 @@ def sparse_and_or(
     noise = games - reconstruct(i_and, i_or, bias)
     _warn_unless(gap <= tol, gap, iterations)
     l1 = np.abs(i_and).sum(axis=1) + np.abs(i_or).sum(axis=1)
-    bound = np.maximum(
-        bound, ROUNDINGS * FLOAT64 * largest + ROUNDINGS * FLOAT64 * l1
-    )  # no sum of interactions is more exact than that
+    summed = ROUNDINGS * FLOAT64 * largest + ROUNDINGS * FLOAT64 * l1  # no sum of interactions is more exact
+    bound = np.maximum(bound, summed)
     return _like(v, SparseAndOr(i_and, i_or, bias, noise, bound, l1, gap, iterations))
 
 
@@ -248,7 +249,7 @@ class _Solver:
         aim = min(tol, AIM)
         self._begin(game, aim)
         for attempt, start in enumerate((COLD if self.few else ROUGH, AGAIN, COLD, COLDER)):
-            if self.gap <= tol or steps >= max_iter:
+            if self.gap <= (tol if attempt else aim) or steps >= max_iter:
                 break
             if attempt:
                 self._prepare_again(game, cold=attempt > 1)
