@@ -1,8 +1,7 @@
 # The map: which unit makes what. `make figures` is `symgen figures`, which is `snakemake --cores all` under a lock.
 #
 # Units are commands of the library (symgen train, symgen extract); a notebook is run by the project's own runner. The
-# names of artefacts hold a key made of the settings and the code behind them, so a changed setting, or library, asks for
-# another file. A unit's output is an empty mark, not its artefacts: Snakemake clears the outputs of a job before it starts,
+# names of artefacts hold a key made of the settings behind them, so a changed setting asks for another file. A unit's output is an empty mark, not its artefacts: Snakemake clears the outputs of a job before it starts,
 # and what a stopped unit had finished is to stay. What a unit asks of a machine, and how long it is, its study decides: a
 # cluster needs no more than a profile (profiles/).
 import math
@@ -13,13 +12,14 @@ from pathlib import Path
 import yaml
 
 sys.path.insert(0, str(workflow.basedir) + "/lib")
-from symgen import arms, layout, provenance, runner, variants
+from symgen import arms, layout, runner, variants
 from symgen.report import EMBEDDED
 from symgen.resources import resources, units
 from symgen.settings_files import project_root
 from symgen.store import checksum
 from symgen.study import Study
 
+LIBRARY = runner.library_hash()
 STUDIES = config.get("studies", ",".join(EMBEDDED)).split(",")
 VARIABLES = {"images": "fig08_input_variables", "texts": "fig09_input_variables"}
 # what each notebook needs, and the figures that it makes
@@ -167,7 +167,7 @@ for name in STUDIES:
                 notebook=notebook,
                 # a notebook is an input and, with its outputs, a result: only what it says decides whether it runs again
                 source=runner.source_hash(runner.notebook_path(notebook)),
-                code=provenance.code_of_notebook(runner.notebook_path(notebook), study.modality),
+                code=LIBRARY,
                 settings=study.digest(),
             resources:  # 00 trains a small network of its own
                 **resources(study, ()) | {"runtime": lambda wildcards, attempt: 120 * attempt},
@@ -187,6 +187,6 @@ rule claims:
         study=STUDIES[0],
         beside=BESIDE,
         source=runner.source_hash(runner.notebook_path("11_claims")),
-        code=provenance.code_of_notebook(runner.notebook_path("11_claims"), Study.load(STUDIES[0]).modality),
+        code=LIBRARY,
     shell:
         "python -m symgen notebook 11_claims --study {params.study}"

@@ -36,8 +36,6 @@ def test_what_is_missing_is_made_and_what_is_there_is_left_alone(copy):
     assert list((copy / "data" / "runs" / "tiny" / "target-91").glob("curves-*.csv")), said
 
     before = {path: path.stat().st_mtime_ns for path in (copy / "data" / "runs").rglob("*") if path.is_file()}
-    edit(copy / "lib/symgen/training.py", '"""Training of one network:', '"""Another docstring:')
-    edit(copy / "lib/symgen/interactions/sparse.py", "FEW = ", "FEW = 0 + ")  # concerns neither of them
     _, said = figures(copy, NOTEBOOK, "train_tiny_target-91")
     assert "Nothing to be done" in said, said
     changed = {path.name for path, at in before.items() if path.stat().st_mtime_ns != at}
@@ -47,7 +45,7 @@ def test_what_is_missing_is_made_and_what_is_there_is_left_alone(copy):
     _, said = figures(copy, NOTEBOOK)
     assert figure.exists(), said
     edit(copy / "notebooks" / "01_data_split.ipynb", "# 01 · Who is trained on what", "# 01 · Another title")
-    edit(copy / "lib/symgen/training.py", "EVALUATED = ", "EVALUATED = 1 + ")
+    edit(copy / "lib/symgen/study.py", '"training": 1', '"training": 2')
     _, said = figures(copy, NOTEBOOK, "train_tiny_target-91")
     assert "Another title" in executed.read_text(), said
     assert len(list((copy / "data" / "runs" / "tiny" / "target-91").glob("curves-*.csv"))) == 2, said

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from symgen import Study
-from symgen.study import digest_of
+from symgen.study import VERSIONS, digest_of
 
 ROOT = Path(__file__).parents[1]
 
@@ -117,11 +117,11 @@ def test_a_key_moves_with_what_it_depends_on_and_with_nothing_else():
     ],
 )
 def test_settings_added_since_leave_the_keys_of_what_is_there_alone(name, keys):
-    """Of what the settings say; code, which a key tells as well, has tests of its own."""
+    """Of what the settings say; versions, which a key holds as well, are raised by hand."""
     study = Study.load(name)
 
     def key(what, *of):
-        return digest_of({name: value for name, value in study.settings_of(what, *of).items() if name != "code"})
+        return digest_of({name: value for name, value in study.settings_of(what, *of).items() if name != "versions"})
 
     assert keys.split() == [
         study.digest(), key("split"), key("samples"), key("training", "target-11"), key("training", "penalty-11"),
@@ -144,6 +144,28 @@ def test_an_added_setting_is_part_of_the_keys_where_it_is_used(setting, value, s
     changed = study.replace(**{setting: value})
     assert study.key(stage, "target-11") != changed.key(stage, "target-11") and study.digest() != changed.digest()
     assert changed.settings_of(stage, "target-11")[setting] == value
+
+
+def test_a_raised_version_moves_what_rests_on_its_stage_and_nothing_else(monkeypatch):
+    study = Study.load("fashion-vgg")
+    of = {"split": (), "samples": (), "training": ("target-11",), "values": ("target-11", 1.0)}
+    of |= {"interactions": ("target-11", 1.0)}
+
+    def keys():
+        every = {what: study.key(what, *role) for what, role in of.items()}
+        return every | {"penalty": study.key("training", "penalty-11")}
+
+    def moved(stage):
+        before = keys()
+        with monkeypatch.context() as raised:
+            raised.setitem(VERSIONS, stage, VERSIONS[stage] + 1)
+            return {what for what, key in keys().items() if key != before[what]}
+
+    assert moved("split") == {*VERSIONS}
+    assert moved("samples") == {"samples", "values", "interactions", "penalty"}
+    assert moved("training") == {"training", "penalty", "values", "interactions"}
+    assert moved("values") == {"values", "interactions", "penalty"}
+    assert moved("interactions") == {"interactions", "penalty"} and moved("penalty") == {"penalty"}
 
 
 def test_the_first_relu_is_known_of_the_papers_networks_and_a_cut_goes_before_it():

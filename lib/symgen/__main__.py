@@ -1,4 +1,4 @@
-"""The command line: `symgen train|extract|notebook|figures|readme|adopt`, the units that the Snakefile calls."""
+"""The command line: `symgen train|extract|notebook|figures|readme`, the units that the Snakefile calls."""
 
 import argparse
 import signal
@@ -33,7 +33,7 @@ def _on_signals(handler):
 
 def _parser():
     parser = argparse.ArgumentParser(prog="symgen", description="Units of the study.")
-    commands = parser.add_subparsers(required=True, metavar="train | extract | notebook | figures | readme | adopt")
+    commands = parser.add_subparsers(required=True, metavar="train | extract | notebook | figures | readme")
 
     train = commands.add_parser("train", help="train the networks of roles")
     extract = commands.add_parser("extract", help="extract the interactions of roles at their checkpoints")
@@ -57,12 +57,7 @@ def _parser():
     figures.set_defaults(run=_figures)
     readme = commands.add_parser("readme", help="write the results of the last run into README.md")
     readme.set_defaults(run=_readme)
-    adopt = commands.add_parser(
-        "adopt", help="let what earlier code has computed count as computed by the present code"
-    )
-    adopt.add_argument("study", help="name of a file in studies/, such as fashion-vgg")
-    adopt.set_defaults(run=_adopt, tuned=False)
-    for command in (train, extract, notebook, adopt):
+    for command in (train, extract, notebook):
         command.add_argument(
             "--overrides", default="", metavar="YAML", help="settings put over the study's: '{epochs: 3}'"
         )
@@ -158,12 +153,6 @@ def _readme(options):
     from symgen.report import update_readme
 
     print("README.md: " + ("its numbers are those of the last run now" if update_readme() else "up to date"))
-
-
-def _adopt(options):
-    from symgen.adoption import adopt
-
-    print(f"{adopt(_study(options))} artefacts of other code count as made by the present code")
 
 
 if __name__ == "__main__":

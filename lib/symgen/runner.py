@@ -108,6 +108,13 @@ def source_hash(path: Path) -> str:
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:12]
 
 
+def library_hash() -> str:
+    """Hash of the library's files: a notebook runs again when one changes; artefacts have versions of their own."""
+    here = Path(__file__).parent
+    files = sorted(path for path in here.rglob("*") if path.suffix in (".py", ".mplstyle"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
+
+
 def clean(notebook: dict) -> dict:
     """The notebook without the traces of its run: papermill's records and times of execution."""
     notebook["metadata"] = {

@@ -5,6 +5,8 @@ import json
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from uuid import uuid4
 
@@ -19,16 +21,14 @@ def write(path: Path, save: Callable[[Path], None], settings: dict) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     atomically(path, save)
-    record = {"format": FORMAT, "sha256": checksum(path), "settings": settings}
+    record = {"format": FORMAT, "sha256": checksum(path), "settings": settings, "made with": made_with()}
     atomically(_record(path), lambda temporary: temporary.write_text(json.dumps(record, indent=1, sort_keys=True)))
 
 
-def link(path: Path, other: Path, settings: dict) -> None:
-    """An artefact under a second name, with other settings; it takes its place on disk but once."""
-    other.unlink(missing_ok=True)
-    os.link(path, other)
-    record = json.loads(_record(path).read_text()) | {"settings": settings}
-    atomically(_record(other), lambda temporary: temporary.write_text(json.dumps(record, indent=1, sort_keys=True)))
+@cache
+def made_with() -> dict[str, str]:
+    """Versions of what decides the last digits of a result, recorded beside it; others do not make it stale."""
+    return {name: version(name) for name in ("symgen", "torch", "numpy", "numba")}
 
 
 def usable(path: Path, settings: dict) -> bool:

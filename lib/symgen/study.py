@@ -12,7 +12,6 @@ from typing import Literal
 from symgen.datasets import modality_of
 from symgen.errors import InputError
 from symgen.limits import impossible
-from symgen.provenance import code_of
 from symgen.settings_files import checked, filed, project_root, read_overrides
 from symgen.store import FORMAT
 
@@ -33,6 +32,8 @@ FAMILIES |= dict.fromkeys(ARMS, "A") | {"data": "A+B"}
 # the submodule behind the first ReLU, where a study names no cut, by torchvision's name of the architecture
 FIRST_RELU = {r"vgg\d+": "features.1", r"vgg\d+_bn": "features.2", r"(wide_)?resnet.+|resnext.+": "relu"}
 JUDGING = ("baseline", "second", "shuffled")  # families whose architecture may be another
+# of what each stage computes from the same settings: raise one by hand when that changes, and what rests on it is made again
+VERSIONS = {"split": 1, "samples": 1, "training": 1, "values": 1, "interactions": 1, "penalty": 1}
 # not what is computed
 RUN_ONLY = ("name", "before", "data_root", "download", "runs_root", "figures_root", "device", "threads")
 
@@ -266,11 +267,11 @@ class Study:
 
     # identity of what is computed
     def key(self, what: str, role: str = "", checkpoint="") -> str:
-        """Ten hex digits that change whenever a setting, or code, changes that `what` depends on, and only then."""
+        """Ten hex digits that change whenever a setting, or a version, changes that `what` depends on, and only then."""
         return digest_of(self.settings_of(what, role, checkpoint))
 
     def settings_of(self, what, role="", checkpoint="") -> dict:
-        """The settings that `what` depends on, and its code, as they are written beside it.
+        """The settings that `what` depends on, and the versions of its stages, as they are written beside it.
 
         `what`: split, samples, training (of a role), values or interactions (of a role at a checkpoint), or extraction
         (of a role at all its checkpoints).
@@ -284,7 +285,15 @@ class Study:
             "extraction": ["data", "training", "samples", "values", "solving"],
         }[what]
         settings = self._told(f for f in dataclasses.fields(self) if f.metadata.get("stage") in stages)
-        settings["code"] = code_of(what, self.modality, role.partition("-")[0])
+        stages = {
+            "split": ("split",),
+            "samples": ("split", "samples"),
+            "training": ("split", "training"),
+            "values": ("split", "samples", "training", "values"),
+        }.get(what, ("split", "samples", "training", "values", "interactions"))
+        if role.startswith("penalty-"):
+            stages = tuple(VERSIONS)  # trained by what the baselines' interactions say
+        settings["versions"] = {stage: VERSIONS[stage] for stage in stages}
         if self.before and what == "samples":
             settings["before"] = self.before.settings_of("split")  # the vocabulary decides on the prompts
         if what not in ("split", "samples"):

@@ -1,0 +1,50 @@
+"""The numbers of a tiny study are those that were committed: whoever changes one raises a version (`study.VERSIONS`)."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from symgen import Study, pipeline
+
+EXPECTED = Path(__file__).parent / "expected" / "tiny.npz"
+ROLES = {"target-91": 2.0, "baseline-93": "best"}
+# of the largest entry. Processors round differently: a training of eight steps carries that to its fifth digit
+TOLERANCE = 1e-3
+
+
+def computed(study):
+    """What each stage makes of a study, by name."""
+    split, samples = pipeline.ensure_split(study), pipeline.ensure_samples(study)
+    arrays = {
+        "part": split.part.to_numpy(str),
+        "item": samples.item.to_numpy(),
+        "variables": pipeline.variables_of(samples),
+    }
+    for role, checkpoint in ROLES.items():
+        solved = pipeline.ensure_interactions(study, role, checkpoint)
+        trained = pipeline.ensure_training(study, role)
+        arrays |= {f"{role} loss": trained.curves.test_loss.to_numpy(), f"{role} v": solved.v.to_numpy()}
+        arrays |= {f"{role} effects": solved.effects.to_numpy()}
+    return arrays
+
+
+@pytest.mark.parametrize("name", ["fashion-vgg", "snippets-bert", "snippets-lm"])
+def test_a_tiny_study_gives_the_committed_numbers(tiny, name):
+    few = {
+        "explain_classes": 1 if name == "snippets-lm" else 2,
+        "n_variables": 4,
+        "explain_per_class": 2,
+        "tuning_dataset": "",
+    }
+    found = computed(Study.load(name, tiny | few))
+    with np.load(EXPECTED, allow_pickle=False) as expected:
+        wanted = {key.removeprefix(f"{name} "): expected[key] for key in expected if key.startswith(f"{name} ")}
+    assert wanted.keys() == found.keys()
+    for key, array in found.items():
+        if array.dtype.kind == "f":
+            np.testing.assert_allclose(
+                array, wanted[key], rtol=0, atol=TOLERANCE * np.abs(wanted[key]).max(), err_msg=key
+            )
+        else:
+            assert np.array_equal(array, wanted[key]), key
