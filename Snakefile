@@ -12,12 +12,11 @@ from pathlib import Path
 import yaml
 
 sys.path.insert(0, str(workflow.basedir) + "/lib")
-from symgen import arms, layout, runner, variants
-from symgen.report import EMBEDDED
-from symgen.resources import resources, units
-from symgen.settings_files import project_root
-from symgen.store import checksum
-from symgen.study import Study
+from symgen.report import runner
+from symgen.report.readme import EMBEDDED
+from symgen.store import checksum, project_root
+from symgen.study import Study, arms, layout, variants
+from symgen.study.resources import resources, units
 
 LIBRARY = runner.library_hash()
 STUDIES = config.get("studies", ",".join(EMBEDDED)).split(",")

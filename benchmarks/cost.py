@@ -24,8 +24,10 @@ import torch
 from hardware import hardware
 from torch.nn import functional
 
-from symgen import Study, arms, models, pipeline, resources, training, variants
-from symgen.layout import extracted_mark
+from symgen import Study, training
+from symgen.study import arms, pipeline, resources, variants
+from symgen.study.layout import extracted_mark
+from symgen.training import models
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"

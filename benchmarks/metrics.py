@@ -17,8 +17,10 @@ import pandas as pd
 import torch
 from hardware import hardware
 
-from symgen import Study, analysis, removal
-from symgen.subsets import orders
+from symgen import Study
+from symgen.generalization import comparison as analysis
+from symgen.generalization import removal
+from symgen.interactions.subsets import orders
 
 RESULTS = Path(__file__).parent / "results" / "metrics.csv"
 EPOCHS, SAMPLES, N, TIMED, PLACEBOS = 15, 200, 10, 20, 100

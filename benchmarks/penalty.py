@@ -12,7 +12,8 @@ import pandas as pd
 import torch
 from hardware import hardware
 
-from symgen import Study, arms
+from symgen import Study
+from symgen.study import arms
 
 RESULTS = Path(__file__).parent / "results" / "penalty.csv"
 STUDIES = ("fashion-vgg", "snippets-bert")

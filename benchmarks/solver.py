@@ -19,8 +19,8 @@ from hardware import hardware
 from vectors import games, texts, white_noise
 
 from symgen.interactions import prepare, sparse_and_or
-from symgen.subsets import orders
-from symgen.transforms import and_interactions, or_interactions
+from symgen.interactions.subsets import orders
+from symgen.interactions.transforms import and_interactions, or_interactions
 
 RESULTS = Path(__file__).parent / "results"
 BOUND, RIDGE = 0.04, 0.5

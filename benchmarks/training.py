@@ -16,8 +16,8 @@ from hardware import hardware
 from torch.nn import functional
 
 from symgen import Study
-from symgen.models import build_model
-from symgen.training import train
+from symgen.training.loop import train
+from symgen.training.models import build_model
 
 RESULTS = Path(__file__).parent / "results" / "training.csv"
 STUDIES = {"fashion-vgg": (30, 10), "cifar10-vgg11": (32, 10), "fewshot-resnet18": (32, 10),

@@ -15,7 +15,8 @@ import torch
 import torchvision
 from hardware import hardware
 
-from symgen import ImageGame, draw_cells, models
+from symgen import ImageGame, draw_cells
+from symgen.training import models
 
 RESULTS = Path(__file__).parent / "results" / "values.csv"
 NETWORKS = {

@@ -8,9 +8,10 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
-from symgen import Study, pipeline
-from symgen.subsets import orders, subset_matrix
-from symgen.transforms import reconstruct
+from symgen import Study
+from symgen.interactions.subsets import orders, subset_matrix
+from symgen.interactions.transforms import reconstruct
+from symgen.study import pipeline
 
 CUTS = {"untrained": 0, "early": 2, "peak": 8, "late": 60}  # epochs trained: dense, mixed, and overfitted interactions
 

@@ -28,8 +28,10 @@ import psutil
 import tiny_project
 import xarray as xr
 
-from symgen import Study, datasets, layout, pipeline
+from symgen import Study
+from symgen.data import datasets
 from symgen.errors import InputError
+from symgen.study import layout, pipeline
 
 ROLE = "target-91"
 NOTEBOOK = "notebook_tiny_01_data_split"

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from symgen import Study, metrics, plots
-from symgen import ablations as ab
-from symgen.analysis import dynamics_table, judge, order_table, phases_of, ratio_table
+from symgen import Study, plots
+from symgen.generalization import baselines as ab
+from symgen.generalization import metrics
+from symgen.generalization.comparison import dynamics_table, judge, order_table, phases_of, ratio_table
 
 RULES = ("any", "majority", "all")
 

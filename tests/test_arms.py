@@ -7,9 +7,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from symgen import Study, arms, layout, metrics, pipeline, sparse_and_or, training
-from symgen.analysis import Judged
-from symgen.study import ARMS
+from symgen import Study, sparse_and_or, training
+from symgen.generalization import metrics
+from symgen.generalization.comparison import Judged
+from symgen.study import arms, layout, pipeline
+from symgen.study.settings import ARMS
 
 
 @pytest.fixture

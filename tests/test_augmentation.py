@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from symgen.augmentation import augmentation, crop_flip, resized_crop_flip
+from symgen.training.augmentation import augmentation, crop_flip, resized_crop_flip
 
 
 def numbered(count=400, size=16):

@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from symgen import claims
-from symgen.study import Study
+from symgen.report import claims
+from symgen.study.settings import Study
 
 FIGURES = Path(__file__).parents[1] / "figures"
 

@@ -6,10 +6,12 @@ import pytest
 import xarray as xr
 from scipy.stats import spearmanr
 
-from symgen import Study, analysis, contrasts, explain, metrics
-from symgen.intervals import by_network, interval, over_networks, sample_weights
-from symgen.subsets import orders
-from symgen.transforms import reconstruct
+from symgen import Study, interactions
+from symgen.generalization import comparison as analysis
+from symgen.generalization import contrasts, metrics
+from symgen.generalization.bootstrap import by_network, interval, over_networks, sample_weights
+from symgen.interactions.subsets import orders
+from symgen.interactions.transforms import reconstruct
 
 EPOCHS = np.array([0.0, 1.0, 2.0, 4.0])
 
@@ -160,6 +162,6 @@ def test_conditions_are_judged_sample_by_sample():
     steady, dip, negative = (np.array(u)[sizes] for u in ([0, 1, 2, 3, 4], [0, 1, 3, 2, 4], [0, -1, 1, 2, -4]))
     effects = np.zeros((3, 2, 16))
     effects[:, 0, 0b1], effects[:, 0, 0b1111], effects[:, 1, 0b111] = 3, 0.5, -0.5
-    held = explain.conditions_of(np.stack([steady, dip, negative]).astype(float), effects)
+    held = interactions.conditions_of(np.stack([steady, dip, negative]).astype(float), effects)
     assert held["low orders"].tolist() == [0.75] * 3
     assert held["steady"].tolist() == [1, 0.75, 0.5] and held["bounded"].tolist() == [1, 1, 0]

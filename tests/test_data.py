@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from symgen import Study, datasets, pipeline
+from symgen import Study
+from symgen.data import datasets
+from symgen.study import pipeline
 
 DATA = Path(__file__).parents[1] / "data"
 

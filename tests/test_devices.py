@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from symgen import Study, pipeline, sparse_and_or
+from symgen import Study, sparse_and_or
+from symgen.study import pipeline
 
 SAME_V, SAME_EFFECTS = 1e-5, 5e-3  # of the largest |v| of a sample
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from symgen import explain, reconstruct, subset_index
+from symgen import explain, interactions, reconstruct, subset_index
 from symgen.plots import explanation, logical_model, save, use_style
 
 
@@ -24,9 +24,9 @@ def test_the_strongest_by_name(planted):
 
 def test_all_interactions_explain_everything_and_fewer_explain_less(planted):
     effects, v = planted
-    shares = [explain.fidelity(v, effects, 0.25, k) for k in (1, 2, 3, 10)]
+    shares = [interactions.fidelity(v, effects, 0.25, k) for k in (1, 2, 3, 10)]
     assert shares[0] < shares[1] < shares[2] == pytest.approx(1) == shares[3]
-    assert explain.needed_for(v[None], effects[None], np.array([0.25]), 0.999) == [3]
+    assert interactions.needed_for(v[None], effects[None], np.array([0.25]), 0.999) == [3]
     matching = explain.matching_table(v, effects, 0.25, (1, 3))
     full = matching[matching.k == 3]
     np.testing.assert_allclose(full.model, full.v)
@@ -35,7 +35,9 @@ def test_all_interactions_explain_everything_and_fewer_explain_less(planted):
 
 def test_the_model_is_what_its_definition_says(rng):
     effects, bias = rng.normal(size=(3, 2, 32)), rng.normal(size=3)
-    np.testing.assert_allclose(explain.by_definition(effects, bias), explain.logical_model(effects, bias), atol=1e-12)
+    np.testing.assert_allclose(
+        interactions.by_definition(effects, bias), interactions.logical_model(effects, bias), atol=1e-12
+    )
 
 
 def test_sparsity_and_the_three_conditions(planted):
@@ -49,7 +51,7 @@ def test_sparsity_and_the_three_conditions(planted):
 
 
 def test_a_linear_game_grows_steadily_with_exponent_one():
-    from symgen.subsets import orders
+    from symgen.interactions.subsets import orders
 
     v = np.repeat(orders(4)[None].astype(float), 3, axis=0)[None]
     effects = np.zeros((1, 3, 2, 16))

@@ -10,7 +10,8 @@ import faults
 import numpy as np
 import pytest
 
-from symgen import Study, layout, pipeline
+from symgen import Study
+from symgen.study import layout, pipeline
 
 
 @pytest.mark.parametrize("moment", ["in training", "between checkpoints"])

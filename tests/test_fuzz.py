@@ -13,10 +13,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tiny_project import ROOT
 
-from symgen import Study, image_sets, published
+from symgen import Study
+from symgen.data import image_sets
+from symgen.data import sources as published
 from symgen.errors import InputError
 from symgen.interactions import sparse_and_or
-from symgen.transforms import reconstruct
+from symgen.interactions.transforms import reconstruct
 
 SETTINGS = yaml.safe_load((ROOT / "studies" / "fashion-vgg.yaml").read_text())
 NAMES = sorted({own.name for own in dataclasses.fields(Study)})

@@ -6,8 +6,10 @@ import torch
 import torchvision
 from torch import nn
 
-from symgen import ImageGame, games, log_odds, models
-from symgen.variables import cell_map, draw_cells
+from symgen import ImageGame, log_odds
+from symgen.games import images as games
+from symgen.games.variables import cell_map, draw_cells
+from symgen.training import models
 
 
 class Reshaping(nn.Module):

@@ -16,7 +16,7 @@ import pytest
 import torch
 from torchvision.datasets import CIFAR10
 
-from symgen import datasets, image_sets
+from symgen.data import datasets, image_sets
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 FOLDERS = {"tiny-imagenet": "tiny-imagenet-200", "cub": "CUB_200_2011"}

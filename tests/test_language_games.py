@@ -6,9 +6,10 @@ import torch
 import transformers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
-from symgen import CausalLMGame, explain, log_odds, sparse_and_or, text_games
-from symgen.subsets import members
-from symgen.tokenization import build_tokenizer
+from symgen import CausalLMGame, interactions, log_odds, sparse_and_or
+from symgen.games import _base
+from symgen.interactions.subsets import members
+from symgen.training.tokenizers import build_tokenizer
 
 PROMPT = "A warm film: warm and unfunny, but the KN95 masks and N95 masks keep a dull film"
 TEXTS = [PROMPT, "The actors keep warm in a charming film.", "Dull masks keep a film warm, dull and charming."]
@@ -99,7 +100,7 @@ def test_values_equal_a_plain_loop_over_masked_prompts(architecture, masking, by
 def test_the_interactions_rebuild_every_output(by_bytes):
     v = CausalLMGame(network("Llama"), by_bytes).values(PROMPT, 7, VARIABLES)
     found = sparse_and_or(v)
-    model = explain.by_definition(np.stack([found.i_and, found.i_or]), found.bias)
+    model = interactions.by_definition(np.stack([found.i_and, found.i_or]), found.bias)
     np.testing.assert_allclose(model + found.noise, v, atol=1e-9)
 
 
@@ -156,7 +157,7 @@ def test_prompts_one_by_one_or_together_and_in_chunks_give_the_same(by_bytes, mo
     both = game.values([other, PROMPT], [9, 7], [["Dull", "warm", "a", "keep", "film"], VARIABLES])
     np.testing.assert_allclose(both[1], v, atol=1e-5)
     np.testing.assert_allclose(game.log_odds_of(PROMPT, 7, VARIABLES).detach(), v, atol=1e-5)
-    monkeypatch.setitem(text_games.CHUNK_TOKENS, "cpu", 200)
+    monkeypatch.setitem(_base.CHUNK_TOKENS, "cpu", 200)
     np.testing.assert_allclose(CausalLMGame(network("Llama"), by_bytes).values(PROMPT, 7, VARIABLES), v, atol=1e-5)
 
 

@@ -9,8 +9,11 @@ import torch
 import transformers
 from test_language_games import CONFIGS, bytes_tokenizer
 
-from symgen import CausalLMGame, Study, analysis, explain, language_models, runner
-from symgen.tokenization import build_tokenizer
+from symgen import CausalLMGame, Study, interactions
+from symgen.generalization import comparison as analysis
+from symgen.report import runner
+from symgen.study import language_models
+from symgen.training.tokenizers import build_tokenizer
 
 ROOT = Path(__file__).parents[1]
 SENTENCE = "The old harbour of the town was built by Norman fishermen. It has burned twice since 1204!"
@@ -125,7 +128,7 @@ def test_given_models_judge_each_other_and_nothing_is_computed_twice(given, monk
     first = prompts.iloc[0]
     np.testing.assert_allclose(judged.v[0, 0], game.values(first.prompt, first.next_word, first.variables), atol=1e-5)
     assert judged.effects.shape == (1, 13, 2, 32) and judged.salient.any()
-    model = explain.by_definition(judged.effects[0], judged.v[0, :, 0])
+    model = interactions.by_definition(judged.effects[0], judged.v[0, :, 0])
     bound = study.noise_bound * np.abs(judged.v[0, :, -1] - judged.v[0, :, 0])
     assert (np.abs(model - judged.v[0]) <= bound[:, None] * (1 + 1e-6)).all()
     monkeypatch.setattr(language_models, "game_of", None)

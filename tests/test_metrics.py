@@ -13,8 +13,8 @@ from symgen import (
     similarity,
     strength_by_order,
 )
-from symgen.analysis import judge
-from symgen.metrics import derangements, newly_learned, normalized
+from symgen.generalization.comparison import judge
+from symgen.generalization.metrics import derangements, newly_learned, normalized
 
 
 def effects(**values):

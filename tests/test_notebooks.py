@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from symgen import runner
 from symgen.__main__ import main
+from symgen.report import runner
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 NAMES = sorted(path.stem for path in NOTEBOOKS.glob("[0-9]*.ipynb") if ".failed" not in path.name)

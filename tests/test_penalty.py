@@ -6,11 +6,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from symgen import ImageGame, TextGame, and_interactions, models, or_interactions, orders, training
+from symgen import ImageGame, TextGame, and_interactions, or_interactions, orders, training
 from symgen.interactions import sparse_and_or
-from symgen.penalty import JudgedSample, Penalty, held_interactions, strength_to_lose
-from symgen.tokenization import build_tokenizer
-from symgen.transforms import subset_sums
+from symgen.interactions.transforms import subset_sums
+from symgen.training import models
+from symgen.training.penalty import JudgedSample, Penalty, held_interactions, strength_to_lose
+from symgen.training.tokenizers import build_tokenizer
 
 N = 4
 SOLVER = {"noise_bound": 0.04, "ridge": 0.5}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from symgen import find_phases
-from symgen.intervals import bootstrap_weights, interval
+from symgen.generalization.bootstrap import bootstrap_weights, interval
 
 EPOCHS = np.array([0.0, 1, 2, 4, 8, 16])
 

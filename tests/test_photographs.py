@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from symgen import Study, image_sets, log_odds, pipeline
-from symgen.variables import cell_map
+from symgen import Study, log_odds
+from symgen.data import image_sets
+from symgen.games.variables import cell_map
+from symgen.study import pipeline
 
 NETWORKS = {  # study -> classes of the made-up set, and the class of network that is trained
     "cifar10-vgg11": (10, "VGG"),

@@ -5,7 +5,9 @@ import pandas as pd
 import pytest
 import torch
 
-from symgen import Study, analysis, layout, pipeline, reconstruct
+from symgen import Study, reconstruct
+from symgen.generalization import comparison as analysis
+from symgen.study import layout, pipeline
 
 
 @pytest.fixture

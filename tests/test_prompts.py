@@ -7,8 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from symgen import Study, analysis, contrasts, layout, models, pipeline, training
+from symgen import Study, training
 from symgen.__main__ import main
+from symgen.generalization import comparison as analysis
+from symgen.generalization import contrasts
+from symgen.study import layout, pipeline
+from symgen.training import models
 
 SMALL = {
     "explain_classes": 1, "n_variables": 4, "tuning_from": 1, "tuning_size": 80, "tuning_validation_size": 30,

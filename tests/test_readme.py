@@ -9,7 +9,7 @@ import torch
 import torchvision
 
 import symgen
-from symgen import report
+from symgen.report import readme as report
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -40,7 +40,7 @@ def test_every_link_and_every_notebook_is_there():
 
 
 def test_the_studies_of_published_sets_are_those_that_there_are_with_their_parts():
-    from symgen.study import Study
+    from symgen.study.settings import Study
 
     rows, said = {}, ""
     for names, *_, parts in re.findall(r"^\| (`[^|]+`) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", README, flags=re.M):

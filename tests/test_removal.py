@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from symgen import Study, removed_value, strength_by_order
-from symgen.analysis import Judged
-from symgen.intervals import bootstrap_weights
-from symgen.removal import (
+from symgen.generalization.bootstrap import bootstrap_weights
+from symgen.generalization.comparison import Judged
+from symgen.generalization.removal import (
     QUANTITIES,
     contrasts_table,
     loss,

@@ -5,8 +5,9 @@ import json
 import pytest
 import xarray as xr
 
-from symgen import Study, layout, resources
+from symgen import Study
 from symgen.__main__ import main
+from symgen.study import layout, resources
 
 
 def limits(study, roles, which=None, attempt=1):

@@ -14,11 +14,12 @@ import pytest
 import yaml
 from tiny_project import ROOT
 
-from symgen import image_sets, published
+from symgen.data import image_sets
+from symgen.data import sources as published
 from symgen.errors import InputError
-from symgen.language_models import load_model
-from symgen.report import EMBEDDED
-from symgen.settings_files import OneOfEachKey
+from symgen.report.readme import EMBEDDED
+from symgen.study._files import OneOfEachKey
+from symgen.study.language_models import load_model
 
 SOURCES = sorted((ROOT / "lib").rglob("*.py"))
 RUNS_CODE = ("eval", "exec", "compile", "__import__")

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from symgen import Study
-from symgen.study import VERSIONS, digest_of
+from symgen.study.settings import VERSIONS, digest_of
 
 ROOT = Path(__file__).parents[1]
 

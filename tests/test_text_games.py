@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from symgen import TextGame, and_interactions, models, text_games
-from symgen.tokenization import SPECIAL, build_tokenizer
+from symgen import TextGame, and_interactions
+from symgen.games import _base
+from symgen.training import models
+from symgen.training.tokenizers import SPECIAL, build_tokenizer
 
 TEXTS = [
     "An utterly charming film, warm and funny throughout.",
@@ -93,7 +95,7 @@ def test_texts_ids_and_batches_give_the_same(bert, tokenizer, monkeypatch):
     np.testing.assert_array_equal(v, game.values(torch.tensor(tokenizer(text)["input_ids"]), 0, [1, 2, 5, 6]))
     both = game.values([SENTENCE, text], np.array([1, 0]), [[1, 2, 4, 5], [1, 2, 5, 6]])
     np.testing.assert_array_equal(both[1], v)
-    monkeypatch.setitem(text_games.CHUNK_TOKENS, "cpu", 30)
+    monkeypatch.setitem(_base.CHUNK_TOKENS, "cpu", 30)
     np.testing.assert_allclose(TextGame(bert, tokenizer).values(text, 0, [1, 2, 5, 6]), v, atol=1e-5)
 
 
@@ -158,7 +160,7 @@ def test_a_vocabulary_comes_from_its_texts_alone_and_is_the_same_everywhere(toke
     assert tokenizer.tokenize("Bored")[0] == "b" and tokenizer.unk_token not in tokenizer.tokenize("Bored")
     assert tokenizer.tokenize("xylophone") == ["[UNK]"]  # no x in these texts
     code = (
-        "from symgen.tokenization import build_tokenizer;"
+        "from symgen.training.tokenizers import build_tokenizer;"
         f"print(sorted(build_tokenizer({TEXTS!r}, 2, 40).get_vocab().items()))"
     )
     again = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

@@ -12,7 +12,9 @@ import made_up_sets
 import numpy as np
 import pytest
 
-from symgen import Study, datasets, pipeline, text_sets
+from symgen import Study
+from symgen.data import datasets, text_sets
+from symgen.study import pipeline
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 FOLDERS = {"sst2": "SST-2", "ag-news": "ag_news_csv"}

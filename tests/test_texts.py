@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from symgen import Study, TextGame, log_odds, models, pipeline, text_sets, training
-from symgen.tokenization import build_tokenizer, load_tokenizer
+from symgen import Study, TextGame, log_odds, training
+from symgen.data import text_sets
+from symgen.study import pipeline
+from symgen.training import models
+from symgen.training.tokenizers import build_tokenizer, load_tokenizer
 
 STUDIES = {  # study -> its network, and the classes of its data
     "sst2-bert-tiny": ("bert-2x128", 2),
@@ -147,7 +150,7 @@ def test_a_study_has_the_papers_samples_and_variables(name):
 
 
 def test_no_study_mixes_sst2_with_the_embedded_sentences_of_the_same_reviews():
-    from symgen.limits import FILM_REVIEWS
+    from symgen.study._limits import FILM_REVIEWS
 
     for path in (Path(__file__).parents[1] / "studies").glob("*.yaml"):
         study = Study.load(path.stem)

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from symgen import models, training
+from symgen import training
+from symgen.training import models
 
 
 def test_a_seed_fixes_the_weights_and_leaves_the_global_generator_alone():

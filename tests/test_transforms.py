@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symgen import and_interactions, members, merge_singletons, or_interactions, orders, reconstruct, subset_index
-from symgen.subsets import subset_matrix
+from symgen.interactions.subsets import subset_matrix
 
 sizes = st.integers(1, 8)
 seeds = st.integers(0, 2**32 - 1)

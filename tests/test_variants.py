@@ -2,7 +2,8 @@
 
 import pytest
 
-from symgen import Study, layout, variants
+from symgen import Study
+from symgen.study import layout, variants
 
 
 @pytest.fixture(params=["fashion-vgg", "snippets-bert"])

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from symgen import Study, pipeline
+from symgen import Study
+from symgen.study import pipeline
 
 EXPECTED = Path(__file__).parent / "expected" / "tiny.npz"
 ROLES = {"target-91": 2.0, "baseline-93": "best"}

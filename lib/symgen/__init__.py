@@ -1,11 +1,11 @@
 """symgen: AND-OR interactions of a network, their generalization power, and how it changes while the network trains."""
 
 from symgen.errors import InputError
-from symgen.games import ImageGame, log_odds
-from symgen.interactions import SparseAndOr, sparse_and_or
-from symgen.language_games import CausalLMGame
-from symgen.metrics import (
+from symgen.games import CausalLMGame, ImageGame, TextGame, draw_cells, draw_words, log_odds
+from symgen.generalization import (
+    Phases,
     effective_number,
+    find_phases,
     generalizable,
     generalization_ratio,
     jaccard,
@@ -14,13 +14,19 @@ from symgen.metrics import (
     similarity,
     strength_by_order,
 )
-from symgen.penalty import JudgedSample, Penalty
-from symgen.phases import Phases, find_phases
+from symgen.interactions import (
+    SparseAndOr,
+    and_interactions,
+    members,
+    merge_singletons,
+    or_interactions,
+    orders,
+    reconstruct,
+    sparse_and_or,
+    subset_index,
+)
 from symgen.study import Study
-from symgen.subsets import members, orders, subset_index
-from symgen.text_games import TextGame
-from symgen.transforms import and_interactions, merge_singletons, or_interactions, reconstruct
-from symgen.variables import draw_cells, draw_words
+from symgen.training import JudgedSample, Penalty
 
 __version__ = "0.1.0"
 __all__ = [

@@ -77,7 +77,7 @@ def _study(options):
 
 
 def _train(options):
-    from symgen.pipeline import ensure_training
+    from symgen.study import ensure_training
 
     study = _study(options)
     for role in options.roles:
@@ -85,7 +85,7 @@ def _train(options):
 
 
 def _extract(options):
-    from symgen.pipeline import ensure_interactions
+    from symgen.study import ensure_interactions
 
     study = _study(options)
     for role in options.roles:
@@ -97,8 +97,8 @@ def _notebook(options):
     from papermill.exceptions import PapermillExecutionError
 
     from symgen.interactions import prepare
-    from symgen.runner import run_notebook
-    from symgen.settings_files import read_overrides
+    from symgen.report import run_notebook
+    from symgen.study import read_overrides
 
     prepare()
     try:
@@ -114,7 +114,7 @@ def _figures(options):
     import subprocess
 
     from symgen.interactions import prepare
-    from symgen.settings_files import project_root
+    from symgen.store import project_root
 
     prepare()
     runs = project_root() / "data" / "runs"

@@ -4,11 +4,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from symgen.intervals import interval
-from symgen.subsets import members, n_variables, orders
-from symgen.transforms import reconstruct
+from symgen.generalization import interval
+from symgen.interactions import KINDS, keep_strongest, logical_model, mean_outputs, members, n_variables, orders
 
-KINDS = ("and", "or")
 SIGNS = {"and": " ∧ ", "or": " ∨ "}
 
 
@@ -36,40 +34,6 @@ def phrase_table(effects: Float[np.ndarray, "kind subset"], k: int, phrases: lis
     return table.drop(columns="variables").assign(interaction=joined)[["interaction", "kind", "order", "effect"]]
 
 
-def dictionary_size(n: int) -> int:
-    """How many interactions n variables have: an AND for every non-empty subset, an OR for those of order 2 and above."""
-    return 2 * (2**n - 1) - n
-
-
-def keep_strongest(effects: Float[np.ndarray, "*batch kind subset"], k: int) -> Float[np.ndarray, "*batch kind subset"]:
-    """The effects with all but the k strongest of each sample set to 0."""
-    flat = effects.reshape(*effects.shape[:-2], -1)
-    kept = np.argsort(-np.abs(flat), axis=-1, kind="stable")[..., :k]
-    result = np.zeros_like(flat)
-    np.put_along_axis(result, kept, np.take_along_axis(flat, kept, axis=-1), axis=-1)
-    return result.reshape(effects.shape)
-
-
-def logical_model(
-    effects: Float[np.ndarray, "*batch kind subset"], bias: Float[np.ndarray, "*batch"] | float
-) -> Float[np.ndarray, "*batch subset"]:
-    """Outputs of the AND-OR model on all 2^n masked inputs (Eq. 3)."""
-    return reconstruct(effects[..., 0, :], effects[..., 1, :], bias)
-
-
-def by_definition(
-    effects: Float[np.ndarray, "*batch kind subset"], bias: Float[np.ndarray, "*batch"] | float
-) -> Float[np.ndarray, "*batch subset"]:
-    """What `logical_model` gives, by asking of each masked input which interactions it triggers: an independent check."""
-    subsets = np.arange(effects.shape[-1])
-    nonempty = subsets > 0
-    model = []
-    for shown in subsets:
-        inside, met = nonempty & (subsets & ~shown == 0), subsets & shown != 0
-        model.append(effects[..., 0, inside].sum(axis=-1) + effects[..., 1, met].sum(axis=-1) + bias)
-    return np.stack(model, axis=-1)
-
-
 def matching_table(
     v: Float[np.ndarray, "subset"], effects: Float[np.ndarray, "kind subset"], bias, ks, panel=""
 ) -> pd.DataFrame:
@@ -83,20 +47,6 @@ def matching_table(
         for k in ks
     ]  # fmt: skip
     return pd.concat(tables, ignore_index=True)
-
-
-def fidelity(v: Float[np.ndarray, "*batch subset"], effects: Float[np.ndarray, "*batch kind subset"], bias, k: int):
-    """Share of the variance of the 2^n outputs that the k strongest interactions explain, per sample (1: all of it)."""
-    missed = v - logical_model(keep_strongest(effects, k), bias)
-    return 1 - (missed**2).mean(axis=-1) / v.var(axis=-1)
-
-
-def needed_for(v, effects, bias, share: float = 0.95) -> np.ndarray:
-    """The fewest strongest interactions with which the model explains `share` of the variance and stays above, (sample,)."""
-    needed = np.full(len(v), 0)
-    for k in range(1, int((effects != 0).sum(axis=(-2, -1)).max()) + 1):
-        needed[fidelity(v, effects, bias, k) < share] = k
-    return needed + 1
 
 
 def sparsity_table(effects: Float[np.ndarray, "epoch sample kind subset"], epochs) -> pd.DataFrame:
@@ -142,29 +92,3 @@ def conditions_table(
             )
         )  # fmt: skip
     return pd.concat(tables, ignore_index=True)
-
-
-def mean_outputs(v: Float[np.ndarray, "sample subset"]) -> Float[np.ndarray, "sample m"]:
-    """u(m): the mean of v(x_S) - v(x_0) over the subsets with m variables, m = 0..n (Appendix B)."""
-    sizes = orders(n_variables(v.shape[-1]))
-    return np.stack([v[:, sizes == m].mean(axis=1) for m in range(sizes.max() + 1)], axis=1) - v[:, :1]
-
-
-def conditions_of(
-    v: Float[np.ndarray, "sample subset"], effects: Float[np.ndarray, "sample kind subset"]
-) -> dict[str, Float[np.ndarray, "sample"]]:
-    """How far each sample meets the three conditions for sparsity: 1 is fully, for each (Appendix B).
-
-    low orders: share of strength at orders up to n / 2. steady: share of the steps m - 1 to m at which u(m) does not
-    fall. bounded: whether some p gives u(m) >= (m / n)^p u(n) for all m, that is, whether every u(m) is above 0. u(m) is
-    taken in the direction of u(n): a label that loses by what is shown falls as steadily as another one rises.
-    """
-    sizes = orders(n_variables(v.shape[-1]))
-    strength = np.abs(effects).sum(axis=1)
-    u = mean_outputs(v)
-    growing = u * np.sign(u[:, -1:])
-    return {
-        "low orders": strength[:, sizes <= sizes.max() / 2].sum(axis=1) / strength.sum(axis=1),
-        "steady": (np.diff(growing, axis=1) >= 0).mean(axis=1),
-        "bounded": (growing[:, 1:] > 0).all(axis=1).astype(float),
-    }

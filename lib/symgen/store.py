@@ -13,6 +13,15 @@ from uuid import uuid4
 FORMAT = 2  # of artefacts, and part of every key: raise it when what is computed from the same settings changes
 
 
+def project_root() -> Path:
+    """The project's top folder: the nearest one above the working directory that holds `studies`, else the checkout."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "studies").is_dir():
+            return folder
+    return Path(__file__).resolve().parents[2]
+
+
 def write(path: Path, save: Callable[[Path], None], settings: dict) -> None:
     """Write an artefact and, beside it, `<path>.json` with its settings and checksum; both atomically, in this order.
 

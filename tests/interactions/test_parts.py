@@ -17,7 +17,7 @@ from test_sparse import planted, random_games, same_to_the_last_bit
 from symgen import ImageGame
 from symgen.games import ROUNDING
 from symgen.interactions import _basis, _compile, _operator, prepare, sparse, sparse_and_or
-from symgen.subsets import orders
+from symgen.interactions.subsets import orders
 
 
 def dense_phi(n):

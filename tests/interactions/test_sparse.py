@@ -10,10 +10,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from symgen.generalization.metrics import salient
 from symgen.interactions import SparseAndOr, sparse_and_or
-from symgen.metrics import salient
-from symgen.subsets import orders, subset_matrix
-from symgen.transforms import reconstruct
+from symgen.interactions.subsets import orders, subset_matrix
+from symgen.interactions.transforms import reconstruct
 
 BOUND = 0.04
 

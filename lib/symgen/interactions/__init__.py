@@ -1,5 +1,50 @@
 """AND-OR interactions of values over all subsets of the variables; knows nothing of networks."""
 
+from symgen.interactions.faithfulness import (
+    KINDS,
+    by_definition,
+    conditions_of,
+    dictionary_size,
+    fidelity,
+    keep_strongest,
+    logical_model,
+    mean_outputs,
+    needed_for,
+)
 from symgen.interactions.sparse import SparseAndOr, prepare, sparse_and_or
+from symgen.interactions.subsets import (
+    MAX_VARIABLES,
+    check_n,
+    members,
+    n_variables,
+    orders,
+    subset_index,
+    subset_matrix,
+)
+from symgen.interactions.transforms import and_interactions, merge_singletons, or_interactions, reconstruct
 
-__all__ = ["SparseAndOr", "prepare", "sparse_and_or"]
+__all__ = [
+    "KINDS",
+    "MAX_VARIABLES",
+    "SparseAndOr",
+    "and_interactions",
+    "by_definition",
+    "check_n",
+    "conditions_of",
+    "dictionary_size",
+    "fidelity",
+    "keep_strongest",
+    "logical_model",
+    "mean_outputs",
+    "members",
+    "merge_singletons",
+    "n_variables",
+    "needed_for",
+    "or_interactions",
+    "orders",
+    "prepare",
+    "reconstruct",
+    "sparse_and_or",
+    "subset_index",
+    "subset_matrix",
+]

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from symgen.subsets import orders
-from symgen.transforms import subset_sums
+from symgen.interactions.subsets import orders
+from symgen.interactions.transforms import subset_sums
 
 
 class Basis(NamedTuple):

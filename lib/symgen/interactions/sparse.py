@@ -32,8 +32,8 @@ from symgen.interactions import _interior_point
 from symgen.interactions._admm import INSIDE, MANY_ROWS, Game, Rough, certify, dense_solution, rough_solution
 from symgen.interactions._interior_point import NEEDS_ROOM, Pairs, Point, Way, begin, descend
 from symgen.interactions._operator import tables
-from symgen.subsets import MAX_VARIABLES, n_variables
-from symgen.transforms import Array, reconstruct
+from symgen.interactions.subsets import MAX_VARIABLES, n_variables
+from symgen.interactions.transforms import Array, reconstruct
 
 FEW = 7  # variables up to which all rows are chosen at once, and ADMM is not worth its time
 ROUNDINGS = 4  # noise of so many rounding errors of v is always allowed: measured, a network's v is off by one at most

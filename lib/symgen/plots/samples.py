@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
+from symgen.games import cell_box, cell_map, places_of
 from symgen.plots.style import COLOURS, legend_of
-from symgen.variables import cell_box, cell_map, places_of
 
 PAGE, LETTER = 8.6, 8.2  # width of a prompt's picture (inches), size of a typewriter's letters (points), 0.6 as wide
 LETTERS = 118  # in a line

@@ -1,0 +1,151 @@
+"""Data sets by name, read from disk with their checksum verified: images as bytes, texts as they are, labels as integers."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from symgen.data import image_sets, text_sets
+from symgen.data.sources import advising, damaged, there
+from symgen.errors import InputError
+from symgen.store import checksum
+
+
+@dataclass(frozen=True)
+class Images:
+    """A labelled set of images.
+
+    pixels: (image, channel, height, width) uint8, three channels. labels: (image,) int64. classes: their names.
+    mean, std: of each channel's brightness in [0, 1], by which the networks' inputs are standardised.
+    """
+
+    pixels: Tensor
+    labels: Tensor
+    classes: tuple[str, ...]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def inputs(self, index, pad: int = 0) -> Tensor:
+        """Standardised network inputs (len(index), 3, height + 2 pad, width + 2 pad), float32; the margin is black."""
+        pixels = torch.nn.functional.pad(self.pixels[torch.tensor(np.asarray(index))], [pad] * 4)
+        mean, std = (torch.tensor(own)[:, None, None] for own in (self.mean, self.std))
+        return (pixels.float() / 255 - mean) / std
+
+    def pictures(self, index) -> np.ndarray:
+        """The images to look at: (len(index), height, width, 3) uint8."""
+        return self.pixels[torch.tensor(np.asarray(index))].permute(0, 2, 3, 1).numpy()
+
+
+@dataclass(frozen=True)
+class Texts:
+    """A labelled set of texts. labels: (text,) int64. classes: their names. nested: whether some stand within others."""
+
+    texts: tuple[str, ...]
+    labels: Tensor
+    classes: tuple[str, ...]
+    nested: bool = False
+
+
+MODALITIES = {  # what each data set consists of
+    "fashion-mnist-6k": "images",
+    "cifar10": "images",
+    "tiny-imagenet": "images",
+    "cub": "images",
+    "movie-snippets": "texts",
+    "sst2": "texts",
+    "ag-news": "texts",
+    "movie-sentences": "prompts",
+    "product-sentences": "prompts",
+}
+GIVEN = ("squad", "unilaw")  # prompts for language models that are given, read by `language_models`
+MODALITIES |= dict.fromkeys(GIVEN, "prompts")
+IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}  # of photographs (Appendix E.1)
+
+
+def modality_of(name: str) -> str:
+    """What a data set consists of, images, texts or prompts; ValueError for an unknown name."""
+    if name not in MODALITIES:
+        raise InputError(f"dataset = {name!r}; expected one of {', '.join(MODALITIES)}")
+    return MODALITIES[name]
+
+
+def load_dataset(
+    name: str,
+    folder: Path,
+    least_rating: float = 0.0,
+    size: int = 64,
+    cache: Path | None = None,
+    download: bool = False,
+) -> Images | Texts:
+    """The data set `name`, looked for in `folder`; ValueError for an unknown name, or data missing or damaged.
+
+    `least_rating`: texts rated by people count only from this distance to a neutral rating on. `size`: of photographs in
+    files. `cache`, `download`: of sets as they are published, as `image_sets.read` and `text_sets.read` take them; without
+    a folder to cache them in, `folder`.
+    """
+    modality_of(name)
+    if name in GIVEN:
+        raise InputError(
+            f"dataset = {name!r} is for language models that are given; expected notebook 09, and no training"
+        )
+    readers = {
+        "fashion-mnist-6k": lambda: _fashion_mnist_6k(folder),
+        "movie-snippets": lambda: _movie_snippets(folder, least_rating),
+        "movie-sentences": lambda: _sentences(folder, "movie_snippets"),
+        "product-sentences": lambda: _sentences(folder, "product_snippets"),
+    }
+    if name in readers:
+        return readers[name]()
+    if name in text_sets.SOURCES:
+        return Texts(*text_sets.read(name, folder, cache or folder, download))
+    return Images(*image_sets.read(name, folder, size, cache or folder, download), **IMAGENET)
+
+
+def _fashion_mnist_6k(folder):
+    path = verified(folder / "fashion_mnist_6k.npz", FASHION_MNIST_6K_SHA256, "it comes with the project, in data/")
+    with np.load(path, allow_pickle=False) as archive:
+        grey, labels = torch.as_tensor(archive["images"]), torch.as_tensor(archive["labels"]).long()
+    classes = ("T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
+    return Images(grey[:, None].expand(-1, 3, -1, -1), labels, classes, mean=(0.286,) * 3, std=(0.353,) * 3)
+
+
+def _movie_snippets(folder, least_rating):
+    """Sentences of film reviews; the label is the sign of their mean rating by people, from -4 to 4."""
+    rated = _rated(folder, "movie_snippets")
+    rated = rated[(rated.rating.abs() >= least_rating) & (rated.rating != 0)]
+    rated = rated[~rated.text.str.lower().duplicated()]  # or the same sentence could be learned and tested
+    return Texts(
+        tuple(rated.text), torch.tensor((rated.rating > 0).to_numpy(), dtype=torch.long), ("negative", "positive")
+    )
+
+
+def _sentences(folder, name):
+    """The sentences alone, whatever their rating, for language models: all of one class."""
+    texts = _rated(folder, name).text
+    texts = tuple(texts[~texts.str.lower().duplicated()])
+    return Texts(texts, torch.zeros(len(texts), dtype=torch.long), ("sentence",))
+
+
+def _rated(folder, name):
+    """Table of rating and text."""
+    path = verified(folder / f"{name}.tsv.xz", SNIPPETS_SHA256[name], "it comes with the project, in data/")
+    return pd.read_csv(path, sep="\t", names=["rating", "text"], quoting=csv.QUOTE_NONE, encoding="utf-8")
+
+
+def verified(path: Path, sha256: str, remedy: str) -> Path:
+    """The path, if the file is there and has this checksum; ValueError that says where it was looked for otherwise."""
+    with advising(remedy):
+        if checksum(there(path)) != sha256:
+            raise damaged(path, "does not have its checksum")
+    return path
+
+
+FASHION_MNIST_6K_SHA256 = "fb6cb141baee0214da003a91c35444546901018ad08c62f6761bee8f229fea55"
+SNIPPETS_SHA256 = {
+    "movie_snippets": "7a845a9f999f94d8abb9c019ed8eea63e0fc2f599b1a508fdff43f4ca2a76fd7",
+    "product_snippets": "048fdfd68765a5509ea60787c81927012d9e1a03622e9e8177f3a283c502afe4",
+}

@@ -1,0 +1,190 @@
+"""Images in files, in the layouts in which CIFAR-10, Tiny-ImageNet-200 and CUB-200-2011 are published, as one tensor.
+
+All labelled images of a set are one pool: which of them are trained on is for the study's split to say (section 7), not
+for the official one.
+"""
+
+import csv
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from filelock import FileLock
+from PIL import Image
+from safetensors.torch import load_file
+from safetensors.torch import save as as_bytes
+from torch import Tensor
+from tqdm import tqdm
+
+from symgen.data.sources import Source, advising, damaged, fetching, there
+from symgen.store import usable, write
+
+Labelled = tuple[
+    Tensor, Tensor, tuple[str, ...]
+]  # pixels (image, 3, height, width) uint8, labels (image,), their names
+
+
+DECODING = 1  # raise it when the same files give other pixels
+
+
+@dataclass(frozen=True)
+class Files:
+    """Which images there are, before any is opened.
+
+    paths: of each image. labels: (image,) from 0 on. classes: their names. boxes: what is cut out of each image,
+    (image, 4): left, upper, width, height in pixels; None for the whole.
+    """
+
+    paths: list[Path]
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    boxes: np.ndarray | None = None
+
+
+@lru_cache(maxsize=1)
+def read(name: str, place: Path, size: int, cache: Path, download: bool = False) -> Labelled:
+    """Pixels (image, 3, height, width) uint8, labels and classes of a set, looked for in the folder `place`.
+
+    Images of Tiny-ImageNet and CUB are resized to `size` x `size` when they are first decoded, and kept so in the
+    folder `cache` until one of their files changes. `download`: fetch the set from where it is published, if it is not
+    there. One process at a time fetches and decodes. ValueError names a file that is missing or damaged, where it was
+    looked for, and what to do.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    with FileLock(cache / f".{name}.lock"):
+        return _cifar10(place, download) if name == "cifar10" else _from_files(name, place, size, cache, download)
+
+
+def _from_files(name, place, size, cache, download):
+    with SOURCES[name].unpacked(place, download) as folder:
+        files = SOURCES[name].reader(folder)
+        settings = {"dataset": name, "size": size, "files": _state(files, folder), "version": DECODING}
+        path = cache / f"{name}-{size}-{settings['files'][:10]}.safetensors"
+        if not usable(path, settings):
+            content = as_bytes({"pixels": _decoded(files, size)})
+            write(path, lambda temporary: temporary.write_bytes(content), settings)
+    return load_file(path)["pixels"], torch.as_tensor(files.labels), files.classes
+
+
+def _cifar10(place, download):
+    """torchvision's reader; its files are pickles, so none is opened before all have their published checksums."""
+    from torchvision.datasets import CIFAR10
+    from torchvision.datasets.utils import check_integrity
+
+    if download:
+        with fetching(CIFAR10.url, place):
+            CIFAR10(place, download=True)
+    published = [*CIFAR10.train_list, *CIFAR10.test_list, (CIFAR10.meta["filename"], CIFAR10.meta["md5"])]
+    with advising(f"unpack {CIFAR10.url} in {place}, or set download: true"):
+        for name, md5 in published:
+            if not check_integrity(path := there(place / CIFAR10.base_folder / name), md5):
+                raise damaged(path, "does not have its checksum")
+    parts = [CIFAR10(place, train=train) for train in (True, False)]
+    pixels = torch.as_tensor(np.concatenate([part.data for part in parts])).permute(0, 3, 1, 2).contiguous()
+    return pixels, torch.tensor([label for part in parts for label in part.targets]), tuple(parts[0].classes)
+
+
+def _tiny_imagenet(folder):
+    """All images of the classes in wnids.txt: a table lists those of each class in train, and one those in val."""
+    ids = list(_table(folder / "wnids.txt", ["id"], "\t").index)
+    words = _told(folder / "words.txt", _table(folder / "words.txt", ["id", "words"], "\t").words, ids)
+    listed = {own: _table(folder / "train" / own / f"{own}_boxes.txt", ["file"], "\t").index for own in ids}
+    train = [(folder / "train" / own / "images" / file, own) for own, files in listed.items() for file in files]
+    annotated = _table(folder / "val" / "val_annotations.txt", ["file", "id"], "\t").id
+    val = [(folder / "val" / "images" / file, own) for file, own in annotated.items() if own in listed]
+    paths, of_class = zip(*train, *val)
+    labels = np.array([ids.index(own) for own in of_class])
+    return Files(list(paths), labels, tuple(name.split(",")[0] for name in words))
+
+
+def _cub(folder):
+    """All images of images.txt, each with one bird, in a box; the classes are those that have images."""
+    images, classes, birds, boxes = (
+        folder / f"{name}.txt" for name in ("images", "classes", "image_class_labels", "bounding_boxes")
+    )
+    files = _table(images, ["image", "file"]).file
+    of_class = _told(birds, _table(birds, ["image", "class_id"]).class_id, files.index)
+    corners = _told(boxes, _table(boxes, ["image", "x", "y", "width", "height"]), files.index)
+    present, labels = np.unique(of_class, return_inverse=True)
+    names = _told(classes, _table(classes, ["class_id", "name"]).name, present)
+    spelt = tuple(name.partition(".")[2].replace("_", " ") for name in names)
+    return Files([folder / "images" / file for file in files], labels, spelt, corners.to_numpy())
+
+
+def _table(path, columns, separator=" "):
+    """The first columns of a table without a header, by the first of them; ValueError if it cannot be read."""
+    kinds = {name: NUMBERS.get(name, str) for name in columns}
+    options = {"names": columns, "usecols": range(len(columns)), "dtype": kinds, "quoting": csv.QUOTE_NONE}
+    there(path)
+    try:
+        table = pd.read_csv(path, sep=separator, **options)
+    except ValueError as error:
+        raise damaged(path, f"cannot be read: {str(error).splitlines()[0]}") from None
+    if not len(table) or table.isna().any(axis=None) or table[columns[0]].duplicated().any():
+        raise damaged(path, "is empty, or has a line that is cut short or there twice")
+    return table.set_index(columns[0])
+
+
+def _told(path, table, keys):
+    """The lines of these keys, in their order; ValueError if there is none for one."""
+    absent = [key for key in keys if key not in table.index]
+    if absent:
+        raise damaged(path, f"holds no line for {absent[0]}")
+    return table.loc[list(keys)]
+
+
+NUMBERS = {"image": int, "class_id": int} | dict.fromkeys(("x", "y", "width", "height"), float)
+SOURCES = {
+    "tiny-imagenet": Source(
+        "tiny-imagenet-200",
+        "http://cs231n.stanford.edu/tiny-imagenet-200.zip",
+        "90528d7ca1a48142e341f4ef8d21d0de",
+        _tiny_imagenet,
+    ),
+    "cub": Source(
+        "CUB_200_2011",
+        "https://data.caltech.edu/records/65de6-vp158/files/CUB_200_2011.tgz",
+        "97eceeb196236b17998738112f37df78",
+        _cub,
+    ),
+}
+
+
+def _state(files, folder):
+    """Hash of what decides the decoded pixels: every file's path, size and time of change, and its box."""
+    stats = {os.path.relpath(path, folder): there(path).stat() for path in files.paths}
+    told = [[path, stat.st_size, stat.st_mtime_ns] for path, stat in stats.items()]
+    boxes = None if files.boxes is None else files.boxes.tolist()
+    return hashlib.sha256(json.dumps([told, boxes]).encode()).hexdigest()
+
+
+def _decoded(files, size):
+    """Pixels (image, 3, size, size) uint8."""
+    pixels = np.empty((len(files.paths), size, size, 3), np.uint8)
+    boxes = [None] * len(pixels) if files.boxes is None else files.boxes
+    each = zip(pixels, files.paths, boxes)
+    for out, path, box in tqdm(each, desc="decoding", total=len(pixels), disable=None, leave=False):
+        out[:] = _square(path, box, size)
+    return torch.as_tensor(pixels).permute(0, 3, 1, 2).contiguous()
+
+
+def _square(path, box, size):
+    """One image, or what is in its box, resized to a square; a grey one gets three equal channels."""
+    try:
+        with Image.open(path) as opened:
+            image = opened.convert("RGB")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # not an image, cut short, or too large
+        raise damaged(path, "cannot be read as an image") from None
+    if box is not None:
+        left, upper, width, height = box.round().astype(int).tolist()
+        right, lower = min(left + width, image.width), min(upper + height, image.height)
+        if not (0 <= left < right and 0 <= upper < lower):
+            raise damaged(path, f"holds nothing in its box {box.tolist()}")
+        image = image.crop((left, upper, right, lower))
+    return image.resize((size, size), Image.Resampling.BILINEAR)

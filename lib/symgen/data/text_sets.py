@@ -1,0 +1,106 @@
+"""Texts in tables, in the layouts in which SST-2 (of GLUE) and AG News are published.
+
+All labelled texts of a set are one pool, as images are, and each text is there once. Most of SST-2's are phrases of its
+sentences, and networks are trained on all of them, as in the paper; but then a sentence to be tested on must not have been
+learned from in pieces. So the study's split deals each text to the part of the longest one that it stands in (section 7).
+"""
+
+import csv
+from functools import lru_cache
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from filelock import FileLock
+from torch import Tensor
+
+from symgen.data.sources import Source, damaged, there
+
+Labelled = tuple[tuple[str, ...], Tensor, tuple[str, ...], bool]  # texts, labels (text,), their names, nested or not
+
+
+@lru_cache(maxsize=1)
+def read(name: str, place: Path, cache: Path, download: bool = False) -> Labelled:
+    """Texts, labels and classes of a set looked for in the folder `place`, and whether some texts stand within others.
+
+    `download`: fetch the set from where it is published, if it is not there; one process at a time does, by a lock in the
+    folder `cache`. ValueError names a file that is missing or damaged, where it was looked for, and what to do.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    with FileLock(cache / f".{name}.lock"), SOURCES[name].unpacked(place, download) as folder:
+        return SOURCES[name].reader(folder)
+
+
+def _sst2(folder):
+    """Sentences and phrases of train.tsv and dev.tsv; those of test.tsv have no labels."""
+    layout = {"sep": "\t", "quoting": csv.QUOTE_NONE, "skiprows": 1}
+    texts, labels = _pool([folder / "train.tsv", folder / "dev.tsv"], ["text", "label"], ["0", "1"], **layout)
+    return texts, labels, ("negative", "positive"), True
+
+
+def _ag_news(folder):
+    """Title (which may be empty) and description of every article of train.csv and test.csv."""
+    classes = tuple(_table(folder / "classes.txt", ["class"])["class"])
+    numbers = [str(i + 1) for i in range(len(classes))]
+    texts, labels = _pool([folder / "train.csv", folder / "test.csv"], ["label", "title", "text"], numbers)
+    return texts, labels, classes, False
+
+
+def _pool(paths, columns, numbers, **layout):
+    """All different texts of some tables, and their labels: places in `numbers`; ValueError for what lacks either."""
+    found = pd.concat([_labelled(path, columns, numbers, **layout) for path in paths])
+    found = found[~found.text.str.lower().duplicated()]  # or the same text could be learned and tested
+    return tuple(found.text), torch.tensor(found.label.to_numpy())
+
+
+def _labelled(path, columns, numbers, **layout):
+    table = _table(path, columns, **layout)
+    parts = table.drop(columns="label").itertuples(index=False)
+    text = pd.Series([" ".join(" ".join(own).replace("\\", " ").split()) for own in parts])  # "\" stands for a new line
+    label = table.label.map({number: i for i, number in enumerate(numbers)})
+    lacking = (text == "") | label.isna()
+    if lacking.any():
+        raise damaged(path, f"has no text, or no label of {', '.join(numbers)}, in its entry {lacking.argmax() + 1}")
+    return pd.DataFrame({"text": text, "label": label.astype("int64")})
+
+
+def _table(path, columns, **layout):
+    """A table of strings without a header; ValueError if it cannot be read, or has other columns."""
+    there(path)
+    try:
+        table = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, **layout).fillna("")
+    except ValueError as error:
+        raise damaged(path, f"cannot be read: {str(error).splitlines()[0]}") from None
+    if table.shape[1] != len(columns):
+        raise damaged(path, f"has {table.shape[1]} columns; expected {', '.join(columns)}")
+    return table.set_axis(columns, axis=1)
+
+
+def standing_within(texts) -> np.ndarray:
+    """(text,): the number of the longest of the texts that each stands in, word for word; itself where there is none."""
+    number = {text: i for i, text in enumerate(texts)}
+    within = np.full(len(number), -1)
+    for text in sorted(number, key=lambda text: -text.count(" ")):
+        if within[number[text]] >= 0:
+            continue
+        words = text.split(" ")
+        for start, stop in combinations(range(len(words) + 1), 2):
+            part = number.get(" ".join(words[start:stop]))
+            if part is not None and within[part] < 0:
+                within[part] = number[text]
+    return within
+
+
+SOURCES = {
+    "sst2": Source(
+        "SST-2", "https://dl.fbaipublicfiles.com/glue/data/SST-2.zip", "9f81648d4199384278b86e315dac217c", _sst2
+    ),
+    "ag-news": Source(
+        "ag_news_csv",
+        "https://s3.amazonaws.com/fast-ai-nlp/ag_news_csv.tgz",
+        "b86f328f4dbd072486591cb7a5644dcd",
+        _ag_news,
+    ),
+}

@@ -1,0 +1,20 @@
+"""From a network and a sample to v, its output on all masked inputs: images, texts, prompts of language models."""
+
+from symgen.games._base import ROUNDING, log_odds
+from symgen.games.causal_lm import CausalLMGame
+from symgen.games.images import ImageGame
+from symgen.games.texts import TextGame
+from symgen.games.variables import cell_box, cell_map, draw_cells, draw_words, places_of
+
+__all__ = [
+    "ROUNDING",
+    "CausalLMGame",
+    "ImageGame",
+    "TextGame",
+    "cell_box",
+    "cell_map",
+    "draw_cells",
+    "draw_words",
+    "log_odds",
+    "places_of",
+]

@@ -1,0 +1,160 @@
+"""From a causal language model and a prompt to v: the log-odds of the next token with words masked (science, section 8)."""
+
+import inspect
+import re
+from itertools import pairwise
+
+import numpy as np
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from symgen.errors import InputError
+from symgen.games._base import TokenGame, log_odds, masked_tokens
+from symgen.games.variables import SPACED, check_phrases, english_stop_words, places_of
+
+MASKING = ("mean-embedding", "pad", "unk")
+OCCURRENCES = ("all", "first")
+
+
+class CausalLMGame(TokenGame):
+    """Masked values of any causal language model: words or phrases of a prompt are the input variables.
+
+    v is the log-odds of a given next token after the prompt. Variables are strings, so that models with different
+    tokenizers take the same ones; where one is masked, every token that overlaps it gets another embedding.
+
+    Args:
+        model: a causal language model of `transformers`.
+        tokenizer: its fast tokenizer, which knows where in the prompt a token stands.
+        masking: the embedding that a masked token gets: the mean of the input embeddings, or that of the pad or unk token.
+        occurrences: whether a variable is masked wherever it occurs in the prompt, or only where it occurs first.
+        first_token: whether a next word of several tokens stands for the first of them; otherwise it is an error.
+
+    ValueError for a tokenizer without such a token, or a slow one; and, in `values`, for whatever does not fit.
+    """
+
+    def __init__(
+        self, model, tokenizer, masking: str = "mean-embedding", occurrences: str = "all", first_token: bool = False
+    ):
+        super().__init__(model, tokenizer)
+        if masking not in MASKING:
+            raise InputError(f"masking = {masking!r} of prompts; expected one of {', '.join(MASKING)}")
+        if occurrences not in OCCURRENCES:
+            raise InputError(f"occurrences = {occurrences!r}; expected one of {', '.join(OCCURRENCES)}")
+        if masking != "mean-embedding" and getattr(tokenizer, f"{masking}_token_id") is None:
+            raise InputError(
+                f"masking = {masking!r}, but the tokenizer has no such token; expected another of {MASKING}"
+            )
+        self.masking, self.occurrences, self.first_token = masking, occurrences, first_token
+
+    def candidates(self, prompt: str) -> list[str]:
+        """Words that may be variables, once each, in their order: no stop words, single letters or mere punctuation."""
+        words = dict.fromkeys(re.findall(r"\w+", prompt))
+        return [
+            word for word in words if len(word) > 1 and word.lower() not in english_stop_words() and word.strip("_")
+        ]
+
+    def values(self, prompt, next_token, variables) -> np.ndarray:
+        """v(x_S) for every subset S of the variables, float64.
+
+        prompt: a string, or a list of such. next_token: a token's id, or a string that continues the prompt, or one of
+        either a prompt; a word need not begin with the space that sets it off ("Paris" after "The capital of France is"
+        is " Paris"). variables: n words or phrases of the prompt, or (sample, n); whole words, written as there;
+        variable i of a subset is the i-th. Returns (2^n,), or (sample, 2^n). ValueError for variables that are not there
+        or share a token, a next word of several tokens, a prompt longer than the model reads, and NaN or infinite outputs.
+        """
+        if single := isinstance(prompt, str):
+            prompt, next_token, variables = [prompt], [next_token], [variables]
+        v = self._all_values(prompt, next_token, variables)
+        return v[0] if single else v
+
+    def next_id(self, prompt: str, next_token: str | int) -> int:
+        """Id of the token that a string begins with when it continues the prompt; an id is itself."""
+        if not isinstance(next_token, str):
+            return int(next_token)
+        gap = " " if re.match(SPACED, next_token) and not re.search(r"[\s(\[{/\-–—]$", prompt) else ""
+        before, joined = self._read(prompt)[0], self._read(prompt + gap + next_token)[0]
+        if joined[: len(before)] != before or len(joined) == len(before):
+            begun = f"next_token = {next_token!r} does not begin a token after {prompt[-20:]!r}"
+            raise InputError(f"{begun}; expected no space at the prompt's end, or a token's id")
+        if len(own := joined[len(before) :]) > 1 and not self.first_token:
+            names = self.tokenizer.convert_ids_to_tokens(own)
+            raise InputError(f"next_token = {next_token!r} is {len(own)} tokens, {names}; first_token takes the first")
+        return own[0]
+
+    def tokens_of(self, prompt: str, variables) -> Bool[np.ndarray, "token variable"]:
+        """Which token of the prompt belongs to which variable: every one that overlaps it."""
+        variables = check_phrases(variables)
+        ids, offsets = self._read(prompt)
+        if len(ids) > self._longest():
+            raise InputError(f"the prompt {prompt[:40]!r}... has {len(ids)} tokens; the model reads {self._longest()}")
+        start, stop = np.array(offsets).T[:, :, None]  # (token, 1)
+        of_variable = np.zeros((len(ids), len(variables)), bool)
+        for i, phrase in enumerate(variables):
+            if not (places := places_of(phrase, prompt)):
+                raise InputError(
+                    f"variable {phrase!r} is not in the prompt {prompt!r}; expected whole words, as written there"
+                )
+            for first, last in places if self.occurrences == "all" else places[:1]:
+                of_variable[:, [i]] |= (start < last) & (stop > first)
+        for token in np.flatnonzero(of_variable.sum(axis=1) > 1)[:1]:
+            one, other = (variables[i] for i in np.flatnonzero(of_variable[token])[:2])
+            name = self.tokenizer.convert_ids_to_tokens(ids[token])
+            raise InputError(f"variables {one!r} and {other!r} share the token {name!r}; expected phrases apart")
+        return of_variable
+
+    def _read(self, prompt):
+        """Token ids, and the characters (first, last) of each; without what a tokenizer puts at the end."""
+        encoded = self.tokenizer(prompt, return_offsets_mapping=True, return_special_tokens_mask=True)
+        n_tokens = int(np.flatnonzero(np.array([0, *encoded["special_tokens_mask"]]) == 0)[-1])
+        if not n_tokens:
+            raise InputError(f"the prompt {prompt!r} has no tokens")
+        return encoded["input_ids"][:n_tokens], encoded["offset_mapping"][:n_tokens]
+
+    def _masked(self, prompt, next_token, variables):
+        device = next(self.model.parameters()).device
+        replaced = torch.as_tensor(masked_tokens(self.tokens_of(prompt, variables)), device=device)
+        embed = self.model.get_input_embeddings()
+        own = embed(torch.as_tensor(self._read(prompt)[0], device=device))
+        return (own, self._filler(embed, device)), replaced, self.next_id(prompt, next_token)
+
+    def _filler(self, embed, device):
+        """The embedding of a masked token."""
+        if self.masking != "mean-embedding":
+            return embed(torch.tensor(getattr(self.tokenizer, f"{self.masking}_token_id"), device=device))
+        table = torch.arange(embed.num_embeddings, device=device).split(1 << 12)
+        return (sum(embed(part).double().sum(dim=0) for part in table) / embed.num_embeddings).to(embed.weight.dtype)
+
+    def _values(self, inputs, replaced, label):
+        """Chunks of prompts that begin alike have most to share."""
+        order = np.lexsort(replaced.cpu().numpy().T[::-1])
+        v = np.empty(len(order))
+        v[order] = super()._values(inputs, replaced[torch.as_tensor(order)], label)
+        return v
+
+    def _log_odds(self, inputs, replaced, label):
+        logits = self._logits(*inputs, replaced)
+        if not 0 <= label < logits.shape[1]:
+            raise InputError(f"next_token = {label}; expected 0 to {logits.shape[1] - 1}, the model's vocabulary")
+        return log_odds(logits, torch.full((len(logits),), label, device=logits.device))
+
+    def _logits(self, own, filler, replaced) -> Tensor:
+        """Logits at the last token, (row, token id).
+
+        Masked prompts that are alike up to a token have the same keys and values there, which are computed once: only
+        where a variable stands for the first time does a prompt become two.
+        """
+        known = inspect.signature(self.model.forward).parameters
+        n_tokens, shared = replaced.shape[1], "past_key_values" in known
+        turns = np.unique(replaced.cpu().numpy(), axis=1, return_index=True)[1] if shared else ()
+        cache, group = None, replaced.new_zeros(len(replaced), dtype=torch.long)  # group: what a row is so far
+        for start, stop in pairwise(sorted({0, *map(int, turns), n_tokens})):
+            masked, now = replaced[:, :stop].unique(dim=0, return_inverse=True)
+            if start:
+                cache.batch_select_indices(group.new_zeros(len(masked)).scatter(0, now, group))
+            last, options = stop == n_tokens, {"past_key_values": cache, "use_cache": True} if shared else {}
+            network = self.model if last else self.model.base_model
+            options |= {"logits_to_keep": 1} if last and "logits_to_keep" in known else {}
+            output = network(inputs_embeds=torch.where(masked[:, start:, None], filler, own[start:stop]), **options)
+            cache, group = getattr(output, "past_key_values", None), now
+        return output.logits[:, -1][group]

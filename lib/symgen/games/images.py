@@ -1,0 +1,306 @@
+"""From a network and a sample to v: the log-odds of its label on all 2^n masked inputs (science, sections 1 and 8)."""
+
+import difflib
+import math
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from symgen.errors import InputError
+from symgen.games._base import evaluating, log_odds, quiet
+from symgen.games.variables import cell_box, cell_map, check_cells
+from symgen.interactions import subset_matrix
+
+CHUNK_BYTES = {
+    "cpu": 1 << 24,
+    "cuda": 1 << 31,
+}  # masked maps made at a time; measured best, halved when memory runs out
+
+
+class ImageGame:
+    """Masked values of any image classifier: grid cells of one of its feature maps are the input variables.
+
+    Args:
+        model: a `torch.nn.Module` that returns logits (batch, label), two labels or more, or an object with `.logits`.
+        split_at: name of the submodule whose output, a map (batch, channel, height, width), is masked.
+        grid: cells per side of the map.
+        baseline: map (channel, height, width) that a masked cell takes, or anything that broadcasts to it; None is
+            zero. `ImageGame.mean_map` makes the usual one.
+
+    ValueError for a submodule that is not there, and, in `values`, for whatever does not fit.
+    """
+
+    def __init__(self, model: torch.nn.Module, split_at: str, grid: int = 5, baseline: Tensor | None = None):
+        self.model, self.split_at, self.grid, self.baseline = model, split_at, grid, baseline
+        self._module = _submodule(model, split_at)
+        self._chunk = None  # masked maps at a time, found at the first call
+        self._memory = None  # for masked maps
+        self._plan = None  # how the rest of the network is run, found at the first call
+
+    def mean_map(self, images: Float[Tensor, "image c h w"], batch: int = 256) -> Float[Tensor, "channel height width"]:
+        """Mean of the feature map over images, per channel and position: the value of a masked cell (section 8)."""
+        with quiet(self.model):
+            total = sum(self._feature_map(part).double().sum(0) for part in images.split(batch))
+        return (total / len(images)).to(self._like(images).dtype)
+
+    def values(self, x, label, variables) -> np.ndarray:
+        """v(x_S) for every subset S of the variables, float64.
+
+        x: (channel, height, width), or (sample, c, h, w). label: an int, or (sample,). variables: n cell numbers (row *
+        grid + column), or (sample, n); variable i of a subset is the i-th cell. Returns (2^n,), or (sample, 2^n).
+        Only the given cells are ever masked. The part of the network before the cut runs once a sample; the masked maps
+        run through the rest in chunks, several samples side by side. ValueError for labels or cells out of range,
+        shapes that do not fit, and NaN or infinite outputs.
+        """
+        x = torch.as_tensor(x)
+        if x.ndim not in (3, 4) or not x.is_floating_point():
+            raise InputError(
+                f"x has shape {tuple(x.shape)} of {x.dtype}; "
+                "expected floats (channel, height, width), or (sample, channel, height, width)"
+            )
+        if single := x.ndim == 3:
+            x, label, variables = x[None], [label], [variables]
+        labels = np.asarray(label)
+        cells = [check_cells(one, self.grid) for one in variables]
+        if labels.shape != (len(x),) or not np.issubdtype(labels.dtype, np.integer):
+            raise InputError(
+                f"label has shape {labels.shape} of {labels.dtype}; expected an integer a sample, ({len(x)},)"
+            )
+        if len(cells) != len(x) or len({len(own) for own in cells}) != 1:
+            sizes = [len(own) for own in cells]
+            raise InputError(f"variables: lists of {sizes} cells; expected {len(x)} of one length, one a sample")
+        labels, cells = torch.tensor(labels), np.stack(cells)
+        with quiet(self.model):
+            v = self._all_values(x, labels, cells)
+        if not np.isfinite(v).all():
+            bad = np.flatnonzero(~np.isfinite(v).all(axis=1))
+            raise InputError(f"the model's masked outputs hold NaN or infinite values for sample(s) {bad[:5].tolist()}")
+        return v[0] if single else v
+
+    def log_odds_of(self, x: Float[Tensor, "channel height width"], label: int, variables) -> Float[Tensor, "subset"]:
+        """v(x_S) of one sample for every subset, as `values` gives it, with its gradient in the model's parameters.
+
+        All 2^n masked maps at once, so for small n; a masked cell's own value is a constant.
+        """
+        x = x.to(self._like(x))[None]
+        with evaluating(self.model):
+            own = self._feature_map(x)
+            baseline = self._baseline_like(own[0])
+            if self._plan is None:
+                with torch.no_grad():
+                    self._plan = self._find_plan(x, torch.stack([own[0], baseline]))
+            shown = _shown(check_cells(variables, self.grid), cell_map(*own.shape[-2:], self.grid)).to(x.device)
+            masked = torch.where(shown[:, None], own, baseline).contiguous(memory_format=torch.channels_last)
+            return self._log_odds(masked, x, torch.full((len(masked),), int(label), device=x.device))
+
+    def _all_values(self, x, labels, cells):
+        """v (sample, 2^n): all masked maps of all samples, chunk by chunk."""
+        x = x.to(self._like(x))
+        labels = labels.to(x.device)
+        maps = self._feature_map(x)  # (sample, channel, height, width)
+        baseline = self._baseline_like(maps[0])
+        probe = torch.stack([maps[0], baseline])
+        if self._plan is None:
+            self._plan = self._find_plan(x[:1], probe)
+        bypass = self._bypassed(x, probe)
+        if self._chunk is None:
+            room = CHUNK_BYTES.get(maps.device.type, 1 << 28) // (maps[0].numel() * maps.element_size())
+            self._chunk = 1 << max(0, room.bit_length() - 1)
+        position = cell_map(*maps.shape[-2:], self.grid)
+        boxes = [[cell_box(position, cell) for cell in own] for own in cells.tolist()]
+        maps, baseline = maps.permute(0, 2, 3, 1), baseline.permute(1, 2, 0)  # channels last
+
+        def evaluate(samples, first, count):
+            masked = self._room(maps, (len(samples), count, *baseline.shape))
+            for out, sample in zip(masked, samples):
+                _fill_masked(out, maps[sample], baseline, boxes[sample], first)
+            label = labels[samples.start : samples.stop].repeat_interleave(count)
+            image = x[samples.start : samples.start + 1]
+            return (
+                self._log_odds(masked.flatten(0, 1).permute(0, 3, 1, 2), image, label).view(len(samples), count).cpu()
+            )
+
+        v = torch.full((len(x), 1 << cells.shape[1]), torch.nan, dtype=torch.float64)
+        blocks = self._blocks(*v.shape, bypass)
+        while blocks:
+            samples, first, count = blocks.pop()
+            try:
+                v[samples.start : samples.stop, first : first + count] = evaluate(samples, first, count)
+            except RuntimeError as error:
+                if "memory" not in str(error).lower() or self._chunk == 1:
+                    raise
+                self._chunk //= 2
+                blocks = [block for block in self._blocks(*v.shape, bypass) if v[block[0].start, block[1]].isnan()]
+        return v.numpy()
+
+    def _room(self, maps, shape):
+        """An uninitialised tensor like maps; on a CPU always the same memory, for fresh pages cost more than filling it."""
+        if maps.is_cuda:
+            return maps.new_empty(shape)
+        if self._memory is None or self._memory.dtype != maps.dtype or len(self._memory) < math.prod(shape):
+            self._memory = maps.new_empty(math.prod(shape))
+        return self._memory[: math.prod(shape)].view(shape)
+
+    def _blocks(self, n_samples, n_subsets, bypass):
+        """Parts of the work that fit into a chunk: whole samples side by side, or some subsets of one sample."""
+        group = 1 if bypass else max(1, self._chunk // n_subsets)  # what goes around the cut is one sample's
+        samples = [range(start, min(start + group, n_samples)) for start in range(0, n_samples, group)]
+        count = min(self._chunk, n_subsets)
+        return [(own, first, count) for own in samples for first in range(0, n_subsets, count)]
+
+    def _log_odds(self, masked, image, labels):
+        logits = self._rest(masked, image, self._plan)
+        if logits.ndim != 2 or len(logits) != len(masked) or logits.shape[1] < 2:
+            raise InputError(
+                f"the model's output has shape {tuple(logits.shape)} for {len(masked)} images; "
+                "expected (batch, label) logits with two labels or more"
+            )
+        wrong = labels[(labels < 0) | (labels >= logits.shape[1])]
+        if len(wrong):
+            raise InputError(f"label = {wrong[0].item()}; expected 0 to {logits.shape[1] - 1}, the model's outputs")
+        return log_odds(logits, labels)
+
+    def _baseline_like(self, one_map):
+        if self.baseline is None:
+            return torch.zeros_like(one_map)
+        try:
+            return torch.as_tensor(self.baseline).to(one_map).broadcast_to(one_map.shape)
+        except RuntimeError:
+            shape = tuple(torch.as_tensor(self.baseline).shape)
+            raise InputError(f"baseline has shape {shape}; expected that of the map, {tuple(one_map.shape)}") from None
+
+    # the two halves of the network, by hooks on the cut: any module works, whatever its forward looks like
+    def _feature_map(self, x):
+        """Output of the submodule at the cut, (batch, channel, height, width); the rest of the network does not run."""
+
+        def stop(module, inputs, output):
+            raise _Reached(output)
+
+        with _hooked(self._module, stop):
+            try:
+                self.model(x.to(self._like(x), copy=True))  # a forward may change its input in place
+            except _Reached as reached:
+                feature_map = reached.output
+            else:
+                raise InputError(f"split_at = {self.split_at!r} is never run by the model's forward; name one that is")
+        if not isinstance(feature_map, Tensor) or feature_map.ndim != 4:
+            shape = tuple(getattr(feature_map, "shape", ())) or type(feature_map).__name__
+            raise InputError(
+                f"split_at = {self.split_at!r} gives {shape}; expected a map (batch, channel, height, width)"
+            )
+        return feature_map
+
+    def _rest(self, masked, image, plan):
+        """Logits when the cut gives `masked` instead, (batch, label)."""
+        calls = []
+
+        def replace(module, inputs, output):
+            calls.append(1)
+            return masked if len(calls) == 1 else output  # a shared ReLU runs again later
+
+        masked = masked if plan.channels_last else masked.contiguous()
+        with _hooked(self._module, replace):
+            output = self.model(image.expand(1 if plan.one_image else len(masked), *image.shape[1:]).clone())
+        logits = getattr(output, "logits", output)
+        if not isinstance(logits, Tensor):
+            raise InputError(
+                f"the model's output is a {type(output).__name__}; expected logits, or an object with .logits"
+            )
+        return logits
+
+    def _find_plan(self, image, probe):
+        """The fastest way to run the rest of this network that agrees with the plainest one on two maps."""
+        expected = self._rest(probe.clone(), image, PLAIN)
+        if not torch.equal(expected.nan_to_num(), self._rest(probe.clone(), image, PLAIN).nan_to_num()):
+            raise InputError("the model's output changes from call to call; expected no randomness in evaluation mode")
+        for plan in (_Plan(True, True), _Plan(True, False), _Plan(False, True), PLAIN):
+            try:
+                logits = self._rest(probe.clone(memory_format=torch.channels_last), image, plan)
+            except Exception:  # a forward may refuse a layout or a batch size in any way it likes
+                continue
+            if logits.shape == expected.shape and torch.allclose(logits, expected, rtol=1e-3, atol=1e-3):
+                break
+        return plan
+
+    def _bypassed(self, images, probe):
+        """Whether it shows in the output which of the images it is, even where the maps at the cut are the same."""
+        if len(images) == 1:
+            return False
+        first, *others = (self._rest(probe.clone(), image[None], PLAIN).nan_to_num() for image in images)
+        return any(not torch.equal(other, first) for other in others)
+
+    def _like(self, x):
+        """A tensor of the model's own floating type and device, or x where the model has none."""
+        own = (tensor for tensors in (self.model.parameters(), self.model.buffers()) for tensor in tensors)
+        return next((tensor for tensor in own if tensor.is_floating_point()), x)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How the rest of a network is run on masked maps.
+
+    one_image: the network gets a single image, so that what lies before the cut costs next to nothing; from the cut on
+    its batch is that of the maps, and what goes around the cut broadcasts. Where a forward fixes its batch size before
+    the cut, it gets the image as often as there are maps. channels_last: layout of the maps, faster for convolutions;
+    a forward that flattens with `view` needs the other.
+    """
+
+    one_image: bool
+    channels_last: bool
+
+
+PLAIN = _Plan(one_image=False, channels_last=False)
+
+
+class _Reached(Exception):
+    """The cut has been reached; carries its output."""
+
+    def __init__(self, output):
+        super().__init__()
+        self.output = output
+
+
+@contextmanager
+def _hooked(module, hook):
+    handle = module.register_forward_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _shown(cells, position):
+    """Which positions of a map are not masked, for every subset of the cells: (subset, height, width)."""
+    of_cell = position == cells[:, None, None]  # (cell, height, width)
+    return ~torch.as_tensor(np.einsum("sc,chw->shw", ~subset_matrix(len(cells)), of_cell))
+
+
+def _fill_masked(out, own, baseline, boxes, first):
+    """Write one sample's masked maps into `out` (subset, height, width, channel), for the subsets from `first` on.
+
+    The number of subsets is a power of two that divides `first`: then a variable is either kept in all of them, or in
+    none, or in every second run of 2^i, which is a view, and no map is written twice but where variables are.
+    """
+    start, count = own.clone(), len(out)
+    for i, (rows, columns) in enumerate(boxes):
+        if not first >> i & 1:
+            start[rows, columns] = baseline[rows, columns]
+    out.copy_(start.expand_as(out))
+    for i, (rows, columns) in enumerate(boxes):
+        if 1 << i < count:
+            out.view(-1, 2, 1 << i, *own.shape)[:, 1, :, rows, columns] = own[rows, columns]
+
+
+def _submodule(model, name):
+    """The named submodule; ValueError with the nearest name otherwise."""
+    known = [known for known, _ in model.named_modules() if known]
+    if not known:
+        raise InputError(f"split_at = {name!r}: {type(model).__name__} has no submodules to cut at")
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0)
+        raise InputError(f"split_at = {name!r} is no submodule of {type(model).__name__}; the nearest is {near[0]!r}")
+    return model.get_submodule(name)

@@ -1,0 +1,107 @@
+"""From a text classifier and a text to v: the log-odds of its label with words masked (science, sections 1 and 8)."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from symgen.errors import InputError
+from symgen.games._base import TokenGame, log_odds, masked_tokens
+from symgen.games.variables import check_variables, english_stop_words
+
+MASKING = ("mask", "pad", "unk")
+
+
+class TextGame(TokenGame):
+    """Masked values of any Hugging Face sequence classifier: words of a text are the input variables.
+
+    A variable is a word with all its tokens; where it is masked, each of them becomes the tokenizer's mask token.
+
+    Args:
+        model: a `transformers` sequence classifier, or any module that takes what the tokenizer gives and returns
+            logits (batch, label), or an object with `.logits`.
+        tokenizer: its fast tokenizer, which knows which token belongs to which word.
+        masking: the token that a masked one becomes: mask, pad or unk.
+        stop_words: words (lower case) that are no candidates for variables; None: the English ones.
+
+    ValueError for a tokenizer without such a token, or a slow one; and, in `values`, for whatever does not fit.
+    """
+
+    def __init__(self, model, tokenizer, masking: str = "mask", stop_words=None):
+        if masking not in MASKING:
+            raise InputError(f"masking = {masking!r} of words; expected one of {', '.join(MASKING)}")
+        super().__init__(model, tokenizer)
+        self.stop_words = english_stop_words() if stop_words is None else stop_words
+        self.filler = getattr(tokenizer, f"{masking}_token_id")
+        if self.filler is None:
+            raise InputError(
+                f"masking = {masking!r}, but the tokenizer has no such token; expected another of {MASKING}"
+            )
+
+    def words(self, text) -> list[str]:
+        """The words of a text (a string, or its token ids) that the model reads whole: variables are their numbers."""
+        return self._encoded(text)[1]
+
+    def candidates(self, text) -> list[int]:
+        """Numbers of the words that may be variables: no stop words, single letters, or words without a letter or digit."""
+        return [
+            number
+            for number, word in enumerate(self.words(text))
+            if len(word) > 1 and any(map(str.isalnum, word)) and word.lower() not in self.stop_words
+        ]
+
+    def values(self, text, label, variables) -> np.ndarray:
+        """v(x_S) for every subset S of the variables, float64.
+
+        text: a string or its token ids, or a list of such. label: an int, or (sample,). variables: n word numbers, or
+        (sample, n); variable i of a subset is the i-th word. Returns (2^n,), or (sample, 2^n). Only the given words are
+        ever masked. ValueError for labels or words out of range, and NaN or infinite outputs.
+        """
+        if single := isinstance(text, str) or (not isinstance(text[0], str) and np.ndim(text[0]) == 0):
+            text, label, variables = [text], [label], [variables]
+        v = self._all_values(text, label, variables)
+        return v[0] if single else v
+
+    def _masked(self, text, label, variables):
+        encoded, words, word_of = self._encoded(text)
+        numbers = check_variables(variables, "word", len(words), "in the text")
+        device = next(self.model.parameters()).device
+        replaced = torch.as_tensor(masked_tokens(word_of[:, None] == numbers), device=device)
+        inputs = {name: torch.as_tensor(value, device=device)[None] for name, value in encoded.items()}
+        return inputs, replaced, int(label)
+
+    def _log_odds(self, inputs, replaced, label):
+        inputs = {name: value.expand(len(replaced), -1) for name, value in inputs.items()}
+        inputs["input_ids"] = torch.where(replaced, self.filler, inputs["input_ids"])
+        output = self.model(**inputs)
+        logits = getattr(output, "logits", output)
+        if not isinstance(logits, Tensor) or logits.ndim != 2 or logits.shape[1] < 2:
+            shape = tuple(getattr(logits, "shape", ())) or type(logits).__name__
+            raise InputError(
+                f"the model's output has shape {shape}; expected (batch, label) logits, two labels or more"
+            )
+        if not 0 <= label < logits.shape[1]:
+            raise InputError(f"label = {label}; expected 0 to {logits.shape[1] - 1}, the model's outputs")
+        return log_odds(logits, torch.full((len(logits),), label, device=logits.device))
+
+    def _encoded(self, text):
+        """What the model takes (name -> ids), the words, and the word number of every token, -1 for special ones."""
+        if not isinstance(text, str):
+            text = self._text_of(text)
+        encoded = self.tokenizer(text, truncation=True, max_length=self._longest())
+        of_token = encoded.word_ids(0)
+        known = sorted({word for word in of_token if word is not None})
+        known = known[: -1 if encoded.encodings[0].overflowing else None]  # the last word may have been cut in two
+        spans = [encoded.word_to_chars(0, word) for word in known]
+        number = {word: i for i, word in enumerate(known)}
+        word_of = np.array([number.get(word, -1) for word in of_token])
+        return dict(encoded), [text[span.start : span.end].strip() for span in spans], word_of
+
+    def _text_of(self, ids):
+        """The text of token ids; ValueError where it would not be read as these ids again."""
+        ids = torch.as_tensor(ids).tolist()
+        text = self.tokenizer.decode(ids, skip_special_tokens=True)
+        if self.tokenizer(text)["input_ids"] != ids:
+            raise InputError(
+                f"token ids {ids[:8]}... do not come back from their own text, {text[:40]!r}; pass the text"
+            )
+        return text

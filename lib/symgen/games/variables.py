@@ -1,0 +1,92 @@
+"""Choice of input variables: which cells of an image's grid, or words of a text, are masked (Appendix A.1, Fig. 8-9)."""
+
+import re
+from functools import cache
+
+import numpy as np
+from jaxtyping import Int
+
+from symgen.errors import InputError
+from symgen.interactions import check_n
+
+SPACED = r"[^\W\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"  # letters and digits of scripts with spaces between words
+
+
+@cache
+def english_stop_words() -> frozenset[str]:
+    """scikit-learn's list of words that say little; it is imported here, since that takes a second of every start."""
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+    return ENGLISH_STOP_WORDS
+
+
+def draw_cells(n: int, grid: int, rng: np.random.Generator) -> Int[np.ndarray, "variable"]:
+    """n different cells of a grid x grid map, drawn at random, in rising order; cell = row * grid + column."""
+    if check_n(n) > grid * grid:
+        raise InputError(f"n = {n} variables; expected at most {grid * grid}, the cells of a {grid} x {grid} grid")
+    return np.sort(rng.choice(grid * grid, size=n, replace=False))
+
+
+def draw_words(n: int, candidates: list[int], rng: np.random.Generator) -> Int[np.ndarray, "variable"]:
+    """n different words of the candidates, drawn at random, in rising order."""
+    if check_n(n) > len(candidates):
+        raise InputError(f"n = {n} variables; expected at most {len(candidates)}, the words that may be variables")
+    return np.sort(rng.choice(candidates, size=n, replace=False))
+
+
+def places_of(phrase: str, text: str) -> list[tuple[int, int]]:
+    """Where a phrase stands in a text, (first, last) characters: whole words, written as there.
+
+    In scripts without spaces between words, any part of the text is whole.
+    """
+    before = rf"(?<!{SPACED})" if re.match(SPACED, phrase) else ""
+    after = rf"(?!{SPACED})" if re.match(SPACED, phrase[-1]) else ""
+    return [match.span() for match in re.finditer(before + re.escape(phrase) + after, text)]
+
+
+def check_phrases(variables) -> list[str]:
+    """The variables, if they are different words or phrases; ValueError otherwise."""
+    if isinstance(variables, str) or not all(isinstance(own, str) and own.strip() for own in variables):
+        raise InputError(f"variables = {variables!r}; expected a list of words or phrases")
+    check_n(len(variables))
+    twice = [own for own in variables if list(variables).count(own) > 1]
+    if twice:
+        raise InputError(f"variables hold {twice[0]!r} more than once; expected different ones")
+    return list(variables)
+
+
+def check_cells(variables, grid: int) -> Int[np.ndarray, "variable"]:
+    """The cells as an integer array; ValueError names those that are repeated or outside the grid."""
+    return check_variables(variables, "cell", grid * grid, f"on a {grid} x {grid} grid")
+
+
+def check_variables(variables, what: str, count: int, where: str) -> Int[np.ndarray, "variable"]:
+    """Variables as an integer array; ValueError names those that are repeated or not among the `count` cells or words."""
+    numbers = np.asarray(variables)
+    if numbers.ndim != 1 or not np.issubdtype(numbers.dtype, np.integer):
+        raise InputError(f"variables = {variables!r}; expected a list of {what} numbers")
+    check_n(len(numbers))
+    outside = numbers[(numbers < 0) | (numbers >= count)]
+    if outside.size:
+        raise InputError(f"variables hold the {what} {outside[0]}; expected 0 to {count - 1} {where}")
+    values, counts = np.unique(numbers, return_counts=True)
+    if (counts > 1).any():
+        raise InputError(
+            f"variables hold the {what} {values[counts > 1][0]} more than once; expected different {what}s"
+        )
+    return numbers.astype(np.int64)
+
+
+def cell_map(height: int, width: int, grid: int) -> Int[np.ndarray, "height width"]:
+    """Cell number of every position of a map; rows and columns are shared out as evenly as they can be."""
+    if min(height, width) < grid:
+        raise InputError(f"grid = {grid} on a feature map of {height} x {width}; expected at most {min(height, width)}")
+    rows = np.arange(height) * grid // height
+    columns = np.arange(width) * grid // width
+    return rows[:, None] * grid + columns
+
+
+def cell_box(position: Int[np.ndarray, "height width"], cell: int) -> tuple[slice, slice]:
+    """Rows and columns of one cell of a `cell_map`."""
+    rows, columns = np.nonzero(position == cell)
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)

@@ -1,0 +1,170 @@
+"""Which interactions count, which of them generalize, and how strong they are by order (science, sections 4 and 5).
+
+`effects` everywhere is an array (..., kind, subset): kind 0 holds the AND interactions, kind 1 the OR interactions of
+one network on one sample; axes in front (network, checkpoint, sample) are free.
+"""
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from symgen.errors import InputError
+from symgen.interactions import n_variables, orders
+
+COMBINE = ("any", "majority", "all")
+
+
+def salient(
+    effects: Float[np.ndarray, "*batch kind subset"],
+    tau_ratio: float = 0.05,
+    strongest: int | None = None,
+    tau: float | None = None,
+) -> Bool[np.ndarray, "*batch kind subset"]:
+    """Which interactions are salient: |I(S)| > tau, with tau = tau_ratio * max |I| over both kinds of a sample.
+
+    `strongest` takes the k strongest instead (Algorithm 1), `tau` an absolute threshold (Appendix M, on normalised
+    effects). An interaction of strength 0 is never salient.
+    """
+    strength = np.abs(effects)
+    if strongest is not None:
+        flat = np.sort(strength.reshape(*strength.shape[:-2], -1), axis=-1)
+        threshold = flat[..., -min(strongest, flat.shape[-1]), None, None]
+        return (strength >= threshold) & (strength > 0)
+    threshold = tau_ratio * strength.max(axis=(-2, -1), keepdims=True) if tau is None else tau
+    return strength > threshold
+
+
+def generalizable(
+    effects: Float[np.ndarray, "*batch kind subset"],
+    baselines: Float[np.ndarray, "baseline *#batch kind subset"],
+    tau_ratio: float = 0.05,
+    combine: str = "any",
+) -> Bool[np.ndarray, "*batch kind subset"]:
+    """Which interactions generalize (Eq. 5): a baseline's own is salient and has the same sign.
+
+    `baselines` has one more axis in front, one entry a baseline network. `combine` says how several count: any of them
+    (Eq. 13), the majority, or all.
+    """
+    return agreed(effects, baselines * salient(baselines, tau_ratio), combine)
+
+
+def agreed(
+    effects: Float[np.ndarray, "*shape"], salient_baselines: Float[np.ndarray, "baseline *#shape"], combine: str = "any"
+) -> Bool[np.ndarray, "*shape"]:
+    """`generalizable`, one interaction at a time, of baselines in which what is not salient is 0: signs agree."""
+    return _combined(effects * salient_baselines > 0, combine)
+
+
+def similarity(
+    effects: Float[np.ndarray, "*shape"], baselines: Float[np.ndarray, "baseline *#shape"], combine: str = "any"
+) -> Float[np.ndarray, "*shape"]:
+    """Graded generalization in [0, 1] (Eq. 19-20): min(|I|, |I_base|) / max(...) where signs agree, else 0.
+
+    Takes effects that are `normalized`. Several baselines count with the largest value (any), the one that more
+    than half of them reach (majority), or the smallest (all).
+    """
+    weaker = np.minimum(np.abs(effects), np.abs(baselines))
+    stronger = np.maximum(np.abs(effects), np.abs(baselines))
+    graded = np.divide(weaker, stronger, out=np.zeros_like(stronger), where=effects * baselines > 0)
+    return _combined(graded, combine)
+
+
+def normalized(
+    effects: Float[np.ndarray, "*batch sample kind subset"], v: Float[np.ndarray, "*batch sample subset"]
+) -> Float[np.ndarray, "*batch sample kind subset"]:
+    """Effects divided by the mean over samples of |v(x_N) - v(x_0)| of their network (Appendix M)."""
+    return effects / np.abs(v[..., -1] - v[..., 0]).mean(axis=-1)[..., None, None, None]
+
+
+def strength_by_order(
+    effects: Float[np.ndarray, "*batch kind subset"], weight=1.0
+) -> Float[np.ndarray, "*weighted sign order"]:
+    """Strength of interactions by sign and order (Eq. 6-7, signs corrected): shape (..., 2, n + 1), at index the order.
+
+    Sign 0 sums max(I, 0), sign 1 sums min(I, 0) over AND and OR, each interaction times `weight` (a mask or a grade).
+    """
+    weighted = effects * weight
+    n = n_variables(effects.shape[-1])
+    of_order = np.eye(n + 1)[orders(n)]  # (subset, order)
+    return np.stack([part.sum(axis=-2) @ of_order for part in (weighted.clip(min=0), weighted.clip(max=0))], axis=-2)
+
+
+def order_sums(strength: Float[np.ndarray, "*batch sign order"], of_orders=None) -> Float[np.ndarray, "*batch"]:
+    """Strength (both signs, absolute) summed over the given orders, or over all."""
+    kept = [order for order in of_orders if order < strength.shape[-1]] if of_orders is not None else slice(None)
+    return np.abs(strength[..., kept]).sum(axis=(-2, -1))
+
+
+def generalization_ratio(
+    generalizable_strength: Float[np.ndarray, "*batch sample sign order"],
+    total_strength: Float[np.ndarray, "*batch sample sign order"],
+    of_orders=None,
+) -> Float[np.ndarray, "*batch"] | float:
+    """H (Eq. 8): the share of salient strength that generalizes, summed over samples first; H_low, H_high by orders.
+
+    A ratio of sums, so that a sample without a salient interaction of these orders counts for nothing. NaN where no
+    sample has one.
+    """
+    return ratio(
+        order_sums(generalizable_strength, of_orders).sum(axis=-1), order_sums(total_strength, of_orders).sum(axis=-1)
+    )
+
+
+def ratio(part, whole):
+    """part / whole, NaN where there is nothing of the whole."""
+    part, whole = np.asarray(part, float), np.asarray(whole, float)
+    return np.divide(part, whole, out=np.full(np.broadcast(part, whole).shape, np.nan), where=whole > 0)[()]
+
+
+def effective_number(
+    effects: Float[np.ndarray, "*batch kind subset"], share: float = 0.8
+) -> Float[np.ndarray, "*batch"] | float:
+    """N (Eq. 9-10): the fewest AND interactions with `share` of the AND strength, plus the same for OR, per sample."""
+    strongest_first = -np.sort(-np.abs(effects), axis=-1)
+    held = strongest_first.cumsum(axis=-1)
+    total = held[..., -1:]
+    needed = (held < share * total * (1 - 1e-12)).sum(axis=-1) + (total[..., 0] > 0)  # rounding must not cost one more
+    return needed.sum(axis=-1).astype(float)[()]
+
+
+def jaccard(
+    strength: Float[np.ndarray, "*batch sign order"], other: Float[np.ndarray, "*batch sign order"]
+) -> Float[np.ndarray, "*batch"] | float:
+    """Jaccard similarity of two distributions over signs and orders (Appendix N): sum of minima over sum of maxima."""
+    a, b = np.abs(strength), np.abs(other)
+    return ratio(np.minimum(a, b).sum(axis=(-2, -1)), np.maximum(a, b).sum(axis=(-2, -1)))
+
+
+def removed_value(
+    v: Float[np.ndarray, "*batch"] | float, effects: Float[np.ndarray, "*batch kind subset"], removed
+) -> Float[np.ndarray, "*batch"] | float:
+    """v(x) without the `removed` interactions (Eq. 12): on the full input every interaction is triggered."""
+    return v - (effects * removed).sum(axis=(-2, -1))
+
+
+def newly_learned(
+    effects: Float[np.ndarray, "checkpoint *batch kind subset"],
+) -> Float[np.ndarray, "checkpoint *batch kind subset"]:
+    """Strength that each interaction gained since the checkpoint before, max(0, |I(t)| - |I(t-1)|); 0 at the first."""
+    strength = np.abs(effects)
+    return np.diff(strength, axis=0, prepend=strength[:1]).clip(min=0)
+
+
+def derangements(n_samples: int, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """`draws` random orders (draw, sample) in which no sample keeps its place: who is compared with whom by chance."""
+    if n_samples < 2:
+        raise InputError(f"{n_samples} sample(s); a chance level needs at least two to compare")
+    found = []
+    while len(found) < draws:
+        order = rng.permutation(n_samples)
+        if (order != np.arange(n_samples)).all():
+            found.append(order)
+    return np.stack(found)
+
+
+def _combined(per_baseline, combine):
+    """One value an interaction from one a baseline (first axis): largest, median-like, or smallest."""
+    if combine not in COMBINE:
+        raise InputError(f"combine = {combine!r}; expected one of {', '.join(COMBINE)}")
+    if combine == "majority":  # the value that more than half of the baselines reach
+        return np.sort(per_baseline, axis=0)[(len(per_baseline) - 1) // 2]
+    return per_baseline.max(axis=0) if combine == "any" else per_baseline.min(axis=0)

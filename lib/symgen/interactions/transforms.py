@@ -1,0 +1,89 @@
+"""AND and OR interactions from values over all subsets, and the values back (science: Theorem 1, corrected).
+
+Every function takes numpy arrays or torch tensors of any float type, on any device, with the 2^n subsets on the last
+axis, and returns the same kind. All are exact linear maps in O(n 2^n).
+"""
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from symgen.interactions.subsets import n_variables, orders
+
+Array = np.ndarray | torch.Tensor
+
+
+def subset_sums(x: Float[Array, "*batch subset"]) -> Float[Array, "*batch subset"]:
+    """Sum of x over the subsets of each S (the zeta transform): y(S) = sum_{L subset S} x(L)."""
+    return _butterfly(x, +1)
+
+
+def moebius(x: Float[Array, "*batch subset"]) -> Float[Array, "*batch subset"]:
+    """Inverse of `subset_sums`: y(T) = sum_{L subset T} (-1)^(|T|-|L|) x(L)."""
+    return _butterfly(x, -1)
+
+
+def and_interactions(v: Float[Array, "*batch subset"]) -> Float[Array, "*batch subset"]:
+    """AND interactions (Harsanyi dividends) of v, shape (..., 2^n); entry 0 is v(empty).
+
+    I_and(T) = sum_{L subset T} (-1)^(|T|-|L|) v(x_L). ValueError if the last axis is no power of two.
+    """
+    return moebius(v)
+
+
+def or_interactions(v: Float[Array, "*batch subset"]) -> Float[Array, "*batch subset"]:
+    """OR interactions of v, shape (..., 2^n); entry 0 is 0.
+
+    I_or(T) = - sum_{L subset T} (-1)^(|T|-|L|) v(x_{N minus L}) for T non-empty. ValueError as for `and_interactions`.
+    """
+    result = -moebius(_complement(v))
+    result[..., 0] = 0
+    return result
+
+
+def reconstruct(
+    i_and: Float[Array, "*batch subset"], i_or: Float[Array, "*batch subset"], bias: Float[Array, "*batch"] | float
+) -> Float[Array, "*batch subset"]:
+    """Values of the AND-OR model on all masked inputs, shape (..., 2^n) (Eq. 3; entry 0 of both dictionaries is ignored).
+
+    d(x_S) = bias + sum_{0 != T subset S} I_and(T) + sum_{T meets S} I_or(T); bias has the batch's shape, or is a number.
+    """
+    and_part = subset_sums(_without_empty(i_and))
+    missed = subset_sums(_without_empty(i_or))  # (..., subset): OR interactions inside S
+    or_part = missed[..., -1:] - _complement(missed)  # all of them, less those that lie inside the masked set
+    bias = bias[..., None] if isinstance(bias, Array) else bias
+    return and_part + or_part + bias
+
+
+def merge_singletons(
+    i_and: Float[Array, "*batch subset"], i_or: Float[Array, "*batch subset"]
+) -> tuple[Float[Array, "*batch subset"], Float[Array, "*batch subset"]]:
+    """The same model with each OR of one variable moved into the AND of that variable: they are one function."""
+    single = orders(n_variables(i_or.shape[-1])) == 1
+    if isinstance(i_or, torch.Tensor):
+        single = torch.as_tensor(single, device=i_or.device)
+    return i_and + i_or * single, i_or * ~single
+
+
+def _butterfly(x, sign):
+    """Add (+1) or subtract (-1), variable by variable, the entry without that variable to the entry with it."""
+    n = n_variables(x.shape[-1])
+    y = x.clone() if isinstance(x, torch.Tensor) else x.copy()
+    for i in range(n):
+        pair = y.reshape(*y.shape[:-1], -1, 2, 1 << i)
+        pair[..., 1, :] += sign * pair[..., 0, :]
+        y = pair.reshape(x.shape)
+    return y
+
+
+def _complement(x):
+    """x at the complement of each subset: reversing the axis flips every bit."""
+    n_variables(x.shape[-1])
+    return x.flip(-1) if isinstance(x, torch.Tensor) else x[..., ::-1]
+
+
+def _without_empty(x):
+    """A copy of x whose entry for the empty set is 0."""
+    y = x.clone() if isinstance(x, torch.Tensor) else x.copy()
+    y[..., 0] = 0
+    return y

@@ -1,0 +1,201 @@
+"""Trainings with and without the penalty, compared on data never trained on, and by what they learn (Appendix K).
+
+An arm is a way to train: `study.ARMS` says which there are. Its networks are roles like any other (plain-11, penalty-11,
+...), one for each target seed, trained with the same seeds, so that arms are compared in pairs.
+"""
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.nn import functional
+
+from symgen import training
+from symgen.errors import InputError
+from symgen.generalization import Judged, interval, order_table, over_networks, ratio, sample_weights
+from symgen.study.pipeline import (
+    arithmetic,
+    ensure_penalised,
+    ensure_training,
+    load_judged,
+    now,
+    part_data,
+    penalised_study,
+    penalty_told,
+)
+from symgen.study.settings import ARMS, Study
+from symgen.study.variants import Units
+
+Draws = dict[str, np.ndarray]  # quantity -> (network, draw); draw 0 takes the items, or samples, as they are
+
+
+# which networks there are
+def roles(study: Study, arm: str) -> tuple[str, ...]:
+    """The roles of an arm, one for each target seed."""
+    return tuple(f"{arm}-{seed}" for seed in study.target_seeds)
+
+
+def judges(study: Study) -> dict[str, tuple[str, ...]]:
+    """Baselines by name: those that the penalty was told by, and those that it never saw, trained on C."""
+    return {"H": study.baselines, "H by others": tuple(f"second-{seed}" for seed in study.second_seeds)}
+
+
+def settings_of(study: Study) -> dict[str, Study]:
+    """The settings in which arms are compared: all samples and, if the study says how many, few to learn from."""
+    if not study.penalty_weight:
+        raise InputError(f"penalty_weight = 0 in study {study.name!r}; expected more than 0 to compare ways to train")
+    fewer = max(1, study.explain_per_class // 2)  # of the samples to explain: there are many networks
+    study = study.replace(explain_per_class=fewer)
+    settings = {"all samples": study}
+    if study.few_shot_size == study.train_size:  # all are few: the same networks
+        settings["few samples"] = study
+    elif study.few_shot_size:  # checkpoints are those of targets: none here
+        settings["few samples"] = study.replace(train_size=study.few_shot_size, checkpoints=(0.0, float(study.epochs)))
+    return settings
+
+
+def curve(study: Study) -> dict[float, tuple[Study, str]]:
+    """The study and the arm behind each weight of the penalty, rising; weight 0 is plain training."""
+    weights = sorted(float(f"{study.penalty_weight * factor:.3g}") for factor in (*study.penalty_factors, 1))
+    changed = {weight: (study.replace(penalty_weight=weight), "penalty") for weight in weights}
+    return {0.0: (study, "plain")} | changed
+
+
+def units(study: Study) -> tuple[Units, Units]:
+    """What the comparison needs trained and extracted: first those that judge, then the arms."""
+    settings = settings_of(study)
+    distinct = dict.fromkeys(settings.values())
+    judging = [(own, group) for own in distinct for group in judges(own).values()]
+    compared = [(own, roles(own, arm)) for own in distinct for arm in ARMS]
+    full = settings["all samples"]
+    weights = [changed for weight, changed in curve(full).items() if weight not in (0.0, full.penalty_weight)]
+    return judging, compared + [(own, roles(own, arm)) for own, arm in weights]
+
+
+# what is measured of an arm
+def draws_of(study: Study, arm: str) -> Draws:
+    """Quantities of an arm's networks, resampled: items of D for accuracy and loss, samples to explain for H.
+
+    accuracy, loss (nats): at the end of training; the same `at best`: at the lowest loss on the validation part. H, H by
+    others: the share of salient strength that generalizes at the end, by both kinds of judges, and above chance. Every
+    arm of a study is resampled alike.
+    """
+    measured = [_of_data(study, role) | _of_interactions(study, role) for role in roles(study, arm)]
+    return {quantity: np.stack([own[quantity] for own in measured]) for quantity in measured[0]}
+
+
+def _of_data(study, role):
+    inputs, labels = part_data(study, "D")
+    weights = sample_weights(len(labels), study.bootstrap_draws, study.analysis_seed)
+    trained, found = ensure_training(study, role), {}
+    for checkpoint, where in (("last", ""), ("best", " at best")):
+        with arithmetic(study):
+            z = training.predicted(trained.model(checkpoint), inputs).double()
+        right, loss = z.argmax(dim=-1) == labels, functional.cross_entropy(z, labels, reduction="none")
+        found |= {f"{name}{where}": weights @ own.cpu().numpy() for name, own in (("accuracy", right), ("loss", loss))}
+    return {name: own / len(labels) for name, own in found.items()}
+
+
+def _of_interactions(study, role):
+    found = {}
+    for name, baselines in judges(study).items():
+        judged = load_judged(study, role, judges=baselines)
+        weights = sample_weights(len(judged.of), study.bootstrap_draws, study.analysis_seed)
+        parts = judged.generalizable[0], judged.chance[:, 0].mean(axis=0), judged.salient[0]
+        gen, chance, total = (weights @ (np.abs(judged.effects[0]) * part).sum(axis=(1, 2)) for part in parts)
+        found |= {name: ratio(gen, total), f"{name}, above chance": ratio(gen - chance, total)}
+    return found
+
+
+# tables
+def arms_table(draws: dict[str, Draws], study: Study) -> pd.DataFrame:
+    """Every quantity of every arm, mean over its networks: arm, quantity, value, low, high, over items and networks."""
+    rows = [
+        (arm, quantity, *_estimate(over_networks(own, study.analysis_seed)))
+        for arm, measured in draws.items()
+        for quantity, own in measured.items()
+    ]
+    return pd.DataFrame(rows, columns=["arm", "quantity", "value", "low", "high"])
+
+
+def contrasts_table(draws: dict[str, Draws], study: Study, setting: str) -> pd.DataFrame:
+    """What each arm changes against plain training, and the penalty against each other arm: same seeds, same items.
+
+    Columns quantity ("all samples: accuracy, penalty - plain"; the setting is its first part), role, value, low, high.
+    role: the network of each seed, and `all`, their mean.
+    """
+    controls = [arm for arm in draws if arm not in ("plain", "penalty")]
+    pairs = [("penalty", "plain"), *((arm, "plain") for arm in controls), *(("penalty", arm) for arm in controls)]
+    rows = []
+    for arm, against in pairs:
+        for quantity in draws[arm]:
+            changed = draws[arm][quantity] - draws[against][quantity]  # (network, draw)
+            each = {f"{arm}-{seed}": own for seed, own in zip(study.target_seeds, changed)}
+            for role, own in (each | {"all": over_networks(changed, study.analysis_seed)}).items():
+                rows.append((f"{setting}: {quantity}, {arm} - {against}", role, *_estimate(own)))
+    return pd.DataFrame(rows, columns=["quantity", "role", "value", "low", "high"])
+
+
+def sentence(row) -> str:
+    """A row of the table of contrasts in words: the difference, its interval, and whether its sign is certain."""
+    sure = "certainly more" if row.low > 0 else "certainly less" if row.high < 0 else "more or less: not certain"
+    return f"{row.quantity}: {row.value:+.3f} [{row.low:+.3f}, {row.high:+.3f}], {sure}"
+
+
+def _estimate(draws):
+    return float(draws[0]), *map(float, interval(draws[1:]))
+
+
+def orders_table(study: Study, arms: tuple[str, ...]) -> pd.DataFrame:
+    """Strength by order at the end of training, mean over an arm's networks: panel, order, sign, total, generalizable.
+
+    Judged by the baselines that the penalty never saw.
+    """
+    panels = []
+    for arm in arms:
+        baselines = judges(study)["H by others"]
+        each = [_last_orders(load_judged(study, role, judges=baselines)) for role in roles(study, arm)]
+        mean = pd.concat(each).groupby(["order", "sign"], sort=False, as_index=False).mean()
+        panels.append(mean.assign(panel=arm))
+    return pd.concat(panels, ignore_index=True)
+
+
+def _last_orders(judged: Judged):
+    return order_table(judged, judged.epochs[-1]).drop(columns="epoch")
+
+
+# what a step costs
+def step_times(study: Study, variables=(6, 8, 10), samples=(1, 2, 4), repeats: int = 8) -> pd.DataFrame:
+    """What the penalty costs: variables, samples, penalty (ms a call), plain (ms a step), times_longer (a step on average).
+
+    Medians, on the first target at the end of its training, which is not changed; `times_longer` counts the steps
+    between penalties as well.
+    """
+    model = ensure_training(study, study.targets[0]).model(study.checkpoints[-1])
+    inputs, labels = part_data(study, "A")
+    batches = [torch.randperm(len(inputs))[: study.batch_size] for _ in range(repeats)]
+
+    def plain(batch):
+        return functional.cross_entropy(training.logits(model, inputs[batch]), labels[batch])
+
+    rows = []
+    for n, few in product(variables, samples):
+        always = study.replace(penalty_variables=n, penalty_samples=few, penalty_every=1)
+        n_items = len(ensure_penalised(penalised_study(always)))
+        penalty = penalty_told(always, model, inputs, np.zeros((1, n_items, 2, 1 << n)))
+        with arithmetic(study):
+            rows.append((n, few, *_milliseconds((penalty, plain), batches, inputs.device)))
+    table = pd.DataFrame(rows, columns=["variables", "samples", "penalty", "plain"])
+    return table.assign(times_longer=1 + table.penalty / table.plain / study.penalty_every)
+
+
+def _milliseconds(objectives, batches, device):
+    """Median time of each objective of a batch and of its gradient, one after the other on every batch."""
+    seconds = np.empty((len(batches), len(objectives)))
+    for at, batch in enumerate(batches):
+        for which, objective in enumerate(objectives):
+            start = now(device)
+            objective(batch).backward()
+            seconds[at, which] = now(device) - start
+    return 1000 * np.median(seconds, axis=0)

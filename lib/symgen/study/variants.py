@@ -1,0 +1,85 @@
+"""The studies behind the ablations: the same study with one setting changed at a time, and other families of judges."""
+
+from itertools import chain
+
+from symgen.errors import InputError
+from symgen.study.layout import extracted_mark
+from symgen.study.settings import Study
+
+
+def variants(study: Study) -> dict[str, Study]:
+    """Studies by what is changed in them, the first with nothing changed; all on a few samples of each class.
+
+    They differ in how the same networks are looked at, so nothing is trained again but where the baselines are others.
+    """
+    if not study.ablation_per_class:
+        raise InputError(f"ablation_per_class = 0 in study {study.name!r}; expected at least 1 for ablations")
+    few = study.replace(explain_per_class=study.ablation_per_class)
+    changes = {"as it is": {}}
+    changes |= {f"{key} {value:g}": {key: value} for key, value in _scaled(study, "tau_ratio", "noise_bound", "ridge")}
+    changes |= {f"other variables, draw {seed}": {"variables_seed": study.variables_seed + seed} for seed in (1, 2)}
+    changes |= {f"{n} variables": {"n_variables": n} for n in (6, 8) if n < study.n_variables}
+    changes |= {f"masking {masking}": {"masking": masking} for masking in study.other_masking}
+    if study.other_cut:
+        changes[f"cut {study.other_cut}"] = {"cut": study.other_cut}
+    if study.more_variables > study.n_variables:
+        changes[f"{study.more_variables} variables"] = {"n_variables": study.more_variables} | _half(few)
+    changes["generalizes to all"] = {"generalizes_to": "all"}
+    changes["baselines at the end"] = {"baseline_checkpoint": "last"}
+    changes["baselines on D"] = {"baseline_on": "D"}
+    return {name: few.replace(**change) for name, change in changes.items()}
+
+
+def judges(study: Study) -> dict[str, tuple[Study, tuple[str, ...]]]:
+    """Families of baselines by name: the study and the roles that hold their interactions on the same samples."""
+    families = {
+        "B": (study, study.baselines),
+        "C": (study, tuple(f"second-{seed}" for seed in study.second_seeds)),
+        "D": (study.replace(baseline_on="D"), study.baselines),
+        "shuffled labels": (study, tuple(f"shuffled-{seed}" for seed in study.shuffled_seeds)),
+    }
+    return {name: family for name, family in families.items() if family[1]}
+
+
+def many_baselines(study: Study) -> tuple[str, ...]:
+    """Roles of the study's baselines and of those added to see how many are needed."""
+    return study.baselines + tuple(f"baseline-{seed}" for seed in study.more_baseline_seeds)
+
+
+def judging(study: Study) -> tuple[str, ...]:
+    """Roles, beside the study's targets and baselines, of networks that judge and are trained with the study as it is."""
+    asked = (many_baselines(study), *(own for other, own in judges(study).values() if other == study))
+    if not study.ablation_per_class:  # nothing but the judges of what the penalty did
+        asked = (judges(study).get("C", (study, ()))[1],) if study.penalty_weight else ()
+    return tuple(role for role in dict.fromkeys(chain(*asked)) if role not in study.baselines)
+
+
+Units = list[tuple[Study, tuple[str, ...]]]  # what is to be extracted: a study and its roles
+
+
+def units(study: Study) -> tuple[Units, Units]:
+    """What the ablations need extracted beside the study's own roles, none of it twice.
+
+    First the study on few samples with nothing changed, then the others, which may use its masked values.
+    """
+    asked = [(variant, (study.targets[0], *study.baselines)) for variant in variants(study).values()]
+    asked += [(study, (role,)) for role in many_baselines(study)]
+    asked += list(judges(study).values())
+    seen, needed = {extracted_mark(study, role) for role in study.targets + study.baselines}, []
+    for other, roles in asked:
+        new = tuple(role for role in roles if extracted_mark(other, role) not in seen)
+        seen |= {extracted_mark(other, role) for role in new}
+        needed += [(other, new)] if new else []
+    return needed[:1], needed[1:]
+
+
+def _scaled(study, *keys):
+    """Each setting at half and at twice its value."""
+    return [(key, factor * getattr(study, key)) for key in keys for factor in (0.5, 2)]
+
+
+def _half(study):
+    """Half the samples, for what costs many times as much."""
+    if study.explain_per_class > 1:
+        return {"explain_per_class": study.explain_per_class // 2}
+    return {"explain_classes": (study.explain_classes + 1) // 2}

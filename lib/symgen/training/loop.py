@@ -1,0 +1,158 @@
+"""Training of one network: checkpoints on the way, losses after every epoch."""
+
+import math
+from collections.abc import Callable, Iterator
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from symgen.training.augmentation import augmentation
+
+EVALUATED = 500 * 3 * 64 * 64  # numbers in the inputs of a batch that is only evaluated: its maps must fit into memory
+
+
+def train(
+    model: nn.Module,
+    inputs: Tensor,
+    labels: Tensor,
+    *,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    seed: int,
+    weight_decay: float = 0.0,
+    optimizer: str = "adam",
+    augment: str = "none",
+    precision: str = "float32",
+    stops: tuple[float, ...] = (),
+    objective: Callable[[Tensor, Tensor], Tensor] | None = None,
+) -> Iterator[float]:
+    """Train in place, and yield the epoch (0 before the first step) at each stop on the way.
+
+    inputs: images (item, channel, height, width), or token ids (item, position), as `logits` takes them; labels (item,),
+    or of a language model (item, position), as `rows` takes them: on the model's device. `stops` are epochs, also
+    fractions (rounded to a step), at which the caller may look at the model; without them it stops after every epoch.
+    `seed` orders the batches, and is that of the changes that `augment` names. `precision` is that of the layers, float32
+    or bfloat16. `objective` is what is minimised, of the logits of a batch, in float32 at least, and the batch itself
+    (positions of its items); by default the cross-entropy.
+    """
+    objective = objective or (lambda z, batch: functional.cross_entropy(*rows(z, labels[batch])))
+    steps_per_epoch = math.ceil(len(inputs) / batch_size)
+    at_step = {round(stop * steps_per_epoch): stop for stop in (stops or range(epochs + 1))}
+    order, changed = torch.Generator().manual_seed(seed), augmentation(augment, seed)
+    lower = torch.autocast(inputs.device.type, torch.bfloat16, enabled=precision == "bfloat16")
+    optimiser = _optimiser(optimizer, model.parameters(), learning_rate, weight_decay)
+    step = 0
+    if step in at_step:
+        yield at_step[step]
+    for _ in range(epochs):
+        for batch in torch.randperm(len(inputs), generator=order).split(batch_size):
+            batch = batch.to(inputs.device)
+            model.train()
+            optimiser.zero_grad(set_to_none=True)
+            seen = changed(inputs[batch])
+            with lower:
+                z = logits(model, seen)
+            objective(z.to(torch.promote_types(z.dtype, torch.float32)), batch).backward()
+            optimiser.step()
+            step += 1
+            if step in at_step:
+                yield at_step[step]
+
+
+def distillation(teachers: Tensor, labels: Tensor, share: float, temperature: float = 2.0) -> Callable:
+    """Objective that takes a share of the loss from the teachers' soft labels, (teacher, item, label) logits.
+
+    Soft labels are the mean of the teachers' probabilities at the temperature, whose square makes up for the smaller
+    gradient (Hinton et al., 2015).
+    """
+    soft = (teachers / temperature).softmax(dim=-1).mean(dim=0)  # (item, label)
+
+    def objective(z, batch):
+        to_soft = functional.cross_entropy(z / temperature, soft[batch])
+        return (1 - share) * functional.cross_entropy(z, labels[batch]) + share * temperature**2 * to_soft
+
+    return objective
+
+
+def add_dropout(model: nn.Module, share: float) -> None:
+    """Drop a share in the model's own dropout layers, or, where it has none, of what enters each linear layer."""
+    own = [module for module in model.modules() if isinstance(module, nn.Dropout)]
+    for module in own:
+        module.p = share
+    for module in model.modules() if not own else ():
+        if isinstance(module, nn.Linear):
+            module.register_forward_pre_hook(lambda layer, inputs: functional.dropout(inputs[0], share, layer.training))
+
+
+def logits(model: nn.Module, inputs: Tensor) -> Tensor:
+    """Logits (item, label) of a batch of images, or of token ids (integers, padded at the end).
+
+    A language model gives (item, position, label), as far as the longest item goes.
+    """
+    if inputs.is_floating_point():
+        return getattr(output := model(inputs), "logits", output)
+    shown = inputs != model.config.pad_token_id
+    longest = int(shown.sum(dim=1).max())
+    return model(input_ids=inputs[:, :longest], attention_mask=shown[:, :longest].long()).logits
+
+
+def rows(z: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits (row, label) and labels (row,) that belong together: a row an item, or a token of a language model's texts.
+
+    z: (item, label) with labels (item,), or (item, position, label) with labels (item, position), the token that comes
+    next, or -1 where none does; positions that all items of a batch are padded at may be missing in z.
+    """
+    if labels.ndim == 1:
+        return z, labels
+    known = (labels := labels[:, : z.shape[1]]) >= 0
+    return z[known], labels[known]
+
+
+@torch.inference_mode()
+def predicted(model: nn.Module, inputs: Tensor) -> Tensor:
+    """Logits (item, label) of the model, in evaluation mode."""
+    model.eval()
+    return torch.cat([logits(model, part) for part in inputs.split(_at_a_time(inputs, 500))])
+
+
+@torch.inference_mode()
+def evaluate(model: nn.Module, inputs: Tensor, labels: Tensor) -> tuple[float, float]:
+    """Mean cross-entropy (nats) and accuracy of the model, in evaluation mode: over items, or a language model's tokens."""
+    model.eval()
+    losses, right = [], []
+    order = _shortest_first(model, inputs)
+    for part, own in zip(*(own[order].split(_at_a_time(inputs, 100)) for own in (inputs, labels))):
+        z, own = rows(logits(model, part), own)
+        losses.append(functional.cross_entropy(z.double(), own, reduction="none"))
+        right.append(z.argmax(-1) == own)
+    return torch.cat(losses).mean().item(), torch.cat(right).double().mean().item()
+
+
+def _shortest_first(model, inputs):
+    """An order in which texts are padded to the longest of about their own length; images stay as they are."""
+    if inputs.is_floating_point():
+        return slice(None)
+    return (inputs != model.config.pad_token_id).sum(dim=1).argsort(stable=True)
+
+
+def _at_a_time(inputs, most):
+    """Items that are evaluated at a time."""
+    return max(1, min(most, EVALUATED // inputs[0].numel()))
+
+
+def losses(model: nn.Module, sets: dict[str, tuple[Tensor, Tensor]]) -> pd.Series:
+    """Loss and accuracy of the model on each named set: `<name>_loss`, `<name>_accuracy`."""
+    measured = {name: evaluate(model, *data) for name, data in sets.items()}
+    return pd.Series(
+        {f"{name}_{kind}": value for name, pair in measured.items() for kind, value in zip(("loss", "accuracy"), pair)}
+    )
+
+
+def _optimiser(name, parameters, learning_rate, weight_decay):
+    if name == "sgd":
+        return torch.optim.SGD(parameters, lr=learning_rate, momentum=0.9, weight_decay=weight_decay)
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[name]
+    return kind(parameters, lr=learning_rate, weight_decay=weight_decay)

@@ -1,0 +1,104 @@
+"""A penalty on interactions that do not generalize, for any training loop (Appendix K; science, section 10)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from symgen.errors import InputError
+from symgen.games import ROUNDING
+from symgen.generalization import agreed
+from symgen.interactions import and_interactions, merge_singletons, or_interactions, sparse_and_or
+
+ZERO = 1e-6  # of the strongest interaction: weaker ones are zero but for rounding, whose sign must not steer a training
+
+
+@dataclass(frozen=True)
+class JudgedSample:
+    """An item that may be penalised.
+
+    x and label: as the game takes them. variables (variable,): those of the game. baselines: the baselines' salient
+    interactions on the same sample and variables, 0 where an interaction is not salient; only signs matter.
+    """
+
+    x: Tensor | str
+    label: int
+    variables: np.ndarray
+    baselines: Float[np.ndarray, "baseline kind subset"]
+
+
+class Penalty:
+    """Strength of the interactions that do not generalize, on a few samples of every few batches.
+
+    In any training loop: `loss = cross_entropy(model(x[batch]), y[batch]) + penalty(batch)`.
+
+    Args:
+        game: an `ImageGame` or a `TextGame` on the network in training.
+        samples: the items that may be penalised, by their number in the training set.
+        weight: of the penalty beside the cross-entropy (nats per log-odds).
+        per_batch: samples of a batch that are penalised; random ones, if batches are.
+        every: the penalty is taken at every such call, and is 0 at the others.
+        combine, noise_bound, ridge: as in `generalizable` and `sparse_and_or`.
+        seen: the training inputs, if a masked cell is to take the mean map over the batch by the network as it is.
+    """
+
+    def __init__(
+        self, game, samples: Mapping[int, JudgedSample], *, weight: float, per_batch: int = 2, every: int = 4,
+        combine: str = "any", noise_bound: float = 0.04, ridge: float = 0.5, seen: Tensor | None = None,
+    ):  # fmt: skip
+        if not samples:
+            raise InputError("no samples to penalise; expected at least one item of the training set")
+        self.game, self.samples, self.seen = game, samples, seen
+        self.weight, self.per_batch, self.every = weight, per_batch, every
+        self.combine, self.solver = combine, {"noise_bound": noise_bound, "ridge": ridge, "rounding": ROUNDING}
+        self._calls = 0
+
+    def __call__(self, batch: Tensor) -> Tensor:
+        """The penalty (nats) on a batch, given as the numbers of its items, with its gradient through v only."""
+        self._calls += 1
+        chosen = [self.samples[item] for item in batch.tolist() if item in self.samples][: self.per_batch]
+        if self._calls % self.every or not chosen:
+            return torch.zeros((), device=batch.device)
+        if self.seen is not None:
+            self.game.baseline = self.game.mean_map(self.seen[batch])
+        v = torch.stack([self.game.log_odds_of(one.x, one.label, one.variables) for one in chosen])
+        if not v.isfinite().all():
+            raise InputError(
+                "the network gives NaN or infinity on a masked sample: it has diverged; expected a smaller learning rate, "
+                "or weight of the penalty"
+            )
+        baselines = np.stack([one.baselines for one in chosen], axis=1)  # (baseline, sample, kind, subset)
+        return self.weight * strength_to_lose(v, baselines, self.combine, **self.solver).mean()
+
+
+def strength_to_lose(
+    v: Float[Tensor, "sample subset"],
+    baselines: Float[np.ndarray, "baseline sample kind subset"],
+    combine: str = "any",
+    **solver,
+) -> Float[Tensor, "sample"]:
+    """Strength (log-odds) of the interactions of v that do not generalize to the baselines, sum |I(S)| (1 - G(S)).
+
+    baselines: their salient interactions, 0 elsewhere. `solver`: settings of `sparse_and_or`.
+    """
+    effects = held_interactions(v, **solver)
+    values = effects.detach().cpu().numpy()
+    lost = ~agreed(values, baselines, combine)
+    lost &= np.abs(values) > ZERO * np.abs(values).max(axis=(1, 2), keepdims=True)
+    return (effects.abs() * torch.as_tensor(lost, device=v.device)).sum(dim=(1, 2))
+
+
+def held_interactions(v: Float[Tensor, "sample subset"], **solver) -> Float[Tensor, "sample kind subset"]:
+    """Sparse interactions of v, as functions of v while gamma and the noise are held at what they are for this v.
+
+    Then both halves of the model move with half of what v does, and every interaction is affine in v: its gradient is
+    a constant, the Moebius transform of either half (science, section 2).
+    """
+    solved = sparse_and_or(v.detach(), **solver)
+    half = (v - v.detach()) / 2
+    moved = torch.stack(merge_singletons(and_interactions(half), or_interactions(half)), dim=1)
+    moved[..., 0] = 0  # the empty set carries no interaction
+    return torch.stack([solved.i_and, solved.i_or], dim=1) + moved
