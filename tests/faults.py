@@ -31,7 +31,7 @@ import xarray as xr
 from symgen import Study
 from symgen.data import datasets
 from symgen.errors import InputError
-from symgen.study import layout, pipeline
+from symgen.study import pipeline
 
 ROLE = "target-91"
 NOTEBOOK = "notebook_tiny_01_data_split"
@@ -115,9 +115,9 @@ def artefacts(study):
     return {
         layout.split_path(study): partial(pipeline.ensure_split, study),
         layout.samples_path(study): partial(pipeline.ensure_samples, study),
-        layout.weights_path(study, ROLE, 1.0): partial(pipeline.ensure_training, study, ROLE),
-        layout.values_path(study, ROLE, 1.0): partial(pipeline.ensure_values, study, ROLE, 1.0),
-        layout.interactions_path(study, ROLE, 1.0): partial(pipeline.ensure_interactions, study, ROLE, 1.0),
+        pipeline.weights_path(study, ROLE, 1.0): partial(pipeline.ensure_training, study, ROLE),
+        pipeline.artefact_path("values", study, ROLE, 1.0): partial(pipeline.ensure_values, study, ROLE, 1.0),
+        pipeline.artefact_path("interactions", study, ROLE, 1.0): partial(pipeline.ensure_interactions, study, ROLE, 1.0),
     }
 
 

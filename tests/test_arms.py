@@ -107,7 +107,7 @@ def test_what_the_penalty_is_told_is_a_fresh_extraction(study):
 def test_texts_without_enough_words_are_not_penalised(tiny):
     texts = Study.load("snippets-bert", tiny | {"penalty_variables": 8, "explain_classes": 2, "n_variables": 4})
     small = pipeline.penalised_study(texts)
-    items, kind = pipeline.ensure_penalised(small), pipeline.modality(small)
+    items, kind = pipeline.ensure_penalised(small), pipeline.task(small)
     game = kind.game(None)
     split = pipeline.ensure_split(texts)
     own = split.item[split.part == "A"].to_numpy()
@@ -117,8 +117,8 @@ def test_texts_without_enough_words_are_not_penalised(tiny):
 
 def test_a_killed_training_ends_with_the_same_weights_and_damage_is_mended(study, capsys):
     expected = weights(study, "penalty-91")
-    layout.curves_path(study, "penalty-91").unlink()
-    last = layout.weights_path(study, "penalty-91", "last")
+    pipeline.curves_path(study, "penalty-91").unlink()
+    last = pipeline.weights_path(study, "penalty-91", "last")
     last.write_bytes(last.read_bytes()[:1000])
     small = pipeline.penalised_study(study)
     told = layout.penalised_effects_path(small, "baseline-93")

@@ -24,7 +24,7 @@ def solved(v, study):
 def extracted(study, device, state):
     """Masked values and interactions of a target with given weights, computed on a device."""
     study = study.replace(device=device)
-    kind, samples = pipeline.modality(study), pipeline.ensure_samples(study)
+    kind, samples = pipeline.task(study), pipeline.ensure_samples(study)
     model = pipeline.untrained(study, seed=0).eval()
     model.load_state_dict(state)
     with pipeline.arithmetic(study):

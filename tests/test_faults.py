@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from symgen import Study
-from symgen.study import layout, pipeline
+from symgen.study import pipeline
 
 
 @pytest.mark.parametrize("moment", ["in training", "between checkpoints"])
@@ -20,15 +20,15 @@ def test_a_killed_unit_is_finished_by_the_next_run(tiny, tmp_path, moment):
     undisturbed = Study.load("fashion-vgg", tiny | {"runs_root": str(tmp_path / "undisturbed")})
     unit = "extract", "fashion-vgg", faults.ROLE, "--overrides", json.dumps(tiny)
     marks = {
-        "in training": layout.weights_path(study, faults.ROLE, 0.5),
-        "between checkpoints": layout.interactions_path(study, faults.ROLE, 0.5),
+        "in training": pipeline.weights_path(study, faults.ROLE, 0.5),
+        "between checkpoints": pipeline.artefact_path("interactions", study, faults.ROLE, 0.5),
     }
     process = faults.start(tmp_path, *unit)
     faults.wait_for(marks[moment].exists)
     assert process.poll() is None, faults.said(tmp_path)
     faults.kill(tmp_path)
     process.wait()
-    assert not layout.interactions_path(study, faults.ROLE, 2.0).exists()  # it was killed before its end
+    assert not pipeline.artefact_path("interactions", study, faults.ROLE, 2.0).exists()  # it was killed before its end
 
     faults.finish(tmp_path, faults.start(tmp_path, *unit))
     again, expected = (pipeline.all_interactions(own, faults.ROLE) for own in (study, undisturbed))

@@ -62,7 +62,7 @@ def test_a_study_of_photographs_runs_from_its_file(name, handful):
     assert type(network).__name__ == kind and not network.training
     assert trained.curves.epoch.tolist() == [0, 1] and trained.curves.seconds.diff()[1] > 0
     samples, found = pipeline.ensure_samples(study), pipeline.ensure_interactions(study, "target-91", 1)
-    data = pipeline.modality(study)
+    data = pipeline.task(study)
     mean_map = pipeline.study_game(study, "target-91", network).baseline
     assert len(data.data.classes) == classes and len(samples) == 4 and found.gap.max() <= study.tol
     for x, label, cells, v in zip(  # relative: two steps leave running means that let outputs explode

@@ -7,7 +7,7 @@ import torch
 
 from symgen import Study, reconstruct
 from symgen.generalization import comparison as analysis
-from symgen.study import layout, pipeline
+from symgen.study import pipeline
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_a_training_that_diverges_names_the_network_and_the_epoch_and_leaves_no_
         ValueError, match=r"^target-91 of study 'fashion-vgg': its loss is NaN after epoch 0.5: .* smaller"
     ):
         pipeline.ensure_training(wild, "target-91")
-    assert not layout.curves_path(wild, "target-91").exists()
+    assert not pipeline.curves_path(wild, "target-91").exists()
 
 
 def test_interactions_rebuild_v_and_stay_in_the_noise_bound(study):
@@ -64,9 +64,9 @@ def test_nothing_is_computed_twice_and_a_killed_run_ends_with_the_same(study):
     pipeline.load_judged(study, "target-91")
     assert modified(study) == before
     # a run that was killed: the curves (written last) and one set of interactions are missing, another is cut short
-    layout.curves_path(study, "target-91").unlink()
-    layout.interactions_path(study, "target-91", 1.0).unlink()
-    damaged = layout.interactions_path(study, "target-91", 2.0)
+    pipeline.curves_path(study, "target-91").unlink()
+    pipeline.artefact_path("interactions", study, "target-91", 1.0).unlink()
+    damaged = pipeline.artefact_path("interactions", study, "target-91", 2.0)
     damaged.write_bytes(damaged.read_bytes()[:1000])
     again = pipeline.load_judged(study, "target-91")
     for name in ("v", "effects", "salient", "generalizable", "chance", "graded"):
@@ -114,7 +114,7 @@ def test_a_masked_cell_takes_the_mean_map_of_that_very_network_over_its_own_imag
 def test_a_damaged_checkpoint_and_a_kill_while_it_is_made_again_leave_nothing_stale(study, monkeypatch):
     role = "baseline-93"
     expected = pipeline.ensure_training(study, role).model("best").state_dict()
-    best = layout.weights_path(study, role, "best")
+    best = pipeline.weights_path(study, role, "best")
     best.write_bytes(best.read_bytes()[:-4])
     evaluate = pipeline.training.losses
 
@@ -151,7 +151,7 @@ def texts(tiny):
 
 
 def test_a_text_study_learns_its_vocabulary_from_a_alone_and_masks_words(texts):
-    kind, split = pipeline.modality(texts), pipeline.ensure_split(texts)
+    kind, split = pipeline.task(texts), pipeline.ensure_split(texts)
     letters = {
         letter for item in split.item[split.part == "A"] for letter in kind.data.texts[item].lower() if letter.isalpha()
     }

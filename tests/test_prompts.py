@@ -11,7 +11,7 @@ from symgen import Study, training
 from symgen.__main__ import main
 from symgen.generalization import comparison as analysis
 from symgen.generalization import contrasts
-from symgen.study import layout, pipeline
+from symgen.study import pipeline
 from symgen.training import models
 
 SMALL = {
@@ -33,7 +33,7 @@ def study(tiny, shared_runs):
 @pytest.mark.parametrize("of", ["first domain", "domain of the fine-tuning"])
 def test_a_prompt_ends_before_the_first_word_that_serves_and_its_variables_stand_in_it(study, of):
     study = study.tuned if of.endswith("tuning") else study
-    kind, samples = pipeline.modality(study), pipeline.ensure_samples(study)
+    kind, samples = pipeline.task(study), pipeline.ensure_samples(study)
     part = pipeline.ensure_split(study).set_index("item").part
     assert part[samples.item].map({"A": "training", "D": "testing"}).tolist() == samples.of.tolist()
     game, variables = kind.game(None), pipeline.variables_of(samples)
@@ -64,7 +64,7 @@ def serves(kind, before, word):
 
 
 def test_the_loss_is_that_of_every_token_given_those_before_it(study, monkeypatch):
-    kind, split = pipeline.modality(study), pipeline.ensure_split(study)
+    kind, split = pipeline.task(study), pipeline.ensure_split(study)
     items = split.item[split.part == "B-validation"][:10]
     inputs, labels = kind.examples(items)
     network = pipeline.untrained(study, 5).eval()
@@ -117,7 +117,7 @@ def test_baselines_have_an_architecture_of_their_own(study):
 
 @pytest.mark.parametrize("architecture", ["gpt2-2x64", "llama-1x128"])
 def test_a_language_model_looks_back_only_and_embeds_as_it_predicts(study, architecture):
-    tokenizer = pipeline.modality(study).tokenizer
+    tokenizer = pipeline.task(study).tokenizer
     network = models.build_language_model(architecture, tokenizer, 16, seed=1).eval()
     assert network.get_input_embeddings().weight is network.get_output_embeddings().weight
     ids = torch.arange(10, 22)[None]
@@ -132,7 +132,7 @@ def test_a_language_model_looks_back_only_and_embeds_as_it_predicts(study, archi
 
 def test_v_is_the_log_odds_of_the_next_word_at_the_end_of_the_prompt(study):
     found = pipeline.ensure_interactions(study, "target-91", 2)
-    kind, samples = pipeline.modality(study), pipeline.ensure_samples(study)
+    kind, samples = pipeline.task(study), pipeline.ensure_samples(study)
     network = pipeline.ensure_training(study, "target-91").model(2)
     for v, item, label in zip(found.v.to_numpy(), samples.item, samples.label):
         ids = kind.tokenizer(kind.prompt(item)[0])["input_ids"][:-1]
@@ -152,7 +152,7 @@ def test_fine_tuning_starts_from_the_very_weights_on_the_other_domain(study):
     before = pipeline.ensure_training(study, "baseline-93").model("best")
     held_out = pipeline.part_data(tuned, "D")
     assert base.test_loss[0] == pytest.approx(training.evaluate(before, *held_out)[0], abs=1e-9)
-    assert pipeline.modality(tuned).tokenizer.get_vocab() == pipeline.modality(study).tokenizer.get_vocab()
+    assert pipeline.task(tuned).tokenizer.get_vocab() == pipeline.task(study).tokenizer.get_vocab()
 
 
 def test_tuned_targets_are_judged_by_baselines_tuned_on_other_texts(study):
@@ -169,7 +169,7 @@ def test_the_command_line_trains_and_extracts_fine_tuned_networks(study, tiny, c
     given = json.dumps(tiny | SMALL | {"runs_root": study.runs_root})
     for command in ("train", "extract"):
         assert main([command, "snippets-lm", "baseline-95", "--tuned", "--overrides", given]) == 0
-    assert layout.interactions_path(study.tuned, "baseline-95", "best").is_file()
+    assert pipeline.artefact_path("interactions", study.tuned, "baseline-95", "best").is_file()
     assert "baseline-95 best: 6 samples" in capsys.readouterr().out
     assert main(["train", "fashion-vgg", "target-1", "--tuned"]) == 1
     assert "study 'fashion-vgg' has no fine-tuning" in capsys.readouterr().err

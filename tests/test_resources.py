@@ -7,7 +7,7 @@ import xarray as xr
 
 from symgen import Study
 from symgen.__main__ import main
-from symgen.study import layout, resources
+from symgen.study import resources
 
 
 def limits(study, roles, which=None, attempt=1):

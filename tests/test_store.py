@@ -18,9 +18,9 @@ def artefact(tmp_path):
 
 
 def test_what_was_written_is_usable_with_its_settings_only(artefact):
-    assert store.usable(artefact, SETTINGS)
+    assert store.fresh(artefact, SETTINGS)
     assert sorted(p.name for p in artefact.parent.iterdir()) == ["table.csv", "table.csv.json"]
-    assert not store.usable(artefact, {"seed": 2})
+    assert not store.fresh(artefact, {"seed": 2})
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "future", "record", "list"])
@@ -36,14 +36,14 @@ def test_damage_is_noticed_and_set_aside(artefact, damage, capsys):
         record.write_text(json.dumps(json.loads(record.read_text()) | {"format": 99}))
     else:
         record.write_text({"record": "{", "list": "[]"}[damage])
-    assert not store.usable(artefact, SETTINGS)
+    assert not store.fresh(artefact, SETTINGS)
     assert not artefact.exists() and artefact.with_name("table.csv.damaged").exists()
     assert "set aside table.csv.damaged" in capsys.readouterr().out
 
 
 def test_without_its_record_an_artefact_counts_as_not_written(artefact):
     artefact.with_name("table.csv.json").unlink()
-    assert not store.usable(artefact, SETTINGS)
+    assert not store.fresh(artefact, SETTINGS)
 
 
 def test_a_full_disk_is_named_and_leaves_nothing(artefact):
@@ -53,5 +53,5 @@ def test_a_full_disk_is_named_and_leaves_nothing(artefact):
 
     with pytest.raises(OSError, match=r"could not write table.csv: No space left"):
         store.write(artefact, full, SETTINGS)
-    assert artefact.read_text() == "a,b\n1,2\n" and store.usable(artefact, SETTINGS)
+    assert artefact.read_text() == "a,b\n1,2\n" and store.fresh(artefact, SETTINGS)
     assert len(list(artefact.parent.iterdir())) == 2

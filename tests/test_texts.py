@@ -129,7 +129,7 @@ def test_a_study_of_texts_runs_from_its_file(name, handful, encoder):
     study = study.replace(**handful | {"init": str(encoder) if "minilm" in name else "scratch"})
     network = pipeline.ensure_training(study, "target-91").model(1)
     samples, found = pipeline.ensure_samples(study), pipeline.ensure_interactions(study, "target-91", 1)
-    kind = pipeline.modality(study)
+    kind = pipeline.task(study)
     assert len(kind.data.classes) == classes and len(samples) == 4 and found.gap.max() <= study.tol
     with torch.inference_mode():
         plain = log_odds(training.logits(network, kind.inputs(samples.item)), torch.tensor(samples.label.to_numpy()))

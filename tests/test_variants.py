@@ -3,7 +3,7 @@
 import pytest
 
 from symgen import Study
-from symgen.study import layout, variants
+from symgen.study import variants
 
 
 @pytest.fixture(params=["fashion-vgg", "snippets-bert"])

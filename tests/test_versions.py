@@ -20,7 +20,7 @@ def computed(study):
     arrays = {
         "part": split.part.to_numpy(str),
         "item": samples.item.to_numpy(),
-        "variables": pipeline.variables_of(samples),
+        "variables": pipeline.task(study).variables(samples),
     }
     for role, checkpoint in ROLES.items():
         solved = pipeline.ensure_interactions(study, role, checkpoint)

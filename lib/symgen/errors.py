@@ -1,4 +1,6 @@
-"""The error for whatever a user can mend: a wrong name, value, shape or file."""
+"""The error for whatever a user can mend: a wrong name, value, shape or file; and the signals that end a run."""
+
+import signal
 
 
 class InputError(ValueError):
@@ -6,3 +8,10 @@ class InputError(ValueError):
 
     def _render_traceback_(self):  # asked for by IPython
         return [f"{type(self).__name__}: {self}"]
+
+
+def handle_signals(handler) -> None:
+    """Handle the signals that end a run, but those that whoever started it wants ignored (nohup, &)."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, handler)

@@ -10,7 +10,12 @@ from importlib.metadata import version
 from pathlib import Path
 from uuid import uuid4
 
-FORMAT = 2  # of artefacts, and part of every key: raise it when what is computed from the same settings changes
+import pandas as pd
+import xarray as xr
+from safetensors.torch import load_file
+from safetensors.torch import save as tensors_as_bytes
+
+FORMAT = 3  # of what is written beside an artefact
 
 
 def project_root() -> Path:
@@ -22,26 +27,39 @@ def project_root() -> Path:
     return Path(__file__).resolve().parents[2]
 
 
-def write(path: Path, save: Callable[[Path], None], settings: dict) -> None:
-    """Write an artefact and, beside it, `<path>.json` with its settings and checksum; both atomically, in this order.
+def cached(path: Path, settings: dict, compute: Callable[[], object]):
+    """What `compute` gives: from disk, if it was made with these settings, else computed and put there.
 
-    `save(temporary)` writes the content. An artefact without its JSON file counts as not written. OSError (a full disk,
-    no permission) names the file and leaves nothing half-written.
+    This is the one way in which anything that is computed is kept, and the one rule by which it counts as fresh.
+
+    Parameters
+    ----------
+    path
+        Where it goes, but for a key of the settings that is put into its name. The suffix says what it is: .csv a table,
+        .nc an xarray dataset, .safetensors a dictionary of tensors.
+    settings
+        All that the result depends on, as JSON takes it; versions of the code that computes it included.
+    compute
+        Makes the result.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    atomically(path, save)
-    record = {"format": FORMAT, "sha256": checksum(path), "settings": settings, "made with": made_with()}
-    atomically(_record(path), lambda temporary: temporary.write_text(json.dumps(record, indent=1, sort_keys=True)))
+    path = keyed(path, settings)
+    if not fresh(path, settings):
+        write(path, compute(), settings)
+    return read(path)
 
 
-@cache
-def made_with() -> dict[str, str]:
-    """Versions of what decides the last digits of a result, recorded beside it; others do not make it stale."""
-    return {name: version(name) for name in ("symgen", "torch", "numpy", "numba")}
+def keyed(path: Path, settings: dict) -> Path:
+    """The path with a key of the settings in its name."""
+    return path.with_name(f"{path.stem}-{key_of(settings)}{path.suffix}")
 
 
-def usable(path: Path, settings: dict) -> bool:
-    """Whether the artefact is there, whole, and made with these settings; a damaged one is set aside, and said so."""
+def key_of(settings) -> str:
+    """Ten hex digits that change whenever a setting does."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:10]
+
+
+def fresh(path: Path, settings: dict) -> bool:
+    """Whether the artefact is there, whole, and made with these settings; a damaged one is set aside, with a message."""
     if not path.is_file() or not _record(path).is_file():
         return False
     fault = _fault(path, settings)
@@ -52,6 +70,28 @@ def usable(path: Path, settings: dict) -> bool:
             _record(path).unlink()
         print(f"set aside {aside.name}: {fault}; computing it again", flush=True)
     return not fault
+
+
+def read(path: Path):
+    """A table, a dataset or a dictionary of tensors, by the file's suffix."""
+    if path.suffix == ".csv":
+        return pd.read_csv(path, dtype={"variables": str})
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    with xr.open_dataset(path, engine="h5netcdf") as dataset:
+        return dataset.load()
+
+
+def write(path: Path, result, settings: dict) -> None:
+    """Write an artefact and, beside it, `<path>.json` with settings, checksum and versions; atomically, in this order.
+
+    An artefact without its JSON file counts as not written. OSError (a full disk, no permission) names the file and leaves
+    nothing half-written.
+    """
+    content = _as_bytes(path, result)
+    atomically(path, lambda temporary: temporary.write_bytes(content))
+    record = {"format": FORMAT, "sha256": checksum(path), "settings": settings, "made with": made_with()}
+    atomically(_record(path), lambda temporary: temporary.write_text(json.dumps(record, indent=1, sort_keys=True)))
 
 
 def atomically(path: Path, save: Callable[[Path], None]) -> None:
@@ -81,6 +121,20 @@ def checksum(path: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
+@cache
+def made_with() -> dict[str, str]:
+    """Versions of what decides the last digits of a result, written beside it; others do not make it stale."""
+    return {name: version(name) for name in ("symgen", "torch", "numpy", "numba")}
+
+
+def _as_bytes(path, result):
+    if path.suffix == ".csv":
+        return result.to_csv(index=False).encode()
+    if path.suffix == ".safetensors":
+        return tensors_as_bytes(result)
+    return bytes(result.to_netcdf(engine="h5netcdf"))
+
+
 def _record(path):
     return path.with_name(path.name + ".json")
 
@@ -95,6 +149,6 @@ def _fault(path, settings):
         return "its record cannot be read"
     if record.get("format") != FORMAT:
         return f"it has format {record.get('format')}, this version reads {FORMAT}"
-    if record.get("settings") != settings:
+    if record.get("settings") != json.loads(json.dumps(settings)):
         return "it was made with other settings"
     return "" if record.get("sha256") == checksum(path) else "its checksum does not match"

@@ -1,6 +1,18 @@
 """Images, texts and prompts: where they come from, how they are read and checked, and who gets which."""
 
-from symgen.data.datasets import Images, Texts, modality_of
+from symgen.data.datasets import Images, Texts, load_dataset, modality_of
+from symgen.data.prompts import prompt_lines, question_prompts, written_prompts
+from symgen.data.split import deal
 from symgen.data.text_sets import standing_within
 
-__all__ = ["Images", "Texts", "modality_of", "standing_within"]
+__all__ = [
+    "Images",
+    "Texts",
+    "deal",
+    "load_dataset",
+    "modality_of",
+    "prompt_lines",
+    "question_prompts",
+    "standing_within",
+    "written_prompts",
+]

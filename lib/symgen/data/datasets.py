@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from symgen.data import image_sets, text_sets
-from symgen.data.sources import advising, damaged, there
+from symgen.data.sources import advising, damaged, readable
 from symgen.errors import InputError
 from symgen.store import checksum
 
@@ -139,7 +139,7 @@ def _rated(folder, name):
 def verified(path: Path, sha256: str, remedy: str) -> Path:
     """The path, if the file is there and has this checksum; ValueError that says where it was looked for otherwise."""
     with advising(remedy):
-        if checksum(there(path)) != sha256:
+        if checksum(readable(path)) != sha256:
             raise damaged(path, "does not have its checksum")
     return path
 

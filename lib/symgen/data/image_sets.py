@@ -17,13 +17,11 @@ import pandas as pd
 import torch
 from filelock import FileLock
 from PIL import Image
-from safetensors.torch import load_file
-from safetensors.torch import save as as_bytes
 from torch import Tensor
 from tqdm import tqdm
 
-from symgen.data.sources import Source, advising, damaged, fetching, there
-from symgen.store import usable, write
+from symgen.data.sources import Source, advising, damaged, fetching, readable
+from symgen.store import cached
 
 Labelled = tuple[
     Tensor, Tensor, tuple[str, ...]
@@ -65,11 +63,8 @@ def _from_files(name, place, size, cache, download):
     with SOURCES[name].unpacked(place, download) as folder:
         files = SOURCES[name].reader(folder)
         settings = {"dataset": name, "size": size, "files": _state(files, folder), "version": DECODING}
-        path = cache / f"{name}-{size}-{settings['files'][:10]}.safetensors"
-        if not usable(path, settings):
-            content = as_bytes({"pixels": _decoded(files, size)})
-            write(path, lambda temporary: temporary.write_bytes(content), settings)
-    return load_file(path)["pixels"], torch.as_tensor(files.labels), files.classes
+        kept = cached(cache / f"{name}-{size}.safetensors", settings, lambda: {"pixels": _decoded(files, size)})
+    return kept["pixels"], torch.as_tensor(files.labels), files.classes
 
 
 def _cifar10(place, download):
@@ -83,7 +78,7 @@ def _cifar10(place, download):
     published = [*CIFAR10.train_list, *CIFAR10.test_list, (CIFAR10.meta["filename"], CIFAR10.meta["md5"])]
     with advising(f"unpack {CIFAR10.url} in {place}, or set download: true"):
         for name, md5 in published:
-            if not check_integrity(path := there(place / CIFAR10.base_folder / name), md5):
+            if not check_integrity(path := readable(place / CIFAR10.base_folder / name), md5):
                 raise damaged(path, "does not have its checksum")
     parts = [CIFAR10(place, train=train) for train in (True, False)]
     pixels = torch.as_tensor(np.concatenate([part.data for part in parts])).permute(0, 3, 1, 2).contiguous()
@@ -93,7 +88,7 @@ def _cifar10(place, download):
 def _tiny_imagenet(folder):
     """All images of the classes in wnids.txt: a table lists those of each class in train, and one those in val."""
     ids = list(_table(folder / "wnids.txt", ["id"], "\t").index)
-    words = _told(folder / "words.txt", _table(folder / "words.txt", ["id", "words"], "\t").words, ids)
+    words = _lines(folder / "words.txt", _table(folder / "words.txt", ["id", "words"], "\t").words, ids)
     listed = {own: _table(folder / "train" / own / f"{own}_boxes.txt", ["file"], "\t").index for own in ids}
     train = [(folder / "train" / own / "images" / file, own) for own, files in listed.items() for file in files]
     annotated = _table(folder / "val" / "val_annotations.txt", ["file", "id"], "\t").id
@@ -109,10 +104,10 @@ def _cub(folder):
         folder / f"{name}.txt" for name in ("images", "classes", "image_class_labels", "bounding_boxes")
     )
     files = _table(images, ["image", "file"]).file
-    of_class = _told(birds, _table(birds, ["image", "class_id"]).class_id, files.index)
-    corners = _told(boxes, _table(boxes, ["image", "x", "y", "width", "height"]), files.index)
+    of_class = _lines(birds, _table(birds, ["image", "class_id"]).class_id, files.index)
+    corners = _lines(boxes, _table(boxes, ["image", "x", "y", "width", "height"]), files.index)
     present, labels = np.unique(of_class, return_inverse=True)
-    names = _told(classes, _table(classes, ["class_id", "name"]).name, present)
+    names = _lines(classes, _table(classes, ["class_id", "name"]).name, present)
     spelt = tuple(name.partition(".")[2].replace("_", " ") for name in names)
     return Files([folder / "images" / file for file in files], labels, spelt, corners.to_numpy())
 
@@ -121,7 +116,7 @@ def _table(path, columns, separator=" "):
     """The first columns of a table without a header, by the first of them; ValueError if it cannot be read."""
     kinds = {name: NUMBERS.get(name, str) for name in columns}
     options = {"names": columns, "usecols": range(len(columns)), "dtype": kinds, "quoting": csv.QUOTE_NONE}
-    there(path)
+    readable(path)
     try:
         table = pd.read_csv(path, sep=separator, **options)
     except ValueError as error:
@@ -131,7 +126,7 @@ def _table(path, columns, separator=" "):
     return table.set_index(columns[0])
 
 
-def _told(path, table, keys):
+def _lines(path, table, keys):
     """The lines of these keys, in their order; ValueError if there is none for one."""
     absent = [key for key in keys if key not in table.index]
     if absent:
@@ -158,10 +153,10 @@ SOURCES = {
 
 def _state(files, folder):
     """Hash of what decides the decoded pixels: every file's path, size and time of change, and its box."""
-    stats = {os.path.relpath(path, folder): there(path).stat() for path in files.paths}
-    told = [[path, stat.st_size, stat.st_mtime_ns] for path, stat in stats.items()]
+    stats = {os.path.relpath(path, folder): readable(path).stat() for path in files.paths}
+    stats = [[path, stat.st_size, stat.st_mtime_ns] for path, stat in stats.items()]
     boxes = None if files.boxes is None else files.boxes.tolist()
-    return hashlib.sha256(json.dumps([told, boxes]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([stats, boxes]).encode()).hexdigest()
 
 
 def _decoded(files, size):

@@ -28,7 +28,7 @@ class Source:
             yield folder
 
 
-def there(path: Path) -> Path:
+def readable(path: Path) -> Path:
     """The path, if there is a file that can be read; ValueError that says where it was looked for otherwise."""
     try:
         with open(path, "rb"):

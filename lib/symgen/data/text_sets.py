@@ -16,7 +16,7 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from symgen.data.sources import Source, damaged, there
+from symgen.data.sources import Source, damaged, readable
 
 Labelled = tuple[tuple[str, ...], Tensor, tuple[str, ...], bool]  # texts, labels (text,), their names, nested or not
 
@@ -68,7 +68,7 @@ def _labelled(path, columns, numbers, **layout):
 
 def _table(path, columns, **layout):
     """A table of strings without a header; ValueError if it cannot be read, or has other columns."""
-    there(path)
+    readable(path)
     try:
         table = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, **layout).fillna("")
     except ValueError as error:

@@ -4,6 +4,7 @@ import difflib
 import hashlib
 import json
 import os
+import time
 import warnings
 from pathlib import Path
 from uuid import uuid4
@@ -37,24 +38,61 @@ def execute(name: str, parameters: dict, output: Path | None = None) -> Path:
                 f"{name} has no parameter {key!r}; did you mean {near[0]!r}? It has: {', '.join(defaults)}"
             )
     parameters = {key: value for key, value in parameters.items() if value != defaults[key]}
-    said = source_hash(source)
-    output = output or _default_output(source, parameters, defaults)
+    study, before = _study(defaults | parameters), source_hash(source)
+    output = output or executed_path(study, source.stem)
+    text = _executed(source, output, parameters, study)
+    if not parameters and source_hash(source) == before:  # not over what somebody edited meanwhile
+        atomically(source, lambda path: path.write_text(text))
+    return output
+
+
+def executed_path(study: Study, name: str) -> Path:
+    """Where an executed copy goes: beside the runs of its study, in a folder of its own under overrides."""
+    return project_root() / study.runs_root / study.figures_dir.name / "notebooks" / f"{name}.ipynb"
+
+
+def is_whole(study: Study, name: str) -> bool:
+    """Whether a notebook's executed copy is there, and all that it put among the figures."""
+    path = executed_path(study, name)
+    if not path.is_file():
+        return False
+    names = json.loads(path.read_text())["metadata"].get("symgen", {}).get("figures", [])
+    return all((study.figures_dir.parent / figure).is_file() for figure in names)
+
+
+def _study(parameters):
+    try:
+        return Study.load(parameters["study"], parameters["overrides"])
+    except InputError:  # the notebook itself says so
+        return Study.load("fashion-vgg")
+
+
+def _executed(source, output, parameters, study):
+    """The text of the executed notebook, written to `output`; one that fails leaves `<output>.failed.ipynb` beside it."""
     output.parent.mkdir(parents=True, exist_ok=True)
     temporary = output.with_name(f".{output.stem}.{uuid4().hex}.ipynb")
     failed = output.with_suffix(".failed.ipynb")
+    start = time.time()
     try:
         _papermill(source, temporary, parameters)
-        text = json.dumps(clean(json.loads(temporary.read_text())), indent=1, ensure_ascii=False) + "\n"
+        notebook = clean(json.loads(temporary.read_text()))
     except BaseException:
         if temporary.exists():
             os.replace(temporary, failed)
         raise
     temporary.unlink()
-    atomically(output, lambda path: path.write_text(text))
+    text = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+    notebook["metadata"]["symgen"] = {"figures": _written_since(start, study.figures_dir)}
+    copy = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+    atomically(output, lambda path: path.write_text(copy))
     failed.unlink(missing_ok=True)
-    if not parameters and source_hash(source) == said:  # not over what somebody edited meanwhile
-        atomically(source, lambda path: path.write_text(text))
-    return output
+    return text
+
+
+def _written_since(start, folder):
+    """Names of the figures and tables written in a folder, and beside it, since a time."""
+    files = [*folder.glob("*.*"), *folder.parent.glob("*.*")]
+    return sorted(str(path.relative_to(folder.parent)) for path in files if path.stat().st_mtime >= start)
 
 
 def _papermill(source, output, parameters):
@@ -71,22 +109,15 @@ def _papermill(source, output, parameters):
         papermill.execute_notebook(str(source), str(output), parameters, **options)
 
 
-def _default_output(source, parameters, defaults):
-    """Where an executed copy goes: beside the runs of its study, in a folder of its own under overrides."""
-    given = defaults | parameters
-    study = Study.load(given["study"], given["overrides"])
-    return project_root() / study.runs_root / study.figures_dir.name / "notebooks" / source.name
-
-
 def notebook_path(name: str) -> Path:
-    """Path of a notebook by its name, with or without .ipynb; ValueError names the nearest one."""
-    folder = project_root() / "notebooks"
-    path = folder / f"{Path(name).name.removesuffix('.ipynb')}.ipynb"
-    if not path.is_file():
-        known = sorted(p.stem for p in folder.glob("[0-9]*.ipynb"))
-        near = difflib.get_close_matches(path.stem, known, n=1, cutoff=0)
+    """Path of a notebook by its number or name, with or without .ipynb; InputError names the nearest one."""
+    folder, stem = project_root() / "notebooks", Path(name).name.removesuffix(".ipynb")
+    known = sorted(path.stem for path in folder.glob("[0-9]*.ipynb") if ".failed" not in path.name)
+    numbered = [other for other in known if stem.isdigit() and other.startswith(f"{int(stem):02}_")]
+    if stem not in known and not numbered:
+        near = difflib.get_close_matches(stem, known, n=1, cutoff=0)
         raise InputError(f"no notebook named {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
-    return path
+    return folder / f"{stem if stem in known else numbered[0]}.ipynb"
 
 
 def declared_parameters(path: Path) -> dict:
@@ -103,8 +134,8 @@ def declared_parameters(path: Path) -> dict:
 def source_hash(path: Path) -> str:
     """Hash of what a notebook says, outputs left out: what decides whether it must run again."""
     cells = json.loads(path.read_text())["cells"]
-    said = [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:12]
+    sources = [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
+    return hashlib.sha256(json.dumps(sources).encode()).hexdigest()[:12]
 
 
 def library_hash() -> str:

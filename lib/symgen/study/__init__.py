@@ -1,7 +1,18 @@
 """A study: its settings, its networks, what is computed of them, and where that is kept."""
 
-from symgen.study._files import read_overrides, study_names
-from symgen.study.pipeline import ensure_interactions, ensure_training
-from symgen.study.settings import Study
+from symgen.study._files import read_overrides, settings_in_file, study_names
+from symgen.study.jobs import NOTEBOOKS, Job, job_named, jobs, notebooks
+from symgen.study.settings import VERSIONS, Study
 
-__all__ = ["Study", "ensure_interactions", "ensure_training", "read_overrides", "study_names"]
+__all__ = [
+    "NOTEBOOKS",
+    "VERSIONS",
+    "Job",
+    "Study",
+    "job_named",
+    "jobs",
+    "notebooks",
+    "read_overrides",
+    "settings_in_file",
+    "study_names",
+]

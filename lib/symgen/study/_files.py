@@ -1,18 +1,18 @@
-"""Settings as they stand in YAML: found, merged with what they extend, and turned into the types of their fields."""
+"""Settings as they stand in YAML: read, merged with what they extend, checked, with one line for what is wrong."""
 
-import dataclasses
 import difflib
+import re
 import reprlib
-import sys
-import types
-import typing
-from functools import cache, lru_cache
-from typing import Literal
+from functools import lru_cache
 
 import yaml
+from pydantic import ValidationError
 
 from symgen.errors import InputError
 from symgen.store import project_root
+
+KINDS = {"int": "a value of type int", "float": "a value of type float", "string": "a value of type str"}
+KINDS |= {"bool": "a value of type bool", "tuple": "a list"}
 
 
 class OneOfEachKey(yaml.SafeLoader):
@@ -27,7 +27,7 @@ class OneOfEachKey(yaml.SafeLoader):
 
 
 def read_overrides(overrides) -> dict:
-    """Overrides as a dict, from a dict or from YAML text such as '{epochs: 3}'; ValueError for anything else."""
+    """Overrides as a dict, from a dict or from YAML text such as '{epochs: 3}'; InputError for anything else."""
     if overrides is None or isinstance(overrides, str):
         return dict(_read(overrides or "", "overrides"))
     if not isinstance(overrides, dict):
@@ -35,7 +35,7 @@ def read_overrides(overrides) -> dict:
     return overrides
 
 
-def filed(name, extending=()):
+def settings_in_file(name, extending=()) -> dict:
     """The settings in a study's file, over those of the study that it extends."""
     if name not in (known := study_names()):
         near = _nearest(str(name), known)
@@ -46,7 +46,7 @@ def filed(name, extending=()):
     settings = dict(_read(path.read_bytes(), f"studies/{name}.yaml"))
     if "extends" not in settings:
         return settings
-    return filed(settings.pop("extends"), (*extending, name)) | settings
+    return settings_in_file(settings.pop("extends"), (*extending, name)) | settings
 
 
 def study_names() -> list[str]:
@@ -69,55 +69,40 @@ def _read(text, source):
     return settings
 
 
-def checked(cls, settings, source):
-    """The settings with YAML's types turned into the fields' types; ValueError names the source and the key."""
-    known, needed = _fields(cls)
+def checked(model, settings: dict, source: str, base: dict):
+    """The model of `base` with `settings` over it; InputError in one line that names the source and the key."""
+    known = [name for name in model.model_fields if name not in ("name", "before")]
     for key in settings:
         if key not in known:
             raise InputError(f"{source}: unknown setting {reprlib.repr(key)}{_nearest(str(key), known)}")
-    if source.endswith(".yaml") and (absent := [key for key in needed if key not in settings]):
-        raise InputError(f"{source}: the setting {absent[0]!r} is missing")
-    return {key: _as_type(value, known[key], f"{source}: {key}") for key, value in settings.items()}
+    try:
+        return model(**(base | settings))
+    except ValidationError as error:
+        fault = error.errors()[0]
+        if isinstance(cause := fault.get("ctx", {}).get("error"), InputError):
+            raise cause from None
+        raise InputError(f"{source}: {_message(fault, (base | settings).get(fault['loc'][0]))}") from None
 
 
-@cache
-def _fields(cls):
-    """The types of a study's settings by name, and which of them have no default."""
-    hints = typing.get_type_hints(cls)
-    own = [field for field in dataclasses.fields(cls) if field.name not in ("name", "before")]
-    needed = [field.name for field in own if field.default is dataclasses.MISSING]
-    return {field.name: hints[field.name] for field in own}, needed
-
-
-def _as_type(value, hint, where):
-    """The value as the type that a field wants: int, float, str, bool, a Literal, a tuple of one type, or None."""
-    origin, shown = typing.get_origin(hint), reprlib.repr(value)
-    if origin is types.UnionType:
-        if value is None:
-            return None
-        return _as_type(value, next(h for h in typing.get_args(hint) if h is not type(None)), where)
-    if origin is Literal:
-        options = typing.get_args(hint)
-        if value not in options:
-            raise InputError(f"{where} = {shown}{_nearest(str(value), options)}; expected one of {', '.join(options)}")
-        return value
-    if origin is tuple:
-        if not isinstance(value, (list, tuple)):
-            raise InputError(f"{where} = {shown}; expected a list")
-        return tuple(_as_type(item, typing.get_args(hint)[0], where) for item in value)
-    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        if not abs(value) <= sys.float_info.max:
-            raise InputError(f"{where} = {shown}; expected a finite number")
-        return float(value)
-    if type(value) is not hint:
-        hinted = " (write 1.0e-3: YAML reads 1e-3 as text)" if hint is float and isinstance(value, str) else ""
-        raise InputError(f"{where} = {shown}; expected a value of type {hint.__name__}{hinted}")
-    if hint is int and not abs(value) < 2**63:
-        raise InputError(f"{where} = {shown}; expected a number of at most 63 bits")
-    return value
+def _message(fault, value):
+    """A fault that pydantic found, in words."""
+    key, kind, limits = fault["loc"][0], fault["type"], fault.get("ctx", {})
+    if kind == "missing":
+        return f"the setting {key!r} is missing"
+    if kind == "literal_error":
+        options = re.findall(r"'([^']*)'", limits["expected"])
+        return f"{key} = {reprlib.repr(value)}{_nearest(str(value), options)}; expected one of {', '.join(options)}"
+    expected = {"greater_than_equal": "at least", "greater_than": "more than", "less_than": "less than"}
+    if kind in expected:
+        (limit,) = limits.values()
+        return f"{key} = {reprlib.repr(value)}; expected {expected[kind]} {limit}"
+    if kind == "finite_number" or (kind == "float_type" and type(value) is int):
+        return f"{key} = {reprlib.repr(value)}; expected a finite number"
+    hint = " (write 1.0e-3: YAML reads 1e-3 as text)" if kind == "float_type" and isinstance(value, str) else ""
+    return f"{key} = {reprlib.repr(value)}; expected {KINDS.get(kind.partition('_')[0], fault['msg'])}{hint}"
 
 
 def _nearest(word, known):
     """A hint with the nearest known word, or nothing."""
-    near = difflib.get_close_matches(word, [str(k) for k in known], n=1, cutoff=0.5)
+    near = difflib.get_close_matches(word, [str(name) for name in known], n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else ""

@@ -14,18 +14,10 @@ from torch.nn import functional
 from symgen import training
 from symgen.errors import InputError
 from symgen.generalization import Judged, interval, order_table, over_networks, ratio, sample_weights
-from symgen.study.pipeline import (
-    arithmetic,
-    ensure_penalised,
-    ensure_training,
-    load_judged,
-    now,
-    part_data,
-    penalised_study,
-    penalty_told,
-)
+from symgen.study.devices import arithmetic, now
+from symgen.study.penalised import ensure_penalised, penalty_by
+from symgen.study.pipeline import ensure_training, load_judged, part_data
 from symgen.study.settings import ARMS, Study
-from symgen.study.variants import Units
 
 Draws = dict[str, np.ndarray]  # quantity -> (network, draw); draw 0 takes the items, or samples, as they are
 
@@ -62,15 +54,13 @@ def curve(study: Study) -> dict[float, tuple[Study, str]]:
     return {0.0: (study, "plain")} | changed
 
 
-def units(study: Study) -> tuple[Units, Units]:
-    """What the comparison needs trained and extracted: first those that judge, then the arms."""
-    settings = settings_of(study)
-    distinct = dict.fromkeys(settings.values())
-    judging = [(own, group) for own in distinct for group in judges(own).values()]
-    compared = [(own, roles(own, arm)) for own in distinct for arm in ARMS]
-    full = settings["all samples"]
-    weights = [changed for weight, changed in curve(full).items() if weight not in (0.0, full.penalty_weight)]
-    return judging, compared + [(own, roles(own, arm)) for own, arm in weights]
+def asked(study: Study) -> list[tuple[Study, str]]:
+    """What the comparison needs trained and extracted, as (study, role); some of it more than once."""
+    distinct = dict.fromkeys(settings_of(study).values())
+    groups = [(setting, group) for setting in distinct for group in judges(setting).values()]
+    groups += [(setting, roles(setting, arm)) for setting in distinct for arm in ARMS]
+    groups += [(changed, roles(changed, arm)) for changed, arm in curve(settings_of(study)["all samples"]).values()]
+    return [(changed, role) for changed, group in groups for role in group]
 
 
 # what is measured of an arm
@@ -182,8 +172,8 @@ def step_times(study: Study, variables=(6, 8, 10), samples=(1, 2, 4), repeats: i
     rows = []
     for n, few in product(variables, samples):
         always = study.replace(penalty_variables=n, penalty_samples=few, penalty_every=1)
-        n_items = len(ensure_penalised(penalised_study(always)))
-        penalty = penalty_told(always, model, inputs, np.zeros((1, n_items, 2, 1 << n)))
+        n_items = len(ensure_penalised(always))
+        penalty = penalty_by(always, model, inputs, np.zeros((1, n_items, 2, 1 << n)))
         with arithmetic(study):
             rows.append((n, few, *_milliseconds((penalty, plain), batches, inputs.device)))
     table = pd.DataFrame(rows, columns=["variables", "samples", "penalty", "plain"])

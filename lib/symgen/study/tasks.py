@@ -1,29 +1,77 @@
-"""What differs between images, texts and prompts: their network inputs, networks, input variables and games."""
+"""What differs between images, texts, prompts and given models: their inputs, networks, input variables and games."""
 
 import re
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
-from symgen.data import Images, Texts
+from symgen import plots, training
+from symgen.data import Images, Texts, prompt_lines, question_prompts, written_prompts
+from symgen.errors import InputError
 from symgen.games import CausalLMGame, ImageGame, TextGame, draw_cells, draw_words
+from symgen.store import project_root
 from symgen.study.settings import Study
-from symgen.training import build_tokenizer, load_tokenizer, models
 
 
 @dataclass(frozen=True)
-class ImageModality:
-    """Images: variables are cells of a grid on the feature map at the study's cut."""
+class Task:
+    """What all tasks share. `variables_figure`: name of the picture of samples with their variables."""
 
     study: Study
+    variables_figure = "fig09_input_variables"
+
+    def draw_samples(self, split: pd.DataFrame) -> pd.DataFrame:
+        """Samples to explain of parts A and D of a split: columns sample, of, item, label, variables (by spaces).
+
+        explain_classes classes at random, explain_per_class items of each (Appendix J), among those with enough variables.
+        """
+        study, rng = self.study, np.random.default_rng(self.study.explain_seed)
+        rows = []
+        for of, part in (("training", "A"), ("testing", "D")):
+            items = split[split.part == part]
+            items = items[self.explainable(items.item.to_numpy())]
+            rows += [(of, *row) for row in _drawn(items, part, study, rng)]
+        table = pd.DataFrame(rows, columns=["of", "item", "label"])
+        table["label"] = self.labels(table.item)
+        table.insert(0, "sample", np.arange(len(table)))
+        return self.with_variables(table, np.random.default_rng([study.explain_seed, study.variables_seed]))
+
+    def draw_penalised(self, split: pd.DataFrame) -> pd.DataFrame:
+        """Items of part A that may be penalised: columns position (in A), item, label, variables (by spaces)."""
+        study, part = self.study, split[split.part == "A"]
+        table = pd.DataFrame(
+            {"position": np.arange(len(part)), "item": part.item.to_numpy(), "label": part.label.to_numpy()}
+        )
+        rng = np.random.default_rng([study.explain_seed, study.variables_seed, len(part)])
+        return self.with_variables(table[self.explainable(table.item.to_numpy())], rng)
+
+    def game_inputs(self, samples: pd.DataFrame):
+        """What the game takes, of a table of samples."""
+        return self.samples(samples.item)
+
+    def with_variables(self, table: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+        """A table of items with variables drawn for each (Appendix A.1)."""
+        return table.assign(variables=[" ".join(map(str, self.draw_variables(item, rng))) for item in table.item])
+
+    def variables(self, samples: pd.DataFrame) -> np.ndarray:
+        """Variables (sample, variable) of a table of samples: numbers of cells or words."""
+        return np.array([row.split() for row in samples.variables]).astype(int)
+
+
+@dataclass(frozen=True)
+class ImageTask(Task):
+    """Images: variables are cells of a grid on the feature map at the study's cut."""
+
     data: Images
+    variables_figure = "fig08_input_variables"
 
     def inputs(self, items) -> Tensor:
         """Network inputs (item, channel, height, width)."""
-        return self.data.inputs(items, self.study.pad).contiguous(memory_format=torch.channels_last)
+        return self.samples(items).contiguous(memory_format=torch.channels_last)
 
     def examples(self, items) -> tuple[Tensor, Tensor]:
         """What a network is trained on: inputs, and the label of each item."""
@@ -37,10 +85,9 @@ class ImageModality:
         """What v is the log-odds of, item by item."""
         return self.data.labels.numpy()[np.asarray(items)]
 
-    def network(self, seed: int) -> torch.nn.Module:
+    def network(self, architecture: str, seed: int) -> torch.nn.Module:
         """An untrained network; convolutions are faster in this layout."""
-        study = self.study
-        network = models.build_model(study.architecture, len(self.data.classes), seed, study.stem)
+        network = training.build_model(architecture, len(self.data.classes), seed, self.study.stem)
         return network.to(memory_format=torch.channels_last)
 
     def explainable(self, items) -> np.ndarray:
@@ -58,12 +105,15 @@ class ImageModality:
             game.baseline = game.mean_map(seen)
         return game
 
+    def plot_variables(self, samples: pd.DataFrame):
+        """A picture of samples with their variables (Fig. 8)."""
+        return plots.input_variables(samples, self.data.pictures(samples.item), self.study.grid)
+
 
 @dataclass(frozen=True)
-class TextModality:
+class TextTask(Task):
     """Texts: variables are words. `learned_from`: texts of part A, which alone make the vocabulary of new networks."""
 
-    study: Study
     data: Texts
     learned_from: tuple[str, ...]
 
@@ -92,12 +142,12 @@ class TextModality:
         """What v is the log-odds of, item by item."""
         return self.data.labels.numpy()[np.asarray(items)]
 
-    def network(self, seed: int) -> torch.nn.Module:
+    def network(self, architecture: str, seed: int) -> torch.nn.Module:
         """An untrained network, or one on a given encoder."""
         study, n_classes = self.study, len(self.data.classes)
         if study.init != "scratch":
-            return models.load_bert(study.architecture, n_classes, study.init, study.max_tokens, seed, study.download)
-        return models.build_bert(study.architecture, n_classes, self.tokenizer, study.max_tokens, seed)
+            return training.load_bert(architecture, n_classes, study.init, study.max_tokens, seed, study.download)
+        return training.build_bert(architecture, n_classes, self.tokenizer, study.max_tokens, seed)
 
     def explainable(self, items) -> np.ndarray:
         """Which of the items have enough words that may be variables."""
@@ -112,14 +162,20 @@ class TextModality:
         """The study's game on a network; what the network has seen does not matter to it."""
         return TextGame(network, self.tokenizer, self.study.masking)
 
+    def plot_variables(self, samples: pd.DataFrame):
+        """A picture of texts with their variables (Fig. 9)."""
+        return plots.chosen_words(samples, [self.game(None).words(text) for text in self.samples(samples.item)])
+
 
 @dataclass(frozen=True)
-class PromptModality(TextModality):
+class PromptTask(TextTask):
     """Texts that a language model goes on with: variables are words, as strings, and v the log-odds of the next word.
 
     A prompt is the beginning of a text, as far as the first word that has enough candidates for variables before it, and
     that is itself such a word, one token, and not among those before it.
     """
+
+    one_network = False  # target and baseline are two
 
     def examples(self, items) -> tuple[Tensor, Tensor]:
         """What a network is trained on: token ids (item, position), and the token that comes next, -1 at the end."""
@@ -127,15 +183,15 @@ class PromptModality(TextModality):
         after = torch.nn.functional.pad(inputs[:, 1:], (0, 1), value=self.tokenizer.pad_token_id)
         return inputs, after.masked_fill(after == self.tokenizer.pad_token_id, -1)
 
-    def network(self, seed: int) -> torch.nn.Module:
+    def network(self, architecture: str, seed: int) -> torch.nn.Module:
         """An untrained network."""
-        return models.build_language_model(self.study.architecture, self.tokenizer, self.study.max_tokens, seed)
+        return training.build_language_model(architecture, self.tokenizer, self.study.max_tokens, seed)
 
     def prompt(self, item: int) -> tuple[str, str] | None:
         """The prompt that an item begins with and the word that comes next; None where there is no such word."""
         text, game, tokenizer = self.data.texts[item], self.game(None), self.tokenizer
-        for found in re.finditer(r"(?<=\s)\w+", text):
-            prompt, word = text[: found.start()].rstrip(), found[0]
+        for match in re.finditer(r"(?<=\s)\w+", text):
+            prompt, word = text[: match.start()].rstrip(), match[0]
             if len(game.candidates(prompt)) < self.study.n_variables or not game.candidates(word):
                 continue
             new = word.lower() not in re.findall(r"\w+", prompt.lower())
@@ -152,6 +208,10 @@ class PromptModality(TextModality):
         """Token ids of the words that come next, item by item."""
         return np.array(self.tokenizer.convert_tokens_to_ids([self.prompt(item)[1].lower() for item in items]))
 
+    def next_words(self, samples: pd.DataFrame) -> list[str]:
+        """The words that come next, of a table of samples."""
+        return self.tokenizer.convert_ids_to_tokens(samples.label.tolist())
+
     def explainable(self, items) -> np.ndarray:
         """Which of the items begin with a prompt."""
         return np.array([self.prompt(item) is not None for item in items.tolist()])
@@ -161,14 +221,126 @@ class PromptModality(TextModality):
         words = np.array(self.game(None).candidates(self.prompt(item)[0]))
         return words[draw_words(self.study.n_variables, list(range(len(words))), rng)]
 
+    def variables(self, samples: pd.DataFrame) -> np.ndarray:
+        """Variables (sample, variable) of a table of samples: words."""
+        return np.array([row.split() for row in samples.variables])
+
+    def prompts(self, samples: pd.DataFrame) -> pd.DataFrame:
+        """Samples as prompts to read: source, prompt, next_word, variables (a list of words)."""
+        return pd.DataFrame(
+            {"source": samples.of + " samples", "prompt": self.samples(samples.item),
+             "next_word": self.next_words(samples), "variables": self.variables(samples).tolist()}
+        )  # fmt: skip
+
+    def shown_prompts(self, samples: pd.DataFrame) -> pd.DataFrame:
+        """A few prompts to look at, the first of each source."""
+        return self.prompts(samples).groupby("source", sort=False).head(1).reset_index(drop=True)
+
     def game(self, network: torch.nn.Module | None, seen: Tensor | None = None) -> CausalLMGame:
         """The study's game on a network; what the network has seen does not matter to it."""
         return CausalLMGame(network, self.tokenizer, self.study.masking)
 
 
+@dataclass(frozen=True)
+class GivenTask(Task):
+    """Prompts for language models that are given, not trained here (Appendices F and O); variables are words or phrases.
+
+    The prompts are those written for the project and, if they are there, the study's own, in the folder of its data set:
+    prompts.jsonl, or the questions of files *.json in the format of SQuAD.
+    """
+
+    def draw_samples(self, split: None) -> pd.DataFrame:
+        """The prompts as samples: columns sample, of, item, label (the next word), variables (by |), source, prompt."""
+        study, rng = self.study, np.random.default_rng([self.study.explain_seed, self.study.variables_seed])
+        rows = self.further_settings()["prompts"]
+        if len(rows) < 2:  # chance asks about another prompt
+            place = f"prompts.jsonl, or questions *.json, in {study.data_dir / study.dataset}"
+            raise InputError(
+                f"{len(rows)} prompt(s) with {study.n_variables} words that may be variables; expected {place}"
+            )
+        table = pd.DataFrame({"sample": np.arange(len(rows)), "of": "testing", "item": np.arange(len(rows))})
+        variables = [row.get("variables") or self._draw(row["prompt"], rng) for row in rows]
+        table["label"], table["variables"] = (
+            [row["next_word"] for row in rows],
+            [" | ".join(names) for names in variables],
+        )
+        return table.assign(source=[row["source"] for row in rows], prompt=[row["prompt"] for row in rows])
+
+    def further_settings(self) -> dict:
+        """What results depend on beyond the study's settings: the prompts, some of the questions drawn at random."""
+        study, folder = self.study, self.study.data_dir / self.study.dataset
+        rows = [{"source": "written"} | row for row in self._written("written")]
+        rows += [{"source": study.dataset} | row for row in prompt_lines(folder / "prompts.jsonl")]
+        rows = [row for row in rows if "variables" in row or self._fits(row["prompt"])]
+        questions = [
+            {"source": study.dataset} | row for row in question_prompts(folder) if _candidates(row["next_word"])
+        ]
+        questions = [row for row in questions if self._fits(row["prompt"])]
+        order = np.random.default_rng(study.explain_seed).permutation(len(questions))
+        return {"prompts": rows + [questions[i] for i in order[: study.explain_per_class]]}
+
+    def game_inputs(self, samples: pd.DataFrame) -> list[str]:
+        """Prompts of a table of samples."""
+        return samples.prompt.tolist()
+
+    def variables(self, samples: pd.DataFrame) -> list[list[str]]:
+        """Variables of each sample of a table: words or phrases."""
+        return [row.split(" | ") for row in samples.variables]
+
+    def prompts(self, samples: pd.DataFrame) -> pd.DataFrame:
+        """Samples as prompts to read: source, prompt, next_word, variables (a list of phrases)."""
+        table = samples[["source", "prompt"]].assign(next_word=samples.label)
+        return table.assign(variables=self.variables(samples))
+
+    def shown_prompts(self, samples: pd.DataFrame) -> pd.DataFrame:
+        """A few prompts to look at: the two of Figure 7."""
+        return pd.DataFrame(self._written("figure 7")).assign(source="figure 7")
+
+    def given_game(self, role: str, device) -> CausalLMGame:
+        """The game on a role's language model."""
+        target = self.study.family(role) == "target"
+        name = self.study.target_model if target else self.study.baseline_model
+        model = training.load_model(name, self.study.download, device)
+        return CausalLMGame(*model, self.study.masking_of(role), first_token=True)
+
+    @property
+    def one_network(self) -> bool:
+        """Whether target and baseline are one network, and differ in how words are masked at most."""
+        return self.study.target_model == self.study.baseline_model
+
+    def _written(self, key):
+        return written_prompts(project_root() / "data" / "prompts.yaml", key)
+
+    def _fits(self, prompt):
+        return len(_candidates(prompt)) >= self.study.n_variables
+
+    def _draw(self, prompt, rng):
+        words = _candidates(prompt)
+        return [words[i] for i in draw_words(self.study.n_variables, list(range(len(words))), rng)]
+
+
+def _candidates(prompt):
+    """Words of a prompt that may be variables."""
+    return CausalLMGame.candidates(None, prompt.removesuffix("Answer:"))
+
+
+def _drawn(items, part, study, rng):
+    """Pairs (item, label): some items of some classes of a part of a split."""
+    labels = np.sort(items.label.unique())
+    if study.explain_classes > len(labels):
+        raise InputError(f"explain_classes = {study.explain_classes}; part {part} holds {len(labels)} classes")
+    for label in np.sort(rng.choice(labels, study.explain_classes, replace=False)):
+        of_label = items.item[items.label == label].to_numpy()
+        if study.explain_per_class > len(of_label):
+            raise InputError(
+                f"explain_per_class = {study.explain_per_class}; part {part} holds {len(of_label)} of class {label}"
+            )
+        yield from ((item, label) for item in rng.choice(of_label, study.explain_per_class, replace=False))
+
+
 @lru_cache(maxsize=4)
 def _tokenizer(texts, min_count, max_tokens):
-    return build_tokenizer(texts, min_count, max_tokens)
+    return training.build_tokenizer(texts, min_count, max_tokens)
 
 
-_given_tokenizer = lru_cache(maxsize=1)(load_tokenizer)
+_given_tokenizer = lru_cache(maxsize=1)(training.load_tokenizer)

@@ -7,25 +7,28 @@ from symgen.training.loop import (
     logits,
     losses,
     predicted,
-    rows,
     train,
 )
+from symgen.training.models import build_bert, build_language_model, build_model, load_bert
 from symgen.training.penalty import JudgedSample, Penalty
-from symgen.training.tokenizers import build_tokenizer, from_transformers, given, load_tokenizer
+from symgen.training.pretrained import load_model
+from symgen.training.tokenizers import build_tokenizer, load_tokenizer
 
 __all__ = [
     "JudgedSample",
     "Penalty",
     "add_dropout",
+    "build_bert",
+    "build_language_model",
+    "build_model",
     "build_tokenizer",
     "distillation",
     "evaluate",
-    "from_transformers",
-    "given",
+    "load_bert",
+    "load_model",
     "load_tokenizer",
     "logits",
     "losses",
     "predicted",
-    "rows",
     "train",
 ]

@@ -1,9 +1,6 @@
 """The studies behind the ablations: the same study with one setting changed at a time, and other families of judges."""
 
-from itertools import chain
-
 from symgen.errors import InputError
-from symgen.study.layout import extracted_mark
 from symgen.study.settings import Study
 
 
@@ -46,31 +43,14 @@ def many_baselines(study: Study) -> tuple[str, ...]:
     return study.baselines + tuple(f"baseline-{seed}" for seed in study.more_baseline_seeds)
 
 
-def judging(study: Study) -> tuple[str, ...]:
-    """Roles, beside the study's targets and baselines, of networks that judge and are trained with the study as it is."""
-    asked = (many_baselines(study), *(own for other, own in judges(study).values() if other == study))
-    if not study.ablation_per_class:  # nothing but the judges of what the penalty did
-        asked = (judges(study).get("C", (study, ()))[1],) if study.penalty_weight else ()
-    return tuple(role for role in dict.fromkeys(chain(*asked)) if role not in study.baselines)
-
-
-Units = list[tuple[Study, tuple[str, ...]]]  # what is to be extracted: a study and its roles
-
-
-def units(study: Study) -> tuple[Units, Units]:
-    """What the ablations need extracted beside the study's own roles, none of it twice.
-
-    First the study on few samples with nothing changed, then the others, which may use its masked values.
-    """
-    asked = [(variant, (study.targets[0], *study.baselines)) for variant in variants(study).values()]
-    asked += [(study, (role,)) for role in many_baselines(study)]
-    asked += list(judges(study).values())
-    seen, needed = {extracted_mark(study, role) for role in study.targets + study.baselines}, []
-    for other, roles in asked:
-        new = tuple(role for role in roles if extracted_mark(other, role) not in seen)
-        seen |= {extracted_mark(other, role) for role in new}
-        needed += [(other, new)] if new else []
-    return needed[:1], needed[1:]
+def asked(study: Study) -> list[tuple[Study, str]]:
+    """What the ablations need extracted, as (study, role); some of it more than once."""
+    groups = [(variant, (study.targets[0], *study.baselines)) for variant in variants(study).values()]
+    groups += [
+        (variants(study)["as it is"].replace(noise_bound=0.0), study.targets[:1])
+    ]  # the untrained network's spindle
+    groups += [(study, many_baselines(study)), *judges(study).values()]
+    return [(changed, role) for changed, roles in groups for role in roles]
 
 
 def _scaled(study, *keys):

@@ -1,0 +1,42 @@
+"""On what a study runs."""
+
+import time
+from contextlib import contextmanager
+
+import torch
+
+from symgen.errors import InputError
+from symgen.study.settings import Study
+
+
+def device(study: Study) -> torch.device:
+    """The device of a study's networks: its setting, or the accelerator if there is one."""
+    if study.device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if study.device != "cpu" and not (count := torch.cuda.device_count()) > (torch.device(study.device).index or 0):
+        raise InputError(
+            f"device = {study.device!r}, but PyTorch finds {count} GPUs; expected one of them, auto or cpu"
+        )
+    return torch.device(study.device)
+
+
+def now(device: torch.device) -> float:
+    """The time in seconds when whatever was asked of a device is done."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+@contextmanager
+def arithmetic(study: Study):
+    """Sums in one order, by as many threads as the study says; a GPU convolves in float32 as well, and by one algorithm.
+
+    Left to itself it rounds what it convolves to ten bits (TF32), which would move masked values by a thousandth.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(study.threads)
+    try:
+        with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+            yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,149 @@
+"""What a study asks of machines: jobs, each some networks with all that is looked at in them, trained and extracted."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from symgen.errors import InputError
+from symgen.store import key_of
+from symgen.study import ablations, arms
+from symgen.study.networks import ensure_training
+from symgen.study.penalised import ensure_penalised_effects
+from symgen.study.pipeline import ensure_interactions
+from symgen.study.settings import Study
+
+PROMPTS = ("09_language_models", "10_fine_tuning")  # notebooks of prompts
+SHARED = ("02_training", "05_three_phase_dynamics")  # of all kinds of data; what 04 says of orders, 09 says of prompts
+OTHERS = ("00_quickstart", "01_data_split", "03_extraction", "04_order_analysis", "06_removal_loss", "07_penalty")
+NOTEBOOKS = sorted((*PROMPTS, *SHARED, *OTHERS, "08_ablations"))
+
+
+@dataclass
+class Network:
+    """A network of a study, and what is looked at in it: a study says how, a checkpoint when."""
+
+    study: Study
+    role: str
+    looks: dict[str, tuple[Study, float | str]] = field(default_factory=dict)  # by key of the interactions
+    penalises: bool = False  # its interactions on the items that may be penalised are needed
+
+    def run(self, looks) -> None:
+        """Train the network, if it is not trained yet, and extract some of what is asked for."""
+        if not self.study.target_model:
+            ensure_training(self.study, self.role, verbose=True)
+        for study, checkpoint in looks:
+            ensure_interactions(study, self.role, checkpoint, progress=True)
+        if self.penalises:
+            ensure_penalised_effects(self.study, self.role)
+
+
+@dataclass(frozen=True)
+class Job:
+    """Work for one process. `after`: names of the jobs whose networks it needs."""
+
+    name: str
+    work: tuple[tuple[Network, tuple[tuple[Study, float | str], ...]], ...]
+    after: tuple[str, ...] = ()
+
+    def run(self) -> None:
+        """Do what is not on disk yet."""
+        for network, looks in self.work:
+            network.run(looks)
+
+
+def jobs(study: Study) -> list[Job]:
+    """The jobs of a study, each after those that it needs.
+
+    A job trains and extracts `roles_per_job` networks. What is asked of one network at more than `checkpoints_per_job`
+    checkpoints is divided: the first job trains it, the others come after.
+    """
+    networks = networks_of(study)
+    home, planned = {}, []
+    for keys in _groups(networks, study.roles_per_job):
+        chunks = _chunks([networks[key] for key in keys], study.checkpoints_per_job)
+        before = {home[needed] for key in keys for needed in _needs(networks[key]) if needed in home}
+        first = _job(chunks[0], before)
+        home |= dict.fromkeys(keys, first.name)
+        planned += [first, *(_job(chunk, {*before, first.name}) for chunk in chunks[1:])]
+    return planned
+
+
+def networks_of(study: Study) -> dict[str, Network]:
+    """Every network that a study trains, by the key of its training, those first that others need."""
+    networks = {}
+    for wanted, role in _asked(study):
+        network = networks.setdefault(_key(wanted, role), Network(wanted, role))
+        for checkpoint in wanted.checkpoints_of(role):
+            key = key_of(wanted.settings_of("interactions", role, checkpoint))
+            network.looks.setdefault(key, (wanted, checkpoint))
+    for network in list(networks.values()):
+        if network.study.family(network.role) == "penalty":
+            for base in network.study.baselines:
+                networks[_key(network.study, base)].penalises = True
+    return networks
+
+
+def notebooks(study: Study) -> list[str]:
+    """The notebooks of a study: those of its kind of data, but for what its settings leave out."""
+    without = {
+        "07_penalty": not study.penalty_weight,
+        "08_ablations": not study.ablation_per_class,
+        "10_fine_tuning": not study.tuning_dataset,
+    }
+    kind = PROMPTS + SHARED if study.modality == "prompts" else set(NOTEBOOKS) - set(PROMPTS)
+    kind = PROMPTS[:1] if study.target_model else kind
+    return [name for name in NOTEBOOKS if name in kind and not without.get(name)]
+
+
+def job_named(study: Study, name: str) -> Job:
+    """A job of a study by its name."""
+    by_name = {job.name: job for job in jobs(study)}
+    if name not in by_name:
+        raise InputError(f"study {study.name!r} has no job {name!r}; there are: {', '.join(by_name)}")
+    return by_name[name]
+
+
+def _asked(study) -> Iterator[tuple[Study, str]]:
+    """All that the notebooks of a study look at, as (study, role)."""
+    named = notebooks(study)
+    yield from ((study, role) for role in study.targets + study.baselines)
+    if "08_ablations" in named:
+        yield from ablations.asked(study)
+    if "07_penalty" in named:
+        yield from arms.asked(study)
+    if "10_fine_tuning" in named:
+        yield from ((study.tuned, role) for role in study.targets + study.baselines)
+
+
+def _key(study, role):
+    return key_of(study.settings_of("training", role))
+
+
+def _needs(network):
+    """Keys of the networks without which one cannot be trained."""
+    study, family = network.study, network.study.family(network.role)
+    if study.before:
+        return [_key(study.before, network.role)]
+    return [_key(study, base) for base in study.baselines] if family in ("penalty", "distilled") else []
+
+
+def _groups(networks, size):
+    """Keys of networks that one job trains: as many as `size`, alike in whether they need others first."""
+    for needing in (False, True):
+        keys = [key for key, network in networks.items() if bool(_needs(network)) == needing]
+        yield from (keys[start : start + size] for start in range(0, len(keys), size))
+
+
+def _chunks(networks, size):
+    """Work of one job, or of several if more checkpoints than `size` are looked at: lists of (network, looks)."""
+    whole = [(network, tuple(network.looks.values())) for network in networks]
+    if not size or sum(len(looks) for _, looks in whole) <= size:
+        return [whole]
+    parts = [(network, looks[i : i + size]) for network, looks in whole for i in range(0, len(looks), size)]
+    return [[part] for part in parts]
+
+
+def _job(work, after):
+    first, further = work[0][0].role, f"+{len(work) - 1}" if len(work) > 1 else ""
+    settings = [[network.study.settings_of("training", network.role), network.penalises] for network, _ in work]
+    settings += [study.settings_of("interactions", network.role, at) for network, looks in work for study, at in looks]
+    return Job(f"{first}{further}-{key_of(settings)}", tuple(work), tuple(sorted(after)))

@@ -1,0 +1,211 @@
+"""The networks of a study: trained once a role, kept at their checkpoints."""
+
+import copy
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from filelock import FileLock
+from torch.nn import functional
+
+from symgen import training
+from symgen.errors import InputError
+from symgen.store import cached, fresh, keyed, read, write
+from symgen.study.devices import arithmetic, device, now
+from symgen.study.samples import naming, part_data, task, training_part, validation_part
+from symgen.study.settings import ARMS, Study
+
+
+@dataclass(frozen=True)
+class Training:
+    """A trained network: its loss curves, and its weights at every checkpoint.
+
+    curves: one row an epoch at which it was measured, with loss (nats) and accuracy on each set, and the seconds of
+    training until then. best: the epoch of lowest validation loss (of a baseline), NaN without a validation set.
+    """
+
+    study: Study
+    role: str
+    curves: pd.DataFrame
+    best: float
+
+    def model(self, checkpoint: float | str) -> torch.nn.Module:
+        """The network at a checkpoint: an epoch of `study.checkpoints` for a target; best or last for a baseline."""
+        check_checkpoint(self.study, self.role, checkpoint)
+        model = copy.deepcopy(_any_network(self.study, self.study.architecture_of(self.role)))
+        model.load_state_dict(read(weights_path(self.study, self.role, checkpoint)))
+        return model.eval()
+
+
+def ensure_training(study: Study, role: str, verbose: bool = False) -> Training:
+    """The trained network of a role ("target-11", "baseline-21"), trained if it is not on disk yet.
+
+    `verbose` prints a line at every checkpoint while it trains.
+    """
+    settings, path = study.settings_of("training", role), curves_path(study, role)
+    weights = [weights_path(study, role, checkpoint) for checkpoint in study.kept_checkpoints(role)]
+
+    def curves():
+        if not all([fresh(weight, settings) for weight in weights]):
+            path.unlink(missing_ok=True)  # no curves beside weights that are being written again
+        return cached(path_of(study, role, "curves.csv"), settings, lambda: _trained(study, role, settings, verbose))
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):  # who comes second waits, and finds it trained
+        table = curves()
+    best = table.epoch[table.validation_loss.idxmin()] if "validation_loss" in table else np.nan
+    return Training(study, role, table, float(best))
+
+
+def path_of(study: Study, role: str, name: str) -> Path:
+    """Where an artefact of a role is, but for its key."""
+    return study.runs_dir / role / name
+
+
+def curves_path(study: Study, role: str) -> Path:
+    """Table of a role's losses; written last, so that a training is whole where it is."""
+    return keyed(path_of(study, role, "curves.csv"), study.settings_of("training", role))
+
+
+def weights_path(study: Study, role: str, checkpoint: float | str) -> Path:
+    """Weights of a role at a checkpoint."""
+    name = f"weights-{label_of(checkpoint)}.safetensors"
+    return keyed(path_of(study, role, name), study.settings_of("training", role))
+
+
+def label_of(checkpoint: float | str) -> str:
+    """A checkpoint in the name of a file."""
+    return checkpoint if isinstance(checkpoint, str) else f"{checkpoint:g}"
+
+
+def check_checkpoint(study: Study, role: str, checkpoint: float | str) -> None:
+    """InputError unless a role's network is kept at the checkpoint."""
+    if checkpoint not in (kept := study.kept_checkpoints(role)):
+        names = ", ".join(map(str, kept))
+        raise InputError(f"{role} has no checkpoint {checkpoint!r}; there are: {names}")
+
+
+def untrained(study: Study, seed: int, architecture: str = "") -> torch.nn.Module:
+    """A network of a study before training, its weights drawn from a seed, on the study's device."""
+    return task(study).network(architecture or study.architecture, seed).to(device(study))
+
+
+def _trained(study, role, settings, verbose):
+    """Loss curves of a role's training, which writes the weights on its way."""
+    if study.precision == "bfloat16" and device(study).type != "cuda":
+        raise InputError(f"precision = 'bfloat16' on {device(study).type}; expected 'float32', or a GPU")
+    with arithmetic(study), torch.random.fork_rng(), naming(f"{role} of study {study.name!r}"):
+        torch.manual_seed(study.role(role)[1])  # for layers that draw, such as dropout
+        keeper = _Keeper(study, role, settings)
+        return pd.DataFrame(_records(study, role, keeper, verbose))
+
+
+class _Keeper:
+    """Keeps a network's weights: at the epochs of a target; of the others the last and the best."""
+
+    def __init__(self, study, role, settings):
+        self.study, self.role, self.settings = study, role, settings
+        self.epochs = set(study.kept_checkpoints(role))
+        self.lowest, self.best = np.inf, None
+
+    def look(self, epoch, model, validation_loss):
+        """Keep what is to be kept at an epoch."""
+        if epoch in self.epochs:
+            self._write(epoch, _weights(model))
+        if "best" in self.epochs and validation_loss < self.lowest:
+            self.lowest, self.best = validation_loss, _weights(model)  # on disk only when nothing better can come
+
+    def end(self, model):
+        """Keep the last and the best, which is the last if there is nothing to choose by."""
+        if "best" in self.epochs:
+            last = _weights(model)
+            self._write("last", last)
+            self._write("best", self.best or last)
+
+    def _write(self, checkpoint, weights):
+        write(weights_path(self.study, self.role, checkpoint), weights, self.settings)
+
+
+def _records(study, role, keeper, verbose):
+    """Losses and seconds, epoch by epoch, while a role trains."""
+    family, seed = study.role(role)
+    sets = _sets(study, role)
+    data = sets["train"]
+    model = _start(study, role)
+    if family in ARMS:  # measured at its end and its best; what chooses the best is all that is looked at on the way
+        sets = {name: pair for name, pair in sets.items() if name == "validation"}
+    epochs = range(study.epochs + 1)
+    stops = sorted({*epochs, *study.checkpoints}) if family == "target" else epochs
+    seconds, since = 0.0, now(device(study))
+    for epoch in training.train(
+        model, *data, epochs=study.epochs, batch_size=study.batch_size, learning_rate=study.learning_rate, seed=seed,
+        stops=tuple(stops), augment=study.augment, precision=study.precision, **_recipe(study, family, model, *data),
+    ):  # fmt: skip
+        seconds += now(device(study)) - since
+        losses = training.losses(model, sets)
+        if losses.isna().any():
+            raise InputError(
+                f"its loss is NaN after epoch {epoch:g}: it has diverged; expected a smaller learning_rate"
+            )
+        keeper.look(epoch, model, losses.get("validation_loss", np.inf))
+        if verbose and (epoch in keeper.epochs or epoch % 25 == 0):
+            text = ", ".join(f"{name} {losses[name + '_loss']:.3f}" for name in ("train", "test") if name in sets)
+            print(f"{role} epoch {epoch:g}: {text or 'trained'}, {seconds:.0f} s", flush=True)
+        yield {"epoch": epoch, **losses, "seconds": seconds}
+        since = now(device(study))
+    keeper.end(model)
+
+
+def _sets(study, role):
+    """Inputs and labels to train on, to test on and, where a best checkpoint is chosen, to choose by."""
+    family, seed = study.role(role)
+    parts = {"train": training_part(study, role), "test": "D"}
+    if family != "target" and study.validation_size:
+        parts["validation"] = validation_part(study, role)
+    sets = {name: part_data(study, part) for name, part in parts.items()}
+    if family == "shuffled":
+        inputs, labels = sets["train"]
+        sets["train"] = inputs, labels[torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))]
+    return sets
+
+
+def _recipe(study, family, model, inputs, labels):
+    """Arguments of `training.train` by which families differ; dropout is put into the model itself."""
+    from symgen.study.penalised import study_penalty  # which asks for the baselines, networks themselves
+
+    recipe = {"optimizer": study.optimizer, "weight_decay": study.weight_decay}
+    if family == "decay":
+        decoupled = {"adam": "adamw"}.get(study.optimizer, study.optimizer)  # the same steps, but for the decay
+        recipe = {"optimizer": decoupled, "weight_decay": study.decay}
+    if family == "dropout":
+        training.add_dropout(model, study.dropout)
+    if family == "penalty":
+        penalty = study_penalty(study, model, inputs)
+        recipe["objective"] = lambda z, batch: functional.cross_entropy(z, labels[batch]) + penalty(batch)
+    if family == "distilled":
+        teachers = [ensure_training(study, base).model(study.baseline_checkpoint) for base in study.baselines]
+        soft = torch.stack([training.predicted(teacher, inputs) for teacher in teachers])
+        recipe["objective"] = training.distillation(soft, labels, study.distillation)
+    return recipe
+
+
+def _start(study, role):
+    """The network of a role before its training: untrained, or where the study before has left it."""
+    if study.before is None:
+        return untrained(study, study.role(role)[1], study.architecture_of(role))
+    return ensure_training(study.before, role).model(study.starts_from(role)).to(device(study))
+
+
+@lru_cache(maxsize=4)
+def _any_network(study, architecture):
+    """A network to load weights into: to draw those of a new one can take longer than to train it for an epoch."""
+    return untrained(study, 0, architecture)
+
+
+def _weights(model):
+    """Tensors to be saved, each with memory of its own: a language model embeds and predicts by the same one."""
+    tensors = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
+    return {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}

@@ -1,0 +1,95 @@
+"""The data of a study: who is trained on what, and which samples are explained."""
+
+from contextlib import contextmanager
+
+import pandas as pd
+import torch
+
+from symgen.data import Images, Texts, deal, load_dataset, standing_within
+from symgen.errors import InputError
+from symgen.store import cached
+from symgen.study.devices import device
+from symgen.study.settings import ARMS, FAMILIES, Study
+from symgen.study.tasks import GivenTask, ImageTask, PromptTask, TextTask
+
+
+def load_data(study: Study) -> Images | Texts:
+    """The study's data, all of it."""
+    decoded = study.runs_dir.parent / "decoded"  # images, which studies share
+    return load_dataset(study.dataset, study.data_dir, study.least_rating, study.image_size, decoded, study.download)
+
+
+def task(study: Study) -> ImageTask | TextTask | PromptTask | GivenTask:
+    """How the study's data become inputs, networks, variables and games."""
+    if study.target_model:
+        return GivenTask(study)
+    data = load_data(study)
+    if study.modality == "images":
+        return ImageTask(study, data)
+    first = study.before or study  # fine-tuning keeps the vocabulary
+    split, texts = ensure_split(first), load_data(first).texts
+    learned_from = tuple(texts[item] for item in split.item[split.part == "A"])
+    return {"texts": TextTask, "prompts": PromptTask}[study.modality](study, data, learned_from)
+
+
+def ensure_split(study: Study) -> pd.DataFrame:
+    """Which item (image or text) is in which part: columns item, label, part.
+
+    Parts are disjoint and class-balanced: A, B, B-validation, C, C-validation, D, and unused for the rest (section 7).
+    Texts that stand within others are where the longest of these is, or unused. InputError if the data set is too small.
+    """
+    train, validation = study.train_size, study.validation_size
+    sizes = {"A": train, "B": train, "B-validation": validation, "C": train, "C-validation": validation}
+
+    def dealt():
+        data = load_data(study)
+        within = standing_within(data.texts) if getattr(data, "nested", False) else None
+        with naming(study.name):
+            return deal(data.labels.numpy(), sizes | {"D": study.test_size}, study.split_seed, within)
+
+    return cached(study.runs_dir / "split.csv", study.settings_of("split"), dealt)
+
+
+def training_part(study: Study, role: str) -> str:
+    """The part of the data that a role is trained on."""
+    family = study.family(role)
+    return study.baseline_on if family == "baseline" else FAMILIES[family]
+
+
+def validation_part(study: Study, role: str) -> str:
+    """The part that chooses the best checkpoint of a role."""
+    family = study.family(role)
+    return ("B" if family in ARMS else FAMILIES[family]) + "-validation"
+
+
+def part_data(study: Study, part: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Network inputs (images, or token ids; the item comes first) and labels of a part, on the study's device.
+
+    Labels are (item,), those of prompts (item, position): the token that comes next, -1 at the end. Parts joined by a
+    plus, such as "A+B", are one.
+    """
+    split = ensure_split(study)
+    items = split.item[split.part.isin(part.split("+"))].to_numpy()
+    inputs, labels = task(study).examples(items)
+    return inputs.to(device(study)), labels.to(device(study))
+
+
+def ensure_samples(study: Study) -> pd.DataFrame:
+    """The samples to explain: columns sample, of (training or testing), item, label, variables.
+
+    Variables are numbers of cells or words, with spaces between; those of prompts are words, and the label is the token id
+    of the next one. The samples are drawn with a recorded seed from A and, independently, from D; so are their variables.
+    """
+    kind = task(study)
+    split = None if study.target_model else ensure_split(study)
+    settings = study.settings_of("samples") | (kind.further_settings() if study.target_model else {})
+    return cached(study.runs_dir / "samples.csv", settings, lambda: kind.draw_samples(split))
+
+
+@contextmanager
+def naming(name: str):
+    """Puts a study's, or a network's, name before what is wrong."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
