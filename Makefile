@@ -1,4 +1,4 @@
-# make figures   the embedded studies, all of it: networks, interactions, notebooks, figures, claims, README
+# make figures   the embedded studies, all of it: networks, interactions, notebooks, figures, claims, README and docs
 # make full      the same with more networks, samples and checkpoints: overnight on two cores, faster on a GPU
 # make test      the tests
 # make lab       JupyterLab on the notebooks

@@ -1,4 +1,4 @@
-"""The README tells the truth: its numbers are the tables', its commands and names exist, its example runs."""
+"""README and docs tell the truth: their numbers are the tables', their commands and names exist, the example runs."""
 
 import re
 from pathlib import Path
@@ -7,46 +7,91 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+import yaml
 
 import symgen
+from symgen import Study
 from symgen.report import readme as report
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+PAGES = {path: path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
 
 
 def test_the_numbers_are_those_of_the_tables():
-    assert all(section(ROOT) in README for section in report.SECTIONS.values()) and len(report.SECTIONS) == 4
+    assert set(report.SECTIONS) == {"claims", "results", "costs", "scale", "settings"}
+    for page, section in report.SECTIONS.values():
+        assert section(ROOT) in PAGES[ROOT / page]
 
 
-def test_numbers_that_are_not_the_tables_are_mended(tmp_path):
+@pytest.mark.parametrize(
+    ("page", "line"),
+    [
+        ("README.md", r"\| fashion-vgg, target-11 \| .*"),
+        ("docs/costs.md", r"\| cub-vgg16 \| .*"),
+        ("docs/settings.md", r"\| `epochs` \| .*"),
+    ],
+)
+def test_numbers_that_are_not_the_tables_are_mended(tmp_path, page, line):
     for name in ("figures", "benchmarks"):
         (tmp_path / name).symlink_to(ROOT / name)
-    (tmp_path / "README.md").write_text(
-        re.sub(r"\| fashion-vgg, target-11 \| .*", "| fashion-vgg, target-11 | 0.99 |", README)
-    )
+    for path, text in PAGES.items():
+        (tmp_path / path.relative_to(ROOT)).parent.mkdir(exist_ok=True)
+        (tmp_path / path.relative_to(ROOT)).write_text(text)
+    whole = (tmp_path / page).read_text()
+    broken = re.sub(line, "| 0.99 |", whole, count=1)
+    assert broken != whole
+    (tmp_path / page).write_text(broken)
     assert report.update_readme(tmp_path) and not report.update_readme(tmp_path)
-    assert (tmp_path / "README.md").read_text() == README
-    (tmp_path / "README.md").write_text("nothing")
-    with pytest.raises(ValueError, match="must hold the line"):
+    assert (tmp_path / page).read_text() == whole
+    (tmp_path / page).write_text("nothing")
+    with pytest.raises(ValueError, match=f"{Path(page).name} must hold the line"):
         report.update_readme(tmp_path)
 
 
-def test_every_link_and_every_notebook_is_there():
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if not link.startswith("http")]
-    assert links and all((ROOT / link).exists() for link in links)
+def test_the_page_of_settings_holds_every_setting_with_its_default():
+    page = PAGES[ROOT / "docs" / "settings.md"]
+    rows = re.findall(r"^\| `(\w+)` \| [^|]+ \| (needed|`[^|]+`) \|", page, flags=re.M)
+    studies = [yaml.safe_load(path.read_text()) for path in (ROOT / "studies").glob("*.yaml")]
+    names = {name for name, _ in rows}
+    assert len(names) == len(rows) and names >= set().union(*studies) - {"extends"}
+    study, settings = Study.load("fashion-vgg"), yaml.safe_load((ROOT / "studies" / "fashion-vgg.yaml").read_text())
+    for name, default in rows:
+        if name not in settings:
+            value = getattr(study, name)
+            assert yaml.safe_load(default.strip("`")) == (list(value) if isinstance(value, tuple) else value), name
+
+
+def headings(path):
+    """The anchors of a page's headings."""
+    titles = re.findall(r"^#+ (.+)$", path.read_text(), flags=re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_every_link_leads_somewhere(page):
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", PAGES[page]) if not link.startswith("http")]
+    assert links
+    for link in links:
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        assert target.exists(), link
+        assert not anchor or anchor in headings(target), link
+
+
+def test_every_page_and_every_notebook_is_linked():
+    links = set(re.findall(r"\]\(([^)]+)\)", README))
     notebooks = {path.name for path in (ROOT / "notebooks").glob("[0-9]*.ipynb") if ".failed" not in path.name}
-    assert notebooks == {Path(link).name for link in links if link.startswith("notebooks")}
+    assert notebooks == {Path(link).name for link in links if link.startswith("notebooks/")}
+    assert {f"docs/{path.name}" for path in PAGES if path.parent.name == "docs"} <= links
 
 
 def test_the_studies_of_published_sets_are_those_that_there_are_with_their_parts():
-    from symgen.study.settings import Study
-
-    rows, said = {}, ""
-    for names, *_, parts in re.findall(r"^\| (`[^|]+`) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", README, flags=re.M):
+    page, rows, parts = PAGES[ROOT / "docs" / "studies.md"], {}, ""
+    for names, *_, cell in re.findall(r"^\| (`[^|]+`) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", page, flags=re.M):
         first, *others = re.findall(r"`([^`]+)`", names)
-        said = said if parts == "the same" else parts
-        rows |= dict.fromkeys([first, *(first.rsplit("-", 1)[0] + other for other in others)], said)
+        parts = parts if cell == "the same" else cell
+        rows |= dict.fromkeys([first, *(first.rsplit("-", 1)[0] + other for other in others)], parts)
     published = ("cifar10", "tiny-imagenet", "cub", "sst2", "ag-news")
     studies = {path.stem: Study.load(path.stem) for path in (ROOT / "studies").glob("*.yaml")}
     studies = {name: study for name, study in studies.items() if study.dataset in published}
@@ -54,9 +99,17 @@ def test_the_studies_of_published_sets_are_those_that_there_are_with_their_parts
 
 
 def test_every_target_of_make_is_there():
-    named = set(re.findall(r"(?:`|^)make (\w+)", README, flags=re.M))
+    named = set(re.findall(r"(?:`|^)make (\w+)", "\n".join(PAGES.values()), flags=re.M))
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), flags=re.M))
     assert {"figures", "test", "lab"} <= named <= targets
+
+
+def test_every_file_that_a_page_names_is_there():
+    rooms = [ROOT, ROOT / "lib" / "symgen"]
+    for page, text in PAGES.items():
+        names = re.findall(r"[`( ]((?:[\w]+/)+\w+\.(?:py|ipynb|npz|yaml))\b", text)
+        for name in names:
+            assert any((folder / name).exists() for folder in (*rooms, page.parent)), (page.name, name)
 
 
 def test_the_example_runs(capsys):

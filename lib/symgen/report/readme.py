@@ -1,13 +1,20 @@
-"""The numbers of the README, from the tables of the last run."""
+"""The pages that hold computed text: README.md and docs/, from the tables of the last run and from the settings."""
 
+import ast
+import dataclasses
+import inspect
+import typing
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
+import yaml
 
 from symgen.errors import InputError
 from symgen.generalization import CERTAIN
 from symgen.report.run import EMBEDDED
 from symgen.store import atomically, project_root
+from symgen.study import Study
 
 BESIDE = {  # controls of the penalty that know as much as it does
     "distilled": "with distillation from the same baselines by",
@@ -23,11 +30,10 @@ def claims_text(root: Path) -> str:
     table = _table(root / "figures" / "claims.csv")
     studies = [name for name in EMBEDDED if (table.study == name).any()]
     scales = table.groupby("study", sort=False)["scale"].first()
-    lines = [f"| claim | paper | {' | '.join(studies)} |", "|---|---|" + "---|" * len(studies)]
-    lines += [f"| *scale* | | {' | '.join(scales[study] for study in studies)} |"]
-    for name, own in table.groupby("id", sort=False):
-        cells = [_decided(own[own.study == study]) for study in studies]
-        lines.append(f"| **{name}** {own.claim.iloc[0]} | {own.paper.iloc[0]} | {' | '.join(cells)} |")
+    lines = [*_head("claim", "paper", *studies), f"| *scale* | | {' | '.join(scales[study] for study in studies)} |"]
+    for name, parts in table.groupby("id", sort=False):
+        verdicts = [_decided(parts[parts.study == study]) for study in studies]
+        lines.append(_row(f"**{name}** {parts.claim.iloc[0]}", parts.paper.iloc[0], *verdicts))
     return "\n".join(lines) + "\n"
 
 
@@ -45,32 +51,30 @@ def results_text(root: Path) -> str:
     folders = sorted(
         path.parent for path in (root / "figures").glob("*/fig03_phases.csv") if "+" not in path.parent.name
     )
-    lines = [
-        "| study, network | H: untrained → peak → end | by chance | N: untrained → least → end | H peaks at epoch (t1) | t2 "
-        "| verdict |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    said = []
+    ends = "H: untrained → peak → end", "by chance", "N: untrained → least → end"
+    rows, sentences = _head("study, network", *ends, "H peaks at epoch (t1)", "t2", "verdict"), []
     for folder in folders:
         phases, curves = (_table(folder / f"fig03_{name}.csv") for name in ("phases", "dynamics"))
-        lines += [_network_row(folder.name, row, curves[curves.role == row.role]) for row in phases.itertuples()]
-        said += ["", _phases_sentence(folder.name, phases)]
+        rows += [_network_row(folder.name, row, curves[curves.role == row.role]) for row in phases.itertuples()]
+        sentences += ["", _phases_sentence(folder.name, phases)]
         if (folder / "fig05_judges.csv").is_file():  # not for language models
-            said[-1] += f" {_judges_sentence(_table(folder / 'fig05_judges.csv'))}"
+            sentences[-1] += f" {_judges_sentence(_table(folder / 'fig05_judges.csv'))}"
         if (folder / "figK_contrasts.csv").is_file():
-            said[-1] += _penalty_sentence(_table(folder / "figK_contrasts.csv"))
-    return "\n".join(lines + said) + "\n"
+            sentences[-1] += _penalty_sentence(_table(folder / "figK_contrasts.csv"))
+    return "\n".join(rows + sentences) + "\n"
 
 
 def _network_row(study, row, curve):
     curve = curve.reset_index(drop=True)
-    ends = 0, curve.H.idxmax(), curve.index[-1]
-    t2 = "never" if row.t2 == float("inf") else f"{row.t2:g} [{row.t2_low:g}, {row.t2_high:g}]"
-    return (
-        f"| {study}, {row.role} | {' → '.join(f'{curve.H[at]:.2f}' for at in ends)} "
-        f"| {' → '.join(f'{curve.H_chance[at]:.2f}' for at in ends)} "
-        f"| {curve.N[0]:.0f} → {curve.N.min():.0f} → {curve.N[ends[-1]]:.0f} "
-        f"| {row.t1:g} [{row.t1_low:g}, {row.t1_high:g}] | {t2} | {row.verdict} |"
+    turns = [0, curve.H.idxmax(), curve.index[-1]]
+    return _row(
+        f"{study}, {row.role}",
+        " → ".join(f"{H:.2f}" for H in curve.H[turns]),
+        " → ".join(f"{H:.2f}" for H in curve.H_chance[turns]),
+        f"{curve.N[0]:.0f} → {curve.N.min():.0f} → {curve.N.iloc[-1]:.0f}",
+        f"{row.t1:g} [{row.t1_low:g}, {row.t1_high:g}]",
+        "never" if row.t2 == float("inf") else f"{row.t2:g} [{row.t2_low:g}, {row.t2_high:g}]",
+        row.verdict,
     )
 
 
@@ -87,29 +91,28 @@ def _phases_sentence(study, phases):
 
 
 def _judges_sentence(table):
-    own = table[table.samples == "all"].set_index("judges")
-    said = [f"{row.H:.2f} [{row.low:.2f}, {row.high:.2f}] by {name}" for name, row in own.iterrows()]
+    judges = table[table.samples == "all"].set_index("judges")
+    values = [f"{row.H:.2f} [{row.low:.2f}, {row.high:.2f}] by {name}" for name, row in judges.iterrows()]
     return (
         "The first target's H at the end of training, as judged by baselines trained on other data (B, C), on the testing "
-        f"samples (D), and by the negative control, networks trained on shuffled labels: {', '.join(said)}; by chance "
-        f"{own.chance.min():.2f} to {own.chance.max():.2f}."
+        f"samples (D), and by the negative control, networks trained on shuffled labels: {', '.join(values)}; by chance "
+        f"{judges.chance.min():.2f} to {judges.chance.max():.2f}."
     )
 
 
 def _penalty_sentence(table):
     """What the penalty and its nearest controls change against plain training; nothing without a second family of judges."""
-    own = table[table.role == "all"].set_index("quantity")
-    if not own.index.str.contains("by others").any():
+    pooled = table[table.role == "all"].set_index("quantity")
+    if not pooled.index.str.contains("by others").any():
         return ""
 
-    def change(arm, quantity):
-        row = own.loc[f"all samples: {quantity}, {arm} - plain"]
-        return f"{row.value:+.3f} [{row.low:+.3f}, {row.high:+.3f}]"
+    def changes(arm):
+        rows = [pooled.loc[f"all samples: {quantity}, {arm} - plain"] for quantity in ("accuracy", "H by others")]
+        return " and ".join(f"{row.value:+.3f} [{row.low:+.3f}, {row.high:+.3f}]" for row in rows)
 
-    said = [f"{name} {change(arm, 'accuracy')} and {change(arm, 'H by others')}" for arm, name in BESIDE.items()]
     return (
         " Against plain training, accuracy on D, and H by baselines that no training was told of, change with the penalty "
-        f"by {change('penalty', 'accuracy')} and {change('penalty', 'H by others')}; {'; '.join(said)}."
+        f"by {changes('penalty')}; {'; '.join(f'{words} {changes(arm)}' for arm, words in BESIDE.items())}."
     )
 
 
@@ -118,53 +121,68 @@ def costs_text(root: Path) -> str:
     solver, values, metrics, penalty = (
         _table(root / "benchmarks" / "results" / f"{name}.csv") for name in ("solver", "values", "metrics", "penalty")
     )
-    told = penalty[penalty.as_in_study]
-    dearest = penalty[(penalty.samples == penalty.samples.max()) & (penalty.variables == penalty.variables.max())]
-    always = 1 + dearest.penalty / dearest.plain
-    tables = metrics.set_index("step")
-    every = solver[solver.games == "all but white noise"].iloc[0]
-    kinds = solver[~solver.games.str.contains("white noise")]
-    others = ("HiGHS", "Clarabel", "published loop, first", "published loop, last")
-    longer = [f"{of.min():,.0f} to {of.max():,.0f}" for of in (kinds[f"{name}, x ours"] for name in others)]
+    seconds, loop = (metrics.set_index("step")[name] for name in ("seconds", "loop_seconds"))
     lines = [
         f"Measured by the benchmarks, n = 10: interactions on {solver.hardware[0]}; the rest on {values.hardware[0]}.",
         "",
-        "| step | ours | against |",
-        "|---|---|---|",
-        f"| sparse interactions of a sample, with certificate, one thread | median {every['median ms']:.1f} ms, mean "
-        f"{every['mean ms']:.0f}, 95 of 100 within {every['p95 ms']:.0f} | the same problem in its sparse form: HiGHS "
-        f"takes {longer[0]} times as long, Clarabel {longer[1]}; the published loop of 10,000 steps {longer[2]}, its "
-        f"newest variant {longer[3]} |",
-        f"| distance from the optimum | L1 {kinds['L1 above LP, %'].max():.2f} % above the linear program's, in the "
-        "median of a kind of game at most | 9 to 197 %, where published settings stop |",
-        f"| all 1,024 masked inputs | {values.ratio_to_plain.min():.2f} to {values.ratio_to_plain.max():.2f} times a plain "
-        "forward pass of the layers after the cut | "
-        f"{values.speedup_over_loop.min():.0f} to {values.speedup_over_loop.max():.0f} times faster than one at a time |",
-        "| everything of notebooks 04 to 06, 200 samples at 15 checkpoints, one thread | "
-        f"{tables.seconds['all']:.1f} s, of which {tables.seconds['judge']:.1f} s decide what generalizes | "
-        f"the paper: 8 to 14 s to assess 100 samples; a loop over samples: {tables.loop_seconds['all']:.0f} s without "
-        "intervals |",
-        "| a training step with the penalty, as the studies take it, one thread | "
-        f"{' and '.join(f'{row.times_longer:.1f} times ({row.study})' for row in told.itertuples())} a plain step | "
-        f"every step, and {penalty.samples.max()} samples of {penalty.variables.max()} variables: "
-        f"{always.min():.0f} to {always.max():.0f} times |",
+        *_head("step", "ours", "against"),
+        *_solver_rows(solver),
+        _row(
+            "all 1,024 masked inputs",
+            f"{_range(values.ratio_to_plain, '.2f')} times a plain forward pass of the layers after the cut",
+            f"{_range(values.speedup_over_loop, '.0f')} times faster than one at a time",
+        ),
+        _row(
+            "everything of notebooks 04 to 06, 200 samples at 15 checkpoints, one thread",
+            f"{seconds['all']:.1f} s, of which {seconds['judge']:.1f} s decide what generalizes",
+            f"the paper: 8 to 14 s to assess 100 samples; a loop over samples: {loop['all']:.0f} s without intervals",
+        ),
+        _penalty_row(penalty),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _solver_rows(solver):
+    """Time and precision of the solver, against other ways to solve the same problem."""
+    ours = solver[solver.games == "all but white noise"].iloc[0]
+    kinds = solver[~solver.games.str.contains("white noise")]
+    others = ("HiGHS", "Clarabel", "published loop, first", "published loop, last")
+    highs, clarabel, first, last = (_range(kinds[f"{name}, x ours"], ",.0f") for name in others)
+    return [
+        _row(
+            "sparse interactions of a sample, with certificate, one thread",
+            f"median {ours['median ms']:.1f} ms, mean {ours['mean ms']:.0f}, 95 of 100 within {ours['p95 ms']:.0f}",
+            f"the same problem in its sparse form: HiGHS takes {highs} times as long, Clarabel {clarabel}; the published "
+            f"loop of 10,000 steps {first}, its newest variant {last}",
+        ),
+        _row(
+            "distance from the optimum",
+            f"L1 {kinds['L1 above LP, %'].max():.2f} % above the linear program's, in the median of a kind of game at most",
+            "9 to 197 %, where published settings stop",
+        ),
+    ]
+
+
+def _penalty_row(penalty):
+    most = penalty[(penalty.samples == penalty.samples.max()) & (penalty.variables == penalty.variables.max())]
+    studies = [f"{row.times_longer:.1f} times ({row.study})" for row in penalty[penalty.as_in_study].itertuples()]
+    return _row(
+        "a training step with the penalty, as the studies take it, one thread",
+        f"{' and '.join(studies)} a plain step",
+        f"every step, and {penalty.samples.max()} samples of {penalty.variables.max()} variables: "
+        f"{_range(1 + most.penalty / most.plain, '.0f')} times",
+    )
 
 
 def scale_text(root: Path) -> str:
     """What the paper's studies would cost, and how long they would take (Markdown), from benchmarks/results/cost.csv."""
     table = _table(root / "benchmarks" / "results" / "cost.csv")
     steps, workers = ("training", "masked", "solving", "overhead"), [c for c in table if c.startswith("days_")]
-    lines = [
-        "| study | networks | units | core days: training | masked values | solving | overhead | "
-        + " | ".join(f"days on {name.removeprefix('days_')}" for name in workers)
-        + " |",
-        "|---|---|---|" + "---|" * (len(steps) + len(workers)),
-    ]
+    days = [f"days on {name.removeprefix('days_')}" for name in workers]
+    lines = _head("study", "networks", "units", "core days: training", "masked values", "solving", "overhead", *days)
     for row in table.to_dict("records"):
-        days = " | ".join(f"{row[name]:,.0f}" if row[name] >= 10 else f"{row[name]:.2g}" for name in (*steps, *workers))
-        lines.append(f"| {row['study']} | {row['networks']} | {row['units']} | {days} |")
+        numbers = [f"{row[name]:,.0f}" if row[name] >= 10 else f"{row[name]:.2g}" for name in (*steps, *workers)]
+        lines.append(_row(row["study"], row["networks"], row["units"], *numbers))
     one = table.iloc[0]
     kinds = [name.removesuffix("_training") for name in table if name.endswith("_training")]
     rates = [f"{one[kind + '_training']:.0f} and {one[kind + '_forward']:.0f} ({kind})" for kind in kinds]
@@ -178,23 +196,83 @@ def scale_text(root: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-SECTIONS = {"claims": claims_text, "results": results_text, "costs": costs_text, "scale": scale_text}
+def settings_text(root: Path) -> str:
+    """Every setting of a study's file (Markdown), by stage: its values, its default as YAML, its meaning."""
+    meanings, lines, stages = _meanings(Study), [], []
+    for field in dataclasses.fields(Study):
+        stage = field.metadata.get("stage", "place")
+        if field.name in ("name", "before"):  # no settings of a file
+            continue
+        if stage not in stages[-1:]:
+            stages.append(stage)
+            lines += ["", f"## {stage}", "", *_head("setting", "values", "default", "meaning")]
+        default = "needed" if field.default is dataclasses.MISSING else f"`{_as_yaml(field.default)}`"
+        lines.append(_row(f"`{field.name}`", _values(field.type), default, meanings.get(field.name, "")))
+    return "\n".join(lines[1:]) + "\n"
+
+
+def _meanings(cls):
+    """The docstring after each field of a class, by the field's name."""
+    body = ast.parse(inspect.getsource(cls)).body[0].body
+    return {
+        field.target.id: " ".join(text.value.value.split()).replace("<", r"\<")
+        for field, text in pairwise(body)
+        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr)
+    }
+
+
+def _values(hint):
+    """A setting's type in words."""
+    if typing.get_origin(hint) is typing.Literal:
+        return ", ".join(f"`{option}`" for option in typing.get_args(hint))
+    if typing.get_origin(hint) is tuple:
+        return f"list of {typing.get_args(hint)[0].__name__}"
+    return hint.__name__ if isinstance(hint, type) else str(hint).replace(" | ", " or ")
+
+
+def _as_yaml(value):
+    value = list(value) if isinstance(value, tuple) else value
+    return yaml.safe_dump([value], default_flow_style=True)[1:-2]
+
+
+SECTIONS = {  # by name: the page, and what writes the section
+    "claims": ("README.md", claims_text),
+    "results": ("README.md", results_text),
+    "costs": ("docs/costs.md", costs_text),
+    "scale": ("docs/costs.md", scale_text),
+    "settings": ("docs/settings.md", settings_text),
+}
 
 
 def update_readme(root: Path | None = None) -> bool:
-    """Write every section of SECTIONS between its marks in README.md; whether that changed anything."""
+    """Write every section of SECTIONS between its marks in its page; whether that changed anything."""
     root = root or project_root()
-    readme = root / "README.md"
-    text = before = readme.read_text()
-    for name, section in SECTIONS.items():
-        start, stop = f"<!-- {name}: written by `symgen readme` -->\n", f"<!-- end of {name} -->"
-        if text.count(start) != 1 or text.count(stop) != 1:
-            raise InputError(f"README.md must hold the line {start.strip()!r} and the line {stop!r}, once each")
-        head, rest = text.split(start)
-        text = head + start + section(root) + stop + rest.split(stop)[1]
+    return any([_update(root / page, name, section(root)) for name, (page, section) in SECTIONS.items()])
+
+
+def _update(page, name, section):
+    before = page.read_text()
+    start, stop = f"<!-- {name}: written by `symgen readme` -->\n", f"<!-- end of {name} -->"
+    if before.count(start) != 1 or before.count(stop) != 1:
+        raise InputError(f"{page.name} must hold the line {start.strip()!r} and the line {stop!r}, once each")
+    head, rest = before.split(start)
+    text = head + start + section + stop + rest.split(stop)[1]
     if text != before:
-        atomically(readme, lambda path: path.write_text(text))
+        atomically(page, lambda path: path.write_text(text))
     return text != before
+
+
+def _row(*cells):
+    return f"| {' | '.join(str(cell) for cell in cells)} |"
+
+
+def _head(*names):
+    return [_row(*names), "|" + "---|" * len(names)]
+
+
+def _range(values, form):
+    """The least and the largest of some numbers."""
+    return f"{values.min():{form}} to {values.max():{form}}"
 
 
 def _table(path):
