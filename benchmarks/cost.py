@@ -3,10 +3,10 @@
     python benchmarks/cost.py
 
 Measured here, in seconds of one core, so that other work on the machine does not count: training and a forward pass of
-a network of each kind, the start of a unit, and what Snakemake adds to a job. A study's networks take as many times
+a network of each kind, the start of a job, and what Snakemake adds to a job. A study's networks take as many times
 longer as they take more floating-point operations; that of masked values is a forward pass (benchmarks/values.py), and
 solving a sample is what benchmarks/solver.py measured with ten variables, four times that for every further one. A worker
-is a core. Workers take the longest unit first; everything is trained before anything is extracted; notebooks are left out.
+is a core. Workers take the longest job first; jobs that wait for others come after all that do not; notebooks are left out.
 """
 
 import heapq
@@ -16,18 +16,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from itertools import chain
 from pathlib import Path
 
 import pandas as pd
 import torch
 from hardware import hardware
 from torch.nn import functional
+from work import forward, masking_work, training_work
 
 from symgen import Study, training
-from symgen.study import arms, pipeline, resources, variants
-from symgen.study.layout import extracted_mark
-from symgen.training import models
+from symgen.study import jobs, pipeline
+from symgen.training import build_model
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -59,20 +58,20 @@ def rates(kind, batch=16, repeats=3):
     name, overrides = MEASURED[kind]
     study = Study.load(name, overrides)
     if study.modality == "images":
-        model, inputs = models.build_model(study.architecture, 10, 0, study.stem), torch.rand(batch, 3, 32, 32)
+        model, inputs = build_model(study.architecture, 10, 0, study.stem), torch.rand(batch, 3, 32, 32)
     else:
         model = pipeline.untrained(study, 0)
         inputs = torch.randint(5, 100, (batch, study.max_tokens))
     labels = torch.zeros(batch, dtype=torch.long)
-    work = batch * resources.forward(study).operations
+    work = batch * forward(study).operations
 
     def step():
         functional.cross_entropy(training.logits(model.train(), inputs), labels).backward()
 
-    def forward():
+    def pass_forward():
         training.predicted(model, inputs)
 
-    return 3 * work / core_seconds(step, repeats), work / core_seconds(forward, repeats)
+    return 3 * work / core_seconds(step, repeats), work / core_seconds(pass_forward, repeats)
 
 
 def core_seconds(function, repeats):
@@ -87,8 +86,8 @@ def core_seconds(function, repeats):
 
 
 def overheads():
-    """Seconds of one core: to start a unit, to start Snakemake with the whole map, and what it adds to a job."""
-    start = of_command([sys.executable, "-c", "from symgen import pipeline"], ROOT)
+    """Seconds of one core: to start a job, to start Snakemake with the whole map, and what it adds to a job."""
+    start = of_command([sys.executable, "-c", "from symgen.study import pipeline"], ROOT)
     snakemake = [sys.executable, "-m", "snakemake", "--cores", "1", "--quiet", "--nolock"]
     whole = of_command([*snakemake, "--dry-run"], ROOT)
     many, few = (of_jobs(snakemake, n) for n in (60, 10))
@@ -109,52 +108,33 @@ def of_command(command, folder):
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-# a study's units
-def trainings(study):
-    """Every network that a study trains, as (study, role): once, though several units look at it."""
-    found = {}
-    asked = [(study, study.targets + study.baselines + variants.judging(study)), *extractions(study)]
-    for own, roles in asked:
-        found |= {own.key("training", role): (own, role) for role in roles}
-    return list(found.values())
-
-
-def extractions(study):
-    """Everything that a study extracts, as (study, roles), nothing twice."""
-    asked, seen = [(study, (role,)) for role in study.targets + study.baselines], set()
-    for further, wanted in ((variants.units, study.ablation_per_class), (arms.units, study.penalty_weight)):
-        asked += chain(*further(study)) if wanted else ()
-    for own, roles in asked:
-        new = tuple(role for role in roles if extracted_mark(own, role) not in seen)
-        seen |= {extracted_mark(own, role) for role in new}
-        if new:
-            yield own, new
-
-
+# a study's jobs
 def row(study, rate, solving, overhead):
-    """A study's cost: its networks, units, core days of each step, and days on each number of workers."""
+    """A study's cost: its networks, jobs, core days of each step, and days on each number of workers."""
     learning, looking = rate[kind_of(study.architecture)]
-    train = [resources.training_work(own, role) / learning for own, role in trainings(study)]
-    masked, solved, extract = 0.0, 0.0, []
-    for own, roles in extractions(study):
-        samples = 2 * own.explain_classes * own.explain_per_class
-        each = resources.masking_work(own) / looking, samples * solving * 4.0 ** (own.n_variables - 10)
-        for group, which in resources.units(own, roles):
-            count = sum(len(own.checkpoints_of(role)[which]) for role in group)
-            masked, solved = masked + count * each[0], solved + count * each[1]
-            extract.append(count * sum(each))
+    trained, seconds, waves = set(), {"training": 0.0, "masked": 0.0, "solving": 0.0}, ([], [])
+    for job in jobs(study):
+        before = sum(seconds.values())
+        for network, looks in job.work:
+            if (key := network.study.key("training", network.role)) not in trained:
+                trained.add(key)
+                seconds["training"] += training_work(network.study, network.role) / learning
+            for look, _ in looks:
+                samples = 2 * look.explain_classes * look.explain_per_class
+                seconds["masked"] += masking_work(look) / looking
+                seconds["solving"] += samples * solving * 4.0 ** (look.n_variables - 10)
+        waves[bool(job.after)].append(sum(seconds.values()) - before)
     added = overhead["start"] + overhead["map"] + overhead["job"]  # on a cluster every job reads the map
-    days = {
-        f"days_{n}": sum(makespan([own + added for own in wave], n) for wave in (train, extract)) / DAY for n in WORKERS
-    }
+    days = {f"days_{n}": sum(makespan([one + added for one in wave], n) for wave in waves) / DAY for n in WORKERS}
+    n_jobs = len(jobs(study))
+    steps = {name: value / DAY for name, value in seconds.items()}
     return {
-        "study": study.name, "networks": len(train), "units": len(train) + len(extract), "training": sum(train) / DAY,
-        "masked": masked / DAY, "solving": solved / DAY, "overhead": added * (len(train) + len(extract)) / DAY, **days,
+        "study": study.name, "networks": len(trained), "units": n_jobs, **steps, "overhead": added * n_jobs / DAY, **days,
     }  # fmt: skip
 
 
 def makespan(seconds, workers):
-    """When the last unit ends, if each free worker takes the longest that is left."""
+    """When the last job ends, if each free worker takes the longest that is left."""
     free = [0.0] * workers
     for own in sorted(seconds, reverse=True):
         heapq.heapreplace(free, free[0] + own)

@@ -1,10 +1,6 @@
 """The pages that hold computed text: README.md and docs/, from the tables of the last run and from the settings."""
 
-import ast
-import dataclasses
-import inspect
 import typing
-from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +10,7 @@ from symgen.errors import InputError
 from symgen.generalization import CERTAIN
 from symgen.report.run import EMBEDDED
 from symgen.store import atomically, project_root
-from symgen.study import Study
+from symgen.study import SECTIONS
 
 BESIDE = {  # controls of the penalty that know as much as it does
     "distilled": "with distillation from the same baselines by",
@@ -197,36 +193,26 @@ def scale_text(root: Path) -> str:
 
 
 def settings_text(root: Path) -> str:
-    """Every setting of a study's file (Markdown), by stage: its values, its default as YAML, its meaning."""
-    meanings, lines, stages = _meanings(Study), [], []
-    for field in dataclasses.fields(Study):
-        stage = field.metadata.get("stage", "place")
-        if field.name in ("name", "before"):  # no settings of a file
-            continue
-        if stage not in stages[-1:]:
-            stages.append(stage)
-            lines += ["", f"## {stage}", "", *_head("setting", "values", "default", "meaning")]
-        default = "needed" if field.default is dataclasses.MISSING else f"`{_as_yaml(field.default)}`"
-        lines.append(_row(f"`{field.name}`", _values(field.type), default, meanings.get(field.name, "")))
+    """Every setting of a study's file (Markdown), by section: its values, its default as YAML, its meaning."""
+    lines = []
+    for section in SECTIONS:
+        lines += ["", f"## {section.__name__.lower()}", "", section.__doc__, ""]
+        lines += _head("setting", "values", "default", "meaning")
+        for name, field in section.model_fields.items():
+            default = "needed" if field.is_required() else f"`{_as_yaml(field.default)}`"
+            meaning = " ".join(field.description.split()).replace("<", r"\<")
+            lines.append(_row(f"`{name}`", _values(field.annotation), default, meaning))
     return "\n".join(lines[1:]) + "\n"
-
-
-def _meanings(cls):
-    """The docstring after each field of a class, by the field's name."""
-    body = ast.parse(inspect.getsource(cls)).body[0].body
-    return {
-        field.target.id: " ".join(text.value.value.split()).replace("<", r"\<")
-        for field, text in pairwise(body)
-        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr)
-    }
 
 
 def _values(hint):
     """A setting's type in words."""
+    options = typing.get_args(hint)
     if typing.get_origin(hint) is typing.Literal:
-        return ", ".join(f"`{option}`" for option in typing.get_args(hint))
+        return ", ".join(f"`{option}`" for option in options)
     if typing.get_origin(hint) is tuple:
-        return f"list of {typing.get_args(hint)[0].__name__}"
+        inner = typing.get_args(options[0])[0] if typing.get_origin(options[0]) is typing.Annotated else options[0]
+        return f"list of {inner.__name__}"
     return hint.__name__ if isinstance(hint, type) else str(hint).replace(" | ", " or ")
 
 
@@ -235,7 +221,7 @@ def _as_yaml(value):
     return yaml.safe_dump([value], default_flow_style=True)[1:-2]
 
 
-SECTIONS = {  # by name: the page, and what writes the section
+PAGES = {  # by name of a section: the page, and what writes the section
     "claims": ("README.md", claims_text),
     "results": ("README.md", results_text),
     "costs": ("docs/costs.md", costs_text),
@@ -245,9 +231,9 @@ SECTIONS = {  # by name: the page, and what writes the section
 
 
 def update_readme(root: Path | None = None) -> bool:
-    """Write every section of SECTIONS between its marks in its page; whether that changed anything."""
+    """Write every section of PAGES between its marks in its page; whether that changed anything."""
     root = root or project_root()
-    return any([_update(root / page, name, section(root)) for name, (page, section) in SECTIONS.items()])
+    return any([_update(root / page, name, section(root)) for name, (page, section) in PAGES.items()])
 
 
 def _update(page, name, section):

@@ -2,10 +2,12 @@
 
 from symgen.study._files import read_overrides, settings_in_file, study_names
 from symgen.study.jobs import NOTEBOOKS, Job, job_named, jobs, notebooks
+from symgen.study.sections import SECTIONS
 from symgen.study.settings import VERSIONS, Study
 
 __all__ = [
     "NOTEBOOKS",
+    "SECTIONS",
     "VERSIONS",
     "Job",
     "Study",

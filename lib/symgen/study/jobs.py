@@ -53,17 +53,17 @@ class Job:
 def jobs(study: Study) -> list[Job]:
     """The jobs of a study, each after those that it needs.
 
-    A job trains and extracts `roles_per_job` networks. What is asked of one network at more than `checkpoints_per_job`
-    checkpoints is divided: the first job trains it, the others come after.
+    A job trains and extracts `roles_per_job` networks. A network that is looked at in more than `checkpoints_per_job` ways
+    has jobs of its own: the first one trains it, the others come after.
     """
-    networks = networks_of(study)
-    home, planned = {}, []
-    for keys in _groups(networks, study.roles_per_job):
-        chunks = _chunks([networks[key] for key in keys], study.checkpoints_per_job)
-        before = {home[needed] for key in keys for needed in _needs(networks[key]) if needed in home}
-        first = _job(chunks[0], before)
-        home |= dict.fromkeys(keys, first.name)
-        planned += [first, *(_job(chunk, {*before, first.name}) for chunk in chunks[1:])]
+    networks, home, planned = networks_of(study), {}, []
+    for keys in _groups(networks, study.roles_per_job, study.checkpoints_per_job):
+        group = [networks[key] for key in keys]
+        before = {home[needed] for network in group for needed in _needs(network)}
+        first, *others = _divided(group, study.checkpoints_per_job)
+        planned.append(_job(first, before))
+        home |= dict.fromkeys(keys, planned[-1].name)
+        planned += [_job(part, {*before, home[keys[0]]}) for part in others]
     return planned
 
 
@@ -126,20 +126,22 @@ def _needs(network):
     return [_key(study, base) for base in study.baselines] if family in ("penalty", "distilled") else []
 
 
-def _groups(networks, size):
-    """Keys of networks that one job trains: as many as `size`, alike in whether they need others first."""
+def _groups(networks, size, looks):
+    """Keys of networks that one job trains: as many as `size`, alike in whether they need others first; large ones alone."""
+    large = {key for key, network in networks.items() if looks and len(network.looks) > looks}
     for needing in (False, True):
         keys = [key for key, network in networks.items() if bool(_needs(network)) == needing]
-        yield from (keys[start : start + size] for start in range(0, len(keys), size))
+        yield from ([key] for key in keys if key in large)
+        small = [key for key in keys if key not in large]
+        yield from (small[start : start + size] for start in range(0, len(small), size))
 
 
-def _chunks(networks, size):
-    """Work of one job, or of several if more checkpoints than `size` are looked at: lists of (network, looks)."""
-    whole = [(network, tuple(network.looks.values())) for network in networks]
-    if not size or sum(len(looks) for _, looks in whole) <= size:
-        return [whole]
-    parts = [(network, looks[i : i + size]) for network, looks in whole for i in range(0, len(looks), size)]
-    return [[part] for part in parts]
+def _divided(networks, size):
+    """Work of one job, as (network, looks), or of several if there is one network with more looks than `size`."""
+    if len(networks) > 1 or not size:
+        return [[(network, tuple(network.looks.values())) for network in networks]]
+    (network,), looks = networks, tuple(networks[0].looks.values())
+    return [[(network, looks[start : start + size])] for start in range(0, len(looks), size)]
 
 
 def _job(work, after):

@@ -1,4 +1,4 @@
-"""Language models that are given: a folder, a file that an installed package brings along, a name of the Hugging Face hub."""
+"""Language models that are given: in a folder, in an installed package, or on the Hugging Face hub."""
 
 import io
 from contextlib import redirect_stderr
