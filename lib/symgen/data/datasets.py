@@ -32,7 +32,7 @@ class Images:
     def inputs(self, index, pad: int = 0) -> Tensor:
         """Standardised network inputs (len(index), 3, height + 2 pad, width + 2 pad), float32; the margin is black."""
         pixels = torch.nn.functional.pad(self.pixels[torch.tensor(np.asarray(index))], [pad] * 4)
-        mean, std = (torch.tensor(own)[:, None, None] for own in (self.mean, self.std))
+        mean, std = (torch.tensor(values)[:, None, None] for values in (self.mean, self.std))
         return (pixels.float() / 255 - mean) / std
 
     def pictures(self, index) -> np.ndarray:

@@ -89,12 +89,12 @@ def _tiny_imagenet(folder):
     """All images of the classes in wnids.txt: a table lists those of each class in train, and one those in val."""
     ids = list(_table(folder / "wnids.txt", ["id"], "\t").index)
     words = _lines(folder / "words.txt", _table(folder / "words.txt", ["id", "words"], "\t").words, ids)
-    listed = {own: _table(folder / "train" / own / f"{own}_boxes.txt", ["file"], "\t").index for own in ids}
-    train = [(folder / "train" / own / "images" / file, own) for own, files in listed.items() for file in files]
+    listed = {name: _table(folder / "train" / name / f"{name}_boxes.txt", ["file"], "\t").index for name in ids}
+    train = [(folder / "train" / name / "images" / file, name) for name, files in listed.items() for file in files]
     annotated = _table(folder / "val" / "val_annotations.txt", ["file", "id"], "\t").id
-    val = [(folder / "val" / "images" / file, own) for file, own in annotated.items() if own in listed]
+    val = [(folder / "val" / "images" / file, name) for file, name in annotated.items() if name in listed]
     paths, of_class = zip(*train, *val)
-    labels = np.array([ids.index(own) for own in of_class])
+    labels = np.array([ids.index(name) for name in of_class])
     return Files(list(paths), labels, tuple(name.split(",")[0] for name in words))
 
 

@@ -50,15 +50,15 @@ def _ag_news(folder):
 
 def _pool(paths, columns, numbers, **layout):
     """All different texts of some tables, and their labels: places in `numbers`; ValueError for what lacks either."""
-    found = pd.concat([_labelled(path, columns, numbers, **layout) for path in paths])
-    found = found[~found.text.str.lower().duplicated()]  # or the same text could be learned and tested
-    return tuple(found.text), torch.tensor(found.label.to_numpy())
+    table = pd.concat([_labelled(path, columns, numbers, **layout) for path in paths])
+    table = table[~table.text.str.lower().duplicated()]  # or the same text could be learned and tested
+    return tuple(table.text), torch.tensor(table.label.to_numpy())
 
 
 def _labelled(path, columns, numbers, **layout):
     table = _table(path, columns, **layout)
     parts = table.drop(columns="label").itertuples(index=False)
-    text = pd.Series([" ".join(" ".join(own).replace("\\", " ").split()) for own in parts])  # "\" stands for a new line
+    text = pd.Series([" ".join(" ".join(row).replace("\\", " ").split()) for row in parts])  # "\" stands for a new line
     label = table.label.map({number: i for i, number in enumerate(numbers)})
     lacking = (text == "") | label.isna()
     if lacking.any():

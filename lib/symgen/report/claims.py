@@ -194,8 +194,8 @@ def decided(claim: Claim, table: pd.DataFrame) -> list[dict]:
             {"quantity": name, "value": value, "low": low, "high": high, "control": _control(pooled, row, part)}
         )
         rows[-1] |= {"rule": part.rule, "part_verdict": part.verdict(low, high)}
-    found = {row["part_verdict"] for row in rows}
-    verdict = next((bad for bad in ("not reproduced", "inconclusive") if bad in found), "reproduced")
+    verdicts = {row["part_verdict"] for row in rows}
+    verdict = next((bad for bad in ("not reproduced", "inconclusive") if bad in verdicts), "reproduced")
     return [row | {"verdict": verdict} for row in rows]
 
 
@@ -215,12 +215,12 @@ def _control(table, row, part):
 def readable(table: pd.DataFrame) -> pd.DataFrame:
     """One row a claim and study, for reading: id, claim, paper, study, scale, measured, control, verdict."""
 
-    def joined(own):
+    def joined(parts):
         return pd.Series(
             {
-                "measured": "; ".join(_measured(row) for row in own.itertuples()),
-                "control": "; ".join(f"{value:.2g}" for value in own.control.dropna()) or "–",
-                "verdict": own.verdict.iloc[0],
+                "measured": "; ".join(_measured(row) for row in parts.itertuples()),
+                "control": "; ".join(f"{value:.2g}" for value in parts.control.dropna()) or "–",
+                "verdict": parts.verdict.iloc[0],
             }
         )
 

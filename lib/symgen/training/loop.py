@@ -79,10 +79,10 @@ def distillation(teachers: Tensor, labels: Tensor, share: float, temperature: fl
 
 def add_dropout(model: nn.Module, share: float) -> None:
     """Drop a share in the model's own dropout layers, or, where it has none, of what enters each linear layer."""
-    own = [module for module in model.modules() if isinstance(module, nn.Dropout)]
-    for module in own:
+    layers = [module for module in model.modules() if isinstance(module, nn.Dropout)]
+    for module in layers:
         module.p = share
-    for module in model.modules() if not own else ():
+    for module in model.modules() if not layers else ():
         if isinstance(module, nn.Linear):
             module.register_forward_pre_hook(lambda layer, inputs: functional.dropout(inputs[0], share, layer.training))
 
@@ -124,10 +124,10 @@ def evaluate(model: nn.Module, inputs: Tensor, labels: Tensor) -> tuple[float, f
     model.eval()
     losses, right = [], []
     order = _shortest_first(model, inputs)
-    for part, own in zip(*(own[order].split(_at_a_time(inputs, 100)) for own in (inputs, labels))):
-        z, own = rows(logits(model, part), own)
-        losses.append(functional.cross_entropy(z.double(), own, reduction="none"))
-        right.append(z.argmax(-1) == own)
+    for part, expected in zip(*(data[order].split(_at_a_time(inputs, 100)) for data in (inputs, labels))):
+        z, expected = rows(logits(model, part), expected)
+        losses.append(functional.cross_entropy(z.double(), expected, reduction="none"))
+        right.append(z.argmax(-1) == expected)
     return torch.cat(losses).mean().item(), torch.cat(right).double().mean().item()
 
 

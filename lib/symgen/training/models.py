@@ -84,9 +84,10 @@ def load_bert(architecture: str, n_classes: int, name: str, max_tokens: int, see
     configs, networks, logging = from_transformers("AutoConfig", "BertForSequenceClassification", "logging")
     with torch.random.fork_rng(devices=[]), _quiet(logging), loading(name):
         config = configs.from_pretrained(**source, num_labels=n_classes)
-        found = f"{config.model_type}-{config.num_hidden_layers}x{config.hidden_size}"
-        if found != architecture:
-            raise InputError(f"architecture = {architecture!r}, but init = {name!r} is {found!r}; expected the same")
+        given_architecture = f"{config.model_type}-{config.num_hidden_layers}x{config.hidden_size}"
+        if given_architecture != architecture:
+            fault = f"architecture = {architecture!r}, but init = {name!r} is {given_architecture!r}"
+            raise InputError(f"{fault}; expected the same")
         if max_tokens > config.max_position_embeddings:
             raise InputError(
                 f"max_tokens = {max_tokens}; expected at most {config.max_position_embeddings} of {name!r}"
@@ -108,12 +109,12 @@ def build_language_model(architecture: str, tokenizer, max_tokens: int, seed: in
 
 def _transformer(architecture, kinds, tokenizer, max_tokens, seed, **further):
     """A network of `transformers`: <kind>-<layers>x<width>, kinds by name with the classes of configuration and network."""
-    found = re.fullmatch(rf"({'|'.join(kinds)})-(\d+)x(\d+)", architecture)
-    if not found or int(found[3]) % 64:
+    parts = re.fullmatch(rf"({'|'.join(kinds)})-(\d+)x(\d+)", architecture)
+    if not parts or int(parts[3]) % 64:
         forms = " or ".join(f"{kind}-<layers>x<width>" for kind in kinds)
         raise InputError(f"architecture = {architecture!r} of texts; expected {forms}, width a multiple of 64")
-    layers, width = int(found[2]), int(found[3])
-    make_config, make_network = from_transformers(*kinds[found[1]])
+    layers, width = int(parts[2]), int(parts[3])
+    make_config, make_network = from_transformers(*kinds[parts[1]])
     config = make_config(
         vocab_size=len(tokenizer), hidden_size=width, num_hidden_layers=layers, num_attention_heads=width // 64,
         intermediate_size=4 * width, max_position_embeddings=max_tokens, pad_token_id=tokenizer.pad_token_id, **further,

