@@ -14,9 +14,10 @@ import xarray as xr
 import yaml
 from tqdm import tqdm
 
+from symgen import generalization
 from symgen.errors import InputError
 from symgen.games import CausalLMGame, draw_words
-from symgen.generalization import Judged, judge
+from symgen.generalization import Comparison
 from symgen.store import project_root, usable, write
 from symgen.study import pipeline
 from symgen.study.settings import Study, digest_of
@@ -204,16 +205,15 @@ def _drawn(prompt, study, rng):
 
 
 # interactions
-def load_judged(study: Study, role: str, progress: bool = True) -> Judged:
-    """A target's interactions on all prompts, judged by the baselines': as `pipeline.load_judged`, for given models too."""
+def compare(study: Study, role: str, progress: bool = True) -> Comparison:
+    """A target's interactions on all prompts, judged by the baselines': as `pipeline.compare`, for given models too."""
     if not study.target_model:
-        return pipeline.load_judged(study, role, progress)
+        return pipeline.compare(study, role, progress)
     prompts = load_prompts(study)
-    target, *baselines = (ensure_interactions(study, own, prompts, "given") for own in (role, *study.baselines))
-    return judge(
-        [0.0], np.repeat("testing", len(prompts)), target.v.to_numpy()[None], target.effects.to_numpy()[None],
-        np.stack([base.v for base in baselines]), np.stack([base.effects for base in baselines]),
-        study.tau_ratio, study.generalizes_to, study.chance_draws, study.analysis_seed,
+    target, *baselines = (ensure_interactions(study, x, prompts, "given") for x in (role, *study.baselines))
+    return generalization.compare(
+        target, baselines, tau_ratio=study.tau_ratio, combine=study.generalizes_to, chance_draws=study.chance_draws,
+        seed=study.analysis_seed, of=np.repeat("testing", len(prompts)),
     )  # fmt: skip
 
 

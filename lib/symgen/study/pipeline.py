@@ -16,11 +16,11 @@ from safetensors.torch import save as as_bytes
 from torch.nn import functional
 from tqdm import tqdm
 
-from symgen import training
+from symgen import generalization, training
 from symgen.data import datasets, standing_within
 from symgen.errors import InputError
 from symgen.games import ROUNDING
-from symgen.generalization import Judged, judge, salient
+from symgen.generalization import Comparison, salient
 from symgen.interactions import KINDS, SparseAndOr, by_definition, sparse_and_or
 from symgen.store import usable, write
 from symgen.study.layout import (
@@ -449,26 +449,21 @@ def effects_of(study: Study, roles: tuple[str, ...], progress: bool = True) -> n
     )
 
 
-def load_judged(study: Study, role: str, progress: bool = True, judges: tuple[str, ...] = ()) -> Judged:
+def compare(study: Study, role: str, progress: bool = True, judges: tuple[str, ...] = ()) -> Comparison:
     """A target's interactions at all its checkpoints, judged by the study's baselines: what every figure is made of.
 
     `judges`: other roles that judge.
     """
     target = all_interactions(study, role, progress)
-    baselines = [
-        ensure_interactions(study, base, study.checkpoints_of(base)[-1], progress) for base in judges or study.baselines
-    ]
-    return judge(
-        epochs=np.array([study.epochs if c == "last" else c for c in study.checkpoints_of(role)]),
-        of=ensure_samples(study).of.to_numpy(),
-        v=target.v.to_numpy(),
-        effects=target.effects.to_numpy(),
-        baseline_v=np.stack([base.v.to_numpy() for base in baselines]),
-        baseline_effects=np.stack([base.effects.to_numpy() for base in baselines]),
+    return generalization.compare(
+        target,
+        [ensure_interactions(study, x, study.checkpoints_of(x)[-1], progress) for x in judges or study.baselines],
         tau_ratio=study.tau_ratio,
         combine=study.generalizes_to,
         chance_draws=study.chance_draws,
         seed=study.analysis_seed,
+        epochs=[study.epochs if c == "last" else c for c in study.checkpoints_of(role)],
+        of=ensure_samples(study).of,
     )
 
 

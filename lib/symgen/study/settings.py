@@ -11,6 +11,7 @@ from typing import Literal
 
 from symgen.data import modality_of
 from symgen.errors import InputError
+from symgen.generalization import Bootstrap
 from symgen.store import FORMAT, project_root
 from symgen.study._files import checked, filed, read_overrides
 from symgen.study._limits import impossible
@@ -321,6 +322,21 @@ class Study:
         """Settings by name; one that was added is told only where it is not at its default."""
         own = ((f, getattr(self, f.name)) for f in fields)
         return {f.name: value for f, value in own if not (f.metadata.get("added") and value == f.default)}
+
+    @property
+    def bootstrap(self) -> Bootstrap:
+        """How the study resamples."""
+        return Bootstrap(self.bootstrap_draws, self.analysis_seed)
+
+    @property
+    def low_orders(self) -> range:
+        """Orders 1 to `low_up_to`."""
+        return range(1, self.low_up_to + 1)
+
+    @property
+    def high_orders(self) -> range:
+        """Orders `high_from` to n."""
+        return range(self.high_from, self.n_variables + 1)
 
     @property
     def modality(self) -> str:

@@ -48,7 +48,7 @@ def many_baselines(study: Study) -> tuple[str, ...]:
 
 def judging(study: Study) -> tuple[str, ...]:
     """Roles, beside the study's targets and baselines, of networks that judge and are trained with the study as it is."""
-    asked = (many_baselines(study), *(own for other, own in judges(study).values() if other == study))
+    asked = (many_baselines(study), *(roles for other, roles in judges(study).values() if other == study))
     if not study.ablation_per_class:  # nothing but the judges of what the penalty did
         asked = (judges(study).get("C", (study, ()))[1],) if study.penalty_weight else ()
     return tuple(role for role in dict.fromkeys(chain(*asked)) if role not in study.baselines)
