@@ -161,15 +161,17 @@ def crossvalidation(b: Votes, c: Votes, combine: str, bootstrap: Bootstrap) -> d
         "Jaccard of two of B": (_similar, list(combinations(b.alone(), 2))),
         "Jaccard of two of C": (_similar, list(combinations(c.alone(), 2))),
     }
+
+    def agreement(statistic, one, two):
+        mask, (same, *others) = one.shared(len(one), combine)[0], two.shared(len(two), combine)
+        by_chance = [statistic(b.effects, mask, other, Bootstrap(draws=0)).value for other in others]
+        return statistic(b.effects, mask, same, bootstrap), np.mean(by_chance)
+
     crossed = {}
     for quantity, (statistic, pairs) in compared.items():
-        masks = [(one.shared(len(one), combine)[0], two.shared(len(two), combine)) for one, two in pairs]
-        if masks:  # a family of one has no two
-            estimate = sum(statistic(b.effects, one, same, bootstrap) for one, (same, *_) in masks) / len(masks)
-            by_chance = [
-                statistic(b.effects, one, x, Bootstrap(0)).value for one, (_, *others) in masks for x in others
-            ]
-            crossed[quantity] = estimate, float(np.mean(by_chance))
+        if pairs:  # a family of one has no two
+            estimates, by_chance = zip(*(agreement(statistic, *pair) for pair in pairs))
+            crossed[quantity] = sum(estimates) / len(pairs), float(np.mean(by_chance))
     return crossed
 
 

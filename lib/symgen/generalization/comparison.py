@@ -52,11 +52,11 @@ class Comparison:
         sizes, n = self.data.sizes, n_variables(self.data.sizes["subset"])
         lines = [f"Comparison of {sizes['sample']} sample(s) at {sizes['epoch']} checkpoint(s), n = {n} variables"]
         salient, shared = (mask.sum(axis=(-2, -1)).mean(axis=-1) for mask in (self.salient, self.generalizable))
-        for t in sorted({0, int(np.nan_to_num(self.power(Bootstrap(0)).H.value, nan=-1).argmax()), sizes["epoch"] - 1}):
-            h, chance = (np.atleast_1d(values)[t] for values in (self.H, self.H_chance))
+        h, chance = np.atleast_1d(self.H, self.H_chance)
+        for t in sorted({0, int(np.nan_to_num(h, nan=-1).argmax()), len(h) - 1}):  # first, highest and last
             lines.append(
                 f"epoch {self.epochs[t]:g}: {salient[t]:.1f} interactions a sample are salient, {shared[t]:.1f} of them "
-                f"generalize; H = {h:.2f}, by chance {'unknown' if np.isnan(chance) else f'{chance:.2f}'}"
+                f"generalize; H = {h[t]:.2f}, by chance {'unknown' if np.isnan(chance[t]) else f'{chance[t]:.2f}'}"
             )
         return "\n".join(lines)
 
@@ -99,12 +99,11 @@ class Comparison:
         gained, other = metrics.newly_learned(self.effects), self.salient & ~self.generalizable
         return tuple(np.einsum("...ks,...ks->...", gained, mask) for mask in (self.generalizable, other))
 
-    def by_order(self, epoch: float | None = None, samples: str = "all") -> pd.DataFrame:
+    def by_order(self, epoch: float | None = None) -> pd.DataFrame:
         """Strength by order (Fig. 2), at an epoch or all: epoch, order, sign, total, generalizable (mean, log-odds)."""
-        chosen = self.chosen(samples)
         tables = []
         for t in range(len(self.epochs)) if epoch is None else [self.position(epoch)]:
-            generalizable, total, _ = (part[t, chosen].mean(axis=0) for part in self.by_sign)
+            generalizable, total, _ = (part[t].mean(axis=0) for part in self.by_sign)
             tables.append(order_rows({"epoch": self.epochs[t]}, total=total, generalizable=generalizable))
         return pd.concat(tables, ignore_index=True)
 
@@ -162,11 +161,9 @@ def compare(
     target : Dataset with v and effects, or these two arrays
         v ([epoch, ][sample, ]subset) and effects ([epoch, ][sample, ]kind, subset), in log-odds.
     baselines : iterable of the same
-        The interactions of each baseline on the same samples, without an axis epoch.
-    tau_ratio : float
-        An interaction is salient above this share of the strongest of its sample.
-    combine : str
-        How many of the baselines must have it: any, majority or all.
+        Of each baseline on the same samples, without an axis epoch.
+    tau_ratio, combine
+        An interaction is salient above this share of the strongest; any, majority or all of the baselines must have it.
     chance_draws, seed : int
         Derangements of the samples behind the chance level, and what they are drawn from.
     epochs, of : sequence, optional
@@ -179,16 +176,13 @@ def compare(
     """
     target, baselines = _dataset(target), [_dataset(base) for base in baselines]
     _check_same_samples(target, baselines)
-    v, effects = target.v.to_numpy(), target.effects.to_numpy()
     base_v, base_effects = (np.concatenate([base[name] for base in baselines]) for name in ("v", "effects"))
+    v, effects, n_samples = target.v.to_numpy(), target.effects.to_numpy(), target.sizes["sample"]
     arrays = _compared(v, effects, base_v, base_effects, tau_ratio, combine, chance_draws, seed)
-    variables = {"v": target.v.variable, "effects": target.effects.variable}
-    variables |= {name: (AXES, array) for name, array in arrays.items()}
-    variables |= {name: target[name].variable for name in IDENTITY if name in target.variables}
-    epochs = (target.epoch if "epoch" in target.coords else np.arange(len(v))) if epochs is None else epochs
-    of = np.repeat("unknown", v.shape[1]) if of is None else of
-    coordinates = {"epoch": np.asarray(epochs, float), "of": ("sample", np.asarray(of)), "kind": list(KINDS)}
-    return Comparison(xr.Dataset(variables, coordinates))
+    data = target.assign({name: (AXES, array) for name, array in arrays.items()})
+    epochs = np.asarray(target["epoch"] if epochs is None else epochs, float)
+    of = np.repeat("unknown", n_samples) if of is None else np.asarray(of)
+    return Comparison(data.assign_coords(epoch=epochs, of=("sample", of), kind=list(KINDS)))
 
 
 def _compared(v, effects, base_v, base_effects, tau_ratio, combine, chance_draws, seed):
@@ -234,6 +228,7 @@ def _dataset(explained):
         axes = AXES[:2][3 - v.ndim :]
         explained = xr.Dataset({"v": ((*axes, "subset"), v), "effects": ((*axes, "kind", "subset"), effects)})
     explained = explained.set_coords([name for name in IDENTITY if name in explained])
+    explained = explained.drop_vars(set(explained.data_vars) - {"v", "effects"})
     for axis in ("sample", "epoch"):
         if axis not in explained.dims:
             explained = explained.drop_vars(axis, errors="ignore").expand_dims(axis)

@@ -21,9 +21,11 @@ from symgen.generalization.phases import peak, turn, turns
 from symgen.generalization.tables import ratios
 from symgen.interactions import by_definition, conditions_of, dictionary_size, n_variables, needed_for
 
+Comparisons = dict[str, Comparison]  # of the targets, by role
+
 
 def order_contrasts(
-    comparisons: dict[str, Comparison], bootstrap: Bootstrap, low_orders: range, high_orders: range
+    comparisons: Comparisons, bootstrap: Bootstrap, low_orders: range, high_orders: range
 ) -> pd.DataFrame:
     """At the last checkpoint: H_low - H_high, that by chance, and what is left of it above chance (claim F2)."""
 
@@ -34,7 +36,7 @@ def order_contrasts(
     return _table(measured, comparisons, bootstrap)
 
 
-def turn_contrasts(comparisons: dict[str, Comparison], bootstrap: Bootstrap) -> pd.DataFrame:
+def turn_contrasts(comparisons: Comparisons, bootstrap: Bootstrap) -> pd.DataFrame:
     """Whether H rises and falls, also above chance, and N falls and rises (claims F3a, F3b).
 
     The checkpoint at which each turns is chosen on the samples drawn, and measured on those left out, as in `Phases`.
@@ -53,7 +55,7 @@ def turn_contrasts(comparisons: dict[str, Comparison], bootstrap: Bootstrap) -> 
 
 
 def tuning_contrasts(
-    comparisons: dict[str, Comparison],
+    comparisons: Comparisons,
     moments: dict[str, float],
     bootstrap: Bootstrap,
     low_orders: range,
@@ -78,17 +80,15 @@ def tuning_contrasts(
     return _table(measured, comparisons, bootstrap)
 
 
-def gap_contrasts(
-    comparisons: dict[str, Comparison], losses: dict[str, pd.DataFrame], bootstrap: Bootstrap
-) -> pd.DataFrame:
+def gap_contrasts(comparisons: Comparisons, losses: dict[str, pd.DataFrame], bootstrap: Bootstrap) -> pd.DataFrame:
     """Spearman correlation over checkpoints of 1 - H, and of N, with the testing-training loss gap (claim F3c).
 
     losses: role -> table of epoch and loss_gap. Over all checkpoints, and from the peak of H on; as controls, that of
     1 - H by chance, and of 1 less what H is above chance. NaN where fewer than three checkpoints are left.
     """
 
-    def measured(comparison, losses):
-        gap = losses.set_index("epoch").loss_gap[comparison.epochs].to_numpy()
+    def measured(comparison, curves):
+        gap = curves.set_index("epoch").loss_gap[comparison.epochs].to_numpy()
         h, chance, excess = comparison.power(bootstrap)
         number = bootstrap.mean(metrics.effective_number(comparison.effects).T)
         curves = {"1 - H": 1 - h, "N": number, "1 - H by chance": 1 - chance, "1 - H above chance": 1 - excess}
@@ -115,7 +115,7 @@ def rank_correlation(
 
 
 def graded_contrasts(
-    comparisons: dict[str, Comparison], bootstrap: Bootstrap, low_orders: range, high_orders: range
+    comparisons: Comparisons, bootstrap: Bootstrap, low_orders: range, high_orders: range
 ) -> pd.DataFrame:
     """At the last checkpoint: whether the graded measure gives the binary one's picture by order (claim F10).
 
@@ -137,11 +137,11 @@ def graded_contrasts(
             low, high = (part.map(order_sums, o) / total.map(order_sums, o) for o in (low_orders, high_orders))
             return low - high
 
-        jaccards = binary.map(similar, graded), binary.map(similar, chance)
+        jaccard_of_graded, by_chance = binary.map(similar, graded), binary.map(similar, chance)
         return {
-            "Jaccard of binary and graded": jaccards[0],
-            "by chance": jaccards[1],
-            "Jaccard above chance": jaccards[0] - jaccards[1],
+            "Jaccard of binary and graded": jaccard_of_graded,
+            "by chance": by_chance,
+            "Jaccard above chance": jaccard_of_graded - by_chance,
             "graded low - high": difference(graded),
             "graded low - high above chance": difference(graded) - difference(chance),
         }

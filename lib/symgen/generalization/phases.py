@@ -81,16 +81,11 @@ def find_phases(
 
     Parameters
     ----------
-    epochs : array
-        Of the checkpoints, rising.
-    generalizable, total, chance : array
-        Salient strength that generalizes, all of it, and what of it generalizes by chance (mean over derangements); sums
-        over samples give H(t).
-    learned_generalizable, learned_other : array
-        Strength newly learned since the checkpoint before; sums give delta_g(t) and delta_n(t).
-    r : float
-        Phase 3 begins where delta_g falls below r delta_n.
-    draws, seed : int
+    epochs, generalizable, total, chance
+        Of the checkpoints; salient strength that generalizes, all of it, and what generalizes by chance: H(t) by sums.
+    learned_generalizable, learned_other, r
+        Strength newly learned since the checkpoint before: delta_g(t) and delta_n(t); phase 3 has delta_g < r delta_n.
+    draws, seed
         Of the bootstrap over samples.
     """
     bootstrap, epochs = Bootstrap(draws, seed), np.asarray(epochs, float)

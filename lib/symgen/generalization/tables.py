@@ -72,17 +72,16 @@ def ratio_table(
     return pd.DataFrame(rows, columns=["samples", "quantity", "value", "low", "high", "chance"])
 
 
-def dynamics_table(comparison: Comparison, bootstrap: Bootstrap, samples: str = "all") -> pd.DataFrame:
+def dynamics_table(comparison: Comparison, bootstrap: Bootstrap) -> pd.DataFrame:
     """H and N over training (Fig. 3) with bootstrap intervals, and H's chance level: one row a checkpoint."""
-    h, chance, _ = comparison.power(bootstrap, samples)
-    number = bootstrap.mean(metrics.effective_number(comparison.effects[:, comparison.chosen(samples)]).T)
-    columns = {"epoch": comparison.epochs}
-    for name, curve in (("H", h), ("N", number)):
-        low, high = curve.interval()
-        columns |= {name: curve.value, f"{name}_low95": low, f"{name}_high95": high}
-        columns |= {"H_chance": chance.value} if name == "H" else {}
-    generalizable, total, _ = comparison.strengths(samples)
-    return pd.DataFrame(columns | {"generalizable": generalizable.mean(axis=1), "total": total.mean(axis=1)})
+    h, chance, _ = comparison.power(bootstrap)
+    number = bootstrap.mean(metrics.effective_number(comparison.effects).T)
+    (h_low, h_high), (n_low, n_high) = h.interval(), number.interval()
+    generalizable, total, _ = (strength.mean(axis=1) for strength in comparison.strengths())
+    return pd.DataFrame(
+        {"epoch": comparison.epochs, "H": h.value, "H_low95": h_low, "H_high95": h_high, "H_chance": chance.value,
+         "N": number.value, "N_low95": n_low, "N_high95": n_high, "generalizable": generalizable, "total": total}
+    )  # fmt: skip
 
 
 def learned_table(comparison: Comparison) -> pd.DataFrame:
