@@ -10,7 +10,7 @@ import transformers
 from test_language_games import CONFIGS, bytes_tokenizer
 
 from symgen import CausalLMGame, Study, interactions
-from symgen.generalization import comparison as analysis
+from symgen.generalization import tables
 from symgen.report import runner
 from symgen.study import language_models
 from symgen.training.tokenizers import build_tokenizer
@@ -123,7 +123,7 @@ def test_a_line_that_is_no_prompt_is_named(given, tmp_path, line, fault):
 
 def test_given_models_judge_each_other_and_nothing_is_computed_twice(given, monkeypatch):
     study = Study.load("smollm2", given)
-    judged = language_models.load_judged(study, "target-1")
+    judged = language_models.compare(study, "target-1")
     game, prompts = language_models.game_of(study, "target-1"), language_models.load_prompts(study)
     first = prompts.iloc[0]
     np.testing.assert_allclose(judged.v[0, 0], game.values(first.prompt, first.next_word, first.variables), atol=1e-5)
@@ -132,15 +132,15 @@ def test_given_models_judge_each_other_and_nothing_is_computed_twice(given, monk
     bound = study.noise_bound * np.abs(judged.v[0, :, -1] - judged.v[0, :, 0])
     assert (np.abs(model - judged.v[0]) <= bound[:, None] * (1 + 1e-6)).all()
     monkeypatch.setattr(language_models, "game_of", None)
-    np.testing.assert_array_equal(language_models.load_judged(study, "target-1").effects, judged.effects)
+    np.testing.assert_array_equal(language_models.compare(study, "target-1").effects, judged.effects)
     itself = study.replace(baseline_model=study.target_model)
     assert language_models.same_network(itself) and not language_models.same_network(study)
 
 
 def test_shares_by_order_are_those_of_the_strengths(given):
     study = Study.load("smollm2", given)
-    judged = language_models.load_judged(study, "target-1")
-    shares, orders = analysis.share_table(judged, 0.0, study), analysis.order_table(judged, 0.0)
+    judged = language_models.compare(study, "target-1")
+    shares, orders = tables.share_table(judged, 0.0, study.bootstrap), judged.by_order(0.0)
     by_order = orders.assign(total=orders.total.abs(), generalizable=orders.generalizable.abs()).groupby("order")
     strength = by_order[["total", "generalizable"]].sum()
     np.testing.assert_allclose(shares.strength, strength.total)
