@@ -12,10 +12,9 @@ from test_language_games import CONFIGS, bytes_tokenizer
 from symgen import CausalLMGame, Study, interactions
 from symgen.generalization import comparison as analysis
 from symgen.report import runner
-from symgen.study import language_models
+from symgen.study import pipeline
 from symgen.training.tokenizers import build_tokenizer
 
-ROOT = Path(__file__).parents[1]
 SENTENCE = "The old harbour of the town was built by Norman fishermen. It has burned twice since 1204!"
 
 

@@ -49,7 +49,7 @@ def test_every_arm_is_trained_as_it_says(study, monkeypatch):
         yield from range(study.epochs + 1)
 
     for base in study.baselines:
-        pipeline.ensure_penalised_effects(pipeline.penalised_study(study), base)
+        pipeline.ensure_penalised_effects(penalised.as_penalised(study), base)
     monkeypatch.setattr(pipeline.training, "train", spy)
     for current in ARMS:
         pipeline.ensure_training(study, f"{current}-91")
@@ -85,7 +85,7 @@ def test_an_arm_hangs_on_its_own_settings_and_no_other_network_does(study):
 
 
 def test_what_the_penalty_is_told_is_a_fresh_extraction(study):
-    small = pipeline.penalised_study(study)
+    small = penalised.as_penalised(study)
     items = pipeline.ensure_penalised(small)
     stored = pipeline.ensure_penalised_effects(small, "baseline-93").effects.to_numpy()
     assert items.position.tolist() == list(range(100)) and stored.shape == (100, 2, 16)
@@ -94,7 +94,7 @@ def test_what_the_penalty_is_told_is_a_fresh_extraction(study):
     game = pipeline.study_game(study, "baseline-93", network)
     penalty = pipeline.study_penalty(study, network, inputs)
     for position in (0, 37, 99):
-        cells = pipeline.variables_of(items)[position]
+        cells = pipeline.task(study).variables(items)[position]
         solved = sparse_and_or(game.values(inputs[position], int(labels[position]), cells), tol=study.tol)
         fresh = np.stack([solved.i_and, solved.i_or])
         np.testing.assert_allclose(stored[position], fresh, atol=1e-3 * np.abs(fresh).max())
@@ -106,7 +106,7 @@ def test_what_the_penalty_is_told_is_a_fresh_extraction(study):
 
 def test_texts_without_enough_words_are_not_penalised(tiny):
     texts = Study.load("snippets-bert", tiny | {"penalty_variables": 8, "explain_classes": 2, "n_variables": 4})
-    small = pipeline.penalised_study(texts)
+    small = penalised.as_penalised(texts)
     items, kind = pipeline.ensure_penalised(small), pipeline.task(small)
     game = kind.game(None)
     split = pipeline.ensure_split(texts)
@@ -120,7 +120,7 @@ def test_a_killed_training_ends_with_the_same_weights_and_damage_is_mended(study
     pipeline.curves_path(study, "penalty-91").unlink()
     last = pipeline.weights_path(study, "penalty-91", "last")
     last.write_bytes(last.read_bytes()[:1000])
-    small = pipeline.penalised_study(study)
+    small = penalised.as_penalised(study)
     told = layout.penalised_effects_path(small, "baseline-93")
     told.write_bytes(told.read_bytes()[:1000])
     assert same(expected, weights(study, "penalty-91"))
