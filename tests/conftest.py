@@ -1,6 +1,7 @@
 """Shapes are checked in every test: jaxtyping's annotations, at run time, by beartype."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -17,6 +18,9 @@ import tiny_project  # noqa: E402
 import torch  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
+from symgen import Study  # noqa: E402
+from symgen.study import pipeline  # noqa: E402
+
 torch.set_num_threads(1)
 settings.register_profile("suite", max_examples=20, deadline=None, derandomize=True, database=None)
 settings.register_profile("thorough", max_examples=2000, deadline=None)
@@ -28,8 +32,33 @@ def rng():
     return np.random.default_rng(0)
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "xdist_group(name): these run in one process, if tests run side by side")
+
+
 @pytest.fixture
 def tiny(tmp_path):
     """Overrides that make the embedded study a matter of seconds, in a folder of its own."""
-    roots = {"runs_root": str(tmp_path / "runs"), "figures_root": str(tmp_path / "figures")}
-    return tiny_project.SETTINGS | roots
+    return tiny_project.SETTINGS | tiny_project.roots(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory):
+    """The same in the folder of all tests that only read what is computed: it is computed once."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    return tiny_project.SETTINGS | tiny_project.roots(folder / "shared")
+
+
+@pytest.fixture
+def copied(shared, tmp_path):
+    """The same in a folder of its own, with a target and a baseline already there, for tests that damage or delete."""
+    study = Study.load("fashion-vgg", shared)
+    for role in ("target-91", "baseline-93"):
+        pipeline.all_interactions(study, role, progress=False)
+    names = ("split-*", "samples-*", "target-91", "baseline-93")
+    for path in (path for name in names for path in study.runs_dir.glob(name)):
+        place = tmp_path / "runs" / study.name / path.name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(path, place, ignore=shutil.ignore_patterns(".*")) if path.is_dir() else shutil.copy2(path, place)
+    return shared | tiny_project.roots(tmp_path)

@@ -2,18 +2,23 @@
 
 import errno
 import json
+from pathlib import Path
 
+import pandas as pd
 import pytest
+import torch
+import xarray as xr
 
 from symgen import store
 
 SETTINGS = {"seed": 1}
+TABLE = pd.DataFrame({"a": [1], "b": [2]})
 
 
 @pytest.fixture
 def artefact(tmp_path):
     path = tmp_path / "runs" / "table.csv"
-    store.write(path, lambda temporary: temporary.write_text("a,b\n1,2\n"), SETTINGS)
+    store.write(path, TABLE, SETTINGS)
     return path
 
 
@@ -46,12 +51,49 @@ def test_without_its_record_an_artefact_counts_as_not_written(artefact):
     assert not store.fresh(artefact, SETTINGS)
 
 
-def test_a_full_disk_is_named_and_leaves_nothing(artefact):
-    def full(temporary):
-        temporary.write_text("half of")
+@pytest.mark.parametrize("name", ["table.csv", "table.csv.json"])
+def test_a_full_disk_is_named_and_leaves_nothing(artefact, name, monkeypatch):
+    def full(temporary, content):
+        temporary.touch()  # and no more
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(OSError, match=r"could not write table.csv: No space left"):
-        store.write(artefact, full, SETTINGS)
+    monkeypatch.setattr(Path, "write_bytes" if name == "table.csv" else "write_text", full)
+    with pytest.raises(OSError, match=rf"could not write {name}: No space left"):
+        store.write(artefact, TABLE, SETTINGS)
+    monkeypatch.undo()
     assert artefact.read_text() == "a,b\n1,2\n" and store.fresh(artefact, SETTINGS)
     assert len(list(artefact.parent.iterdir())) == 2
+
+
+DATASET = xr.Dataset({"v": (("sample", "subset"), [[0.0, 1.5]])}, {"sample": [7]})
+KINDS = {"table.csv": TABLE, "values.nc": DATASET, "weights.safetensors": {"bias": torch.tensor([1.0, 2.0])}}
+
+
+def same(first, second):
+    if isinstance(first, dict):
+        return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+    return first.equals(second)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_what_is_computed_is_kept_under_its_settings_and_read_from_then_on(tmp_path, name):
+    path, calls = tmp_path / "runs" / name, []
+
+    def compute():
+        calls.append(name)
+        return KINDS[name]
+
+    results = [store.cached(path, settings, compute) for settings in (SETTINGS, SETTINGS, {"seed": 2}, SETTINGS)]
+    assert len(calls) == 2 and all(same(result, KINDS[name]) for result in results)
+    kept = {store.keyed(path, settings) for settings in (SETTINGS, {"seed": 2})}
+    assert {file for file in path.parent.iterdir() if file.suffix != ".json"} == kept and len(kept) == 2
+
+
+def test_a_computation_that_fails_leaves_nothing(tmp_path):
+    with pytest.raises(ZeroDivisionError):
+        store.cached(tmp_path / "table.csv", SETTINGS, lambda: 1 / 0)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_key_does_not_depend_on_the_order_of_settings():
+    assert store.key_of({"a": 1, "b": [2.0]}) == store.key_of({"b": [2.0], "a": 1}) != store.key_of({"a": 1, "b": [3.0]})

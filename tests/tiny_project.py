@@ -14,6 +14,11 @@ SETTINGS = {  # make the embedded study a matter of seconds
 }  # fmt: skip
 
 
+def roots(folder):
+    """Overrides that put what is computed into a folder."""
+    return {"runs_root": str(folder / "runs"), "figures_root": str(folder / "figures")}
+
+
 def make(folder, **settings):
     """A copy of what the Snakefile needs, with a study `tiny`; its folder."""
     for name in ("Snakefile", "lib", "notebooks"):

@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from tiny_project import ROOT
 
 from symgen.__main__ import main
 from symgen.report import runner
 
-NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+NOTEBOOKS = ROOT / "notebooks"
 NAMES = sorted(path.stem for path in NOTEBOOKS.glob("[0-9]*.ipynb") if ".failed" not in path.name)
 
 

@@ -11,12 +11,12 @@ from torch.nn import functional
 from symgen import Study, sparse_and_or, training
 from symgen.generalization import Comparison, Estimate, metrics
 from symgen.generalization.comparison import AXES
-from symgen.study import arms, layout, pipeline
+from symgen.study import arms, networks, penalised, pipeline
 from symgen.study.settings import ARMS
 
 
 @pytest.fixture
-def study(tiny):
+def study(shared):
     changes = {
         "target_seeds": [91],
         "second_seeds": [95],
@@ -24,7 +24,7 @@ def study(tiny):
         "penalty_every": 1,
         "few_shot_size": 60,
     }
-    return Study.load("fashion-vgg", tiny | changes)
+    return Study.load("fashion-vgg", shared | changes)
 
 
 def weights(study, role, checkpoint="last"):
@@ -42,16 +42,16 @@ def test_plain_is_the_target_and_a_penalty_of_weight_0_is_plain(study):
     assert not same(plain, weights(study, "penalty-91"))
 
 
-def test_every_arm_is_trained_as_it_says(study, monkeypatch):
-    given = {}
+def test_every_arm_is_trained_as_it_says(study, copied, monkeypatch):
+    study, given = study.replace(runs_root=copied["runs_root"]), {}
 
     def spy(model, inputs, labels, **options):
         given[current] = (model, inputs, options)
         yield from range(study.epochs + 1)
 
     for base in study.baselines:
-        pipeline.ensure_penalised_effects(pipeline.penalised_study(study), base)
-    monkeypatch.setattr(pipeline.training, "train", spy)
+        penalised.ensure_penalised_effects(study, base)
+    monkeypatch.setattr(networks.training, "train", spy)
     for current in ARMS:
         pipeline.ensure_training(study, f"{current}-91")
     sizes = {arm: len(inputs) for arm, (_, inputs, _) in given.items()}
@@ -86,16 +86,15 @@ def test_an_arm_hangs_on_its_own_settings_and_no_other_network_does(study):
 
 
 def test_what_the_penalty_is_told_is_a_fresh_extraction(study):
-    small = pipeline.penalised_study(study)
-    items = pipeline.ensure_penalised(small)
-    stored = pipeline.ensure_penalised_effects(small, "baseline-93").effects.to_numpy()
+    items = penalised.ensure_penalised(study)
+    stored = penalised.ensure_penalised_effects(study, "baseline-93").effects.to_numpy()
     assert items.position.tolist() == list(range(100)) and stored.shape == (100, 2, 16)
     inputs, labels = pipeline.part_data(study, "A")
     network = pipeline.ensure_training(study, "baseline-93").model("best")
     game = pipeline.study_game(study, "baseline-93", network)
-    penalty = pipeline.study_penalty(study, network, inputs)
+    penalty = penalised.study_penalty(study, network, inputs)
     for position in (0, 37, 99):
-        cells = pipeline.variables_of(items)[position]
+        cells = pipeline.task(study).variables(items)[position]
         solved = sparse_and_or(game.values(inputs[position], int(labels[position]), cells), tol=study.tol)
         fresh = np.stack([solved.i_and, solved.i_or])
         np.testing.assert_allclose(stored[position], fresh, atol=1e-3 * np.abs(fresh).max())
@@ -105,10 +104,9 @@ def test_what_the_penalty_is_told_is_a_fresh_extraction(study):
         np.testing.assert_array_equal(one.baselines[0], stored[position] * metrics.salient(stored[position]))
 
 
-def test_texts_without_enough_words_are_not_penalised(tiny):
-    texts = Study.load("snippets-bert", tiny | {"penalty_variables": 8, "explain_classes": 2, "n_variables": 4})
-    small = pipeline.penalised_study(texts)
-    items, kind = pipeline.ensure_penalised(small), pipeline.task(small)
+def test_texts_without_enough_words_are_not_penalised(shared):
+    texts = Study.load("snippets-bert", shared | {"penalty_variables": 8, "explain_classes": 2, "n_variables": 4})
+    items, kind = penalised.ensure_penalised(texts), pipeline.task(texts)
     game = kind.game(None)
     split = pipeline.ensure_split(texts)
     own = split.item[split.part == "A"].to_numpy()
@@ -116,13 +114,13 @@ def test_texts_without_enough_words_are_not_penalised(tiny):
     assert items.position.tolist() == enough and 0 < len(enough) < 100
 
 
-def test_a_killed_training_ends_with_the_same_weights_and_damage_is_mended(study, capsys):
+def test_a_killed_training_ends_with_the_same_weights_and_damage_is_mended(study, copied, capsys):
+    study = study.replace(runs_root=copied["runs_root"])
     expected = weights(study, "penalty-91")
     pipeline.curves_path(study, "penalty-91").unlink()
     last = pipeline.weights_path(study, "penalty-91", "last")
     last.write_bytes(last.read_bytes()[:1000])
-    small = pipeline.penalised_study(study)
-    told = layout.penalised_effects_path(small, "baseline-93")
+    (told,) = (study.runs_dir / "baseline-93").glob("penalised-best-*.nc")
     told.write_bytes(told.read_bytes()[:1000])
     assert same(expected, weights(study, "penalty-91"))
     said = capsys.readouterr().out
@@ -136,23 +134,24 @@ def test_the_best_is_the_one_of_lowest_loss_on_the_validation_part(study):
     assert list(trained.curves) == ["epoch", "validation_loss", "validation_accuracy", "seconds"]
 
 
-def test_units_are_all_that_the_comparison_reads_and_no_two_are_the_same(study):
-    study = study.replace(n_variables=3, penalty_variables=3)
-    first, others = arms.units(study)
-    marks = [layout.extracted_mark(other, role) for other, own in first + others for role in own]
-    assert len(marks) == len(set(marks)) == 2 * (2 + 1 + len(ARMS)) + len(study.penalty_factors)
+def test_what_is_asked_for_is_all_that_the_comparison_reads(study, copied):
+    study = study.replace(n_variables=3, penalty_variables=3, runs_root=copied["runs_root"])
     full = arms.settings_of(study)["all samples"]
-    for other, own in first + others:
-        for role in own if other == full else ():
+    for other, role in arms.asked(study):
+        if other == full:
             pipeline.ensure_interactions(other, role, other.checkpoints_of(role)[-1])
-    assert list(arms.settings_of(study.replace(few_shot_size=0))) == ["all samples"]
-    once = arms.units(study.replace(few_shot_size=study.train_size))  # all are few: nothing is computed twice
-    assert sum(len(units) for units in once) == 2 + len(ARMS) + len(study.penalty_factors)
-    assert list(arms.curve(study.replace(penalty_factors=[]))) == [0, study.penalty_weight]
     before = {path: path.stat().st_mtime_ns for path in study.runs_dir.rglob("*")}
     for arm in ARMS:
         arms.measured(full, arm)
     assert {path: path.stat().st_mtime_ns for path in study.runs_dir.rglob("*")} == before
+
+
+def test_settings_and_weights_in_which_arms_are_compared(study):
+    assert [setting.train_size for setting in arms.settings_of(study).values()] == [100, 60]
+    assert list(arms.settings_of(study.replace(few_shot_size=0))) == ["all samples"]
+    all_are_few = study.replace(few_shot_size=study.train_size)
+    assert len(set(arms.settings_of(all_are_few).values())) == 1  # nothing is computed twice
+    assert list(arms.curve(study.replace(penalty_factors=[]))) == [0, study.penalty_weight]
 
 
 def test_accuracy_and_loss_are_those_of_an_evaluation_on_d_and_h_that_of_the_metrics(study):
@@ -267,8 +266,8 @@ def test_the_cost_of_a_step_counts_the_steps_between(study):
     [
         ({"penalty_every": 0}, "penalty_every = 0; expected at least 1"),
         ({"penalty_weight": -1.0}, "penalty_weight = -1.0; expected at least 0"),
-        ({"dropout": 1.0}, "dropout = 1.0; expected between 0 and 1"),
-        ({"distillation": 0.0}, "distillation = 0.0; expected between 0 and 1"),
+        ({"dropout": 1.0}, "dropout = 1.0; expected less than 1"),
+        ({"distillation": 0.0}, "distillation = 0.0; expected more than 0"),
     ],
 )
 def test_impossible_settings_are_refused(study, changes, message):

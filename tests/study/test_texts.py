@@ -1,17 +1,17 @@
 """The studies of the paper's texts, each from its own file, on made-up ones; networks on an encoder that is given."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import made_up_sets
 import numpy as np
 import pytest
 import torch
+from tiny_project import ROOT
 
 from symgen import Study, TextGame, log_odds, training
 from symgen.data import text_sets
 from symgen.study import pipeline
-from symgen.training import models
+from symgen.training import loop, models
 from symgen.training.tokenizers import build_tokenizer, load_tokenizer
 
 STUDIES = {  # study -> its network, and the classes of its data
@@ -150,9 +150,9 @@ def test_a_study_has_the_papers_samples_and_variables(name):
 
 
 def test_no_study_mixes_sst2_with_the_embedded_sentences_of_the_same_reviews():
-    from symgen.study._limits import FILM_REVIEWS
+    from symgen.study._checks import FILM_REVIEWS
 
-    for path in (Path(__file__).parents[1] / "studies").glob("*.yaml"):
+    for path in (ROOT / "studies").glob("*.yaml"):
         study = Study.load(path.stem)
         assert len({study.dataset, study.tuning_dataset} & set(FILM_REVIEWS)) < 2
     mixed = {"tuning_dataset": "movie-snippets", "tuning_from": 1}
@@ -168,7 +168,7 @@ def test_losses_are_those_of_each_text_alone_in_whatever_order_and_with_little_p
     labels = torch.arange(250) % 2
     alone = torch.cat([training.logits(network, own[None]) for own in inputs]).double()
     read = []
-    monkeypatch.setattr(training, "logits", lambda model, part, given=training.logits: read.append(
+    monkeypatch.setattr(loop, "logits", lambda model, part, given=training.logits: read.append(
         len(part) * int((part != tokenizer.pad_token_id).sum(dim=1).max())) or given(model, part))  # fmt: skip
     loss, accuracy = training.evaluate(network, inputs, labels)
     assert loss == pytest.approx(torch.nn.functional.cross_entropy(alone, labels).item(), rel=1e-6)

@@ -11,7 +11,7 @@ from symgen import Study, training
 from symgen.__main__ import main
 from symgen.generalization import compare, contrasts
 from symgen.study import pipeline
-from symgen.training import models
+from symgen.training import loop, models
 
 SMALL = {
     "explain_classes": 1, "n_variables": 4, "tuning_from": 1, "tuning_size": 80, "tuning_validation_size": 30,
@@ -19,14 +19,9 @@ SMALL = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def shared_runs(tmp_path_factory):
-    return tmp_path_factory.mktemp("prompts")
-
-
 @pytest.fixture
-def study(tiny, shared_runs):
-    return Study.load("snippets-lm", tiny | SMALL | {"runs_root": str(shared_runs)})
+def study(shared):
+    return Study.load("snippets-lm", shared | SMALL)
 
 
 @pytest.mark.parametrize("of", ["first domain", "domain of the fine-tuning"])
@@ -35,7 +30,7 @@ def test_a_prompt_ends_before_the_first_word_that_serves_and_its_variables_stand
     kind, samples = pipeline.task(study), pipeline.ensure_samples(study)
     part = pipeline.ensure_split(study).set_index("item").part
     assert part[samples.item].map({"A": "training", "D": "testing"}).tolist() == samples.of.tolist()
-    game, variables = kind.game(None), pipeline.variables_of(samples)
+    game, variables = kind.game(None), kind.variables(samples)
     assert variables.shape == (6, 4)
     for item, label, own in zip(samples.item, samples.label, variables):
         (prompt, word), text = kind.prompt(item), kind.data.texts[item]
@@ -77,19 +72,19 @@ def test_the_loss_is_that_of_every_token_given_those_before_it(study, monkeypatc
                 z = network(torch.tensor([ids[:end]])).logits[0, -1].double()
                 lost.append(-z.log_softmax(-1)[ids[end]].item())
                 right.append(z.argmax().item() == ids[end])
-    monkeypatch.setattr(training, "EVALUATED", 7 * inputs[0].numel())  # seven prompts at a time, then three
+    monkeypatch.setattr(loop, "EVALUATED", 7 * inputs[0].numel())  # seven prompts at a time, then three
     loss, accuracy = training.evaluate(network, inputs, labels)
     assert loss == pytest.approx(np.mean(lost), rel=1e-5) and accuracy == pytest.approx(np.mean(right))
-    z, known = training.rows(training.logits(network, inputs), labels)
+    z, known = loop.rows(training.logits(network, inputs), labels)
     assert len(known) == len(lost)
     assert torch.nn.functional.cross_entropy(z, known).item() == pytest.approx(np.mean(lost), rel=1e-4)
 
 
 def test_rows_leave_classifiers_alone_and_drop_what_is_padded():
     z, labels = torch.rand(3, 2), torch.tensor([1, 0, 1])
-    assert all(a is b for a, b in zip(training.rows(z, labels), (z, labels)))
+    assert all(a is b for a, b in zip(loop.rows(z, labels), (z, labels)))
     z = torch.arange(12.0).reshape(2, 3, 2)  # the batch is padded at a fourth position
-    kept, known = training.rows(z, torch.tensor([[4, 5, -1, -1], [6, -1, -1, -1]]))
+    kept, known = loop.rows(z, torch.tensor([[4, 5, -1, -1], [6, -1, -1, -1]]))
     assert known.tolist() == [4, 5, 6] and kept.tolist() == [[0, 1], [2, 3], [6, 7]]
 
 
@@ -164,8 +159,8 @@ def test_tuned_targets_are_judged_by_baselines_tuned_on_other_texts(study):
     assert own.any() and (base[own] != 0).mean() > 0.5
 
 
-def test_the_command_line_trains_and_extracts_fine_tuned_networks(study, tiny, capsys):
-    given = json.dumps(tiny | SMALL | {"runs_root": study.runs_root})
+def test_the_command_line_trains_and_extracts_fine_tuned_networks(study, shared, capsys):
+    given = json.dumps(shared | SMALL)
     for command in ("train", "extract"):
         assert main([command, "snippets-lm", "baseline-95", "--tuned", "--overrides", given]) == 0
     assert pipeline.artefact_path("interactions", study.tuned, "baseline-95", "best").is_file()

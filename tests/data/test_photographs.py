@@ -66,7 +66,7 @@ def test_a_study_of_photographs_runs_from_its_file(name, handful):
     mean_map = pipeline.study_game(study, "target-91", network).baseline
     assert len(data.data.classes) == classes and len(samples) == 4 and found.gap.max() <= study.tol
     for x, label, cells, v in zip(  # relative: two steps leave running means that let outputs explode
-        data.samples(samples.item), samples.label, pipeline.variables_of(samples), found.v.to_numpy()
+        data.samples(samples.item), samples.label, data.variables(samples), found.v.to_numpy()
     ):
         with torch.no_grad():
             plain = float(log_odds(network(x[None]), torch.tensor([label])))

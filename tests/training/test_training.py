@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from symgen import training
-from symgen.training import models
+from symgen.training import loop, models
 
 
 def test_a_seed_fixes_the_weights_and_leaves_the_global_generator_alone():
@@ -105,7 +105,7 @@ def test_large_images_are_evaluated_a_few_at_a_time(monkeypatch):
     sizes = []
     model.register_forward_pre_hook(lambda module, inputs: sizes.append(len(inputs[0])))
     whole = training.evaluate(model, images, labels)
-    monkeypatch.setattr(training, "EVALUATED", 7 * images[0].numel() + 1)
+    monkeypatch.setattr(loop, "EVALUATED", 7 * images[0].numel() + 1)
     assert training.evaluate(model, images, labels) == pytest.approx(whole, abs=1e-6)
     assert sizes == [40, 7, 7, 7, 7, 7, 5]
 

@@ -7,12 +7,12 @@ import torch
 
 from symgen import Study, reconstruct
 from symgen.generalization import compare, tables
-from symgen.study import pipeline
+from symgen.study import networks, pipeline
 
 
 @pytest.fixture
-def study(tiny):
-    return Study.load("fashion-vgg", tiny)
+def study(shared):
+    return Study.load("fashion-vgg", shared)
 
 
 def modified(study):
@@ -58,7 +58,8 @@ def test_interactions_rebuild_v_and_stay_in_the_noise_bound(study):
     assert (effects[:, :, 0] == 0).all() and found.gap.max() <= study.tol
 
 
-def test_nothing_is_computed_twice_and_a_killed_run_ends_with_the_same(study):
+def test_nothing_is_computed_twice_and_a_killed_run_ends_with_the_same(copied):
+    study = Study.load("fashion-vgg", copied)
     first = pipeline.compare(study, "target-91")
     before = modified(study)
     pipeline.compare(study, "target-91")
@@ -112,18 +113,19 @@ def test_a_masked_cell_takes_the_mean_map_of_that_very_network_over_its_own_imag
         np.testing.assert_allclose(baseline.numpy(), expected.numpy(), atol=1e-5)
 
 
-def test_a_damaged_checkpoint_and_a_kill_while_it_is_made_again_leave_nothing_stale(study, monkeypatch):
+def test_a_damaged_checkpoint_and_a_kill_while_it_is_made_again_leave_nothing_stale(copied, monkeypatch):
+    study = Study.load("fashion-vgg", copied)
     role = "baseline-93"
     expected = pipeline.ensure_training(study, role).model("best").state_dict()
     best = pipeline.weights_path(study, role, "best")
     best.write_bytes(best.read_bytes()[:-4])
-    evaluate = pipeline.training.losses
+    evaluate = networks.training.losses
 
     def killed_at_the_second_look(*given):
-        monkeypatch.setattr(pipeline.training, "losses", None)
+        monkeypatch.setattr(networks.training, "losses", None)
         return evaluate(*given)
 
-    monkeypatch.setattr(pipeline.training, "losses", killed_at_the_second_look)
+    monkeypatch.setattr(networks.training, "losses", killed_at_the_second_look)
     with pytest.raises(TypeError):
         pipeline.ensure_training(study, role)
     assert not best.exists()  # what was the best so far is not taken for it
@@ -147,8 +149,8 @@ def test_an_unknown_checkpoint_or_role_is_refused(study):
 
 
 @pytest.fixture
-def texts(tiny):
-    return Study.load("snippets-bert", tiny | {"explain_classes": 2, "n_variables": 4, "explain_per_class": 2})
+def texts(shared):
+    return Study.load("snippets-bert", shared | {"explain_classes": 2, "n_variables": 4, "explain_per_class": 2})
 
 
 def test_a_text_study_learns_its_vocabulary_from_a_alone_and_masks_words(texts):
@@ -160,7 +162,7 @@ def test_a_text_study_learns_its_vocabulary_from_a_alone_and_masks_words(texts):
     assert len(set(kind.tokenizer.get_vocab())) < 2000  # of 100 sentences
     samples = pipeline.ensure_samples(texts)
     game = kind.game(None)
-    for text, own in zip(kind.samples(samples.item), pipeline.variables_of(samples)):
+    for text, own in zip(kind.samples(samples.item), kind.variables(samples)):
         assert set(own) <= set(game.candidates(text)) and len(set(own)) == 4
     found = pipeline.ensure_interactions(texts, "target-91", 2)
     network = pipeline.ensure_training(texts, "target-91").model(2)
@@ -172,14 +174,14 @@ def test_a_text_study_learns_its_vocabulary_from_a_alone_and_masks_words(texts):
     np.testing.assert_allclose(found.v[:, -1], plain, atol=1e-5)
 
 
-def test_labels_are_shuffled_for_the_negative_control_alone(study, monkeypatch):
-    given = {}
+def test_labels_are_shuffled_for_the_negative_control_alone(tiny, monkeypatch):
+    study, given = Study.load("fashion-vgg", tiny), {}
 
     def spy(model, inputs, labels, **options):
         given[options["seed"]] = labels
         yield from (0, 1, 2)
 
-    monkeypatch.setattr(pipeline.training, "train", spy)
+    monkeypatch.setattr(networks.training, "train", spy)
     for role in ("baseline-93", "shuffled-95"):
         pipeline.ensure_training(study, role)
     assert torch.equal(given[93], pipeline.part_data(study, "B")[1])

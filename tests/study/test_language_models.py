@@ -1,21 +1,21 @@
 """Models that are given: folders, prompts, and notebook 09 on two tiny models with different tokenizers."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import transformers
 from test_language_games import CONFIGS, bytes_tokenizer
+from tiny_project import ROOT
 
 from symgen import CausalLMGame, Study, interactions
+from symgen.data.prompts import squad_prompts, written_prompts
 from symgen.generalization import tables
 from symgen.report import runner
-from symgen.study import language_models
-from symgen.training.tokenizers import build_tokenizer
+from symgen.study import pipeline
+from symgen.training import build_tokenizer, load_model
 
-ROOT = Path(__file__).parents[1]
 SENTENCE = "The old harbour of the town was built by Norman fishermen. It has burned twice since 1204!"
 
 
@@ -33,7 +33,7 @@ def folders(tmp_path_factory):
 
 
 def written():
-    return language_models._read_yaml("written")
+    return written_prompts(ROOT / "data" / "prompts.yaml", "written")
 
 
 @pytest.fixture
@@ -41,7 +41,8 @@ def given(folders, tmp_path):
     """Overrides by which these are a study, with a question in the format of SQuAD."""
     answers = [{"text": "Norman fishermen", "answer_start": SENTENCE.index("Norman")}]
     asked = {"question": "Who built the harbour of the town?", "answers": answers}
-    squad = {"data": [{"paragraphs": [{"context": SENTENCE, "qas": [asked, asked]}]}]}
+    stopped = {"question": "What burned twice?", "answers": [{"text": "the town", "answer_start": 19}]}
+    squad = {"data": [{"paragraphs": [{"context": SENTENCE, "qas": [asked, stopped, asked]}]}]}
     (tmp_path / "data" / "squad").mkdir(parents=True)
     (tmp_path / "data" / "squad" / "dev.json").write_text(json.dumps(squad))
     return {
@@ -52,8 +53,12 @@ def given(folders, tmp_path):
     }  # fmt: skip
 
 
+def load_prompts(study):
+    return pipeline.task(study).prompts(pipeline.ensure_samples(study))
+
+
 def test_a_model_in_a_folder_is_loaded_as_it_was_saved(folders):
-    model, tokenizer = language_models.load_model(str(folders / "Llama"))
+    model, tokenizer = load_model(str(folders / "Llama"))
     again = transformers.LlamaForCausalLM.from_pretrained(folders / "Llama")
     assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), again.state_dict().values()))
     assert not model.training and tokenizer.is_fast and model.dtype == torch.float32
@@ -61,11 +66,11 @@ def test_a_model_in_a_folder_is_loaded_as_it_was_saved(folders):
 
 def test_what_is_not_there_is_named_and_never_fetched(monkeypatch):
     with pytest.raises(ValueError, match=r"missing model: Qwen2.5-7B was looked for in .*models; put .*download: true"):
-        language_models.load_model("data/models/Qwen2.5-7B")
+        load_model("data/models/Qwen2.5-7B")
     with pytest.raises(
         ValueError, match=r"missing model: tiny.gguf comes with the package no_such_package; `make llm`"
     ):
-        language_models.load_model("no_such_package/tiny.gguf")
+        load_model("no_such_package/tiny.gguf")
 
 
 def test_a_question_becomes_the_sentence_that_answers_it_and_the_question():
@@ -73,27 +78,28 @@ def test_a_question_becomes_the_sentence_that_answers_it_and_the_question():
         asked = {"question": question, "answers": [{"text": text, "answer_start": SENTENCE.index(text)}]}
         return {"data": [{"paragraphs": [{"context": SENTENCE, "qas": [asked]}]}]}
 
-    (own,) = language_models.squad_prompts(squad("Norman fishermen"))
+    (own,) = squad_prompts(squad("Norman fishermen"))
     prompt = "The old harbour of the town was built by Norman fishermen. Who? Answer:"
     assert own == {"prompt": prompt, "next_word": "Norman"}
-    (own,) = language_models.squad_prompts(squad("1204"))
+    (own,) = squad_prompts(squad("1204"))
     assert own == {"prompt": "It has burned twice since 1204! Who? Answer:", "next_word": "1204"}
-    assert language_models.squad_prompts(squad("the town")) == []  # begins with a stop word
-    assert language_models.squad_prompts(squad("1204", "why " * 40)) == []  # too long
+    assert squad_prompts(squad("1204", "why " * 40)) == []  # too long
 
 
 def test_prompts_hold_their_variables_and_are_the_same_every_time(given):
     study = Study.load("smollm2", given)
-    prompts = language_models.load_prompts(study)
-    assert prompts.source.tolist() == ["written"] * 12 + ["squad"]  # one question of two, as explain_per_class says
+    prompts = load_prompts(study)
+    assert prompts.source.tolist() == ["written"] * 12 + ["squad"]  # one question, as explain_per_class says
+    every = load_prompts(study.replace(explain_per_class=9))
+    assert every.next_word.tolist()[12:] == ["Norman"] * 2  # an answer that begins with a stop word is left out
     assert prompts.variables.map(len).eq(5).all() and prompts.variables.map(set).map(len).eq(5).all()
     for row in prompts.itertuples():
         assert set(row.variables) <= set(CausalLMGame.candidates(None, row.prompt))
-    again = language_models.load_prompts(study)
-    assert again.equals(prompts) and not language_models.load_prompts(study.replace(variables_seed=1)).equals(prompts)
-    wider = language_models.load_prompts(study.replace(n_variables=9))
+    again = load_prompts(study)
+    assert again.equals(prompts) and not load_prompts(study.replace(variables_seed=1)).equals(prompts)
+    wider = load_prompts(study.replace(n_variables=9))
     assert 0 < len(wider) < 12 and wider.variables.map(len).eq(9).all()  # those that have words enough
-    shown = language_models.shown_prompts(study)
+    shown = pipeline.task(study).shown_prompts(pipeline.ensure_samples(study))
     assert shown.next_word.tolist() == ["settings", "transformer"] and shown.variables.map(len).tolist() == [10, 10]
 
 
@@ -101,7 +107,7 @@ def test_lines_of_prompts_keep_their_own_variables(given, tmp_path):
     (tmp_path / "data" / "unilaw").mkdir()
     line = {"prompt": "合同自成立时生效，但是法律另有规定", "next_word": "的", "variables": ["合同", "成立"]}
     (tmp_path / "data" / "unilaw" / "prompts.jsonl").write_text(json.dumps(line) + "\n")
-    row = language_models.load_prompts(Study.load("smollm2", given | {"dataset": "unilaw"})).iloc[-1]
+    row = load_prompts(Study.load("smollm2", given | {"dataset": "unilaw"})).iloc[-1]
     assert row.source == "unilaw" and row.variables == ["合同", "成立"] and row.next_word == "的"
 
 
@@ -118,28 +124,28 @@ def test_a_line_that_is_no_prompt_is_named(given, tmp_path, line, fault):
     good = json.dumps({"prompt": "one two", "next_word": "three"})
     (tmp_path / "data" / "unilaw" / "prompts.jsonl").write_text(f"{good}\n{line}\n")
     with pytest.raises(ValueError, match=f"damaged data: .*{fault}"):
-        language_models.load_prompts(Study.load("smollm2", given | {"dataset": "unilaw"}))
+        load_prompts(Study.load("smollm2", given | {"dataset": "unilaw"}))
 
 
 def test_given_models_judge_each_other_and_nothing_is_computed_twice(given, monkeypatch):
     study = Study.load("smollm2", given)
-    judged = language_models.compare(study, "target-1")
-    game, prompts = language_models.game_of(study, "target-1"), language_models.load_prompts(study)
+    judged = pipeline.compare(study, "target-1")
+    game, prompts = pipeline.game_of(study, "target-1", "given"), load_prompts(study)
     first = prompts.iloc[0]
     np.testing.assert_allclose(judged.v[0, 0], game.values(first.prompt, first.next_word, first.variables), atol=1e-5)
     assert judged.effects.shape == (1, 13, 2, 32) and judged.salient.any()
     model = interactions.by_definition(judged.effects[0], judged.v[0, :, 0])
     bound = study.noise_bound * np.abs(judged.v[0, :, -1] - judged.v[0, :, 0])
     assert (np.abs(model - judged.v[0]) <= bound[:, None] * (1 + 1e-6)).all()
-    monkeypatch.setattr(language_models, "game_of", None)
-    np.testing.assert_array_equal(language_models.compare(study, "target-1").effects, judged.effects)
+    monkeypatch.setattr(pipeline, "game_of", None)
+    np.testing.assert_array_equal(pipeline.compare(study, "target-1").effects, judged.effects)
     itself = study.replace(baseline_model=study.target_model)
-    assert language_models.same_network(itself) and not language_models.same_network(study)
+    assert pipeline.task(itself).one_network and not pipeline.task(study).one_network
 
 
 def test_shares_by_order_are_those_of_the_strengths(given):
     study = Study.load("smollm2", given)
-    judged = language_models.compare(study, "target-1")
+    judged = pipeline.compare(study, "target-1")
     shares, orders = tables.share_table(judged, 0.0, study.bootstrap), judged.by_order(0.0)
     by_order = orders.assign(total=orders.total.abs(), generalizable=orders.generalizable.abs()).groupby("order")
     strength = by_order[["total", "generalizable"]].sum()

@@ -14,11 +14,12 @@ import made_up_sets
 import numpy as np
 import pytest
 import torch
+from tiny_project import ROOT
 from torchvision.datasets import CIFAR10
 
 from symgen.data import datasets, image_sets
 
-SHARED = Path(__file__).parents[2] / "shared" / "data"
+SHARED = ROOT.parent / "shared" / "data"
 FOLDERS = {"tiny-imagenet": "tiny-imagenet-200", "cub": "CUB_200_2011"}
 
 

@@ -6,18 +6,19 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_project import ROOT
 
 from symgen import Study
 from symgen.data import datasets
 from symgen.study import pipeline
 
-DATA = Path(__file__).parents[1] / "data"
+DATA = ROOT / "data"
 
 
 @pytest.fixture
-def study(tiny, monkeypatch):
+def study(shared, monkeypatch):
     monkeypatch.delenv("SYMGEN_DATA", raising=False)
-    return Study.load("fashion-vgg", tiny)
+    return Study.load("fashion-vgg", shared)
 
 
 def test_the_embedded_images_are_balanced_and_checked():
@@ -76,7 +77,7 @@ def test_another_seed_deals_other_images(study):
 
 
 def test_parts_larger_than_the_data_are_refused(study):
-    with pytest.raises(ValueError, match="the parts take 6400 items, fashion-mnist-6k has 6000"):
+    with pytest.raises(ValueError, match="^fashion-vgg: the parts take 6400 items, there are 6000; lower train_size"):
         pipeline.ensure_split(study.replace(test_size=6000))
 
 
@@ -86,7 +87,7 @@ def test_samples_come_from_a_and_d_by_class_with_their_own_variables(study):
         own = samples[samples.of == of]
         assert (split.part[own.item] == part).all() and (split.label[own.item].to_numpy() == own.label).all()
         assert own.label.value_counts().tolist() == [3, 3]
-    cells = pipeline.variables_of(samples)
+    cells = pipeline.task(study).variables(samples)
     assert cells.shape == (12, 5) and len({tuple(own) for own in cells}) > 6
     with pytest.raises(ValueError, match=r"explain_per_class = 99; part A holds 10"):
         pipeline.ensure_samples(study.replace(explain_per_class=99))

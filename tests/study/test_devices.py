@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from symgen import Study, sparse_and_or
-from symgen.study import pipeline
+from symgen.study import devices, pipeline
 
 SAME_V, SAME_EFFECTS = 1e-5, 5e-3  # of the largest |v| of a sample
 
@@ -27,16 +27,16 @@ def extracted(study, device, state):
     kind, samples = pipeline.task(study), pipeline.ensure_samples(study)
     model = pipeline.untrained(study, seed=0).eval()
     model.load_state_dict(state)
-    with pipeline.arithmetic(study):
+    with devices.arithmetic(study):
         game = pipeline.study_game(study, study.targets[0], model)
-        each = zip(kind.samples(samples.item), samples.label.tolist(), pipeline.variables_of(samples))
+        each = zip(kind.samples(samples.item), samples.label.tolist(), kind.variables(samples))
         v = np.stack([game.values(*sample) for sample in each])
         return v, solved(torch.as_tensor(v, device=device), study)
 
 
 @pytest.fixture(params=["fashion-vgg", "snippets-bert"])
-def trained(request, tiny):
-    study = Study.load(request.param, tiny | {"device": "cpu"})
+def trained(request, shared):
+    study = Study.load(request.param, shared | {"device": "cpu"})
     state = pipeline.ensure_training(study, study.targets[0]).model(2.0).state_dict()
     return study, state, extracted(study, "cpu", state)
 

@@ -6,17 +6,17 @@ import subprocess
 import zipfile
 from collections import Counter
 from hashlib import md5
-from pathlib import Path
 
 import made_up_sets
 import numpy as np
 import pytest
+from tiny_project import ROOT
 
 from symgen import Study
 from symgen.data import datasets, text_sets
 from symgen.study import pipeline
 
-SHARED = Path(__file__).parents[2] / "shared" / "data"
+SHARED = ROOT.parent / "shared" / "data"
 FOLDERS = {"sst2": "SST-2", "ag-news": "ag_news_csv"}
 
 

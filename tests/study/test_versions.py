@@ -31,14 +31,14 @@ def computed(study):
 
 
 @pytest.mark.parametrize("name", ["fashion-vgg", "snippets-bert", "snippets-lm"])
-def test_a_tiny_study_gives_the_committed_numbers(tiny, name):
+def test_a_tiny_study_gives_the_committed_numbers(shared, name):
     few = {
         "explain_classes": 1 if name == "snippets-lm" else 2,
         "n_variables": 4,
         "explain_per_class": 2,
         "tuning_dataset": "",
     }
-    found = computed(Study.load(name, tiny | few))
+    found = computed(Study.load(name, shared | few))
     with np.load(EXPECTED, allow_pickle=False) as expected:
         wanted = {key.removeprefix(f"{name} "): expected[key] for key in expected if key.startswith(f"{name} ")}
     assert wanted.keys() == found.keys()

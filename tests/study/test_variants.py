@@ -1,0 +1,39 @@
+"""The studies behind the ablations: one setting changed at a time, nothing extracted twice."""
+
+import pytest
+
+from symgen import Study
+from symgen.study import ablations
+
+
+@pytest.fixture(params=["fashion-vgg", "snippets-bert"])
+def study(request):
+    return Study.load(request.param)
+
+
+def test_one_setting_is_changed_at_a_time(study):
+    found = ablations.variants(study)
+    first, *others = found.items()
+    assert first == ("as it is", study.replace(explain_per_class=study.ablation_per_class))
+    few = first[1]
+    for name, variant in others:
+        changed = {key for key in dict(few) if getattr(few, key) != getattr(variant, key)}
+        samples = changed & {"explain_classes", "explain_per_class"}
+        assert len(changed - samples) == 1 and bool(samples) == (name == f"{study.more_variables} variables"), name
+    assert len({variant.digest() for variant in found.values()}) == len(found)
+    assert found["tau_ratio 0.1"].tau_ratio == 2 * study.tau_ratio and found["6 variables"].n_variables == 6
+
+
+def test_families_without_networks_are_left_out(study):
+    assert list(ablations.judges(study)) == ["B", "C", "D", "shuffled labels"]
+    assert list(ablations.judges(study.replace(shuffled_seeds=[]))) == ["B", "C", "D"]
+
+
+@pytest.mark.parametrize("name", ["fashion-vgg", "snippets-bert"])
+def test_the_full_profile_is_the_same_study_with_more_of_it(name):
+    small, full = Study.load(name), Study.load(f"{name}-full")
+    changed = {key for key in dict(small) if getattr(small, key) != getattr(full, key)}
+    more = {"name", "target_seeds", "explain_per_class", "ablation_per_class", "checkpoints"}
+    assert changed - {"more_variables"} == more and full.more_variables == 12
+    assert set(small.target_seeds) < set(full.target_seeds) and set(small.checkpoints) <= set(full.checkpoints)
+    assert full.explain_per_class * full.explain_classes == 100  # of A, and as many of D, as in the paper
