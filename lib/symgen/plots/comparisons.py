@@ -25,10 +25,11 @@ def sparsity(table: pd.DataFrame, tau_ratio: float) -> Figure:
         ax.plot(shown["rank"], shown["median"], color=shade, label="untrained" if epoch == 0 else f"epoch {epoch:g}")
         ax.fill_between(shown["rank"], shown.low, shown.high, color=shade, alpha=0.15, linewidth=0)
     ax.axhline(tau_ratio, color="black", linestyle=":", linewidth=1)
-    ax.annotate("salient above", (ax.get_xlim()[1], 1.04 * tau_ratio), ha="right", va="bottom", fontsize=7)
-    ax.set(
-        xscale="log", yscale="log", ylim=(1e-3, 1.2), xlabel="interaction, by strength", ylabel="strength / strongest"
+    ax.annotate(
+        "salient above", (1, 1.04 * tau_ratio), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=7
     )
+    ax.set(xlabel="interaction, by strength", ylabel="strength / strongest", xscale="log", yscale="log")
+    ax.set(xlim=(0.9, 1.1 * table["rank"].max()), ylim=(1e-3, 1.2))
     ax.legend()
     return figure
 
