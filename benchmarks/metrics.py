@@ -17,26 +17,24 @@ import pandas as pd
 import torch
 from hardware import hardware
 
-from symgen import Study
-from symgen.generalization import comparison as analysis
-from symgen.generalization import removal
+from symgen.generalization import Bootstrap, compare, contrasts, removal, tables
 from symgen.interactions.subsets import orders
 
 RESULTS = Path(__file__).parent / "results" / "metrics.csv"
 EPOCHS, SAMPLES, N, TIMED, PLACEBOS = 15, 200, 10, 20, 100
 ORDER = orders(N).tolist()
+BOOTSTRAP, LOW, HIGH = Bootstrap(), range(1, 3), range(6, N + 1)
 
 
 def synthetic(rng):
-    """Arguments of `analysis.judge`: two in three of the interactions of a network are common to all of them."""
+    """v and effects of a target and of baselines: two in three interactions of a network are common to all."""
     shape = (EPOCHS + 2, SAMPLES, 2, 1 << N)
     common = rng.normal(size=shape[1:]) * (rng.random(shape[1:]) < 0.02)
     own = rng.normal(size=shape) * (rng.random(shape) < 0.01)
     effects = common + own + 1e-3 * rng.normal(size=shape)
     effects[..., 0] = 0
     v = rng.normal(size=(*shape[:2], 1 << N))
-    of = np.repeat(["training", "testing"], SAMPLES // 2)
-    return np.arange(EPOCHS), of, v[2:], effects[2:], v[:2], effects[:2]
+    return v[2:], effects[2:], v[:2], effects[:2]
 
 
 def timed(step, *given, **named):
@@ -52,13 +50,13 @@ def salient(effects):
     return {(k, s): e for k, kind in enumerate(effects) for s, e in enumerate(kind) if abs(e) > threshold}
 
 
-def looped_judge(effects, bases, salient_bases, asked, scale, base_scales):
+def looped_comparison(effects, bases, salient_bases, asked, scale, base_scales):
     """Salient interactions, what generalizes, and the graded measure, against the baselines on the samples asked."""
     own = salient(effects)
     judged = []
     for sample in asked:
-        there = [base[sample] for base in salient_bases]
-        shared = {at for at, e in own.items() if any(e * base.get(at, 0) > 0 for base in there)}
+        others = [base[sample] for base in salient_bases]
+        shared = {place for place, e in own.items() if any(e * base.get(place, 0) > 0 for base in others)}
         graded = {}
         for (k, s), e in own.items():
             pairs = [(e / scale, base[sample][k][s] / size) for base, size in zip(bases, base_scales)]
@@ -89,26 +87,26 @@ def looped_summaries(effects, own, judged):
 
 def looped_removal(v, own, shared):
     """Losses without what does not generalize, without what does, and the mean over placebos."""
-    effect = sum(e for at, e in own.items() if at not in shared)
+    effect = sum(e for place, e in own.items() if place not in shared)
     placebos = []
     for _ in range(PLACEBOS):
         taken = 0.0
         for m in range(1, N + 1):
-            queue = [(at, e) for at, e in own.items() if ORDER[at[1]] == m]
-            still = sum(abs(e) for at, e in queue if at not in shared)
+            queue = [(place, e) for place, e in own.items() if ORDER[place[1]] == m]
+            still = sum(abs(e) for place, e in queue if place not in shared)
             random.shuffle(queue)
             for _, e in queue:
                 part = min(still, abs(e))
                 taken += math.copysign(part, e)
                 still -= part
         placebos.append(math.log1p(math.exp(taken - v)))
-    reverse = sum(own[at] for at in shared)
+    reverse = sum(own[place] for place in shared)
     return math.log1p(math.exp(effect - v)), math.log1p(math.exp(reverse - v)), sum(placebos) / PLACEBOS
 
 
-def loops(arguments, judged):
+def loops(arguments, comparison):
     """Seconds of the loops for all samples and checkpoints, from those of a few samples of one, checked on the way."""
-    _, _, v, effects, base_v, base_effects = arguments
+    v, effects, base_v, base_effects = arguments
     scale, *base_scales = (np.abs(x[:, -1] - x[:, 0]).mean() for x in (v[0], *base_v))
     bases = base_effects.tolist()
     salient_bases = [[salient(sample) for sample in base] for base in bases]  # once, for all checkpoints
@@ -116,57 +114,57 @@ def loops(arguments, judged):
     for i in range(TIMED):
         own = effects[0, i].tolist()
         asked = [(i + step) % SAMPLES for step in range(6)]  # itself, and five others
-        (found, verdicts), judging = timed(looped_judge, own, bases, salient_bases, asked, scale, base_scales)
+        (found, verdicts), judging = timed(looped_comparison, own, bases, salient_bases, asked, scale, base_scales)
         shared, graded = verdicts[0]
         (strengths, _), summing = timed(looped_summaries, own, found, verdicts)
         losses, removing = timed(looped_removal, float(v[0, i, -1]), found, shared)
         seconds += judging, summing, removing
-        assert shared == set(zip(*np.nonzero(judged.generalizable[0, i])))
-        assert all(math.isclose(judged.graded[0, i][at], value) for at, value in graded.items())
-        assert math.isclose(np.abs(strengths[1]).sum(), np.abs(effects[0, i][judged.generalizable[0, i]]).sum())
-        left = v[0, i, -1] - effects[0, i][judged.salient[0, i] & ~judged.generalizable[0, i]].sum()
+        assert shared == set(zip(*np.nonzero(comparison.generalizable[0, i])))
+        assert all(math.isclose(comparison.graded[0, i][place], value) for place, value in graded.items())
+        assert math.isclose(np.abs(strengths[1]).sum(), np.abs(effects[0, i][comparison.generalizable[0, i]]).sum())
+        left = v[0, i, -1] - effects[0, i][comparison.salient[0, i] & ~comparison.generalizable[0, i]].sum()
         assert math.isclose(losses[0], removal.loss(left))
     return seconds * EPOCHS * SAMPLES / TIMED
 
 
-def tables_of_04(judged, study):
-    analysis.phases_of(judged, study)
-    for epoch in judged.epochs[[EPOCHS // 2, -1]]:
-        analysis.ratio_table(judged, epoch, study)
-        analysis.order_table(judged, epoch)
-    analysis.graded_table(judged, judged.epochs[-1])
+def tables_of_04(comparison):
+    tables.phases_of(comparison, BOOTSTRAP)
+    for epoch in comparison.epochs[[EPOCHS // 2, -1]]:
+        tables.ratio_table(comparison, epoch, BOOTSTRAP, LOW, HIGH)
+        comparison.by_order(epoch)
+    tables.graded_table(comparison, comparison.epochs[-1])
 
 
-def tables_of_05(judged, study):
-    analysis.dynamics_table(judged, study)
-    analysis.phases_of(judged, study)
-    analysis.learned_table(judged)
-    analysis.number_turn(judged, study)
-    for epoch in judged.epochs[::3]:
-        analysis.order_table(judged, epoch)
+def tables_of_05(comparison):
+    tables.dynamics_table(comparison, BOOTSTRAP)
+    tables.phases_of(comparison, BOOTSTRAP)
+    tables.learned_table(comparison)
+    contrasts.turn_contrasts({"target": comparison}, BOOTSTRAP)
+    for epoch in comparison.epochs[::3]:
+        comparison.by_order(epoch)
 
 
-def tables_of_06(judged, study):
-    removal.removal_table({"target": judged}, study, PLACEBOS)
-    removal.contrasts_table({"target": judged}, study, PLACEBOS)
+def tables_of_06(comparison):
+    removal.removal_table({"target": comparison}, BOOTSTRAP, PLACEBOS)
+    removal.contrasts_table({"target": comparison}, BOOTSTRAP, PLACEBOS)
 
 
 def main():
     torch.set_num_threads(1)
     print(hardware())
-    study = Study.load("fashion-vgg")
-    arguments = synthetic(np.random.default_rng(0))
-    judged, judging = timed(analysis.judge, *arguments, chance_draws=5)
-    tables = [timed(step, judged, study)[1] for step in (tables_of_04, tables_of_05, tables_of_06)]
-    dynamics = timed(analysis.dynamics_table, judged, study)[1]
-    looped = loops(arguments, judged)
+    arguments = v, effects, base_v, base_effects = synthetic(np.random.default_rng(0))
+    of = np.repeat(["training", "testing"], SAMPLES // 2)
+    comparison, comparing = timed(compare, (v, effects), zip(base_v, base_effects), chance_draws=5, of=of)
+    making = [timed(step, comparison)[1] for step in (tables_of_04, tables_of_05, tables_of_06)]
+    dynamics = timed(tables.dynamics_table, comparison, BOOTSTRAP)[1]
+    looped = loops(arguments, comparison)
     steps = ["judge", "tables of 04", "tables of 05", "H and N among them", "tables of 06", "all"]
-    seconds = [judging, *tables[:2], dynamics, tables[2], judging + sum(tables)]
+    seconds = [comparing, *making[:2], dynamics, making[2], comparing + sum(making)]
     rows = zip(steps, seconds, [looped[0], np.nan, np.nan, looped[1], looped[2], looped.sum()])
     table = pd.DataFrame(rows, columns=["step", "seconds", "loop_seconds"])
     table = table.assign(times_faster=table.loop_seconds / table.seconds, hardware=hardware())
-    print(f"{judged.salient.sum(axis=(-2, -1)).mean():.0f} salient interactions a sample, H = "
-          f"{judged.generalizable.sum() / judged.salient.sum():.2f} by number")  # fmt: skip
+    print(f"{comparison.salient.sum(axis=(-2, -1)).mean():.0f} salient interactions a sample, H = "
+          f"{comparison.generalizable.sum() / comparison.salient.sum():.2f} by number")  # fmt: skip
     print(table.drop(columns="hardware").round(2).to_string(index=False))
     RESULTS.parent.mkdir(exist_ok=True)
     table.to_csv(RESULTS, index=False, float_format="%.4g")

@@ -6,17 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from symgen import Study, plots
+from symgen import plots
+from symgen.generalization import Bootstrap, compare, metrics
 from symgen.generalization import baselines as ab
-from symgen.generalization import metrics
-from symgen.generalization.comparison import dynamics_table, judge, order_table, phases_of, ratio_table
+from symgen.generalization.tables import dynamics_table, phases_of, ratio_table
 
 RULES = ("any", "majority", "all")
+BOOTSTRAP, TAU, DRAWS = Bootstrap(draws=200), 0.1, 3
 
 
-@pytest.fixture
-def study():
-    return Study.load("fashion-vgg", {"n_variables": 4, "bootstrap_draws": 200, "chance_draws": 3, "tau_ratio": 0.1})
+def votes(target, baselines):
+    return ab.votes(target, baselines, TAU, DRAWS)
 
 
 def sample(**values):
@@ -39,18 +39,33 @@ def judged_by(rng, target, n_baselines):
     return np.stack([network(rng, target, 0.3, len(target)) for _ in range(n_baselines)])
 
 
-def h_of(effects, bases, rule, study):
+def judges_of(target, families):
+    of = np.repeat(["training", "testing"], 6)
+    return ab.judges_table({name: votes(target, bases) for name, bases in families.items()}, of, "any", BOOTSTRAP)
+
+
+def crossed(target, base_b, base_c):
+    return ab.crossvalidation_table(votes(target, base_b), votes(target, base_c), "any", BOOTSTRAP)
+
+
+def grown(target, bases):
+    """(rule, K_from, quantity) -> Estimate."""
+    family = votes(target, bases)
+    return {(rule, *key): value for rule in RULES for key, value in ab.growth(family, rule, BOOTSTRAP).items()}
+
+
+def h_of(effects, bases, rule):
     """H, straight from the metrics."""
-    salient = metrics.salient(effects, study.tau_ratio)
-    found = salient & metrics.generalizable(effects, bases, study.tau_ratio, rule)
+    salient = metrics.salient(effects, TAU)
+    found = salient & metrics.generalizable(effects, bases, TAU, rule)
     return metrics.generalization_ratio(
         metrics.strength_by_order(effects, found), metrics.strength_by_order(effects, salient)
     )
 
 
-def by_chance(measure, n_samples, study):
-    """Mean of a measure over the study's derangements of the samples."""
-    orders = metrics.derangements(n_samples, study.chance_draws, np.random.default_rng(study.analysis_seed))
+def by_chance(measure, n_samples):
+    """Mean of a measure over the derangements of the samples."""
+    orders = metrics.derangements(n_samples, DRAWS, np.random.default_rng(0))
     return np.mean([measure(order) for order in orders])
 
 
@@ -68,7 +83,7 @@ def test_the_share_of_choices_is_what_going_through_them_counts(rule, n):
 def test_judged_by_all_of_them_it_is_the_metric_itself(rng, rule):
     target = network(rng)
     bases = judged_by(rng, target, 4)
-    ours = ab.generalizing(ab.signs(target, 0.1), ab.signs(bases, 0.1), 4, rule)
+    ours = votes(target, bases).shared(4, rule)[0]
     expected = metrics.salient(target, 0.1) & metrics.generalizable(target, bases, 0.1, rule)
     assert np.array_equal(ours, expected) and expected.any() and not expected.all()
 
@@ -77,11 +92,11 @@ def test_a_sign_is_kept_of_what_is_salient_only():
     assert ab.signs(sample(and_1=-2.0, or_3=1.0, and_7=0.1), 0.1).sum(axis=0).tolist() == [0, -1, 0, 1, 0, 0, 0, 0]
 
 
-def test_h_by_number_of_baselines_worked_by_hand(study):
+def test_h_by_number_of_baselines_worked_by_hand():
     """Strengths 3 and 1: the first baseline has both, the second the stronger, the third neither; all samples alike."""
     target = np.stack([sample(and_1=3.0, or_3=-1.0)] * 2)
     bases = np.stack([target, np.stack([sample(and_1=9.0, or_3=1.0)] * 2), np.zeros_like(target)])
-    table = ab.baselines_table(target, bases, study)
+    table = ab.baselines_table(votes(target, bases), BOOTSTRAP)
     assert table.K.tolist() == [1, 2, 3] * 3 and table.rule.unique().tolist() == list(RULES)
     h = {"any": [7 / 12, 11 / 12, 1], "majority": [7 / 12, 3 / 12, 3 / 4], "all": [7 / 12, 3 / 12, 0]}
     for rule in RULES:
@@ -89,127 +104,119 @@ def test_h_by_number_of_baselines_worked_by_hand(study):
         for column in ("H", "low", "high", "chance"):  # samples that are alike leave nothing to luck
             assert own[column].tolist() == pytest.approx(h[rule])
         assert (own[["excess", "excess_low", "excess_high"]] == 0).all(axis=None)
-    grown = ab.baselines_growth(target, bases, study).set_index(["rule", "K_from", "quantity"])
-    assert (grown.K_to == 3).all() and len(grown) == 18
-    assert grown.value[("any", 1, "H")] == pytest.approx(5 / 12) and grown.value[("any", 2, "H")] == pytest.approx(
-        1 / 12
-    )
-    assert grown.value[("majority", 2, "H")] == pytest.approx(1 / 2) and grown.high[("all", 2, "H")] == pytest.approx(
-        -1 / 4
-    )
-    assert (grown.value.xs("excess", level="quantity") == 0).all()
+    growth = grown(target, bases)
+    assert len(growth) == 18
+    assert growth["any", 1, "H"].value == pytest.approx(5 / 12) and growth["any", 2, "H"].value == pytest.approx(1 / 12)
+    assert growth["majority", 2, "H"].value == pytest.approx(1 / 2)
+    assert growth["all", 2, "H"].interval()[1] == pytest.approx(-1 / 4)
+    assert all(estimate.value == 0 for (_, _, quantity), estimate in growth.items() if quantity == "excess")
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_h_is_the_mean_over_every_choice_of_baselines(rng, study, rule):
+def test_h_is_the_mean_over_every_choice_of_baselines(rng, rule):
     target = network(rng)
     bases = judged_by(rng, target, 4)
-    table = ab.baselines_table(target, bases, study)
+    table = ab.baselines_table(votes(target, bases), BOOTSTRAP)
     for row in table[table.rule == rule].itertuples():
         choices = [bases[list(choice)] for choice in combinations(range(4), row.K)]
-        h = np.mean([h_of(target, chosen, rule, study) for chosen in choices])
+        h = np.mean([h_of(target, chosen, rule) for chosen in choices])
         chance = by_chance(
-            lambda other, choices=choices: np.mean([h_of(target, c[:, other], rule, study) for c in choices]), 12, study
+            lambda other, choices=choices: np.mean([h_of(target, c[:, other], rule) for c in choices]), 12
         )
         assert [row.H, row.chance, row.excess] == pytest.approx([h, chance, h - chance])
         assert row.low <= row.H <= row.high and row.excess_low <= row.excess <= row.excess_high
-    pd.testing.assert_frame_equal(ab.baselines_table(target, bases[[2, 0, 3, 1]], study), table)
+    pd.testing.assert_frame_equal(ab.baselines_table(votes(target, bases[[2, 0, 3, 1]]), BOOTSTRAP), table)
 
 
-def test_growth_is_the_difference_of_two_rows(rng, study):
+def test_growth_is_the_difference_of_two_rows(rng):
     target = network(rng)
     bases = judged_by(rng, target, 4)
-    table = ab.baselines_table(target, bases, study).set_index(["rule", "K"])
-    growth = ab.baselines_growth(target, bases, study)
-    for row in growth.itertuples():
-        column = "H" if row.quantity == "reached" else row.quantity
-        ends = table.loc[(row.rule, row.K_to), column], table.loc[(row.rule, row.K_from), column]
-        expected = ends[1] / ends[0] if row.quantity == "reached" else ends[0] - ends[1]
-        assert row.value == pytest.approx(expected) and row.low <= row.value <= row.high
-    assert len(growth) == 18 and len(ab.baselines_growth(target, bases[:2], study)) == 9  # from one to two only
-    assert ab.baselines_growth(target, bases[:1], study).empty
+    table = ab.baselines_table(votes(target, bases), BOOTSTRAP).set_index(["rule", "K"])
+    growth = grown(target, bases)
+    for (rule, k, quantity), estimate in growth.items():
+        column = "H" if quantity == "reached" else quantity
+        ends = table.loc[(rule, 4), column], table.loc[(rule, k), column]
+        expected = ends[1] / ends[0] if quantity == "reached" else ends[0] - ends[1]
+        value, low, high = estimate.row
+        assert value == pytest.approx(expected) and low <= value <= high
+    assert len(growth) == 18 and len(grown(target, bases[:2])) == 9  # from one to two only
+    assert not grown(target, bases[:1])
 
 
-def test_any_of_all_baselines_is_what_the_other_tables_say(rng, study):
+def test_any_of_all_baselines_is_what_the_other_tables_say(rng):
     """The same H, interval and chance as the dynamics and the ratios of the study show."""
     target = network(rng)
     bases = judged_by(rng, target, 2)
     of = np.repeat(["training", "testing"], 6)
     v = rng.normal(size=(3, 12, 16))
-    judged = judge([0.0], of, v[:1], target[None], v[1:], bases, study.tau_ratio, "any", study.chance_draws)
-    row = ab.baselines_table(target, bases, study).query("K == 2 and rule == 'any'").iloc[0]
-    known = dynamics_table(judged, study).iloc[0]
+    comparison = compare((v[0], target), zip(v[1:], bases), tau_ratio=TAU, chance_draws=DRAWS, of=of)
+    row = ab.baselines_table(votes(target, bases), BOOTSTRAP).query("K == 2 and rule == 'any'").iloc[0]
+    known = dynamics_table(comparison, BOOTSTRAP).iloc[0]
     assert row[["H", "low", "high", "chance"]].tolist() == pytest.approx(
         known[["H", "H_low95", "H_high95", "H_chance"]].tolist()
     )
-    ratios = ratio_table(judged, 0.0, study).query("quantity == 'H'")
-    judges = ab.judges_table(target, {"B": bases}, of, study)
+    ratios = ratio_table(comparison, 0.0, BOOTSTRAP, range(1, 3), range(6, 5)).query("quantity == 'H'")
+    judges = ab.judges_table({"B": votes(target, bases)}, of, "any", BOOTSTRAP)
     assert judges.samples.tolist() == ratios.samples.tolist()
     np.testing.assert_allclose(judges[["H", "low", "high", "chance"]], ratios[["value", "low", "high", "chance"]])
-    by_order = ab.baselines_by_order(target, bases, study).query("panel == 'K = 2'").reset_index()
+    by_order = ab.baselines_by_order(votes(target, bases)).query("panel == 'K = 2'").reset_index()
     columns = ["order", "sign", "total", "generalizable"]
-    pd.testing.assert_frame_equal(by_order[columns], order_table(judged, 0.0)[columns])
+    pd.testing.assert_frame_equal(by_order[columns], comparison.by_order(0.0)[columns])
 
 
-def test_strength_by_order_adds_up_to_h_and_never_falls_with_more_baselines(rng, study):
+def test_strength_by_order_adds_up_to_h_and_never_falls_with_more_baselines(rng):
     target = network(rng)
     bases = judged_by(rng, target, 3)
-    by_order = ab.baselines_by_order(target, bases, study)
+    by_order = ab.baselines_by_order(votes(target, bases))
     sums = by_order[["total", "generalizable"]].abs().groupby(by_order.panel).sum()
-    h = ab.baselines_table(target, bases, study).query("rule == 'any'").H
+    h = ab.baselines_table(votes(target, bases), BOOTSTRAP).query("rule == 'any'").H
     assert (sums.generalizable / sums.total).tolist() == pytest.approx(h.tolist())
     grown = by_order.pivot(index=["order", "sign"], columns="panel", values="generalizable").abs()
     assert (np.diff(grown) >= 0).all() and (np.diff(grown) > 0).any()
 
 
-def test_unrelated_networks_share_what_chance_gives_and_kin_more(study):
+def test_unrelated_networks_share_what_chance_gives_and_kin_more():
     covered, kin = [], []
     for seed in range(40):
         rng = np.random.default_rng(seed)
         target = network(rng, n_samples=40)
         for kinship, found in ((0.0, covered), (0.3, kin)):
             bases = np.stack([network(rng, target, kinship, 40) for _ in range(2)])
-            row = ab.baselines_table(target, bases, study).iloc[1]
+            row = ab.baselines_table(votes(target, bases), BOOTSTRAP).iloc[1]
             found.append(row.excess_low <= 0 <= row.excess_high)
     assert np.mean(covered) >= 0.85 and not any(kin)
 
 
-def test_where_nothing_is_salient_there_is_no_h(study):
+def test_where_nothing_is_salient_there_is_no_h():
     nothing = np.zeros((3, 2, 8))
-    numbers = ab.baselines_table(nothing, nothing[None], study).drop(columns=["K", "rule"])
+    numbers = ab.baselines_table(votes(nothing, nothing[None]), BOOTSTRAP).drop(columns=["K", "rule"])
     assert numbers.isna().all(axis=None)
-    assert (
-        ab.crossvalidation_table(nothing, nothing[None], nothing[None], study)[["value", "low", "chance"]]
-        .isna()
-        .all(axis=None)
-    )
+    assert crossed(nothing, nothing[None], nothing[None])[["value", "low", "chance"]].isna().all(axis=None)
 
 
 # who the baselines are
-def test_families_of_different_size_judge_in_equal_numbers(rng, study):
+def test_families_of_different_size_judge_in_equal_numbers(rng):
     target = network(rng)
     families = {
         "B": judged_by(rng, target, 3),
         "itself": np.stack([target, target]),
         "other": network(rng)[None].repeat(2, 0),
     }
-    table = ab.judges_table(target, families, np.repeat(["training", "testing"], 6), study).set_index(
-        ["judges", "samples"]
-    )
-    pairs = ab.baselines_table(target, families["B"], study).query("K == 2 and rule == 'any'").iloc[0]
+    table = judges_of(target, families).set_index(["judges", "samples"])
+    pairs = ab.baselines_table(votes(target, families["B"]), BOOTSTRAP).query("K == 2 and rule == 'any'").iloc[0]
     columns = ["H", "low", "high", "chance", "excess", "excess_low", "excess_high"]
     assert (table.K == 2).all() and table.loc[("B", "all"), columns].tolist() == pytest.approx(pairs[columns].tolist())
     assert (table.loc["itself", "H"] == 1).all() and (table.loc["itself", "chance"] < 0.8).all()
-    testing = np.mean([h_of(target[6:], pair[:, 6:], "any", study) for pair in
+    testing = np.mean([h_of(target[6:], pair[:, 6:], "any") for pair in
                        (families["B"][list(choice)] for choice in combinations(range(3), 2))])  # fmt: skip
     assert table.loc[("B", "testing"), "H"] == pytest.approx(testing)
 
 
-def test_cross_validation_worked_by_hand(study):
+def test_cross_validation_worked_by_hand():
     """B has all of the target's interactions; C has and_1 on the first sample only and and_3 on the second only."""
     target = np.stack([sample(and_1=1.0), sample(and_1=1.0, and_3=2.0)])
     c = np.stack([sample(and_1=4.0), sample(and_3=5.0)])
-    table = ab.crossvalidation_table(target, target[None], c[None], study).set_index("quantity")
+    table = crossed(target, target[None], c[None]).set_index("quantity")
     assert table.loc["Jaccard of B and C", ["value", "chance"]].tolist() == pytest.approx([3 / 4, 1 / 4])
     assert table.loc["Jaccard of C and B", ["value", "chance"]].tolist() == pytest.approx([3 / 4, 1 / 4])
     assert table.loc["share of B's that is C's", ["value", "chance"]].tolist() == pytest.approx([3 / 4, 1 / 4])
@@ -218,26 +225,26 @@ def test_cross_validation_worked_by_hand(study):
     assert "Jaccard of two of B" not in table.index and len(table) == 5  # a family of one has no ceiling
 
 
-def test_identical_families_agree_in_everything_but_by_chance(rng, study):
+def test_identical_families_agree_in_everything_but_by_chance(rng):
     target = network(rng)
     bases = judged_by(rng, target, 2)
-    table = ab.crossvalidation_table(target, bases, bases, study).set_index("quantity")
+    table = crossed(target, bases, bases).set_index("quantity")
     both = table.loc[["Jaccard of B and C", "share of B's that is C's", "share of C's that is B's"]]
     assert (both[["value", "low", "high"]] == 1).all(axis=None) and (both.chance < 0.9).all()
-    alone = ab.crossvalidation_table(target, bases[[0, 0]], bases[[0, 0]], study).set_index("quantity")
+    alone = crossed(target, bases[[0, 0]], bases[[0, 0]]).set_index("quantity")
     assert (alone.value == 1).all() and table.value["Jaccard of two of B"] < 1
 
 
-def test_cross_validation_is_the_mean_over_pairs_of_the_metrics(rng, study):
+def test_cross_validation_is_the_mean_over_pairs_of_the_metrics(rng):
     target = network(rng)
     b, c = judged_by(rng, target, 3), judged_by(rng, target, 2)
-    salient = metrics.salient(target, study.tau_ratio)
+    salient = metrics.salient(target, TAU)
 
     def similar(first, second):
-        found = [salient & metrics.generalizable(target, bases, study.tau_ratio) for bases in (first, second)]
+        found = [salient & metrics.generalizable(target, bases, TAU) for bases in (first, second)]
         return metrics.jaccard(*(metrics.strength_by_order(target, each).sum(axis=0) for each in found))
 
-    table = ab.crossvalidation_table(target, b, c, study).set_index("quantity")
+    table = crossed(target, b, c).set_index("quantity")
     for quantity, pairs in {
         "Jaccard of B and C": [(b, c)],
         "Jaccard of C and B": [(c, b)],
@@ -246,37 +253,37 @@ def test_cross_validation_is_the_mean_over_pairs_of_the_metrics(rng, study):
         "Jaccard of two of C": [(c[[0]], c[[1]])],
     }.items():
         row = table.loc[quantity]
-        chance = np.mean([by_chance(lambda o, x=x, y=y: similar(x, y[:, o]), len(target), study) for x, y in pairs])
+        chance = np.mean([by_chance(lambda o, x=x, y=y: similar(x, y[:, o]), len(target)) for x, y in pairs])
         assert row.value == pytest.approx(np.mean([similar(*pair) for pair in pairs]))
         assert row.chance == pytest.approx(chance) and row.low <= row.value <= row.high
 
 
 # every other setting
 @pytest.fixture
-def variants(rng, study):
-    """A network that learns what its baseline knows by the third checkpoint, then forgets it; seen in three ways."""
+def variants(rng):
+    """A network that learns what its baseline knows by the third checkpoint, then forgets it; seen in two ways."""
     base = network(rng, n_samples=20) * (rng.random((20, 2, 16)) < 0.3)
     path = np.stack([network(rng, base, kinship, 20) for kinship in (0.0, 0.5, 0.9, 0.1)])
     v = rng.normal(size=(4, 20, 16))
 
-    def seen(**settings):
-        own = study.replace(**settings)
-        return own, judge([0.0, 1.0, 4.0, 16.0], np.full(20, "training"), v, path, v[:1], base[None], own.tau_ratio)
+    def seen(tau_ratio):
+        return compare((v, path), [(v[0], base)], tau_ratio=tau_ratio, epochs=[0.0, 1.0, 4.0, 16.0])
 
-    return {"as it is": seen(), "tau_ratio = 0.4": seen(tau_ratio=0.4), "phase_ratio = 0.01": seen(phase_ratio=0.01)}
+    return {"as it is": seen(TAU), "tau_ratio = 0.4": seen(0.4)}
 
 
 def test_sensitivity_says_for_each_variant_what_its_own_tables_say(variants):
-    table = ab.sensitivity_rows(variants)
-    assert table.variant.tolist() == list(variants) and table.samples.tolist() == [20, 20, 20]
-    for row, (study, judged) in zip(table.itertuples(), variants.values()):
-        curve, phases = dynamics_table(judged, study), phases_of(judged, study)
+    table = ab.sensitivity_rows(variants, BOOTSTRAP)
+    assert table.variant.tolist() == list(variants) and table.samples.tolist() == [20, 20]
+    for row, comparison in zip(table.itertuples(), variants.values()):
+        curve, phases = dynamics_table(comparison, BOOTSTRAP), phases_of(comparison, BOOTSTRAP)
         assert [row.H_first, row.H_best, row.H_last] == curve.H[[0, 2, 3]].tolist() and row.t1 == 4
         assert [row.chance_first, row.chance_best, row.chance_last] == curve.H_chance[[0, 2, 3]].tolist()
         assert [row.N_first, row.N_least, row.N_last] == curve.N[[0, 2, 3]].tolist()
         assert (row.n_phases, row.verdict, row.t2) == (phases.n_phases, phases.verdict, phases.t2)
         assert (row.excess_fall_low, row.excess_fall_high) == phases.excess_fall_interval
-    assert table.H_best[0] != table.H_best[1] and table.t2.tolist() == [16, 16, np.inf]
+    assert table.H_best[0] != table.H_best[1] and table.t2.tolist() == [16, 16]
+    assert ab.sensitivity_rows(variants, BOOTSTRAP, r=0.01).t2.tolist() == [np.inf, 16]
     assert (table.excess_rise_low > 0).all() and (table.excess_fall_low > 0).all()
 
 
@@ -293,22 +300,22 @@ def test_a_distribution_over_orders_worked_by_hand():
 
 
 # figures
-def test_the_figures_draw_the_numbers_of_their_tables(rng, study, variants):
+def test_the_figures_draw_the_numbers_of_their_tables(rng, variants):
     target = network(rng)
     families = {"B": judged_by(rng, target, 3), "C": judged_by(rng, target, 2)}
-    by_number = ab.baselines_table(target, families["B"], study)
+    by_number = ab.baselines_table(votes(target, families["B"]), BOOTSTRAP)
     left, right = plots.baselines(by_number).axes
     drawn = {line.get_label(): line.get_ydata().tolist() for line in left.lines}
     assert drawn["majority"] == by_number.H[by_number.rule == "majority"].tolist()
     assert drawn["all, by chance"] == by_number.chance[by_number.rule == "all"].tolist()
     assert right.lines[0].get_ydata().tolist() == by_number.excess[by_number.rule == "any"].tolist()
-    judges = ab.judges_table(target, families, np.repeat(["training", "testing"], 6), study)
+    judges = judges_of(target, families)
     (ax,) = plots.judges(judges).axes
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["B", "C"]
     assert [line.get_ydata().tolist() for line in ax.lines] == [
         judges.H[judges.samples == samples].tolist() for samples in ("all", "training", "testing")
     ]
-    rows = ab.sensitivity_rows(variants)
+    rows = ab.sensitivity_rows(variants, BOOTSTRAP)
     left, right = plots.sensitivity(rows).axes
     marks = [marks.get_offsets().tolist() for marks in left.collections]
     for column in ("H_first", "H_best", "H_last", "chance_best"):

@@ -13,7 +13,7 @@ from symgen import (
     similarity,
     strength_by_order,
 )
-from symgen.generalization.comparison import judge
+from symgen.generalization import compare
 from symgen.generalization.metrics import derangements, newly_learned, normalized
 
 
@@ -135,13 +135,13 @@ def test_judging_the_salient_alone_is_judging_all_and_keeping_the_salient(rng, c
     own, bases = rng.normal(size=(3, 5, 2, 8)) ** 3, rng.normal(size=(3, 5, 2, 8)) ** 3
     v, base_v = rng.normal(size=(3, 5, 8)), rng.normal(size=(3, 5, 8))
     given = {"tau_ratio": 0.2, "combine": combine, "chance_draws": 4, "seed": 7}
-    judged = judge([0, 1, 2], ["training"] * 5, v, own, base_v, bases, **given)
+    comparison = compare((v, own), zip(base_v, bases), **given)
     kept, scaled, scaled_bases = salient(own, 0.2), normalized(own, v), normalized(bases, base_v)
     others = derangements(5, 4, np.random.default_rng(7))
-    assert 0.2 < kept.mean() < 0.8 and np.array_equal(judged.salient, kept)
-    assert np.array_equal(judged.generalizable, kept & generalizable(own, bases[:, None], 0.2, combine))
-    assert np.array_equal(judged.graded, kept * similarity(scaled, scaled_bases[:, None], combine))
+    assert 0.2 < kept.mean() < 0.8 and np.array_equal(comparison.salient, kept)
+    assert np.array_equal(comparison.generalizable, kept & generalizable(own, bases[:, None], 0.2, combine))
+    assert np.array_equal(comparison.graded, kept * similarity(scaled, scaled_bases[:, None], combine))
     chance = [kept & generalizable(own, bases[:, None, order], 0.2, combine) for order in others]
     graded = [kept * similarity(scaled, scaled_bases[:, None, order], combine) for order in others]
-    assert np.array_equal(judged.chance, chance)
-    assert np.array_equal(judged.graded_chance, np.mean(graded, axis=0))
+    assert np.array_equal(comparison.chance, np.mean(chance, axis=0))
+    assert np.array_equal(comparison.graded_chance, np.mean(graded, axis=0))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from symgen import find_phases
-from symgen.generalization.bootstrap import bootstrap_weights, interval
+from symgen.generalization import Bootstrap, interval
 
 EPOCHS = np.array([0.0, 1, 2, 4, 8, 16])
 
@@ -80,7 +80,7 @@ def test_bootstrap_intervals_cover_what_they_should():
     covered = []
     for seed in range(300):
         sample = np.random.default_rng(seed).exponential(size=60)
-        low, high = interval(bootstrap_weights(60, 400, seed) @ sample / 60)
+        low, high = Bootstrap(400, seed).mean(sample).interval()
         covered.append(low <= 1 <= high)
     assert 0.88 <= np.mean(covered) <= 0.985
 

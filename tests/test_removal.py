@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 import pytest
+import xarray as xr
 
-from symgen import Study, removed_value, strength_by_order
-from symgen.generalization.bootstrap import bootstrap_weights
-from symgen.generalization.comparison import Judged
+from symgen import removed_value, strength_by_order
+from symgen.generalization import Bootstrap, Comparison
+from symgen.generalization.comparison import AXES
 from symgen.generalization.removal import (
     QUANTITIES,
     contrasts_table,
@@ -19,10 +20,10 @@ from symgen.generalization.removal import (
     verdict,
 )
 
-STUDY = Study.load("fashion-vgg", {"bootstrap_draws": 300})
+BOOTSTRAP = Bootstrap(draws=300)
 
 
-def judged(effects, generalizable, v_full=None):
+def compared(effects, generalizable, v_full=None):
     """Interactions (sample, kind, subset) of one checkpoint, the first half of the samples from training.
 
     Every effect other than 0 is salient; v(x_N) is their sum, if it is not given.
@@ -33,7 +34,9 @@ def judged(effects, generalizable, v_full=None):
     salient, nothing = effects != 0, np.zeros_like(effects)
     of = np.array(["training"] * half + ["testing"] * (effects.shape[1] - half))
     generalizable = salient & generalizable
-    return Judged(np.zeros(1), of, v, effects, salient, generalizable, salient[None], nothing, nothing, nothing)
+    arrays = {"effects": effects, "salient": salient, "generalizable": generalizable, "chance": nothing}
+    data = {"v": (("epoch", "sample", "subset"), v)} | {name: (AXES, array) for name, array in arrays.items()}
+    return Comparison(xr.Dataset(data, {"epoch": [0.0], "of": ("sample", of)}))
 
 
 def by(table, *keys):
@@ -51,7 +54,8 @@ def test_two_samples_worked_by_hand():
     effects[:, 0, 1], effects[:, 0, 3], effects[:, 1, 3] = [3, 2], [2, 1], [-1, -4]
     generalizable = np.zeros((2, 2, 8), bool)
     generalizable[:, 0, 1] = True
-    table = removal_table({"one": judged(effects, generalizable, [5.0, 0.0])}, STUDY, draws=2)
+    comparisons = {"one": compared(effects, generalizable, [5.0, 0.0])}
+    table = removal_table(comparisons, BOOTSTRAP, draws=2)
     found = by(table, "of", "what")
     left = {("training", "before"): 5, ("training", "removed"): 5 - 2 + 1, ("training", "reverse"): 5 - 3}
     left |= {("testing", "before"): 0, ("testing", "removed"): 0 - 1 + 4, ("testing", "reverse"): 0 - 2}
@@ -59,7 +63,9 @@ def test_two_samples_worked_by_hand():
         assert found.loss[at] == pytest.approx(math.log1p(math.exp(-v))), at
     assert found.effect["training", "removed"] == 1 and found.effect["testing", "removed"] == -3
     assert found.loss["training", "placebo"] == found.loss["training", "removed"]  # nothing else is of order 2
-    contrasts = by(contrasts_table({"one": judged(effects, generalizable, [5.0, 0.0])}, STUDY, draws=2), "role", "what")
+    contrasts = by(
+        contrasts_table({"one": compared(effects, generalizable, [5.0, 0.0])}, BOOTSTRAP, draws=2), "role", "what"
+    )
     values = contrasts.loc[("one", "removed")].set_index("quantity").value
     rise, change = loss(np.array([4.0, 3.0])) - loss(np.array([5.0, 0.0]))
     before = math.log(2) - loss(np.array([5.0]))[0]
@@ -127,12 +133,12 @@ def test_where_all_are_equally_strong_a_placebo_takes_its_share_of_each_order_on
 
 
 def test_an_impossible_number_of_placebos_or_a_kind_of_sample_that_is_missing_is_refused(rng):
-    own = judged(rng.normal(size=(4, 2, 8)), True)
+    own = compared(rng.normal(size=(4, 2, 8)), True)
     with pytest.raises(ValueError, match="draws = 0 placebos; expected at least 1"):
-        removal_table({"one": own}, STUDY, draws=0)
-    own.of[:] = "training"
+        removal_table({"one": own}, BOOTSTRAP, draws=0)
+    own = Comparison(own.data.assign_coords(of=("sample", ["training"] * 4)))
     with pytest.raises(ValueError, match="no testing samples among those judged"):
-        contrasts_table({"one": own}, STUDY)
+        contrasts_table({"one": own}, BOOTSTRAP)
 
 
 @pytest.fixture
@@ -144,12 +150,12 @@ def effects(rng):
 
 @pytest.mark.parametrize(("generalizes", "untouched"), [(True, ["removed", "placebo"]), (False, ["reverse"])])
 def test_removing_nothing_changes_nothing(effects, generalizes, untouched):
-    own = judged(effects, generalizes)
-    found = by(removal_table({"one": own}, STUDY).drop(columns="role"), "of", "what")
+    own = compared(effects, generalizes)
+    found = by(removal_table({"one": own}, BOOTSTRAP).drop(columns="role"), "of", "what")
     for of in ("training", "testing"):
         for what in untouched:
             np.testing.assert_allclose(found.loc[(of, what)], found.loc[(of, "before")], atol=1e-12)
-    contrasts = by(contrasts_table({"one": own}, STUDY), "what")
+    contrasts = by(contrasts_table({"one": own}, BOOTSTRAP), "what")
     nothing = contrasts.loc[untouched[0]]
     assert (nothing[["versus_placebo", "versus_low", "versus_high"]] == 0).all(axis=None) and (nothing.p == 1).all()
     everything = contrasts.loc[
@@ -161,8 +167,8 @@ def test_removing_nothing_changes_nothing(effects, generalizes, untouched):
 
 def test_removal_is_eq_12_sample_by_sample_and_its_intervals_resample_each_kind_of_samples(effects, rng):
     generalizable = rng.random(effects.shape) < 0.5
-    own = judged(effects, generalizable)
-    found = by(removal_table({"one": own}, STUDY), "of", "what")
+    own = compared(effects, generalizable)
+    found = by(removal_table({"one": own}, BOOTSTRAP), "of", "what")
     for k, of in enumerate(("training", "testing")):
         losses = []
         for i in range(6 * k, 6 * k + 6):
@@ -173,16 +179,16 @@ def test_removal_is_eq_12_sample_by_sample_and_its_intervals_resample_each_kind_
             assert v == pytest.approx(removed_value(own.v[0, i, -1], effects[i], own.salient[0, i] & ~generalizable[i]))
             losses.append(-math.log(1 / (1 + math.exp(-v))))
         assert found.loss[of, "removed"] == pytest.approx(np.mean(losses))
-        weights = bootstrap_weights(6, 300, 2 * STUDY.analysis_seed + k)
+        weights = Bootstrap(300, 2 * BOOTSTRAP.seed + k).weights(6)
         drawn = [np.repeat(losses, own_draw.astype(int)).mean() for own_draw in weights]
         bounds = np.quantile(drawn, [0.025, 0.975], method="inverted_cdf")
         np.testing.assert_allclose(found.loc[(of, "removed"), ["low", "high"]].astype(float), bounds)
 
 
 def test_both_tables_tell_of_the_same_losses_effects_and_placebos(effects, rng):
-    own = judged(effects, rng.random(effects.shape) < 0.5)
-    table = by(removal_table({"one": own}, STUDY, draws=20), "of", "what")
-    contrasts = contrasts_table({"one": own}, STUDY, draws=20)
+    own = compared(effects, rng.random(effects.shape) < 0.5)
+    table = by(removal_table({"one": own}, BOOTSTRAP, draws=20), "of", "what")
+    contrasts = contrasts_table({"one": own}, BOOTSTRAP, draws=20)
     found = by(contrasts[(contrasts.role == "one") & (contrasts.what == "removed")], "quantity")
     for of, quantity in (("training", "training rise"), ("testing", "testing change")):
         before, removed, placebo = (table.loss[of, what] for what in ("before", "removed", "placebo"))
@@ -196,14 +202,14 @@ def test_both_tables_tell_of_the_same_losses_effects_and_placebos(effects, rng):
 
 
 def test_p_counts_the_draws_of_the_placebo_that_do_at_least_as_much(effects, rng):
-    networks = {f"target-{i}": judged(effects, rng.random(effects.shape) < 0.5) for i in range(2)}
-    found = by(contrasts_table(networks, STUDY, draws=50), "what", "quantity", "role")
+    networks = {f"target-{i}": compared(effects, rng.random(effects.shape) < 0.5) for i in range(2)}
+    found = by(contrasts_table(networks, BOOTSTRAP, draws=50), "what", "quantity", "role")
     training, testing = slice(0, 6), slice(6, 12)
     values, placebos = {}, {}
     for role, own in networks.items():
         removed = own.salient[0] & ~own.generalizable[0]
         values[role] = (effects * removed).sum(axis=(1, 2))
-        placebos[role] = placebo_effects(effects, own.salient[0], removed, 50, [STUDY.analysis_seed, 0])
+        placebos[role] = placebo_effects(effects, own.salient[0], removed, 50, [BOOTSTRAP.seed, 0])
     values["all"], placebos["all"] = (np.mean([*part.values()], axis=0) for part in (values, placebos))
     for role, value in values.items():
         more = placebos[role][:, training].mean(axis=1) >= value[training].mean()
@@ -227,7 +233,7 @@ def game(rng, training_sign, n_samples=80):
 
 
 def test_what_only_helps_training_samples_is_found_to_narrow_the_gap_more_than_the_placebo(rng):
-    found = contrasts_table({"one": judged(*game(rng, training_sign=1))}, STUDY)
+    found = contrasts_table({"one": compared(*game(rng, training_sign=1))}, BOOTSTRAP)
     removed = by(found[(found.role == "one") & (found.what == "removed")], "quantity")
     for quantity in ("training rise", "gap narrowed by", "effect on training", "effect apart"):
         row = removed.loc[quantity]
@@ -244,7 +250,7 @@ def test_where_salient_interactions_are_interchangeable_removal_does_what_the_pl
     certain, p = [], []
     for _ in range(40):
         effects, _ = game(rng, training_sign=0)
-        found = contrasts_table({"one": judged(effects, rng.random(effects.shape) < 0.5)}, STUDY)
+        found = contrasts_table({"one": compared(effects, rng.random(effects.shape) < 0.5)}, BOOTSTRAP)
         own = found[(found.role == "one") & found.quantity.isin(["training rise", "gap narrowed by", "effect apart"])]
         certain += [verdict(*row) != "not certain" for row in zip(own.quantity, own.versus_low, own.versus_high)]
         p += own.p.tolist()
@@ -253,15 +259,15 @@ def test_where_salient_interactions_are_interchangeable_removal_does_what_the_pl
 
 
 def test_over_all_networks_values_are_means_and_intervals_cover_the_networks_too(rng):
-    networks = {f"target-{i}": judged(*game(rng, training_sign=i % 2)) for i in range(4)}
-    found = by(contrasts_table(networks, STUDY), "what", "quantity", "role")
+    networks = {f"target-{i}": compared(*game(rng, training_sign=i % 2)) for i in range(4)}
+    found = by(contrasts_table(networks, BOOTSTRAP), "what", "quantity", "role")
     at = found.loc[("removed", "effect apart")]
     single = at.drop("all")
     for name in ("value", "placebo", "versus_placebo"):
         assert at[name]["all"] == pytest.approx(single[name].mean())
     widths = at.high - at.low
     assert widths["all"] > widths.drop("all").max()  # the networks differ by more than samples do
-    alone = by(contrasts_table({"target-0": networks["target-0"]}, STUDY), "role")
+    alone = by(contrasts_table({"target-0": networks["target-0"]}, BOOTSTRAP), "role")
     assert alone.loc["all"].reset_index(drop=True).equals(alone.loc["target-0"].reset_index(drop=True))
 
 
@@ -273,7 +279,7 @@ def test_a_verdict_says_whether_the_interval_is_on_the_side_of_the_claim():
 
 
 def test_a_sentence_says_value_placebo_and_difference(rng):
-    table = contrasts_table({"one": judged(*game(rng, training_sign=1))}, STUDY)
+    table = contrasts_table({"one": compared(*game(rng, training_sign=1))}, BOOTSTRAP)
     row = table[(table.what == "removed") & (table.quantity == "training rise")].iloc[0]
     said = sentence(row)
     assert said.startswith(

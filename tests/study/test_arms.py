@@ -4,12 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import xarray as xr
 from torch import nn
 from torch.nn import functional
 
 from symgen import Study, sparse_and_or, training
-from symgen.generalization import metrics
-from symgen.generalization.comparison import Judged
+from symgen.generalization import Comparison, Estimate, metrics
+from symgen.generalization.comparison import AXES
 from symgen.study import arms, networks, penalised, pipeline
 from symgen.study.settings import ARMS
 
@@ -141,7 +142,7 @@ def test_what_is_asked_for_is_all_that_the_comparison_reads(study, copied):
             pipeline.ensure_interactions(other, role, other.checkpoints_of(role)[-1])
     before = {path: path.stat().st_mtime_ns for path in study.runs_dir.rglob("*")}
     for arm in ARMS:
-        arms.draws_of(full, arm)
+        arms.measured(full, arm)
     assert {path: path.stat().st_mtime_ns for path in study.runs_dir.rglob("*")} == before
 
 
@@ -154,27 +155,29 @@ def test_settings_and_weights_in_which_arms_are_compared(study):
 
 
 def test_accuracy_and_loss_are_those_of_an_evaluation_on_d_and_h_that_of_the_metrics(study):
-    draws = arms.draws_of(study, "plain")
+    measured = arms.measured(study, "plain")
     trained = pipeline.ensure_training(study, "plain-91")
     for checkpoint, where in (("last", ""), ("best", " at best")):
         loss, accuracy = training.evaluate(trained.model(checkpoint), *pipeline.part_data(study, "D"))
-        assert draws[f"loss{where}"][0, 0] == pytest.approx(loss)
-        assert draws[f"accuracy{where}"][0, 0] == pytest.approx(accuracy)
+        assert measured[f"loss{where}"][0].value == pytest.approx(loss)
+        assert measured[f"accuracy{where}"][0].value == pytest.approx(accuracy)
     for name, family in (("H", study.baselines), ("H by others", ("second-95",))):
-        judged = pipeline.load_judged(study, "plain-91", judges=family)
+        judged = pipeline.compare(study, "plain-91", judges=family)
         assert judged.epochs.tolist() == [2.0]
         gen, total = (np.abs(judged.effects[0])[chosen[0]].sum() for chosen in (judged.generalizable, judged.salient))
-        assert draws[name][0, 0] == pytest.approx(gen / total)
-        chance = np.mean([np.abs(judged.effects[0])[own[0]].sum() for own in judged.chance]) / total
-        assert draws[f"{name}, above chance"][0, 0] == pytest.approx(gen / total - chance)
+        assert measured[name][0].value == pytest.approx(gen / total)
+        chance = (np.abs(judged.effects[0]) * judged.chance[0]).sum() / total
+        assert measured[f"{name}, above chance"][0].value == pytest.approx(gen / total - chance)
 
 
 def test_contrasts_are_paired_by_network_and_by_item(study, rng):
     study = study.replace(target_seeds=[1, 2, 3])
-    plain = {"accuracy": rng.random((3, 1001)), "loss": rng.random((3, 1001))}
-    better = {"accuracy": plain["accuracy"] + 0.1, "loss": plain["loss"] + np.array([[0.1], [0.2], [0.6]])}
-    draws = {"plain": plain, "penalty": better, "decay": {name: own - 0.2 for name, own in plain.items()}}
-    table = arms.contrasts_table(draws, study, "some").set_index(["quantity", "role"])
+    plain = {name: [Estimate(rng.random(), rng.random(1000)) for _ in range(3)] for name in ("accuracy", "loss")}
+    better = {"accuracy": [own + 0.1 for own in plain["accuracy"]]}
+    better["loss"] = [own + more for own, more in zip(plain["loss"], (0.1, 0.2, 0.6))]
+    worse = {name: [own - 0.2 for own in networks] for name, networks in plain.items()}
+    measured = {"plain": plain, "penalty": better, "decay": worse}
+    table = arms.contrasts_table(measured, study, "some").set_index(["quantity", "role"])
     certain = table.loc[("some: accuracy, penalty - plain", "all"), ["value", "low", "high"]].astype(float)
     np.testing.assert_allclose(certain, 0.1)  # the same gain on whatever is drawn
     by_network = table.loc["some: loss, penalty - plain"].value
@@ -185,8 +188,8 @@ def test_contrasts_are_paired_by_network_and_by_item(study, rng):
     np.testing.assert_allclose(table.loc["some: loss, penalty - decay"].value, [0.3, 0.4, 0.8, 0.5])
     np.testing.assert_allclose(table.loc["some: loss, decay - plain"].value, -0.2)
     assert not table.index.duplicated().any() and len(table) == 3 * 2 * 4
-    values = arms.arms_table(draws, study).set_index(["arm", "quantity"])
-    assert values.value["plain", "loss"] == pytest.approx(plain["loss"][:, 0].mean())
+    values = arms.arms_table(measured, study).set_index(["arm", "quantity"])
+    assert values.value["plain", "loss"] == pytest.approx(np.mean([own.value for own in plain["loss"]]))
     said = [arms.sentence(row) for row in table.reset_index().itertuples() if row.role == "all"]
     assert said[0] == "some: accuracy, penalty - plain: +0.100 [+0.100, +0.100], certainly more"
     assert "decay - plain: -0.200 [-0.200, -0.200], certainly less" in said[2]
@@ -234,23 +237,18 @@ def test_strength_by_order_is_the_mean_over_networks(study, monkeypatch):
     effects = {"plain-1": np.zeros((1, 1, 2, 4)), "plain-2": np.zeros((1, 1, 2, 4))}
     effects["plain-1"][..., 0, 3], effects["plain-2"][..., 0, 3] = 2.0, 4.0
 
-    def judged(study, role, judges):
+    def compared(study, role, judges):
         own = effects[role]
-        generalizes = (own != 0) & (role == "plain-1")
-        return Judged(
-            np.array([2.0]),
-            np.array(["training"]),
-            own[:, :, 0],
-            own,
-            own != 0,
-            generalizes,
-            own[None] != 0,
-            own,
-            own,
-            own,
-        )
+        arrays = {
+            "effects": own,
+            "salient": own != 0,
+            "generalizable": (own != 0) & (role == "plain-1"),
+            "chance": own * 0,
+        }
+        coords = {"epoch": [2.0], "of": ("sample", ["training"])}
+        return Comparison(xr.Dataset({name: (AXES, array) for name, array in arrays.items()}, coords))
 
-    monkeypatch.setattr(arms, "load_judged", judged)
+    monkeypatch.setattr(arms, "compare", compared)
     table = arms.orders_table(study.replace(target_seeds=[1, 2]), ("plain",))
     row = table[(table.panel == "plain") & (table.order == 2) & (table.sign == "+")].iloc[0]
     assert row.total == 3 and row.generalizable == 1

@@ -11,7 +11,7 @@ from tiny_project import ROOT
 
 from symgen import CausalLMGame, Study, interactions
 from symgen.data.prompts import squad_prompts, written_prompts
-from symgen.generalization import comparison as analysis
+from symgen.generalization import tables
 from symgen.report import runner
 from symgen.study import pipeline
 from symgen.training import build_tokenizer, load_model
@@ -129,7 +129,7 @@ def test_a_line_that_is_no_prompt_is_named(given, tmp_path, line, fault):
 
 def test_given_models_judge_each_other_and_nothing_is_computed_twice(given, monkeypatch):
     study = Study.load("smollm2", given)
-    judged = pipeline.load_judged(study, "target-1")
+    judged = pipeline.compare(study, "target-1")
     game, prompts = pipeline.game_of(study, "target-1", "given"), load_prompts(study)
     first = prompts.iloc[0]
     np.testing.assert_allclose(judged.v[0, 0], game.values(first.prompt, first.next_word, first.variables), atol=1e-5)
@@ -138,15 +138,15 @@ def test_given_models_judge_each_other_and_nothing_is_computed_twice(given, monk
     bound = study.noise_bound * np.abs(judged.v[0, :, -1] - judged.v[0, :, 0])
     assert (np.abs(model - judged.v[0]) <= bound[:, None] * (1 + 1e-6)).all()
     monkeypatch.setattr(pipeline, "game_of", None)
-    np.testing.assert_array_equal(pipeline.load_judged(study, "target-1").effects, judged.effects)
+    np.testing.assert_array_equal(pipeline.compare(study, "target-1").effects, judged.effects)
     itself = study.replace(baseline_model=study.target_model)
     assert pipeline.task(itself).one_network and not pipeline.task(study).one_network
 
 
 def test_shares_by_order_are_those_of_the_strengths(given):
     study = Study.load("smollm2", given)
-    judged = pipeline.load_judged(study, "target-1")
-    shares, orders = analysis.share_table(judged, 0.0, study), analysis.order_table(judged, 0.0)
+    judged = pipeline.compare(study, "target-1")
+    shares, orders = tables.share_table(judged, 0.0, study.bootstrap), judged.by_order(0.0)
     by_order = orders.assign(total=orders.total.abs(), generalizable=orders.generalizable.abs()).groupby("order")
     strength = by_order[["total", "generalizable"]].sum()
     np.testing.assert_allclose(shares.strength, strength.total)

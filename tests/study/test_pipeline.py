@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from symgen import Study, reconstruct
-from symgen.generalization import comparison as analysis
+from symgen.generalization import compare, tables
 from symgen.study import networks, pipeline
 
 
@@ -60,36 +60,37 @@ def test_interactions_rebuild_v_and_stay_in_the_noise_bound(study):
 
 def test_nothing_is_computed_twice_and_a_killed_run_ends_with_the_same(copied):
     study = Study.load("fashion-vgg", copied)
-    first = pipeline.load_judged(study, "target-91")
+    first = pipeline.compare(study, "target-91")
     before = modified(study)
-    pipeline.load_judged(study, "target-91")
+    pipeline.compare(study, "target-91")
     assert modified(study) == before
     # a run that was killed: the curves (written last) and one set of interactions are missing, another is cut short
     pipeline.curves_path(study, "target-91").unlink()
     pipeline.artefact_path("interactions", study, "target-91", 1.0).unlink()
     damaged = pipeline.artefact_path("interactions", study, "target-91", 2.0)
     damaged.write_bytes(damaged.read_bytes()[:1000])
-    again = pipeline.load_judged(study, "target-91")
+    again = pipeline.compare(study, "target-91")
     for name in ("v", "effects", "salient", "generalizable", "chance", "graded"):
         assert np.array_equal(getattr(first, name), getattr(again, name)), name
-    pd.testing.assert_frame_equal(analysis.dynamics_table(first, study), analysis.dynamics_table(again, study))
+    pd.testing.assert_frame_equal(*(tables.dynamics_table(c, study.bootstrap) for c in (first, again)))
 
 
 def test_a_network_judged_by_itself_generalizes_wholly(study):
     own = pipeline.ensure_interactions(study, "target-91", 2.0)
-    v, effects = own.v.to_numpy(), own.effects.to_numpy()
     of = pipeline.ensure_samples(study).of.to_numpy()
-    judged = analysis.judge([2.0], of, v[None], effects[None], v[None], effects[None])
-    table = analysis.dynamics_table(judged, study)
+    comparison = compare(own, [own], of=of)
+    table = tables.dynamics_table(comparison, study.bootstrap)
     assert table.H[0] == pytest.approx(1) and table.H_chance[0] < 0.9
-    np.testing.assert_allclose(judged.graded, judged.salient)  # each effect is its own equal
+    assert table.H[0] == comparison.H and table.H_chance[0] == comparison.H_chance
+    np.testing.assert_allclose(comparison.graded, comparison.salient)  # each effect is its own equal
 
 
 def test_ratios_agree_with_the_metrics_and_lie_in_their_intervals(study):
     from symgen import generalization_ratio, strength_by_order
 
-    judged = pipeline.load_judged(study, "target-91")
-    table = analysis.ratio_table(judged, 2.0, study).set_index(["samples", "quantity"])
+    judged = pipeline.compare(study, "target-91")
+    resampling = study.bootstrap, study.low_orders, study.high_orders
+    table = tables.ratio_table(judged, 2.0, *resampling).set_index(["samples", "quantity"])
     gen = strength_by_order(judged.effects[-1], judged.generalizable[-1])
     total = strength_by_order(judged.effects[-1], judged.salient[-1])
     assert table.value["all", "H"] == pytest.approx(generalization_ratio(gen, total))
@@ -97,8 +98,8 @@ def test_ratios_agree_with_the_metrics_and_lie_in_their_intervals(study):
     assert np.isnan(table.value["all", "H_high"])  # n = 5: there is no order 6
     known = table.dropna()
     assert ((known.low <= known.value + 1e-9) & (known.value <= known.high + 1e-9)).all()
-    assert table.value["all", "H"] == pytest.approx(analysis.dynamics_table(judged, study).H.iloc[-1])
-    orders = analysis.order_table(judged, 2.0)
+    assert table.value["all", "H"] == pytest.approx(tables.dynamics_table(judged, study.bootstrap).H.iloc[-1])
+    orders = judged.by_order(2.0)
     assert orders.generalizable.abs().sum() / orders.total.abs().sum() == pytest.approx(table.value["all", "H"])
 
 

@@ -9,8 +9,7 @@ import torch
 
 from symgen import Study, training
 from symgen.__main__ import main
-from symgen.generalization import comparison as analysis
-from symgen.generalization import contrasts
+from symgen.generalization import compare, contrasts
 from symgen.study import pipeline
 from symgen.training import loop, models
 
@@ -151,7 +150,7 @@ def test_fine_tuning_starts_from_the_very_weights_on_the_other_domain(study):
 
 
 def test_tuned_targets_are_judged_by_baselines_tuned_on_other_texts(study):
-    judged = pipeline.load_judged(study.tuned, "target-91")
+    judged = pipeline.compare(study.tuned, "target-91")
     assert judged.epochs.tolist() == [0, 1, 2] and judged.effects.shape == (3, 6, 2, 16)
     split = pipeline.ensure_split(study.tuned)
     assert split.item.is_unique and split.part.value_counts()[["A", "B", "D"]].tolist() == [80, 80, 120]
@@ -213,9 +212,12 @@ def test_what_fine_tuning_changes_by_hand(study):
     base[0, :, 0, 0b000001] = 1.0
     v = np.ones((2, 2, 64))
     v[..., 0] = 0
-    judged = analysis.judge([0, 4], ["training", "testing"], v, effects, v[:1], base, chance_draws=1)
+    judged = compare((v, effects), zip(v[:1], base), chance_draws=1, epochs=[0, 4])
     study = study.replace(n_variables=6)
-    table = contrasts.tuning_contrasts({"target-91": judged, "target-92": judged}, {"at once": 0, "later": 4}, study)
+    resampling = study.bootstrap, study.low_orders, study.high_orders
+    table = contrasts.tuning_contrasts(
+        {"target-91": judged, "target-92": judged}, {"at once": 0, "later": 4}, *resampling
+    )
     value = table[table.role == "all"].set_index("quantity").value
     expected = {
         "low-order strength rises, later": 3.5 - 1, "high-order strength rises, later": 1 - 2,

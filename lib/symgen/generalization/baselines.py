@@ -1,258 +1,208 @@
-"""What hangs on the choices of a study: how many baselines judge, and by which rule; who they are; each other setting.
+"""What hangs on the choices of a study: how many baselines judge, and by which rule; who they are; each other setting."""
 
-Arrays as in `metrics`: effects (sample, kind, subset) of a target at one checkpoint, baselines with an axis `baseline` in
-front, on the same samples. A family is several baselines trained on the same data.
-"""
-
+from dataclasses import dataclass, replace
 from itertools import combinations, product
 from math import comb
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int8
+from jaxtyping import Bool, Float, Int8
 
-from symgen.generalization.bootstrap import interval, sample_weights
-from symgen.generalization.comparison import SAMPLES, dynamics_table, phases_of, phases_table
+from symgen.generalization.bootstrap import Bootstrap, Estimate, Power, power
+from symgen.generalization.comparison import Comparison, order_rows
 from symgen.generalization.metrics import COMBINE, derangements, jaccard, ratio, salient, strength_by_order
+from symgen.generalization.tables import SAMPLES, dynamics_table, phases_of, phases_table
 
 
 # who generalizes to whom
+@dataclass(frozen=True, eq=False)
+class Votes:
+    """Which of a family of baselines, trained on the same data, have which interactions of a target at one checkpoint.
+
+    Parameters
+    ----------
+    effects : array (sample, kind, subset)
+        Of the target; `salient` says which count.
+    agree : array (order, baseline, sample, kind, subset)
+        Whether an interaction generalizes to a baseline (Eq. 5) that is asked about the samples in some order: first about
+        the same ones, then about others, for the chance level.
+    """
+
+    effects: Float[np.ndarray, "sample kind subset"]
+    salient: Bool[np.ndarray, "sample kind subset"]
+    agree: Bool[np.ndarray, "order baseline sample kind subset"]
+
+    def __len__(self):
+        return self.agree.shape[1]
+
+    def alone(self) -> list["Votes"]:
+        """Of each baseline by itself."""
+        return [replace(self, agree=self.agree[:, [i]]) for i in range(len(self))]
+
+    def shared(self, k: int, combine: str) -> Float[np.ndarray, "order sample kind subset"]:
+        """In what share of the choices of k baselines each interaction generalizes; 0 or 1 if k is all of them."""
+        return share_of_choices(len(self), k, combine)[self.agree.sum(axis=1)]
+
+    def power(self, k: int, combine: str, bootstrap: Bootstrap, chosen=slice(None)) -> Power:
+        """H by k of the baselines, averaged over all choices of k, so that nothing hangs on the order of the seeds."""
+        strength = np.abs(self.effects)
+        total = np.einsum("iks,iks->i", strength, self.salient)
+        same, *others = np.einsum("iks,oiks->oi", strength, self.shared(k, combine))
+        return power(same[chosen], total[chosen], np.mean(others, axis=0)[chosen], bootstrap)
+
+
+def votes(
+    effects: Float[np.ndarray, "sample kind subset"],
+    baselines: Float[np.ndarray, "baseline sample kind subset"],
+    tau_ratio: float = 0.05,
+    chance_draws: int = 5,
+    seed: int = 0,
+) -> Votes:
+    """The votes of baselines on a target, from their effects on the same samples; derangements are drawn with the seed."""
+    target, bases = signs(effects, tau_ratio), signs(baselines, tau_ratio)
+    orders = derangements(len(effects), chance_draws, np.random.default_rng(seed))
+    return Votes(effects, target != 0, np.stack([target * bases[:, o] > 0 for o in (np.arange(len(effects)), *orders)]))
+
+
 def signs(effects: Float[np.ndarray, "*batch kind subset"], tau_ratio: float) -> Int8[np.ndarray, "*batch kind subset"]:
     """Sign of every salient interaction, 0 of the others: all that Eq. 5 asks of a network."""
     return (np.sign(effects) * salient(effects, tau_ratio)).astype(np.int8)
 
 
-def share_of_choices(n_baselines: int, k: int, rule: str) -> Float[np.ndarray, "found_in"]:
+def share_of_choices(n_baselines: int, k: int, combine: str) -> Float[np.ndarray, "holders"]:
     """In what share of all choices of k from n baselines an interaction generalizes, at index how many of the n have it.
 
-    rule: at least one of the k chosen has it (any, Eq. 13), more than half of them (majority), or all. The tail of a
+    combine: at least one of the k chosen has it (any, Eq. 13), more than half of them (majority), or all. The tail of a
     hypergeometric distribution, which spares going through the choices.
     """
-    least = {"any": 1, "majority": k // 2 + 1, "all": k}[rule]
+    least = {"any": 1, "majority": k // 2 + 1, "all": k}[combine]
     kept = [
-        sum(comb(found_in, j) * comb(n_baselines - found_in, k - j) for j in range(least, k + 1))
-        for found_in in range(n_baselines + 1)
+        sum(comb(holders, j) * comb(n_baselines - holders, k - j) for j in range(least, k + 1))
+        for holders in range(n_baselines + 1)
     ]
     return np.array(kept) / comb(n_baselines, k)
 
 
-def generalizing(
-    own: Int8[np.ndarray, "sample kind subset"],
-    bases: Int8[np.ndarray, "baseline sample kind subset"],
-    k: int,
-    rule: str,
-) -> Float[np.ndarray, "sample kind subset"]:
-    """In what share of the choices of k baselines each interaction generalizes; 0 or 1 if k is all of them.
-
-    Takes the `signs` of the target and of the baselines.
-    """
-    found_in = ((bases == own) & (own != 0)).sum(axis=0)
-    return share_of_choices(len(bases), k, rule)[found_in]
-
-
-def strengths(
-    effects: Float[np.ndarray, "sample kind subset"],
-    baselines: Float[np.ndarray, "baseline sample kind subset"],
-    k: int,
-    rule: str,
-    study,
-) -> tuple[Float[np.ndarray, "sample"], Float[np.ndarray, "sample"], Float[np.ndarray, "sample"]]:
-    """Salient strength of each sample that generalizes to k of the baselines, that does so by chance, and all of it.
-
-    Averaged over all choices of k, so that nothing hangs on the order of the seeds; chance also over derangements.
-    """
-    own, bases = signs(effects, study.tau_ratio), signs(baselines, study.tau_ratio)
-    by_chance = np.mean([generalizing(own, bases[:, other], k, rule) for other in _others(effects, study)], axis=0)
-    weights = generalizing(own, bases, k, rule), by_chance, own != 0
-    return tuple(np.einsum("iks,iks->i", np.abs(effects), weight) for weight in weights)
-
-
 # how many baselines, and by which rule
-def baselines_table(
-    effects: Float[np.ndarray, "sample kind subset"],
-    baselines: Float[np.ndarray, "baseline sample kind subset"],
-    study,
-) -> pd.DataFrame:
+def baselines_table(family: Votes, bootstrap: Bootstrap) -> pd.DataFrame:
     """H by the number K of baselines and the rule by which they count (Appendix C), mean over all choices of K.
 
     Columns K, rule, H, low, high, chance, and excess = H - chance with excess_low, excess_high. Intervals over samples.
     """
-    rows = [
-        {"K": k, "rule": rule, **_power(*strengths(effects, baselines, k, rule, study), study)}
-        for rule in COMBINE
-        for k in range(1, len(baselines) + 1)
-    ]
+    sizes = range(1, len(family) + 1)
+    rows = [{"K": k, "rule": rule} | _row(family.power(k, rule, bootstrap)) for rule in COMBINE for k in sizes]
     return pd.DataFrame(rows)
 
 
-def baselines_growth(
-    effects: Float[np.ndarray, "sample kind subset"],
-    baselines: Float[np.ndarray, "baseline sample kind subset"],
-    study,
-) -> pd.DataFrame:
-    """How much H, and H above chance, grow from one baseline and from two to all of them (Fig. 5's claim).
+def growth(family: Votes, combine: str, bootstrap: Bootstrap) -> dict[tuple[int, str], Estimate]:
+    """How much H grows from one baseline and from two to all of them (Fig. 5's claim), by (K_from, quantity).
 
-    Columns rule, K_from, K_to, quantity (H, excess, or reached: the share of the final H that the fewer give), value,
-    low, high; samples are resampled for both ends together.
+    Quantities H, excess (over chance), and reached: the share of the final H that the fewer give.
     """
-    rows = [
-        (rule, k, len(baselines), name, own[0], *interval(own[1:]))
-        for rule in COMBINE
-        for (k, name), own in growth_draws(effects, baselines, rule, study).items()
-    ]
-    return pd.DataFrame(rows, columns=["rule", "K_from", "K_to", "quantity", "value", "low", "high"])
+    most, estimates = family.power(len(family), combine, bootstrap), {}
+    for k in range(1, min(3, len(family))):
+        fewer = family.power(k, combine, bootstrap)
+        estimates |= {(k, "H"): most.H - fewer.H, (k, "excess"): most.excess - fewer.excess}
+        estimates[k, "reached"] = fewer.H / most.H
+    return estimates
 
 
-def growth_draws(
-    effects: Float[np.ndarray, "sample kind subset"],
-    baselines: Float[np.ndarray, "baseline sample kind subset"],
-    rule: str,
-    study,
-) -> dict[tuple[int, str], Float[np.ndarray, "draw"]]:
-    """Draws of what `baselines_growth` shows of one rule, by (K_from, quantity); draw 0 takes the samples as they are."""
-    most, draws = len(baselines), {}
-    weights = sample_weights(len(effects), study.bootstrap_draws, study.analysis_seed)
-
-    def power(k):
-        gen, chance, total = (weights @ strength for strength in strengths(effects, baselines, k, rule, study))
-        return ratio(gen, total), ratio(gen - chance, total)
-
-    h, excess = power(most)
-    for k in range(1, min(3, most)):
-        fewer_h, fewer_excess = power(k)
-        draws |= {(k, "H"): h - fewer_h, (k, "excess"): excess - fewer_excess, (k, "reached"): ratio(fewer_h, h)}
-    return draws
-
-
-def baselines_by_order(
-    effects: Float[np.ndarray, "sample kind subset"],
-    baselines: Float[np.ndarray, "baseline sample kind subset"],
-    study,
-) -> pd.DataFrame:
+def baselines_by_order(family: Votes) -> pd.DataFrame:
     """Strength by order, all of it and what generalizes to any of K baselines (Fig. 5, Eq. 13).
 
     Columns panel ("K = 1"), order, sign, total, generalizable: mean over samples and over all choices of K (log-odds).
     """
-    own, bases = signs(effects, study.tau_ratio), signs(baselines, study.tau_ratio)
-    total = strength_by_order(effects, own != 0).mean(axis=0)
-    panels = []
-    for k in range(1, len(bases) + 1):
-        found = strength_by_order(effects, generalizing(own, bases, k, "any")).mean(axis=0)
-        panels.append(_by_order(f"K = {k}", total=total, generalizable=found))
+    total, panels = strength_by_order(family.effects, family.salient).mean(axis=0), []
+    for k in range(1, len(family) + 1):
+        shared = strength_by_order(family.effects, family.shared(k, "any")[0]).mean(axis=0)
+        panels.append(order_rows({"panel": f"K = {k}"}, total=total, generalizable=shared))
     return pd.concat(panels, ignore_index=True)
 
 
 # who the baselines are
-def judges_table(
-    effects: Float[np.ndarray, "sample kind subset"],
-    families: dict[str, Float[np.ndarray, "_ sample kind subset"]],
-    of: np.ndarray,
-    study,
-) -> pd.DataFrame:
+def judges_table(families: dict[str, Votes], of: np.ndarray, combine: str, bootstrap: Bootstrap) -> pd.DataFrame:
     """H of one target as judged by several families of baselines, on all, training and testing samples.
 
     `of` (sample,): training or testing. Of every family as many baselines judge as the smallest has, over all choices, so
     that families of different sizes can be compared. Columns judges, samples, K, H, low, high, chance, excess,
     excess_low, excess_high.
     """
-    k = min(len(baselines) for baselines in families.values())
-    rows = []
-    for name, baselines in families.items():
-        per_sample = strengths(effects, baselines, k, study.generalizes_to, study)
-        for samples in SAMPLES:
-            chosen = np.full(len(of), True) if samples == "all" else of == samples
-            power = _power(*(strength[chosen] for strength in per_sample), study)
-            rows.append({"judges": name, "samples": samples, "K": k, **power})
+    k = min(map(len, families.values()))
+    rows = [
+        {"judges": name, "samples": samples, "K": k}
+        | _row(family.power(k, combine, bootstrap, slice(None) if samples == "all" else of == samples))
+        for name, family in families.items()
+        for samples in SAMPLES
+    ]
     return pd.DataFrame(rows)
 
 
-def crossvalidation_table(
-    effects: Float[np.ndarray, "sample kind subset"],
-    base_b: Float[np.ndarray, "baseline_b sample kind subset"],
-    base_c: Float[np.ndarray, "baseline_c sample kind subset"],
-    study,
-) -> pd.DataFrame:
-    """Whether what generalizes to one family of baselines also does to another (Appendix N, Table 1).
-
-    Columns quantity, value, low, high, chance. The Jaccard similarity compares distributions over signs and orders,
-    summed over samples first. "share of B's that is C's" compares interaction by interaction: how much of the strength
-    generalizable to B is generalizable to C too. Chance asks the family named last about other samples. Two baselines of
-    one family, each judging alone, are the ceiling for one of each (mean over all pairs).
-    """
-    found = crossvalidation_draws(effects, base_b, base_c, study)
-    rows = [(quantity, own[0], *interval(own[1:]), chance) for quantity, (own, chance) in found.items()]
+def crossvalidation_table(b: Votes, c: Votes, combine: str, bootstrap: Bootstrap) -> pd.DataFrame:
+    """`crossvalidation` of one target as a table: quantity, value, low, high, chance (Table 1)."""
+    crossed = crossvalidation(b, c, combine, bootstrap)
+    rows = [(quantity, *estimate.row, chance) for quantity, (estimate, chance) in crossed.items()]
     return pd.DataFrame(rows, columns=["quantity", "value", "low", "high", "chance"])
 
 
-def crossvalidation_draws(
-    effects: Float[np.ndarray, "sample kind subset"],
-    base_b: Float[np.ndarray, "baseline_b sample kind subset"],
-    base_c: Float[np.ndarray, "baseline_c sample kind subset"],
-    study,
-) -> dict[str, tuple[Float[np.ndarray, "draw"], float]]:
-    """Draws and chance level of what `crossvalidation_table` shows, by quantity; draw 0 takes the samples as they are."""
-    own, b, c = (signs(x, study.tau_ratio) for x in (effects, base_b, base_c))
-    alone_b, alone_c = np.split(b, len(b)), np.split(c, len(c))
+def crossvalidation(b: Votes, c: Votes, combine: str, bootstrap: Bootstrap) -> dict[str, tuple[Estimate, float]]:
+    """Whether what generalizes to one family of baselines also does to another, and by chance (Appendix N, Table 1).
+
+    The Jaccard similarity compares distributions over signs and orders, summed over samples first. "share of B's that is
+    C's" compares interaction by interaction: how much of the strength generalizable to B is generalizable to C too. Chance
+    asks the family named last about other samples. Two baselines of one family, each judging alone, are the ceiling for
+    one of each (mean over all pairs).
+    """
     compared = {
         "Jaccard of B and C": (_similar, [(b, c)]),
         "Jaccard of C and B": (_similar, [(c, b)]),
         "share of B's that is C's": (_shared, [(b, c)]),
         "share of C's that is B's": (_shared, [(c, b)]),
-        "Jaccard of one of B and one of C": (_similar, list(product(alone_b, alone_c))),
-        "Jaccard of two of B": (_similar, list(combinations(alone_b, 2))),
-        "Jaccard of two of C": (_similar, list(combinations(alone_c, 2))),
-    }
-    return {
-        quantity: _agreement(statistic, effects, own, pairs, study)
-        for quantity, (statistic, pairs) in compared.items()
-        if pairs  # a family of one has no two
+        "Jaccard of one of B and one of C": (_similar, list(product(b.alone(), c.alone()))),
+        "Jaccard of two of B": (_similar, list(combinations(b.alone(), 2))),
+        "Jaccard of two of C": (_similar, list(combinations(c.alone(), 2))),
     }
 
+    def agreement(statistic, one, two):
+        mask, (same, *others) = one.shared(len(one), combine)[0], two.shared(len(two), combine)
+        by_chance = [statistic(b.effects, mask, other, Bootstrap(draws=0)).value for other in others]
+        return statistic(b.effects, mask, same, bootstrap), np.mean(by_chance)
 
-def _agreement(statistic, effects, own, pairs, study):
-    """Draws and chance level of a statistic, mean over pairs of families (given by their signs)."""
-
-    def found(bases):
-        return generalizing(own, bases, len(bases), study.generalizes_to)
-
-    weights = sample_weights(len(effects), study.bootstrap_draws, study.analysis_seed)
-    by_chance = [
-        statistic(effects, found(first), found(second[:, other]), weights[:1])
-        for first, second in pairs
-        for other in _others(effects, study)
-    ]
-    draws = [statistic(effects, found(first), found(second), weights) for first, second in pairs]
-    return np.mean(draws, axis=0), float(np.mean(by_chance))
+    crossed = {}
+    for quantity, (statistic, pairs) in compared.items():
+        if pairs:  # a family of one has no two
+            estimates, by_chance = zip(*(agreement(statistic, *pair) for pair in pairs))
+            crossed[quantity] = sum(estimates) / len(pairs), float(np.mean(by_chance))
+    return crossed
 
 
-def _similar(effects, found, found_too, weights):
-    """Jaccard similarity (draw,) of two distributions over signs and orders, samples weighted (draw, sample)."""
-    return jaccard(*(np.tensordot(weights, strength_by_order(effects, each), 1) for each in (found, found_too)))
+def _similar(effects, shared, shared_too, bootstrap):
+    """Jaccard similarity of two distributions over signs and orders."""
+    one, two = (bootstrap.sum(strength_by_order(effects, mask)) for mask in (shared, shared_too))
+    return one.map(jaccard, two)
 
 
-def _shared(effects, found, found_too, weights):
-    """Share (draw,) of the strength of what was found that was found too, interaction by interaction."""
-    strength = np.abs(effects) * found
-    return ratio(weights @ (strength * found_too).sum(axis=(1, 2)), weights @ strength.sum(axis=(1, 2)))
+def _shared(effects, shared, shared_too, bootstrap):
+    """Share of the strength of what is shared that is shared too, interaction by interaction."""
+    strength = np.abs(effects) * shared
+    return bootstrap.sum((strength * shared_too).sum(axis=(1, 2))) / bootstrap.sum(strength.sum(axis=(1, 2)))
 
 
 # every other setting
-def sensitivity_rows(variants: dict[str, tuple]) -> pd.DataFrame:
-    """What is found with other settings: one row a variant, the first the study as it is.
+def sensitivity_rows(variants: dict[str, Comparison], bootstrap: Bootstrap, r: float = 1.0) -> pd.DataFrame:
+    """What comes out with other settings: one row a variant, the first the study as it is.
 
-    variants: name -> (study, Judged). Columns variant, samples (how many), H_first, H_best, H_last with chance_first, ..,
-    N_first, N_least, N_last, and those of `phases_table`: t1, t2, n_phases, verdict, rise, excess_rise, .. with intervals.
+    Columns variant, samples (how many), H_first, H_best, H_last with chance_first, .., N_first, N_least, N_last, and those
+    of `phases_table`: t1, t2, n_phases, verdict, rise, excess_rise, .. with intervals.
     """
-    found = {name: phases_of(judged, study) for name, (study, judged) in variants.items()}
+    phases = {name: phases_of(comparison, bootstrap, r) for name, comparison in variants.items()}
     rows = []
-    for name, (study, judged) in variants.items():
-        curve = dynamics_table(judged, study)
-        row = {"variant": name, "samples": len(judged.of)}
-        for where, at in (("first", 0), ("best", judged.at(found[name].t1)), ("last", -1)):
-            row |= {f"H_{where}": curve.H.iloc[at], f"chance_{where}": curve.H_chance.iloc[at]}
+    for name, comparison in variants.items():
+        curve, row = dynamics_table(comparison, bootstrap), {"variant": name, "samples": len(comparison.of)}
+        for moment, t in (("first", 0), ("best", comparison.position(phases[name].t1)), ("last", -1)):
+            row |= {f"H_{moment}": curve.H.iloc[t], f"chance_{moment}": curve.H_chance.iloc[t]}
         row |= {"N_first": curve.N.iloc[0], "N_least": curve.N.min(), "N_last": curve.N.iloc[-1]}
         rows.append(row)
-    return pd.DataFrame(rows).merge(phases_table(found).rename(columns={"role": "variant"}), on="variant")
+    return pd.DataFrame(rows).merge(phases_table(phases).rename(columns={"role": "variant"}), on="variant")
 
 
 def spindle_table(effects_by_name: dict[str, Float[np.ndarray, "_ kind subset"]]) -> pd.DataFrame:
@@ -264,39 +214,11 @@ def spindle_table(effects_by_name: dict[str, Float[np.ndarray, "_ kind subset"]]
     panels = []
     for name, effects in effects_by_name.items():
         total = strength_by_order(effects).mean(axis=0)
-        panels.append(_by_order(name, total=total, share=ratio(total, np.abs(total).sum())))
+        panels.append(order_rows({"panel": name}, total=total, share=ratio(total, np.abs(total).sum())))
     return pd.concat(panels, ignore_index=True)
 
 
-# pieces of tables
-def _by_order(panel, **strengths):
-    """Tidy rows of strengths (sign, order), a column each."""
-    n_orders = next(iter(strengths.values())).shape[-1]
-    return pd.DataFrame(
-        [
-            {"panel": panel, "order": m, "sign": sign, **{name: own[i, m] for name, own in strengths.items()}}
-            for i, sign in enumerate("+-")
-            for m in range(1, n_orders)
-        ]
-    )
-
-
-def _power(gen, chance, total, study):
-    """H, its chance level and its excess over it, from strengths (sample,); NaN where nothing is salient."""
-    h, low, high = _share(gen, total, study)
-    excess, excess_low, excess_high = _share(gen - chance, total, study)
-    by_chance = ratio(chance.sum(), total.sum())
-    row = {"H": h, "low": low, "high": high, "chance": by_chance}
-    return row | {"excess": excess, "excess_low": excess_low, "excess_high": excess_high}
-
-
-def _share(part, total, study):
-    """Share that a part has of the total (sample,), with its interval."""
-    weights = sample_weights(len(total), study.bootstrap_draws, study.analysis_seed)
-    draws = ratio(weights @ part, weights @ total)
-    return draws[0], *interval(draws[1:])
-
-
-def _others(effects, study):
-    """Which other sample each is compared with by chance (draw, sample): the same ones for every family and choice."""
-    return derangements(len(effects), study.chance_draws, np.random.default_rng(study.analysis_seed))
+def _row(of: Power):
+    """H with its interval, its chance level and its excess over it; NaN where nothing is salient."""
+    names = ("H", "low", "high", "chance", "excess", "excess_low", "excess_high")
+    return dict(zip(names, (*of.H.row, of.chance.value, *of.excess.row)))

@@ -1,49 +1,161 @@
-"""Bootstrap intervals over samples, and over networks: every statistic of a study is a function of sums over samples."""
+"""Bootstrap over samples and networks: every statistic of a study is a function of sums over samples."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
+
+from symgen.generalization.metrics import ratio
 
 LEVEL = 0.95
 
 
-def bootstrap_weights(n_samples: int, draws: int, seed: int = 0) -> Float[np.ndarray, "draw sample"]:
-    """How often each sample is drawn, shape (draws, n_samples): rows sum to n_samples.
-
-    Weighted sums over samples with these rows are the sums of resampled data: `weights @ per_sample`.
-    """
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(n_samples, np.full(n_samples, 1 / n_samples), size=draws).astype(float)
-
-
-def sample_weights(n_samples: int, draws: int, seed: int = 0) -> Float[np.ndarray, "draw sample"]:
-    """`bootstrap_weights` below a row 0 that takes the samples as they are: by custom, draw 0 is the value itself."""
-    return np.concatenate([np.ones((1, n_samples)), bootstrap_weights(n_samples, draws, seed)])
-
-
 def interval(draws: Float[np.ndarray, "draw *rest"], level: float = LEVEL) -> Float[np.ndarray, "bound *rest"]:
-    """Percentile interval of bootstrap draws, shape (2, ...); draws that are NaN (nothing to divide by) are left out."""
+    """Percentile interval of draws, shape (2, ...); draws that are NaN (nothing to divide by) are left out."""
     tail = (1 - level) / 2
     if np.isnan(draws).all():
         return np.full((2, *draws.shape[1:]), np.nan)
     return np.nanquantile(draws, [tail, 1 - tail], axis=0, method="inverted_cdf")
 
 
-def over_networks(draws: Float[np.ndarray, "network draw"], seed: int = 0) -> Float[np.ndarray, "draw"]:
-    """Draws of the mean over networks, from each network's own draws of a statistic on the same resampled samples.
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """A statistic on the samples as they are, and bootstrap draws of it.
 
-    Draw 0 takes the networks (and, by custom, the samples) as they are; in every other draw the networks are resampled
-    too, so that an interval of the result covers both samples and seeds. NaN where a drawn network has none.
+    `+ - * /` act on the value and on every draw, with other estimates of the same draws, numbers or arrays; a ratio is NaN
+    where its divisor is 0. `estimate[i]` takes from the last axis.
+
+    Parameters
+    ----------
+    value : float or array (...)
+    draws : array (draw, ...)
     """
-    n_networks, n_draws = draws.shape
-    taken = np.random.default_rng(seed).integers(n_networks, size=(n_networks, n_draws))
-    taken[:, 0] = np.arange(n_networks)
-    return np.take_along_axis(draws, taken, axis=0).mean(axis=0)
+
+    value: np.ndarray | np.generic | float
+    draws: np.ndarray
+
+    __array_ufunc__ = None  # numpy leaves `array * estimate` to the estimate
+
+    def map(self, function: Callable, *others) -> "Estimate":
+        """A function of this and of others, of the values and of the draws alike; it must work on the last axes."""
+        values, draws = ([getattr(x, name, x) for x in (self, *others)] for name in ("value", "draws"))
+        return Estimate(function(*values), function(*draws))
+
+    def __add__(self, other):
+        return self.map(np.add, other)
+
+    def __sub__(self, other):
+        return self.map(np.subtract, other)
+
+    def __mul__(self, other):
+        return self.map(np.multiply, other)
+
+    def __truediv__(self, other):
+        return self.map(ratio, other)
+
+    def __neg__(self):
+        return self.map(np.negative)
+
+    def __rsub__(self, other):
+        return -self + other
+
+    def __rtruediv__(self, other):
+        return self.map(lambda x: ratio(other, x))
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def __getitem__(self, index) -> "Estimate":
+        return self.map(lambda x: x[..., index][()])
+
+    def interval(self, level: float = LEVEL) -> tuple:
+        """Percentile interval (low, high) of the draws, each of the shape of the value."""
+        return tuple(interval(self.draws, level))
+
+    @property
+    def row(self) -> tuple[float, float, float]:
+        """value, low and high of a number, as tables have them."""
+        return float(self.value), *map(float, self.interval())
+
+    @staticmethod
+    def mean(estimates: Sequence["Estimate"], seed: int = 0) -> "Estimate":
+        """The mean over networks, from estimates of the same draws of samples, one a network.
+
+        Every draw resamples the networks too, so that an interval covers both samples and seeds. NaN where a network that
+        is drawn has none.
+        """
+        values, draws = (np.stack([getattr(x, name) for x in estimates]) for name in ("value", "draws"))
+        n_networks, n_draws = draws.shape[:2]
+        drawn = np.random.default_rng(seed).integers(n_networks, size=(n_networks, n_draws + 1))[:, 1:]
+        return Estimate(values.mean(axis=0), draws[drawn, np.arange(n_draws)].mean(axis=0))
 
 
-def by_network(draws: dict[str, Float[np.ndarray, "draw"]], seed: int = 0) -> list[tuple[str, float, float, float]]:
-    """Rows (role, value, low, high) of a statistic: of each network by its draws, and, as `all`, of their mean.
+@dataclass(frozen=True)
+class Bootstrap:
+    """How samples are resampled: the same draws of as many samples every time.
 
-    Draw 0 is the value on the samples as they are; the same samples are resampled for every network.
+    Parameters
+    ----------
+    draws, seed : int
+        How many draws, and what they are drawn from.
+    left_out : bool
+        Sum over the samples that a draw has left out, in place of those drawn.
     """
-    pooled = draws | {"all": over_networks(np.stack(list(draws.values())), seed)}
-    return [(role, float(own[0]), *map(float, interval(own[1:]))) for role, own in pooled.items()]
+
+    draws: int = 1000
+    seed: int = 0
+    left_out: bool = False
+
+    def weights(self, n_samples: int) -> Float[np.ndarray, "draw sample"]:
+        """How often each draw takes each sample; weighted sums are the sums of resampled data."""
+        drawn = _drawn(n_samples, self.draws, self.seed)
+        return (drawn == 0).astype(float) if self.left_out else drawn
+
+    def sum(self, per_sample: np.ndarray) -> Estimate:
+        """The sum over samples of an array (sample, ...)."""
+        per_sample = np.asarray(per_sample, float)
+        return Estimate(per_sample.sum(axis=0), np.tensordot(self.weights(len(per_sample)), per_sample, 1))
+
+    def mean(self, per_sample: np.ndarray) -> Estimate:
+        """The mean over samples of an array (sample, ...)."""
+        return self.sum(per_sample) / self.sum(np.ones_like(per_sample, float))
+
+
+@lru_cache(maxsize=8)
+def _drawn(n_samples, draws, seed):
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(n_samples, np.full(n_samples, 1 / n_samples), size=draws).astype(float)
+    drawn.setflags(write=False)
+    return drawn
+
+
+class Power(NamedTuple):
+    """Generalization power, what of it chance gives, and H above chance."""
+
+    H: Estimate
+    chance: Estimate
+    excess: Estimate
+
+
+def power(
+    generalizable: Float[np.ndarray, "sample *rest"],
+    total: Float[np.ndarray, "sample *rest"],
+    chance: Float[np.ndarray, "sample *rest"],
+    bootstrap: Bootstrap,
+) -> Power:
+    """H (Eq. 8) from strengths that generalize, all of them, and those that do by chance: ratios of sums over samples."""
+    generalizable, total, chance = (bootstrap.sum(strength) for strength in (generalizable, total, chance))
+    return Power(generalizable / total, chance / total, (generalizable - chance) / total)
+
+
+def estimates_table(estimates: dict[str, dict[str, Estimate]], seed: int) -> pd.DataFrame:
+    """Rows quantity, role, value, low, high from role -> quantity -> Estimate; role `all` is the mean over networks."""
+    rows = []
+    for quantity in next(iter(estimates.values())):
+        by_role = {role: quantities[quantity] for role, quantities in estimates.items()}
+        by_role["all"] = Estimate.mean(list(by_role.values()), seed)
+        rows += [(quantity, role, *estimate.row) for role, estimate in by_role.items()]
+    return pd.DataFrame(rows, columns=["quantity", "role", "value", "low", "high"])

@@ -1,255 +1,256 @@
-"""Tidy tables from judged interactions: one function a table, one table a figure."""
+"""A network's interactions compared with other networks' on the same samples: which of them generalize."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from jaxtyping import Bool, Float
 
+from symgen.errors import InputError
 from symgen.generalization import metrics
-from symgen.generalization.bootstrap import interval, sample_weights
-from symgen.generalization.metrics import order_sums, ratio, strength_by_order
-from symgen.generalization.phases import Phases, find_phases
+from symgen.generalization.bootstrap import Bootstrap, Power, power
+from symgen.generalization.metrics import order_sums, strength_by_order
+from symgen.interactions import KINDS, members, n_variables, orders
 
-SAMPLES = ("all", "training", "testing")
+AXES = ("epoch", "sample", "kind", "subset")
+ARRAYS = ("of", "v", "effects", "salient", "generalizable", "chance", "normalized", "graded", "graded_chance")
+IDENTITY = ("sample", "label", "names", "variables")  # what explanations of the same samples have in common
 
 
-@dataclass(frozen=True)
-class Judged:
-    """A network's interactions at its checkpoints, judged by baselines on the same samples.
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison:
+    """Interactions of a network at its checkpoints, and which of them baselines have on the same samples.
 
-    epochs (epoch,); of (sample,): training or testing; v (epoch, sample, subset); effects, salient, generalizable
-    (epoch, sample, kind, subset); chance (draw, epoch, sample, kind, subset): what would count as generalizable if the
-    baselines had been asked about other samples; graded: Eq. 19-20 instead of yes or no, and graded_chance its mean over
-    the draws; normalized: effects over E|v(N) - v(0)|.
+    Attributes give the arrays of `data`, such as `c.effects`; all but v have the axes (epoch, sample, kind, subset).
+
+    Parameters
+    ----------
+    data : Dataset
+        v (epoch, sample, subset), in log-odds. effects, in log-odds; salient (science, section 4); generalizable (Eq. 5);
+        chance: in what share of the derangements it would count as generalizable, the baselines being asked about other
+        samples (NaN where there is one sample, and so no other). normalized: effects over E|v(N) - v(0)| (Appendix M);
+        graded: Eq. 19-20 in place of yes or no; graded_chance: its mean over the derangements. Coordinates: epoch, and `of`
+        (sample,): training or testing.
     """
 
-    epochs: Float[np.ndarray, "epoch"]
-    of: np.ndarray
-    v: Float[np.ndarray, "epoch sample subset"]
-    effects: Float[np.ndarray, "epoch sample kind subset"]
-    salient: Bool[np.ndarray, "epoch sample kind subset"]
-    generalizable: Bool[np.ndarray, "epoch sample kind subset"]
-    chance: Bool[np.ndarray, "draw epoch sample kind subset"]
-    normalized: Float[np.ndarray, "epoch sample kind subset"]
-    graded: Float[np.ndarray, "epoch sample kind subset"]
-    graded_chance: Float[np.ndarray, "epoch sample kind subset"]
+    data: xr.Dataset
 
-    def at(self, epoch: float) -> int:
-        """Position of the checkpoint at an epoch."""
+    def __getattr__(self, name) -> np.ndarray:
+        if name not in ARRAYS:
+            raise AttributeError(f"a comparison has no {name!r}; its arrays are {', '.join(ARRAYS)}")
+        return self.data[name].to_numpy()
+
+    @property
+    def epochs(self) -> Float[np.ndarray, "epoch"]:
+        """Of the checkpoints."""
+        return self.data.epoch.to_numpy()
+
+    def __str__(self):
+        sizes, n = self.data.sizes, n_variables(self.data.sizes["subset"])
+        lines = [f"Comparison of {sizes['sample']} sample(s) at {sizes['epoch']} checkpoint(s), n = {n} variables"]
+        salient, shared = (mask.sum(axis=(-2, -1)).mean(axis=-1) for mask in (self.salient, self.generalizable))
+        h, chance = np.atleast_1d(self.H, self.H_chance)
+        for t in sorted({0, int(np.nan_to_num(h, nan=-1).argmax()), len(h) - 1}):  # first, highest and last
+            lines.append(
+                f"epoch {self.epochs[t]:g}: {salient[t]:.1f} interactions a sample are salient, {shared[t]:.1f} of them "
+                f"generalize; H = {h[t]:.2f}, by chance {'unknown' if np.isnan(chance[t]) else f'{chance[t]:.2f}'}"
+            )
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def position(self, epoch: float) -> int:
+        """Number of the checkpoint at an epoch."""
         return int(np.flatnonzero(self.epochs == epoch)[0])
 
     def chosen(self, samples: str) -> Bool[np.ndarray, "sample"]:
         """Which samples are meant by all, training, testing."""
         return np.full(len(self.of), True) if samples == "all" else self.of == samples
 
+    @cached_property
+    def by_sign(self) -> tuple[Float[np.ndarray, "epoch sample sign order"], ...]:
+        """Strengths that generalize, of all that is salient, and that generalize by chance, by sign and order (Eq. 6-7)."""
+        return tuple(strength_by_order(self.effects, part) for part in (self.generalizable, self.salient, self.chance))
 
-def judge(
-    epochs, of, v, effects, baseline_v, baseline_effects, tau_ratio=0.05, combine="any", chance_draws=5, seed=0
-) -> Judged:
-    """Judge a target's effects (epoch, sample, kind, subset) by baselines' (baseline, sample, kind, subset).
+    def strengths(self, samples: str = "all", of_orders=None) -> tuple[Float[np.ndarray, "epoch sample"], ...]:
+        """Strength of each sample that generalizes, of all that is salient, and that generalizes by chance."""
+        return tuple(order_sums(part[:, self.chosen(samples)], of_orders) for part in self.by_sign)
 
-    v (epoch, sample, subset) and baseline_v (baseline, sample, subset) normalise the graded view (Appendix M). Chance
-    asks the baselines about another sample, `chance_draws` times (science, section 5).
-    """
-    salient = metrics.salient(effects, tau_ratio)
-    _, sample, kind, subset = np.nonzero(salient)  # a few in a hundred: nothing else is judged
-    salient_bases = baseline_effects * metrics.salient(baseline_effects, tau_ratio)
-    normalized = metrics.normalized(effects, v)
-    views = {
-        metrics.agreed: (effects[salient], salient_bases),
-        metrics.similarity: (normalized[salient], metrics.normalized(baseline_effects, baseline_v)),
-    }
+    def power(self, bootstrap: Bootstrap, samples: str = "all", of_orders=None) -> Power:
+        """H (epoch,) with its chance level and what it is above it, of all orders or some (Eq. 8; H_low, H_high)."""
+        return power(*(strength.T for strength in self.strengths(samples, of_orders)), bootstrap)
 
-    def asked(measure, order):
-        """The measure of each salient interaction, the baselines being asked about sample order[i] in place of i."""
-        own, bases = views[measure]
-        return measure(own, bases[:, order[sample], kind, subset], combine)
+    @property
+    def H(self) -> Float[np.ndarray, "epoch"] | float:
+        """Share of salient strength that generalizes (Eq. 8), at each checkpoint or the only one; NaN without any."""
+        return _one(self.power(Bootstrap(draws=0)).H.value)
 
-    def placed(judgement):
-        result = np.zeros(salient.shape, judgement.dtype)
-        result[salient] = judgement
-        return result
+    @property
+    def H_chance(self) -> Float[np.ndarray, "epoch"] | float:
+        """H by chance (science, section 5). NaN for one sample: there is no other about which to ask the baselines."""
+        return _one(self.power(Bootstrap(draws=0)).chance.value)
 
-    same = np.arange(effects.shape[1])
-    others = metrics.derangements(len(same), chance_draws, np.random.default_rng(seed))
-    return Judged(
-        epochs=np.asarray(epochs, float),
-        of=np.asarray(of),
-        v=v,
-        effects=effects,
-        salient=salient,
-        generalizable=placed(asked(metrics.agreed, same)),
-        chance=np.stack([placed(asked(metrics.agreed, order)) for order in others]),
-        normalized=normalized,
-        graded=placed(asked(metrics.similarity, same)),
-        graded_chance=placed(np.mean([asked(metrics.similarity, order) for order in others], axis=0)),
-    )
+    @property
+    def newly_learned(self) -> tuple[Float[np.ndarray, "epoch sample"], Float[np.ndarray, "epoch sample"]]:
+        """Strength newly learned, of generalizable and of the other salient interactions (Appendix I)."""
+        gained, other = metrics.newly_learned(self.effects), self.salient & ~self.generalizable
+        return tuple(np.einsum("...ks,...ks->...", gained, mask) for mask in (self.generalizable, other))
 
+    def by_order(self, epoch: float | None = None) -> pd.DataFrame:
+        """Strength by order (Fig. 2), at an epoch or all: epoch, order, sign, total, generalizable (mean, log-odds)."""
+        tables = []
+        for t in range(len(self.epochs)) if epoch is None else [self.position(epoch)]:
+            generalizable, total, _ = (part[t].mean(axis=0) for part in self.by_sign)
+            tables.append(order_rows({"epoch": self.epochs[t]}, total=total, generalizable=generalizable))
+        return pd.concat(tables, ignore_index=True)
 
-def order_table(judged: Judged, epoch: float, samples: str = "all") -> pd.DataFrame:
-    """Strength by order at one checkpoint (Fig. 2): order, sign, total and generalizable, mean over samples (log-odds)."""
-    t, chosen = judged.at(epoch), judged.chosen(samples)
-    effects = judged.effects[t, chosen]
-    return _order_rows(epoch, effects, judged.salient[t, chosen], {"generalizable": judged.generalizable[t, chosen]})
+    def to_frame(self, k: int | None = None) -> pd.DataFrame:
+        """The salient interactions, or the k strongest of each sample and epoch, strongest first.
 
-
-def mean_order_table(judged: dict[str, Judged], epoch: float) -> pd.DataFrame:
-    """Strength by order at one checkpoint, as `order_table` has it, mean over several networks."""
-    tables = pd.concat(order_table(own, epoch) for own in judged.values())
-    return tables.groupby(["epoch", "order", "sign"], as_index=False).mean()
-
-
-def share_table(judged: Judged, epoch: float, study) -> pd.DataFrame:
-    """The share of salient strength that generalizes at each order (Eq. 7), with intervals, and by chance.
-
-    order, strength (log-odds, mean over samples), share, low, high, chance; NaN where no sample has anything salient.
-    """
-    t, weights = judged.at(epoch), sample_weights(len(judged.of), study.bootstrap_draws, study.analysis_seed)
-    parts = judged.generalizable[t], judged.chance[:, t].mean(axis=0), judged.salient[t]
-    gen, chance, total = (
-        weights @ np.abs(strength_by_order(judged.effects[t], part)).sum(axis=1)[:, 1:] for part in parts
-    )  # (draw, order)
-    share = ratio(gen, total)
-    low, high = np.transpose([interval(own[1:]) for own in share.T])
-    return pd.DataFrame(
-        {"order": np.arange(1, total.shape[1] + 1), "strength": total[0] / len(judged.of), "share": share[0],
-         "low": low, "high": high, "chance": ratio(chance, total)[0]}
-    )  # fmt: skip
+        Columns sample, epoch, kind (and, or), variables (their names, or numbers), order, effect (log-odds), generalizable,
+        graded.
+        """
+        epoch, sample, kind, subset = np.nonzero(self.salient)
+        first = np.lexsort((-np.abs(self.effects[self.salient]), sample, epoch))
+        epoch, sample, kind, subset = place = tuple(axis[first] for axis in (epoch, sample, kind, subset))
+        n = n_variables(self.data.sizes["subset"])
+        names = self.data.names.to_numpy() if "names" in self.data.variables else np.arange(n)
+        names = np.broadcast_to(names, (len(self.of), n))
+        table = pd.DataFrame(
+            {"sample": sample, "epoch": self.epochs[epoch], "kind": np.array(KINDS)[kind],
+             "variables": [" ".join(str(names[i, j]) for j in members(s)) for i, s in zip(sample, subset.tolist())],
+             "order": orders(n)[subset], "effect": self.effects[place],
+             "generalizable": self.generalizable[place], "graded": self.graded[place]}
+        )  # fmt: skip
+        return table if k is None else table.groupby(["epoch", "sample"], sort=False).head(k).reset_index(drop=True)
 
 
-def graded_table(judged: Judged, epoch: float) -> pd.DataFrame:
-    """Strength by order with the binary and with the graded measure (Fig. 10), and by chance, in normalised effects."""
-    t = judged.at(epoch)
-    kinds = {"generalizable": judged.generalizable[t], "graded": judged.graded[t]}
-    kinds |= {"generalizable_by_chance": judged.chance[:, t].mean(axis=0), "graded_by_chance": judged.graded_chance[t]}
-    return _order_rows(epoch, judged.normalized[t], judged.salient[t], kinds)
-
-
-def _order_rows(epoch, effects, salient, weights):
-    strengths = {"total": strength_by_order(effects, salient).mean(axis=0)}
-    strengths |= {name: strength_by_order(effects, weight).mean(axis=0) for name, weight in weights.items()}
-    n_orders = strengths["total"].shape[-1]
+def order_rows(first: dict, **strengths: Float[np.ndarray, "sign order"]) -> pd.DataFrame:
+    """Rows of strengths, a column each, after `first`, order and sign."""
+    n_orders = next(iter(strengths.values())).shape[-1]
     return pd.DataFrame(
         [
-            {"epoch": epoch, "order": m, "sign": sign, **{name: strengths[name][i, m] for name in strengths}}
+            first | {"order": m, "sign": sign} | {name: strength[i, m] for name, strength in strengths.items()}
             for i, sign in enumerate("+-")
             for m in range(1, n_orders)
         ]
     )
 
 
-def ratio_table(judged: Judged, epoch: float, study) -> pd.DataFrame:
-    """H, H_low and H_high at one checkpoint with intervals and chance levels, on all, training and testing samples.
+Explained = xr.Dataset | tuple[np.ndarray, np.ndarray]  # with v and effects, or these two
 
-    Also the difference H_low - H_high, resampled together. A ratio with nothing salient to divide by is NaN.
+
+def compare(
+    target: Explained,
+    baselines: Iterable[Explained],
+    *,
+    tau_ratio: float = 0.05,
+    combine: str = "any",
+    chance_draws: int = 5,
+    seed: int = 0,
+    epochs=None,
+    of=None,
+) -> Comparison:
+    """Which interactions of a target network baseline networks have too, on the same samples (science, section 5).
+
+    Parameters
+    ----------
+    target : Dataset with v and effects, or these two arrays
+        v ([epoch, ][sample, ]subset) and effects ([epoch, ][sample, ]kind, subset), in log-odds.
+    baselines : iterable of the same
+        Of each baseline on the same samples, without an axis epoch.
+    tau_ratio, combine
+        An interaction is salient above this share of the strongest; any, majority or all of the baselines must have it.
+    chance_draws, seed : int
+        Derangements of the samples behind the chance level, and what they are drawn from.
+    epochs, of : sequence, optional
+        Of the checkpoints (0, 1, ... without), and of the samples: training or testing.
+
+    Raises
+    ------
+    InputError
+        For no baseline at all, and for one that explains other samples or has other variables.
     """
-    rows = []
-    for samples in SAMPLES:
-        draws, by_chance = ratio_draws(judged, epoch, study, samples)
-        rows += [(samples, name, own[0], *interval(own[1:]), by_chance[name][0]) for name, own in draws.items()]
-    return pd.DataFrame(rows, columns=["samples", "quantity", "value", "low", "high", "chance"])
+    target, baselines = _dataset(target), [_dataset(base) for base in baselines]
+    _check_same_samples(target, baselines)
+    base_v, base_effects = (np.concatenate([base[name] for base in baselines]) for name in ("v", "effects"))
+    v, effects, n_samples = target.v.to_numpy(), target.effects.to_numpy(), target.sizes["sample"]
+    arrays = _compared(v, effects, base_v, base_effects, tau_ratio, combine, chance_draws, seed)
+    data = target.assign({name: (AXES, array) for name, array in arrays.items()})
+    epochs = np.asarray(target["epoch"] if epochs is None else epochs, float)
+    of = np.repeat("unknown", n_samples) if of is None else np.asarray(of)
+    return Comparison(data.assign_coords(epoch=epochs, of=("sample", of), kind=list(KINDS)))
 
 
-def ratio_draws(judged: Judged, epoch: float, study, samples: str = "all"):
-    """Draws (draw,) of H, H_low, H_high and H_low - H_high by name, and those of their chance levels.
+def _compared(v, effects, base_v, base_effects, tau_ratio, combine, chance_draws, seed):
+    """The arrays of a comparison, from effects (epoch or baseline, sample, kind, subset) and v (.., sample, subset)."""
+    salient = metrics.salient(effects, tau_ratio)
+    _, sample, kind, subset = np.nonzero(salient)  # a few in a hundred: nothing else is judged
+    normalized = metrics.normalized(effects, v)
+    views = {
+        metrics.agreed: (effects[salient], base_effects * metrics.salient(base_effects, tau_ratio)),
+        metrics.similarity: (normalized[salient], metrics.normalized(base_effects, base_v)),
+    }
 
-    Draw 0 takes the samples as they are.
-    """
-    t, chosen = judged.at(epoch), judged.chosen(samples)
-    weights = sample_weights(int(chosen.sum()), study.bootstrap_draws, study.analysis_seed)
-    ranges = {"H": None, "H_low": range(1, study.low_up_to + 1)}
-    ranges |= {"H_high": range(study.high_from, study.n_variables + 1)}
-    parts = judged.generalizable[t, chosen], judged.chance[:, t, chosen].mean(axis=0), judged.salient[t, chosen]
-    strengths = [strength_by_order(judged.effects[t, chosen], part) for part in parts]
-    draws, by_chance = {}, {}
-    for name, of_orders in ranges.items():
-        gen, chance, total = (weights @ order_sums(strength, of_orders) for strength in strengths)
-        draws[name], by_chance[name] = ratio(gen, total), ratio(chance, total)
-    for own in (draws, by_chance):
-        own["H_low - H_high"] = own["H_low"] - own["H_high"]
-    return draws, by_chance
+    def asked(measure, order):
+        """The measure of each salient interaction, the baselines being asked about sample order[i] in place of i."""
+        mine, theirs = views[measure]
+        return measure(mine, theirs[:, order[sample], kind, subset], combine)
 
+    def by_chance(measure):
+        return np.mean([asked(measure, order) for order in others], axis=0) if others else np.nan
 
-def dynamics_table(judged: Judged, study, samples: str = "all") -> pd.DataFrame:
-    """H and N over training (Fig. 3) with bootstrap intervals, and H's chance level: one row a checkpoint."""
-    chosen = judged.chosen(samples)
-    weights = sample_weights(int(chosen.sum()), study.bootstrap_draws, study.analysis_seed)
-    effects = judged.effects[:, chosen]
-    gen, total, chance = (own[:, chosen] for own in strengths(judged))
-    h = ratio(weights @ gen.T, weights @ total.T)  # (draw, epoch)
-    n = weights @ metrics.effective_number(effects).T / chosen.sum()
-    h_low, h_high = interval(h[1:])
-    n_low, n_high = interval(n[1:])
-    return pd.DataFrame(
-        {
-            "epoch": judged.epochs,
-            "H": h[0],
-            "H_low95": h_low,
-            "H_high95": h_high,
-            "H_chance": ratio(chance.sum(axis=-1), total.sum(axis=-1)),
-            "N": n[0],
-            "N_low95": n_low,
-            "N_high95": n_high,
-            "generalizable": gen.mean(axis=-1),
-            "total": total.mean(axis=-1),
-        }
-    )
+    def placed(values, dtype=float):
+        result = np.zeros(salient.shape, dtype)
+        result[salient] = values
+        return result
+
+    n_samples = effects.shape[1]
+    same = np.arange(n_samples)
+    others = list(metrics.derangements(n_samples, chance_draws, np.random.default_rng(seed))) if n_samples > 1 else []
+    return {
+        "salient": salient,
+        "generalizable": placed(asked(metrics.agreed, same), bool),
+        "chance": placed(by_chance(metrics.agreed)),
+        "normalized": normalized,
+        "graded": placed(asked(metrics.similarity, same)),
+        "graded_chance": placed(by_chance(metrics.similarity)),
+    }
 
 
-def learned_table(judged: Judged) -> pd.DataFrame:
-    """Strength newly learned between checkpoints (Appendix I): delta_g, delta_n, means over samples."""
-    learned_g, learned_n = learned(judged)
-    return pd.DataFrame({"epoch": judged.epochs, "delta_g": learned_g.mean(axis=1), "delta_n": learned_n.mean(axis=1)})
+def _dataset(explained):
+    """v and effects by name, with the axes epoch and sample."""
+    if not isinstance(explained, xr.Dataset):
+        v, effects = map(np.asarray, explained)
+        axes = AXES[:2][3 - v.ndim :]
+        explained = xr.Dataset({"v": ((*axes, "subset"), v), "effects": ((*axes, "kind", "subset"), effects)})
+    explained = explained.set_coords([name for name in IDENTITY if name in explained])
+    explained = explained.drop_vars(set(explained.data_vars) - {"v", "effects"})
+    for axis in ("sample", "epoch"):
+        if axis not in explained.dims:
+            explained = explained.drop_vars(axis, errors="ignore").expand_dims(axis)
+    return explained.transpose(*AXES, ...)
 
 
-def learned(judged: Judged):
-    """Newly learned strength (epoch, sample) of generalizable and of the other salient interactions."""
-    gained = metrics.newly_learned(judged.effects)
-    other = judged.salient & ~judged.generalizable
-    return _strength(gained, judged.generalizable), _strength(gained, other)
+def _check_same_samples(target, baselines):
+    """InputError unless every baseline has the target's samples and variables, at one checkpoint."""
+    if not baselines:
+        raise InputError("baselines is empty; expected at least one network to compare with")
+    for number, base in enumerate(baselines):
+        for axis, expected in target.sizes.items():
+            size, expected = base.sizes.get(axis, expected), 1 if axis == "epoch" else expected
+            if size != expected:
+                raise InputError(
+                    f"baselines[{number}] has {size} on the axis {axis}; expected {expected}, as the target"
+                )
+        for name in set(IDENTITY) & set(target.variables) & set(base.variables):
+            if not target[name].variable.equals(base[name].variable):
+                raise InputError(f"baselines[{number}] explains other samples: its {name} differs from the target's")
 
 
-def phases_of(judged: Judged, study) -> Phases:
-    """The phases of a judged network (Appendix I)."""
-    return find_phases(
-        judged.epochs,
-        *strengths(judged),
-        *learned(judged),
-        r=study.phase_ratio,
-        draws=study.bootstrap_draws,
-        seed=study.analysis_seed,
-    )
-
-
-def strengths(judged: Judged):
-    """Salient strength (epoch, sample) that generalizes, all of it, and what of it generalizes by chance."""
-    by_chance = _strength(judged.effects, judged.chance).mean(axis=0)
-    return _strength(judged.effects, judged.generalizable), _strength(judged.effects, judged.salient), by_chance
-
-
-def _strength(effects, mask):
-    """Strength of the masked interactions, both kinds and all orders together: (..., sample)."""
-    return np.einsum("...ks,...ks->...", np.abs(effects), mask)
-
-
-def phases_table(found: dict[str, Phases]) -> pd.DataFrame:
-    """Phase boundaries of several networks, one row each, intervals as <name>_low and <name>_high."""
-    rows = []
-    for role, phases in found.items():
-        row = {"role": role, "n_phases": phases.n_phases, "verdict": phases.verdict}
-        row |= {"t2_found": phases.t2_found, "second_seen": phases.second_seen}
-        for name in ("t1", "t2", "rise", "fall", "excess_rise", "excess_fall"):
-            low, high = getattr(phases, f"{name}_interval")
-            row |= {name: getattr(phases, name), f"{name}_low": low, f"{name}_high": high}
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def telling_epochs(epochs: Float[np.ndarray, "epoch"], phases: Phases, most: int = 6) -> list[float]:
-    """A few checkpoints that tell the story: the first, the last, the phase boundaries, and evenly spread ones."""
-    told = {float(epochs[0]), float(epochs[-1]), phases.t1, phases.t2} & set(epochs.tolist())
-    for position in np.linspace(0, len(epochs) - 1, most).round().astype(int):
-        if len(told) < most:
-            told.add(float(epochs[position]))
-    return sorted(told)
+def _one(values):
+    """The value of a single checkpoint, else of each."""
+    return float(values[0]) if len(values) == 1 else values

@@ -88,7 +88,7 @@ def strength_by_order(
     return np.stack([part.sum(axis=-2) @ of_order for part in (weighted.clip(min=0), weighted.clip(max=0))], axis=-2)
 
 
-def order_sums(strength: Float[np.ndarray, "*batch sign order"], of_orders=None) -> Float[np.ndarray, "*batch"]:
+def order_sums(strength: Float[np.ndarray, "*batch sign order"], of_orders=None) -> Float[np.ndarray, "*batch"] | float:
     """Strength (both signs, absolute) summed over the given orders, or over all."""
     kept = [order for order in of_orders if order < strength.shape[-1]] if of_orders is not None else slice(None)
     return np.abs(strength[..., kept]).sum(axis=(-2, -1))
@@ -112,7 +112,7 @@ def generalization_ratio(
 def ratio(part, whole):
     """part / whole, NaN where there is nothing of the whole."""
     part, whole = np.asarray(part, float), np.asarray(whole, float)
-    return np.divide(part, whole, out=np.full(np.broadcast(part, whole).shape, np.nan), where=whole > 0)[()]
+    return np.divide(part, whole, out=np.full(np.broadcast(part, whole).shape, np.nan), where=whole != 0)[()]
 
 
 def effective_number(
@@ -153,12 +153,12 @@ def derangements(n_samples: int, draws: int, rng: np.random.Generator) -> np.nda
     """`draws` random orders (draw, sample) in which no sample keeps its place: who is compared with whom by chance."""
     if n_samples < 2:
         raise InputError(f"{n_samples} sample(s); a chance level needs at least two to compare")
-    found = []
-    while len(found) < draws:
+    kept = []
+    while len(kept) < draws:
         order = rng.permutation(n_samples)
         if (order != np.arange(n_samples)).all():
-            found.append(order)
-    return np.stack(found)
+            kept.append(order)
+    return np.stack(kept)
 
 
 def _combined(per_baseline, combine):

@@ -1,12 +1,11 @@
 """The phases of training (Appendix I, made computable): where they begin, how sure that is, and whether there are three."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
 
-from symgen.generalization.bootstrap import interval, sample_weights
-from symgen.generalization.metrics import ratio
+from symgen.generalization.bootstrap import Bootstrap, Estimate, power
 
 CERTAIN = 0.95  # share of draws from which on something counts as seen
 
@@ -80,29 +79,30 @@ def find_phases(
 ) -> Phases:
     """Phases of one network from its per-sample strengths at each checkpoint (Appendix I; science, section 6).
 
-    generalizable, total: salient strength that generalizes, and all of it; their sums give H(t). chance: what of it
-    generalizes by chance (mean over derangements). learned_*: strength newly learned since the checkpoint before, which
-    gives delta_g(t) and delta_n(t). t1 = argmax H; t2 = the first checkpoint after t1 with delta_g < r * delta_n.
+    Parameters
+    ----------
+    epochs, generalizable, total, chance
+        Of the checkpoints; salient strength that generalizes, all of it, and what generalizes by chance: H(t) by sums.
+    learned_generalizable, learned_other, r
+        Strength newly learned since the checkpoint before: delta_g(t) and delta_n(t); phase 3 has delta_g < r delta_n.
+    draws, seed
+        Of the bootstrap over samples.
     """
-    epochs = np.asarray(epochs, float)
-    weights = sample_weights(total.shape[1], draws, seed)
-    first = peak(generalizable, total, weights)
-    onset = _onset(first, weights @ learned_generalizable.T, weights @ learned_other.T, r)
+    bootstrap, epochs = Bootstrap(draws, seed), np.asarray(epochs, float)
     ends = np.append(epochs, np.inf)
-    measured = {}
-    for name, values in turns(generalizable, total, chance, draws, seed).items():
-        measured |= {name: float(values[0]), f"{name}_interval": _pair(interval(values[1:]))}
-    t2_found = float(np.mean(onset[1:] < len(epochs)))
-    second_seen = float(np.mean(onset[1:] > first[1:] + 1))
-    rises, falls = (all(measured[f"{by}{way}_interval"][0] > 0 for by in ("", "excess_")) for way in ("rise", "fall"))
+    top = peak(power(generalizable.T, total.T, chance.T, bootstrap).H)
+    onset = top.map(_onset, bootstrap.sum(learned_generalizable.T), r * bootstrap.sum(learned_other.T))
+    estimates = {"t1": top.map(lambda t: epochs[t]), "t2": onset.map(lambda t: ends[t])}
+    estimates |= turns(generalizable, total, chance, bootstrap)
+    rows = {name: estimate.row for name, estimate in estimates.items()}
+    t2_found = float(np.mean(onset.draws < len(epochs)))
+    second_seen = float(np.mean(onset.draws > top.draws + 1))
+    rises, falls = (all(rows[f"{by}{way}"][1] > 0 for by in ("", "excess_")) for way in ("rise", "fall"))
     return Phases(
-        t1=float(epochs[first[0]]),
-        t1_interval=_pair(interval(epochs[first[1:]])),
-        t2=float(ends[onset[0]]),
-        t2_interval=_pair(interval(ends[onset[1:]])),
+        **{name: value for name, (value, _, _) in rows.items()},
+        **{f"{name}_interval": (low, high) for name, (_, low, high) in rows.items()},
         t2_found=t2_found,
         second_seen=second_seen,
-        **measured,
         n_phases=int(rises) + int(rises and falls) + int(rises and falls and min(t2_found, second_seen) >= CERTAIN),
     )
 
@@ -111,49 +111,32 @@ def turns(
     generalizable: Float[np.ndarray, "checkpoint sample"],
     total: Float[np.ndarray, "checkpoint sample"],
     chance: Float[np.ndarray, "checkpoint sample"],
-    draws: int = 1000,
-    seed: int = 0,
-) -> dict[str, Float[np.ndarray, "draw"]]:
-    """Draws of rise, fall, excess_rise and excess_fall as `Phases` has them; draw 0 takes the samples as they are."""
-    weights = sample_weights(total.shape[1], draws, seed)
-    first, left_out = peak(generalizable, total, weights), samples_left_out(weights)
-    rise, fall = turn(left_out, generalizable, total, first)
-    excess_rise, excess_fall = turn(left_out, generalizable - chance, total, first)
+    bootstrap: Bootstrap,
+) -> dict[str, Estimate]:
+    """rise, fall, excess_rise and excess_fall, as `Phases` has them."""
+    strengths = generalizable.T, total.T, chance.T
+    top, others = peak(power(*strengths, bootstrap).H), power(*strengths, replace(bootstrap, left_out=True))
+    rise, fall = turn(others.H, top)
+    excess_rise, excess_fall = turn(others.excess, top)
     return {"rise": rise, "fall": fall, "excess_rise": excess_rise, "excess_fall": excess_fall}
 
 
-def peak(generalizable, total, weights) -> np.ndarray:
-    """Checkpoint number (draw,) at which H peaks, samples weighted (draw, sample); where nothing is salient, H has none."""
-    h = ratio(weights @ generalizable.T, weights @ total.T)
-    return np.where(np.isnan(h), -np.inf, h).argmax(axis=1)
+def peak(curve: Estimate) -> Estimate:
+    """Checkpoint number at which a curve (checkpoint,) is highest; where it is NaN, it has no height."""
+    return curve.map(lambda c: np.where(np.isnan(c), -np.inf, c).argmax(axis=-1))
 
 
-def samples_left_out(weights):
-    """Weights (draw, sample) of the samples that each draw has left out; draw 0 keeps the samples as they are."""
-    left_out = (weights == 0).astype(float)
-    left_out[0] = 1
-    return left_out
+def turn(curve: Estimate, position: Estimate) -> tuple[Estimate, Estimate]:
+    """How far a curve (checkpoint,) lies at a position, a checkpoint number, above its start and above its end."""
+    height = curve.map(lambda c, t: np.take_along_axis(c, np.asarray(t)[..., None], axis=-1)[..., 0], position)
+    return height - curve[0], height - curve[-1]
 
 
-def turn(weights, part, whole, at):
-    """How far part / whole (checkpoint, sample) lies at a checkpoint above its start and above its end: two (draw,).
-
-    `weights` (draw, sample) say which samples are measured, `at` (draw,) at which checkpoint.
-    """
-    curve = ratio(weights @ part.T, weights @ whole.T)
-    there = np.take_along_axis(curve, at[:, None], axis=1)[:, 0]
-    return there - curve[:, 0], there - curve[:, -1]
-
-
-def _onset(first, delta_g, delta_n, r):
-    """Checkpoint numbers (draw,) of t2, or the number of checkpoints if it never comes."""
-    dominated = (np.arange(delta_g.shape[1]) > first[:, None]) & (delta_g < r * delta_n)
-    return np.where(dominated.any(axis=1), dominated.argmax(axis=1), delta_g.shape[1])
+def _onset(top, gained, lost):
+    """Checkpoint number of the first checkpoint after the top with gained < lost (checkpoint,), or how many there are."""
+    dominated = (np.arange(gained.shape[-1]) > np.asarray(top)[..., None]) & (gained < lost)
+    return np.where(dominated.any(axis=-1), dominated.argmax(axis=-1), gained.shape[-1])
 
 
 def _bracket(bounds):
     return f"[{bounds[0]:.3g}, {bounds[1]:.3g}]"
-
-
-def _pair(bounds):
-    return float(bounds[0]), float(bounds[1])

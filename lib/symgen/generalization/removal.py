@@ -1,12 +1,14 @@
 """The loss of a network without some of its interactions, against a placebo (Eq. 11-12; science, section 9)."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from symgen.errors import InputError
-from symgen.generalization.bootstrap import interval, over_networks, sample_weights
-from symgen.generalization.comparison import Judged
+from symgen.generalization.bootstrap import Bootstrap, Estimate
+from symgen.generalization.comparison import Comparison
 from symgen.interactions import n_variables, orders
 
 OF = ("training", "testing")
@@ -61,46 +63,39 @@ def placebo_effects(
     def gathered(x):
         return np.take_along_axis((x * salient).reshape(flat.shape), place, axis=-1)  # (sample, place), padded with 0
 
-    own = gathered(effects)
-    order = gathered(orders(n_variables(effects.shape[-1])))
-    taken = placebo_strength(np.abs(own), order, gathered(removed), draws, np.random.default_rng(seed))
-    return np.einsum("dsp,sp->ds", taken, np.sign(own))
+    kept, order = gathered(effects), gathered(orders(n_variables(effects.shape[-1])))
+    taken = placebo_strength(np.abs(kept), order, gathered(removed), draws, np.random.default_rng(seed))
+    return np.einsum("dsp,sp->ds", taken, np.sign(kept))
 
 
-def removal_table(judged: dict[str, Judged], study, draws: int = 100) -> pd.DataFrame:
+def removal_table(comparisons: dict[str, Comparison], bootstrap: Bootstrap, draws: int = 100) -> pd.DataFrame:
     """Loss (nats) before and after removal (Fig. 4), over training: role, epoch, of, what, loss and its interval.
 
     what: before; removed (without the salient interactions that do not generalize); placebo (for these, mean over
     draws); reverse (without those that generalize). effect: mean signed effect of what is removed (log-odds).
     """
     rows = []
-    for role, own in judged.items():
-        weights = {of: _weights(own, of, study) for of in OF}
-        for t, epoch in enumerate(own.epochs):
-            for what, outcome in _outcomes(own, t, draws, study.analysis_seed).items():
-                for of in OF:
-                    means = outcome[:, own.of == of] @ weights[of].T  # (loss or effect, draw)
-                    (low, effect_low), (high, effect_high) = interval(means.T[1:])
-                    value, effect = means[:, 0]
-                    rows.append((role, epoch, of, what, value, low, high, effect, effect_low, effect_high))
+    for role, comparison in comparisons.items():
+        resampled = _by_kind(comparison, bootstrap)
+        for t, epoch in enumerate(comparison.epochs):
+            for what, effect in _effects(comparison, t, draws, bootstrap.seed).items():
+                outcome = loss(comparison.v[t, :, -1] - effect).mean(axis=0), effect.mean(axis=0)
+                for of, (chosen, bootstrap_of) in resampled.items():
+                    means = (bootstrap_of.mean(per_sample[chosen]).row for per_sample in outcome)
+                    rows.append((role, epoch, of, what, *(number for row in means for number in row)))
     columns = ["role", "epoch", "of", "what", "loss", "low", "high", "effect", "effect_low", "effect_high"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def _outcomes(judged, t, draws, seed):
-    """Loss and effect (2, sample) at checkpoint number t: before, removed, placebo, reverse."""
-    v, effects, sets = judged.v[t, :, -1], judged.effects[t], _removed_sets(judged, t)
-    placebo = placebo_effects(effects, judged.salient[t], sets["removed"], draws, [seed, t])
-    effect = {
-        "before": np.zeros_like(v)[None],
-        "removed": _effect(effects, sets["removed"])[None],
-        "placebo": placebo,
-        "reverse": _effect(effects, sets["reverse"])[None],
-    }
-    return {what: np.stack([loss(v - own), own]).mean(axis=1) for what, own in effect.items()}
+def _effects(comparison, t, draws, seed):
+    """Signed effect (draw, sample) of what is taken off v at checkpoint number t (Eq. 12), by name."""
+    effects, sets = comparison.effects[t], _removed_sets(comparison, t)
+    removed, reverse = (np.einsum("iks,iks->i", effects, of)[None] for of in sets.values())
+    placebo = placebo_effects(effects, comparison.salient[t], sets["removed"], draws, [seed, t])
+    return {"before": np.zeros_like(removed), "removed": removed, "placebo": placebo, "reverse": reverse}
 
 
-def contrasts_table(judged: dict[str, Judged], study, draws: int = 100) -> pd.DataFrame:
+def contrasts_table(comparisons: dict[str, Comparison], bootstrap: Bootstrap, draws: int = 100) -> pd.DataFrame:
     """What removal does at the last checkpoint, and whether it does more than the placebo: role, what, quantity.
 
     what: removed or reverse, each with a placebo of its own. Losses and gaps (testing - training) in nats, effects in
@@ -110,48 +105,46 @@ def contrasts_table(judged: dict[str, Judged], study, draws: int = 100) -> pd.Da
     """
     rows = []
     for what in ("removed", "reverse"):
-        found = [_contrasts(own, what, study, draws) for own in judged.values()]
-        own, placebo, by_draw = (np.stack(part) for part in zip(*found))  # (network, quantity, draw)
-        for q, quantity in enumerate(QUANTITIES):
-            for r, role in enumerate(judged):
-                rows.append((role, what, quantity, *_compared(own[r, q], placebo[r, q], by_draw[r, q], quantity)))
-            pooled = (over_networks(part[:, q], study.analysis_seed) for part in (own, placebo))
-            rows.append(("all", what, quantity, *_compared(*pooled, by_draw[:, q].mean(axis=0), quantity)))
+        of_networks = [_contrasts(comparison, what, bootstrap, draws) for comparison in comparisons.values()]
+        for quantity in QUANTITIES:
+            by_role = dict(zip(comparisons, ([part[quantity] for part in parts] for parts in of_networks)))
+            values, placebos, by_draw = zip(*by_role.values())
+            means = (Estimate.mean(estimates, bootstrap.seed) for estimates in (values, placebos))
+            by_role["all"] = *means, np.mean(by_draw, axis=0)
+            rows += [(role, what, quantity, *_compared(quantity, *parts)) for role, parts in by_role.items()]
     columns = ["role", "what", "quantity", "value", "low", "high", "placebo"]
     return pd.DataFrame(rows, columns=[*columns, "versus_placebo", "versus_low", "versus_high", "p"])
 
 
-def _contrasts(judged, what, study, draws):
-    """QUANTITIES (quantity, draw): of the removal and of the mean placebo, resampled; and of each placebo by itself."""
-    t = len(judged.epochs) - 1
-    v, effects, removed = judged.v[t, :, -1], judged.effects[t], _removed_sets(judged, t)[what]
-    placebo = placebo_effects(effects, judged.salient[t], removed, draws, [study.analysis_seed, t])
-    own, fake = (
-        np.stack(np.broadcast_arrays(loss(v), loss(v - effect), effect))
-        for effect in (_effect(effects, removed), placebo)
-    )  # (before or after or effect, [placebo,] sample)
+def _contrasts(comparison, what, bootstrap, draws):
+    """QUANTITIES by name, three times: of the removal, of the mean placebo, and of each placebo (draw,) by itself."""
+    t = len(comparison.epochs) - 1
+    v, effects, removed = comparison.v[t, :, -1], comparison.effects[t], _removed_sets(comparison, t)[what]
+    effect = np.einsum("iks,iks->i", effects, removed)[None]
+    placebo = placebo_effects(effects, comparison.salient[t], removed, draws, [bootstrap.seed, t])
+    real, fake = (
+        np.stack(np.broadcast_arrays(loss(v), loss(v - e), e)) for e in (effect, placebo)
+    )  # (.., draw, sample)
     samples = []
-    for of in OF:
-        chosen, weights = judged.of == of, _weights(judged, of, study)
-        resampled = (x[:, chosen] @ weights.T for x in (own, fake.mean(axis=1)))
+    for chosen, of in _by_kind(comparison, bootstrap).values():
+        resampled = ([of.mean(per_sample[chosen]) for per_sample in x.mean(axis=1)] for x in (real, fake))
         samples.append((*resampled, fake[..., chosen].mean(axis=-1)))
-    return tuple(_quantities(*pair) for pair in zip(*samples))
+    return [_quantities(*pair) for pair in zip(*samples)]
 
 
 def _quantities(training, testing):
-    """QUANTITIES (quantity, draw) from loss before, loss after and effect (3, draw) on each kind of samples."""
+    """QUANTITIES by name from loss before, loss after and effect on each kind of samples."""
     rise, change = training[1] - training[0], testing[1] - testing[0]
-    before, after, effects = testing - training
-    return np.stack([rise, change, before, after, before - after, training[2], testing[2], -effects])
+    before, after, effects = (late - early for late, early in zip(testing, training))
+    return dict(zip(QUANTITIES, (rise, change, before, after, before - after, training[2], testing[2], -effects)))
 
 
-def _compared(own, placebo, by_draw, quantity):
-    """One row of the table of contrasts, from draws whose first takes the samples as they are."""
-    versus = np.round(own - placebo, 12) + 0.0  # rounding is no difference, and nor is -0
+def _compared(quantity, estimate, placebo, by_draw):
+    """One row of the table of contrasts."""
+    versus = (estimate - placebo).map(lambda x: np.round(x, 12) + 0.0)  # rounding is no difference, and nor is -0
     sign = -1 if quantity in SMALLER_IS_MORE else 1
-    as_much = np.sum(sign * (by_draw - own[0]) > -1e-12)
-    p = (1 + as_much) / (1 + len(by_draw))
-    return own[0], *interval(own[1:]), placebo[0], versus[0], *interval(versus[1:]), p
+    p = (1 + np.sum(sign * (by_draw - estimate.value) > -1e-12)) / (1 + len(by_draw))
+    return *estimate.row, float(placebo.value), *versus.row, p
 
 
 def verdict(quantity: str, low: float, high: float) -> str:
@@ -172,22 +165,16 @@ def sentence(row) -> str:
     )
 
 
-def _removed_sets(judged: Judged, t: int) -> dict[str, Bool[np.ndarray, "sample kind subset"]]:
+def _removed_sets(comparison, t) -> dict[str, Bool[np.ndarray, "sample kind subset"]]:
     """What is removed at checkpoint number t: the salient interactions that do not generalize, or those that do."""
-    return {"removed": judged.salient[t] & ~judged.generalizable[t], "reverse": judged.generalizable[t]}
+    shared = comparison.generalizable[t]
+    return {"removed": comparison.salient[t] & ~shared, "reverse": shared}
 
 
-def _effect(effects, removed):
-    """Signed effect (sample,) of the removed interactions: what Eq. 12 takes off v."""
-    return np.einsum("...ks,...ks->...", effects, removed)
-
-
-def _weights(judged, of, study):
-    """Bootstrap weights (draw, sample), rows of sum 1, of the training or of the testing samples, each drawn by itself.
-
-    Row 0 takes the samples as they are; the same study has the same weights for every network.
-    """
-    n_samples = int(judged.chosen(of).sum())
-    if not n_samples:
-        raise InputError(f"no {of} samples among those judged; removal compares training with testing samples")
-    return sample_weights(n_samples, study.bootstrap_draws, 2 * study.analysis_seed + OF.index(of)) / n_samples
+def _by_kind(comparison, bootstrap):
+    """Which samples are training and testing samples, and the bootstrap of each: every network has the same draws."""
+    kinds = {of: comparison.chosen(of) for of in OF}
+    for of, chosen in kinds.items():
+        if not chosen.any():
+            raise InputError(f"no {of} samples among those judged; removal compares training with testing samples")
+    return {of: (kinds[of], replace(bootstrap, seed=2 * bootstrap.seed + i)) for i, of in enumerate(OF)}

@@ -13,13 +13,13 @@ from torch.nn import functional
 
 from symgen import training
 from symgen.errors import InputError
-from symgen.generalization import Judged, interval, order_table, over_networks, ratio, sample_weights
+from symgen.generalization import Estimate, estimates_table
 from symgen.study.devices import arithmetic, now
 from symgen.study.penalised import ensure_penalised, penalty_by
-from symgen.study.pipeline import ensure_training, load_judged, part_data
+from symgen.study.pipeline import compare, ensure_training, part_data
 from symgen.study.settings import ARMS, Study
 
-Draws = dict[str, np.ndarray]  # quantity -> (network, draw); draw 0 takes the items, or samples, as they are
+Measured = dict[str, list[Estimate]]  # quantity -> an estimate of each network
 
 
 # which networks there are
@@ -64,77 +64,73 @@ def asked(study: Study) -> list[tuple[Study, str]]:
 
 
 # what is measured of an arm
-def draws_of(study: Study, arm: str) -> Draws:
+def measured(study: Study, arm: str) -> Measured:
     """Quantities of an arm's networks, resampled: items of D for accuracy and loss, samples to explain for H.
 
     accuracy, loss (nats): at the end of training; the same `at best`: at the lowest loss on the validation part. H, H by
     others: the share of salient strength that generalizes at the end, by both kinds of judges, and above chance. Every
     arm of a study is resampled alike.
     """
-    measured = [_of_data(study, role) | _of_interactions(study, role) for role in roles(study, arm)]
-    return {quantity: np.stack([own[quantity] for own in measured]) for quantity in measured[0]}
+    networks = [_of_data(study, role) | _of_interactions(study, role) for role in roles(study, arm)]
+    return {quantity: [network[quantity] for network in networks] for quantity in networks[0]}
 
 
 def _of_data(study, role):
     inputs, labels = part_data(study, "D")
-    weights = sample_weights(len(labels), study.bootstrap_draws, study.analysis_seed)
-    trained, found = ensure_training(study, role), {}
+    trained, estimates = ensure_training(study, role), {}
     for checkpoint, where in (("last", ""), ("best", " at best")):
         with arithmetic(study):
             z = training.predicted(trained.model(checkpoint), inputs).double()
         right, loss = z.argmax(dim=-1) == labels, functional.cross_entropy(z, labels, reduction="none")
-        found |= {f"{name}{where}": weights @ own.cpu().numpy() for name, own in (("accuracy", right), ("loss", loss))}
-    return {name: own / len(labels) for name, own in found.items()}
+        for name, per_item in (("accuracy", right), ("loss", loss)):
+            estimates[f"{name}{where}"] = study.bootstrap.mean(per_item.cpu().numpy())
+    return estimates
 
 
 def _of_interactions(study, role):
-    found = {}
+    estimates = {}
     for name, baselines in judges(study).items():
-        judged = load_judged(study, role, judges=baselines)
-        weights = sample_weights(len(judged.of), study.bootstrap_draws, study.analysis_seed)
-        parts = judged.generalizable[0], judged.chance[:, 0].mean(axis=0), judged.salient[0]
-        gen, chance, total = (weights @ (np.abs(judged.effects[0]) * part).sum(axis=(1, 2)) for part in parts)
-        found |= {name: ratio(gen, total), f"{name}, above chance": ratio(gen - chance, total)}
-    return found
+        h, _, excess = compare(study, role, judges=baselines).power(study.bootstrap)
+        estimates |= {name: h[0], f"{name}, above chance": excess[0]}
+    return estimates
 
 
 # tables
-def arms_table(draws: dict[str, Draws], study: Study) -> pd.DataFrame:
+def arms_table(measured: dict[str, Measured], study: Study) -> pd.DataFrame:
     """Every quantity of every arm, mean over its networks: arm, quantity, value, low, high, over items and networks."""
     rows = [
-        (arm, quantity, *_estimate(over_networks(own, study.analysis_seed)))
-        for arm, measured in draws.items()
-        for quantity, own in measured.items()
+        (arm, quantity, *Estimate.mean(estimates, study.analysis_seed).row)
+        for arm, quantities in measured.items()
+        for quantity, estimates in quantities.items()
     ]
     return pd.DataFrame(rows, columns=["arm", "quantity", "value", "low", "high"])
 
 
-def contrasts_table(draws: dict[str, Draws], study: Study, setting: str) -> pd.DataFrame:
+def contrasts_table(measured: dict[str, Measured], study: Study, setting: str) -> pd.DataFrame:
     """What each arm changes against plain training, and the penalty against each other arm: same seeds, same items.
 
     Columns quantity ("all samples: accuracy, penalty - plain"; the setting is its first part), role, value, low, high.
     role: the network of each seed, and `all`, their mean.
     """
-    controls = [arm for arm in draws if arm not in ("plain", "penalty")]
+    controls = [arm for arm in measured if arm not in ("plain", "penalty")]
     pairs = [("penalty", "plain"), *((arm, "plain") for arm in controls), *(("penalty", arm) for arm in controls)]
-    rows = []
+    tables = []
     for arm, against in pairs:
-        for quantity in draws[arm]:
-            changed = draws[arm][quantity] - draws[against][quantity]  # (network, draw)
-            each = {f"{arm}-{seed}": own for seed, own in zip(study.target_seeds, changed)}
-            for role, own in (each | {"all": over_networks(changed, study.analysis_seed)}).items():
-                rows.append((f"{setting}: {quantity}, {arm} - {against}", role, *_estimate(own)))
-    return pd.DataFrame(rows, columns=["quantity", "role", "value", "low", "high"])
+        changes = {
+            f"{arm}-{seed}": {
+                f"{setting}: {quantity}, {arm} - {against}": estimates[i] - measured[against][quantity][i]
+                for quantity, estimates in measured[arm].items()
+            }
+            for i, seed in enumerate(study.target_seeds)
+        }
+        tables.append(estimates_table(changes, study.analysis_seed))
+    return pd.concat(tables, ignore_index=True)
 
 
 def sentence(row) -> str:
     """A row of the table of contrasts in words: the difference, its interval, and whether its sign is certain."""
     sure = "certainly more" if row.low > 0 else "certainly less" if row.high < 0 else "more or less: not certain"
     return f"{row.quantity}: {row.value:+.3f} [{row.low:+.3f}, {row.high:+.3f}], {sure}"
-
-
-def _estimate(draws):
-    return float(draws[0]), *map(float, interval(draws[1:]))
 
 
 def orders_table(study: Study, arms: tuple[str, ...]) -> pd.DataFrame:
@@ -145,14 +141,10 @@ def orders_table(study: Study, arms: tuple[str, ...]) -> pd.DataFrame:
     panels = []
     for arm in arms:
         baselines = judges(study)["H by others"]
-        each = [_last_orders(load_judged(study, role, judges=baselines)) for role in roles(study, arm)]
+        each = [compare(study, role, judges=baselines).by_order() for role in roles(study, arm)]
         mean = pd.concat(each).groupby(["order", "sign"], sort=False, as_index=False).mean()
-        panels.append(mean.assign(panel=arm))
+        panels.append(mean.drop(columns="epoch").assign(panel=arm))
     return pd.concat(panels, ignore_index=True)
-
-
-def _last_orders(judged: Judged):
-    return order_table(judged, judged.epochs[-1]).drop(columns="epoch")
 
 
 # what a step costs
@@ -183,9 +175,9 @@ def step_times(study: Study, variables=(6, 8, 10), samples=(1, 2, 4), repeats: i
 def _milliseconds(objectives, batches, device):
     """Median time of each objective of a batch and of its gradient, one after the other on every batch."""
     seconds = np.empty((len(batches), len(objectives)))
-    for at, batch in enumerate(batches):
-        for which, objective in enumerate(objectives):
+    for i, batch in enumerate(batches):
+        for j, objective in enumerate(objectives):
             start = now(device)
             objective(batch).backward()
-            seconds[at, which] = now(device) - start
+            seconds[i, j] = now(device) - start
     return 1000 * np.median(seconds, axis=0)

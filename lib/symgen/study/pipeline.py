@@ -9,8 +9,9 @@ import torch
 import xarray as xr
 from tqdm import tqdm
 
+from symgen import generalization
 from symgen.games import ROUNDING, CausalLMGame, ImageGame, TextGame
-from symgen.generalization import Judged, judge
+from symgen.generalization import Comparison
 from symgen.interactions import KINDS, SparseAndOr, by_definition, sparse_and_or
 from symgen.store import cached, keyed
 from symgen.study.devices import arithmetic, device
@@ -42,7 +43,7 @@ __all__ = [
     "ensure_values",
     "game_of",
     "load_data",
-    "load_judged",
+    "compare",
     "loss_gap",
     "part_data",
     "solve",
@@ -158,7 +159,7 @@ def effects_of(study: Study, roles: tuple[str, ...], progress: bool = True) -> n
     )
 
 
-def load_judged(study: Study, role: str, progress: bool = True, judges: tuple[str, ...] = ()) -> Judged:
+def compare(study: Study, role: str, progress: bool = True, judges: tuple[str, ...] = ()) -> Comparison:
     """A target's interactions at all its checkpoints, judged by the study's baselines: what every figure is made of.
 
     `judges`: other roles that judge.
@@ -167,18 +168,16 @@ def load_judged(study: Study, role: str, progress: bool = True, judges: tuple[st
     baselines = [
         ensure_interactions(study, base, study.checkpoints_of(base)[-1], progress) for base in judges or study.baselines
     ]
-    epochs = {"last": study.epochs, "given": 0.0}
-    return judge(
-        epochs=np.array([epochs.get(checkpoint, checkpoint) for checkpoint in study.checkpoints_of(role)]),
-        of=ensure_samples(study).of.to_numpy(),
-        v=target.v.to_numpy(),
-        effects=target.effects.to_numpy(),
-        baseline_v=np.stack([base.v.to_numpy() for base in baselines]),
-        baseline_effects=np.stack([base.effects.to_numpy() for base in baselines]),
+    epochs = {"best": study.epochs, "last": study.epochs, "given": 0.0}
+    return generalization.compare(
+        target,
+        baselines,
         tau_ratio=study.tau_ratio,
         combine=study.generalizes_to,
         chance_draws=study.chance_draws,
         seed=study.analysis_seed,
+        epochs=[epochs.get(checkpoint, checkpoint) for checkpoint in study.checkpoints_of(role)],
+        of=ensure_samples(study).of,
     )
 
 

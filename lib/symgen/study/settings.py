@@ -7,6 +7,7 @@ from pathlib import Path
 
 from symgen.data import modality_of
 from symgen.errors import InputError
+from symgen.generalization import Bootstrap
 from symgen.store import key_of, project_root
 from symgen.study._checks import impossible
 from symgen.study._files import checked, read_overrides, settings_in_file
@@ -202,6 +203,21 @@ class Study(*SECTIONS):
         return key_of(self._changed([section for section in SECTIONS if section is not Places]))
 
     # what follows from settings
+    @property
+    def bootstrap(self) -> Bootstrap:
+        """How the study resamples."""
+        return Bootstrap(self.bootstrap_draws, self.analysis_seed)
+
+    @property
+    def low_orders(self) -> range:
+        """Orders 1 to `low_up_to`."""
+        return range(1, self.low_up_to + 1)
+
+    @property
+    def high_orders(self) -> range:
+        """Orders `high_from` to n."""
+        return range(self.high_from, self.n_variables + 1)
+
     @property
     def modality(self) -> str:
         """What the study's data consist of: images, texts or prompts."""

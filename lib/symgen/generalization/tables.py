@@ -1,0 +1,117 @@
+"""Tidy tables of one network's comparison: one function a table, one table a figure."""
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from symgen.generalization import metrics
+from symgen.generalization.bootstrap import Bootstrap, Power, power
+from symgen.generalization.comparison import Comparison, order_rows
+from symgen.generalization.metrics import strength_by_order
+from symgen.generalization.phases import Phases, find_phases
+
+SAMPLES = ("all", "training", "testing")
+
+
+def mean_order_table(comparisons: dict[str, Comparison], epoch: float) -> pd.DataFrame:
+    """Strength by order at one checkpoint, as `Comparison.by_order` has it, mean over several networks."""
+    tables = pd.concat(comparison.by_order(epoch) for comparison in comparisons.values())
+    return tables.groupby(["epoch", "order", "sign"], as_index=False).mean()
+
+
+def share_table(comparison: Comparison, epoch: float, bootstrap: Bootstrap) -> pd.DataFrame:
+    """The share of salient strength that generalizes at each order (Eq. 7), with intervals, and by chance.
+
+    order, strength (log-odds, mean over samples), share, low, high, chance; NaN where no sample has anything salient.
+    """
+    t = comparison.position(epoch)
+    strengths = [np.abs(part[t]).sum(axis=1)[:, 1:] for part in comparison.by_sign]  # (sample, order)
+    share, chance, _ = power(*strengths, bootstrap)
+    low, high = share.interval()
+    columns = {"order": np.arange(1, len(low) + 1), "strength": strengths[1].mean(axis=0), "share": share.value}
+    return pd.DataFrame(columns | {"low": low, "high": high, "chance": chance.value})
+
+
+def graded_table(comparison: Comparison, epoch: float) -> pd.DataFrame:
+    """Strength by order with the binary and with the graded measure (Fig. 10), and by chance, in normalised effects."""
+    arrays = {"total": "salient", "generalizable": "generalizable", "graded": "graded"}
+    arrays |= {"generalizable_by_chance": "chance", "graded_by_chance": "graded_chance"}
+    last = comparison.data.isel(epoch=comparison.position(epoch))
+    strengths = {
+        column: strength_by_order(last.normalized.to_numpy(), last[name].to_numpy()).mean(axis=0)
+        for column, name in arrays.items()
+    }
+    return order_rows({"epoch": epoch}, **strengths)
+
+
+def ratios(
+    comparison: Comparison, epoch: float, bootstrap: Bootstrap, low_orders: range, high_orders: range, samples="all"
+) -> dict[str, Power]:
+    """H, H_low, H_high and H_low - H_high by name, at one checkpoint, resampled together."""
+    t, ranges = comparison.position(epoch), {"H": None, "H_low": low_orders, "H_high": high_orders}
+    powers = {
+        name: Power(*(curve[t] for curve in comparison.power(bootstrap, samples, of_orders)))
+        for name, of_orders in ranges.items()
+    }
+    return powers | {"H_low - H_high": Power(*(low - high for low, high in zip(powers["H_low"], powers["H_high"])))}
+
+
+def ratio_table(
+    comparison: Comparison, epoch: float, bootstrap: Bootstrap, low_orders: range, high_orders: range
+) -> pd.DataFrame:
+    """`ratios` with intervals and chance levels: samples (all, training, testing), quantity, value, low, high, chance.
+
+    A ratio with nothing salient to divide by is NaN.
+    """
+    rows = [
+        (samples, name, *of.H.row, of.chance.value)
+        for samples in SAMPLES
+        if comparison.chosen(samples).any()
+        for name, of in ratios(comparison, epoch, bootstrap, low_orders, high_orders, samples).items()
+    ]
+    return pd.DataFrame(rows, columns=["samples", "quantity", "value", "low", "high", "chance"])
+
+
+def dynamics_table(comparison: Comparison, bootstrap: Bootstrap) -> pd.DataFrame:
+    """H and N over training (Fig. 3) with bootstrap intervals, and H's chance level: one row a checkpoint."""
+    h, chance, _ = comparison.power(bootstrap)
+    number = bootstrap.mean(metrics.effective_number(comparison.effects).T)
+    (h_low, h_high), (n_low, n_high) = h.interval(), number.interval()
+    generalizable, total, _ = (strength.mean(axis=1) for strength in comparison.strengths())
+    return pd.DataFrame(
+        {"epoch": comparison.epochs, "H": h.value, "H_low95": h_low, "H_high95": h_high, "H_chance": chance.value,
+         "N": number.value, "N_low95": n_low, "N_high95": n_high, "generalizable": generalizable, "total": total}
+    )  # fmt: skip
+
+
+def learned_table(comparison: Comparison) -> pd.DataFrame:
+    """Strength newly learned between checkpoints (Appendix I): delta_g, delta_n, means over samples."""
+    delta_g, delta_n = (strength.mean(axis=1) for strength in comparison.newly_learned)
+    return pd.DataFrame({"epoch": comparison.epochs, "delta_g": delta_g, "delta_n": delta_n})
+
+
+def phases_of(comparison: Comparison, bootstrap: Bootstrap, r: float = 1.0) -> Phases:
+    """The phases of a network (Appendix I; `find_phases`)."""
+    strengths = *comparison.strengths(), *comparison.newly_learned
+    return find_phases(comparison.epochs, *strengths, r=r, draws=bootstrap.draws, seed=bootstrap.seed)
+
+
+def phases_table(phases: dict[str, Phases]) -> pd.DataFrame:
+    """Phase boundaries of several networks, one row each, intervals as <name>_low and <name>_high."""
+    rows = []
+    for role, of in phases.items():
+        row = {"role": role} | {name: getattr(of, name) for name in ("n_phases", "verdict", "t2_found", "second_seen")}
+        for name in ("t1", "t2", "rise", "fall", "excess_rise", "excess_fall"):
+            low, high = getattr(of, f"{name}_interval")
+            row |= {name: getattr(of, name), f"{name}_low": low, f"{name}_high": high}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def telling_epochs(epochs: Float[np.ndarray, "epoch"], phases: Phases, most: int = 6) -> list[float]:
+    """A few checkpoints that tell the story: the first, the last, the phase boundaries, and evenly spread ones."""
+    chosen = {float(epochs[0]), float(epochs[-1]), phases.t1, phases.t2} & set(epochs.tolist())
+    for position in np.linspace(0, len(epochs) - 1, most).round().astype(int):
+        if len(chosen) < most:
+            chosen.add(float(epochs[position]))
+    return sorted(chosen)

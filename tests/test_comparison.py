@@ -1,0 +1,120 @@
+"""A comparison: its H is that of the metrics, its tables add up to it, and only the same samples are compared."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from symgen import generalization_ratio, strength_by_order
+from symgen.generalization import compare
+from symgen.generalization.metrics import derangements
+
+
+def network(rng, n_samples=6, epochs=(3,), n=3):
+    """v and effects of a network, few of them strong."""
+    effects = rng.normal(size=(*epochs, n_samples, 2, 2**n)) ** 3
+    effects[..., 0] = 0
+    return rng.normal(size=(*epochs, n_samples, 2**n)), effects
+
+
+@pytest.fixture
+def compared(rng):
+    target, base = network(rng), network(rng, epochs=())
+    return (
+        target,
+        base,
+        compare(target, [base], chance_draws=2, epochs=[0, 1, 4], of=np.repeat(["training", "testing"], 3)),
+    )
+
+
+def test_h_is_that_of_the_metrics_and_by_chance_that_of_other_samples(compared):
+    (_, effects), (_, base), c = compared
+
+    def h(other):
+        shared = strength_by_order(effects, c.salient & (effects * np.where(base_salient, base, 0)[other] > 0))
+        return generalization_ratio(shared, strength_by_order(effects, c.salient))
+
+    base_salient = np.abs(base) > 0.05 * np.abs(base).max(axis=(1, 2), keepdims=True)
+    np.testing.assert_allclose(c.H, h(np.arange(6)))
+    np.testing.assert_allclose(
+        c.H_chance, np.mean([h(order) for order in derangements(6, 2, np.random.default_rng(0))], axis=0)
+    )
+    assert ((c.H > 0) & (c.H < 1)).all() and set(np.unique(c.chance)) == {0, 0.5, 1}
+
+
+def test_tables_add_up_to_h(compared):
+    (_, effects), _, c = compared
+    by_order = c.by_order()
+    assert list(by_order) == ["epoch", "order", "sign", "total", "generalizable"] and len(by_order) == 3 * 3 * 2
+    sums = by_order[["total", "generalizable"]].abs().groupby(by_order.epoch).sum()
+    np.testing.assert_allclose(sums.generalizable / sums.total, c.H)
+    assert c.by_order(4).equals(by_order[by_order.epoch == 4].reset_index(drop=True))
+    rows = c.to_frame()
+    assert list(rows) == ["sample", "epoch", "kind", "variables", "order", "effect", "generalizable", "graded"]
+    assert len(rows) == c.salient.sum()
+    shared = rows[rows.generalizable].effect.abs().groupby(rows.epoch).sum()
+    np.testing.assert_allclose(shared / rows.effect.abs().groupby(rows.epoch).sum(), c.H)
+    strongest = c.to_frame(1).query("epoch == 1").set_index("sample").effect
+    np.testing.assert_array_equal(strongest.abs().loc[range(6)], np.abs(effects[1]).max(axis=(1, 2)))
+
+
+def test_names_and_members_of_the_strongest_interaction():
+    v, effects = np.arange(8.0)[None], np.zeros((1, 2, 8))
+    effects[0, 1, 0b101], effects[0, 0, 0b010] = -2, 1
+    target = xr.Dataset({"v": (("sample", "subset"), v), "effects": (("sample", "kind", "subset"), effects)})
+    named = target.assign(names=(("sample", "variable"), [["not", "a", "film"]]))
+    first = compare(named, [named]).to_frame(1).iloc[0]
+    assert first[["kind", "variables", "order", "effect", "graded"]].tolist() == ["or", "not film", 2, -2, 1]
+    assert compare(target, [target]).to_frame().variables.tolist() == ["0 2", "1"]
+
+
+def test_one_sample_has_an_h_but_no_chance_level(rng):
+    (v, effects), (base_v, base) = network(rng, 1, ()), network(rng, 1, ())
+    c = compare((v, effects), [(base_v, base), (v, effects)])
+    assert c.H == 1 and isinstance(c.H, float) and np.isnan(c.H_chance)
+    assert "H = 1.00, by chance unknown" in str(c)
+    alone = compare((v[0], effects[0]), [(base_v[0], base[0]), (v[0], effects[0])])  # no axis sample
+    np.testing.assert_array_equal(alone.generalizable, c.generalizable)
+
+
+def test_a_comparison_says_what_it_is_and_what_it_has(compared):
+    *_, c = compared
+    first, *lines = repr(c).splitlines()
+    assert first == "Comparison of 6 sample(s) at 3 checkpoint(s), n = 3 variables"
+    assert lines[-1].startswith("epoch 4: ") and lines[-1].endswith(
+        f"H = {c.H[-1]:.2f}, by chance {c.H_chance[-1]:.2f}"
+    )
+    with pytest.raises(AttributeError, match="a comparison has no 'effect'; its arrays are of, v, effects"):
+        _ = c.effect
+
+
+def test_what_is_said_of_arrays_is_said_of_datasets(compared):
+    (v, effects), (base_v, base), c = compared
+    target = xr.Dataset(
+        {"effects": (("kind", "subset", "epoch", "sample"), effects.transpose(2, 3, 0, 1)),
+         "v": (("epoch", "sample", "subset"), v)}, {"epoch": [0, 1, 4]},
+    )  # fmt: skip
+    one = xr.Dataset({"v": (("sample", "subset"), base_v), "effects": (("sample", "kind", "subset"), base)})
+    again = compare(target, [one], chance_draws=2, of=c.of)
+    xr.testing.assert_equal(again.data, c.data)
+
+
+def test_only_the_same_samples_and_variables_are_compared(rng):
+    target, base = network(rng), network(rng, epochs=())
+    for other, message in (
+        (network(rng, 5, ()), r"baselines\[1\] has 5 on the axis sample; expected 6"),
+        (network(rng, 6, (), n=4), r"baselines\[1\] has 16 on the axis subset; expected 8"),
+        (target, r"baselines\[1\] has 3 on the axis epoch; expected 1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            compare(target, [base, other])
+    with pytest.raises(ValueError, match="baselines is empty; expected at least one network"):
+        compare(target, [])
+    v, effects = base
+    one = xr.Dataset(
+        {"v": (("sample", "subset"), v), "effects": (("sample", "kind", "subset"), effects)}, {"sample": np.arange(6)}
+    )
+    with pytest.raises(ValueError, match=r"baselines\[0\] explains other samples: its sample differs"):
+        compare(one, [one.assign_coords(sample=np.arange(6) + 1)])
+    labelled = one.assign(label=("sample", np.zeros(6, int)))
+    with pytest.raises(ValueError, match="its label differs"):
+        compare(labelled, [labelled.assign(label=("sample", np.ones(6, int)))])
