@@ -1,6 +1,7 @@
 """symgen: AND-OR interactions of a network, their generalization power, and how it changes while the network trains."""
 
 from symgen.errors import InputError
+from symgen.explain import Explanation, explain, load
 from symgen.games import CausalLMGame, ImageGame, TextGame, draw_cells, draw_words, log_odds
 from symgen.generalization import (
     Phases,
@@ -31,6 +32,7 @@ from symgen.training import JudgedSample, Penalty
 __version__ = "0.1.0"
 __all__ = [
     "CausalLMGame",
+    "Explanation",
     "ImageGame",
     "InputError",
     "JudgedSample",
@@ -43,10 +45,12 @@ __all__ = [
     "draw_cells",
     "draw_words",
     "effective_number",
+    "explain",
     "find_phases",
     "generalizable",
     "generalization_ratio",
     "jaccard",
+    "load",
     "log_odds",
     "members",
     "merge_singletons",

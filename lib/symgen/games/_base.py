@@ -84,9 +84,11 @@ class TokenGame:
 
         Parameters
         ----------
-        text : as the game takes it, or a list of such
-        label : a label, or one a sample; several labels of one text are evaluated in one pass
-        variables : n variables, or (sample, n)
+        text : str, or list of str
+            Or what else the game takes as a text.
+        label : label, or list of labels
+            One a sample; several labels of one text are evaluated in one pass.
+        variables : list of n variables, or one a sample
             Variable i of a subset is the i-th.
 
         Returns

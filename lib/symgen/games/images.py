@@ -74,9 +74,11 @@ class ImageGame:
         Parameters
         ----------
         x : floats, (channel, height, width) or (sample, channel, height, width)
-        label : int, or one a sample; several labels of one image are evaluated in one pass
-        variables : n cell numbers (row * grid + column), or (sample, n)
-            Variable i of a subset is the i-th cell.
+            The image, or several.
+        label : int, or integers
+            One a sample; several labels of one image are evaluated in one pass.
+        variables : integers, (n,) or (sample, n)
+            Numbers of cells, row * grid + column; variable i of a subset is the i-th.
 
         Returns
         -------

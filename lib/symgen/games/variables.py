@@ -44,6 +44,20 @@ def places_of(phrase: str, text: str) -> list[tuple[int, int]]:
     return [match.span() for match in re.finditer(before + re.escape(phrase) + after, text)]
 
 
+def variables_of_words(words: list[str], variables) -> Int[np.ndarray, "word"]:
+    """The variable that each word of a text belongs to, -1 for none; variables: numbers of words, or phrases."""
+    result = np.full(len(words), -1)
+    if not isinstance(variables[0], str):
+        result[np.asarray(variables, int)] = np.arange(len(variables))
+        return result
+    stop = np.cumsum([len(word) + 1 for word in words]) - 1
+    start = stop - [len(word) for word in words]
+    for i, phrase in enumerate(variables):
+        for first, last in places_of(phrase, " ".join(words)):
+            result[(start < last) & (stop > first)] = i
+    return result
+
+
 def check_phrases(variables) -> list[str]:
     """The variables, if they are different words or phrases; ValueError otherwise."""
     if isinstance(variables, str) or not all(isinstance(own, str) and own.strip() for own in variables):
