@@ -12,12 +12,11 @@ from symgen import interactions, reconstruct, subset_index
 from symgen.explain import (
     FORMAT,
     PICTURES,
-    conditions_table,
     matching_table,
     phrase_table,
-    sparsity_table,
     strongest_table,
 )
+from symgen.generalization import tables
 from symgen.plots import cells, logical_model, save, use_style
 from symgen.training import build_tokenizer, models
 
@@ -57,9 +56,9 @@ def test_the_model_is_what_its_definition_says(rng):
 
 def test_sparsity_and_the_three_conditions(planted):
     effects, v = (np.stack([x, x])[None] for x in planted)
-    sparsity = sparsity_table(effects, [0.0])
+    sparsity = tables.sparsity_table(effects, [0.0])
     assert sparsity["median"].iloc[0] == 1 and sparsity["median"].iloc[1] == pytest.approx(2 / 3)
-    conditions = conditions_table(v, effects, [0.0])
+    conditions = tables.conditions_table(v, effects, [0.0])
     assert conditions.strength_share.sum() == pytest.approx(1)
     assert conditions.strength_share[2] == pytest.approx(5 / 5.5)
     assert conditions.output.iloc[0] == 0 and abs(conditions.output.iloc[-1]) == pytest.approx(1)
@@ -71,7 +70,7 @@ def test_a_linear_game_grows_steadily_with_exponent_one():
     v = np.repeat(orders(4)[None].astype(float), 3, axis=0)[None]
     effects = np.zeros((1, 3, 2, 16))
     effects[..., 0, [1, 2, 4, 8]] = 1
-    conditions = conditions_table(v, effects, [0.0])
+    conditions = tables.conditions_table(v, effects, [0.0])
     np.testing.assert_allclose(conditions.p.iloc[1:-1], 1)
     assert (conditions.monotone == 1).all()
 
@@ -357,10 +356,10 @@ def test_what_cannot_be_asked_of_an_explanation(images, batch, e):
         (lambda: batch.sample(3), "sample = 3; expected 0 to 2"),
         (lambda: e["a", "z"], r"variables \('a', 'z'\); expected numbers from 0 to 3, or names: a, b, c, d"),
         (lambda: e[0, 4], r"variables \(0, 4\); expected numbers from 0 to 3"),
-        (lambda: batch.compare([]), "no explanations to compare with"),
-        (lambda: batch.compare([batch, other]), "explanation 1 is of other samples: its image differ"),
-        (lambda: batch.compare(batch.sample(0)), "explanation 0 is of other samples: its label differ"),
-        (lambda: e.compare(sg.explain(Planted(), "x", 1, variables=list("abce"))), "its variables differ"),
+        (lambda: batch.compare([]), "baselines is empty"),
+        (lambda: batch.compare([batch, other]), r"baselines\[1\] explains other samples: its image differs"),
+        (lambda: batch.compare(batch.sample(0)), r"baselines\[0\] has 1 on the axis sample; expected"),
+        (lambda: e.compare(sg.explain(Planted(), "x", 1, variables=list("abce"))), "its variables differs"),
         (lambda: batch.compare(batch, combine="most"), "combine = 'most'"),
     ]:
         with pytest.raises(sg.InputError, match=message):

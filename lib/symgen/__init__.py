@@ -4,6 +4,7 @@ from symgen.errors import InputError
 from symgen.explain import Explanation, explain, load
 from symgen.games import CausalLMGame, ImageGame, TextGame, draw_cells, draw_words, log_odds
 from symgen.generalization import (
+    Comparison,
     Phases,
     effective_number,
     find_phases,
@@ -32,6 +33,7 @@ from symgen.training import JudgedSample, Penalty
 __version__ = "0.1.0"
 __all__ = [
     "CausalLMGame",
+    "Comparison",
     "Explanation",
     "ImageGame",
     "InputError",

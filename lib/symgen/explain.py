@@ -4,7 +4,6 @@ import difflib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,7 @@ from matplotlib.figure import Figure
 from symgen import plots
 from symgen.errors import InputError
 from symgen.games import ROUNDING, variables_of_words
-from symgen.generalization import generalization_ratio, interval, judge, order_table, salient, strength_by_order
+from symgen.generalization import Comparison, compare, salient
 from symgen.interactions import (
     KINDS,
     MAX_VARIABLES,
@@ -25,10 +24,7 @@ from symgen.interactions import (
     fidelity_curve,
     keep_strongest,
     logical_model,
-    mean_outputs,
     members,
-    n_variables,
-    orders,
     shares,
     sparse_and_or,
     subset_index,
@@ -39,7 +35,6 @@ FORMAT = 1  # of saved explanations; raise it when an older version could not re
 SIGNS = {"and": " ∧ ", "or": " ∨ "}
 PICTURES = ("bars", "cells", "words", "network", "fidelity", "masks")
 NEEDED = {"cells": "image", "words": "words"}
-IDENTITY = ("label", "variables", "image", "words")  # what explanations of the same samples have in common
 
 
 def explain(
@@ -103,7 +98,7 @@ def explain(
         "noise": (("sample", "subset"), solved.noise),
         **{name: ("sample", getattr(solved, name)) for name in ("bias", "bound", "gap")},
         "label": ("sample", _array(labels)),
-        "variables": (("sample", "variable"), np.stack([_array(own) for own in variables])),
+        "variables": (("sample", "variable"), np.stack([_array(row) for row in variables])),
     }
     attributes = {"format": FORMAT, "tau_ratio": tau_ratio, "noise_bound": noise_bound, "ridge": ridge}
     attributes |= {"grid": game.grid} if hasattr(game, "grid") else {}
@@ -245,22 +240,17 @@ class Explanation:
             values, index="Moebius", n_players=n, min_order=0, max_order=n, estimated=False, baseline_value=bias
         )
 
-    def compare(self, others, combine: str = "any", chance_draws: int = 5, seed: int = 0):
+    def compare(self, others, combine: str = "any", chance_draws: int = 5, seed: int = 0) -> Comparison:
         """Which of these interactions other networks have too, on the same samples (Eq. 5, 8; science, section 5).
 
         others: explanations by the baseline networks. combine: whether any, the majority or all of them must have it.
-        Returns H, H_chance, by_order(), to_frame() and plot(). Chance asks about other samples: NaN where there is one.
+        Chance asks the baselines about other samples: NaN where there is one.
         """
         others = [others] if isinstance(others, Explanation) else list(others)
-        if not others:
-            raise InputError("no explanations to compare with; expected at least one, of a baseline network")
-        for i, other in enumerate(others):
-            differing = [name for name in IDENTITY if not _same(self.data, other.data, name)]
-            if differing:
-                raise InputError(
-                    f"explanation {i} is of other samples: its {differing[0]} differ; expected the same ones"
-                )
-        return _compared(self, others, combine, chance_draws, seed)
+        return compare(
+            self.data, [other.data for other in others], tau_ratio=self.data.tau_ratio, combine=combine,
+            chance_draws=chance_draws, seed=seed,
+        )  # fmt: skip
 
     # one sample
     def _only(self, name):
@@ -368,7 +358,7 @@ def _variables(game, samples, variables, seed, one):
         raise InputError(f"variables = {variables!r}; expected how many, or a list of them")
     nested = not isinstance(variables[0], str) and np.ndim(variables[0]) == 1
     lists = list(variables) if nested else [variables] * len(samples)
-    sizes = sorted({len(own) for own in lists})
+    sizes = sorted({len(row) for row in lists})
     if len(sizes) > 1 or len(lists) != len(samples) or not 2 <= sizes[0] <= MAX_VARIABLES:
         expected = f"2 to {MAX_VARIABLES}, as many for each of {len(samples)} sample(s)"
         raise InputError(f"variables: {len(lists)} list(s) of {', '.join(map(str, sizes))}; expected {expected}")
@@ -393,7 +383,7 @@ def _values(game, x, labels, variables, one):
     else:
         samples = [x] * len(labels) if one else x
         v = [np.asarray(game.values(*each), float) for each in zip(samples, labels, variables)]
-    shapes, expected = {np.shape(own) for own in v}, (2 ** len(variables[0]),)
+    shapes, expected = {np.shape(row) for row in v}, (2 ** len(variables[0]),)
     if shapes != {expected}:
         raise InputError(f"the game's values have shape {shapes.pop()}; expected {expected}, one for every subset")
     return np.asarray(v, float)
@@ -401,19 +391,19 @@ def _values(game, x, labels, variables, one):
 
 def _pictured(game, samples, variables):
     """Arrays and names for pictures, of what the game knows."""
-    names = [[str(i) for i in range(len(own))] for own in variables]
+    names = [[str(i) for i in range(len(row))] for row in variables]
     result = {}
     if hasattr(game, "grid"):
         images = [np.asarray(torch.as_tensor(x).detach().float().cpu()) for x in samples]
         result = {"image": (("sample", "channel", "height", "width"), np.stack(images))}
     elif hasattr(game, "words"):
         words = [game.words(x) for x in samples]
-        padded = [own + [""] * (max(map(len, words)) - len(own)) for own in words]
+        padded = [text + [""] * (max(map(len, words)) - len(text)) for text in words]
         result = {"words": (("sample", "word"), _array(padded))}
-        names = [[text[i] if not isinstance(i, str) else i for i in own] for text, own in zip(words, variables)]
+        names = [[text[i] if not isinstance(i, str) else i for i in row] for text, row in zip(words, variables)]
     elif isinstance(variables[0][0], str):
         names = variables
-    return result | {"names": (("sample", "variable"), _array([_distinct(own) for own in names]))}
+    return result | {"names": (("sample", "variable"), _array([_distinct(row) for row in names]))}
 
 
 def _distinct(names):
@@ -431,42 +421,6 @@ def _array(values):
 
 def _has_kind(key):
     return isinstance(key, tuple) and len(key) == 2 and isinstance(key[0], str) and key[0] in KINDS
-
-
-def _same(data, other, name):
-    """Whether two explanations have the same of something, which may be kept in none of them."""
-    if (name in data.variables) != (name in other.variables):
-        return False
-    if name not in data.variables:
-        return data.sizes["subset"] == other.sizes["subset"]
-    return np.array_equal(data.variables[name].to_numpy(), other.variables[name].to_numpy())
-
-
-def _compared(target, others, combine, chance_draws, seed):
-    """The comparison of explanations of the same samples."""
-    alone = len(target.data.label) == 1  # there is no other sample for a chance level
-    datasets = [each.data.isel(sample=[0, 0]) if alone else each.data for each in (target, *others)]
-    v, effects = datasets[0].v.to_numpy(), datasets[0].effects.to_numpy()
-    base_v, base_effects = (np.stack([data[name] for data in datasets[1:]]) for name in ("v", "effects"))
-    of = np.repeat("unknown", len(v))
-    judged = judge(
-        [0.0], of, v[None], effects[None], base_v, base_effects, target.data.tau_ratio, combine, chance_draws, seed
-    )
-    parts = judged.generalizable[0], judged.chance[:, 0].mean(axis=0), judged.salient[0]
-    shared, by_chance, total = (strength_by_order(effects, part) for part in parts)
-    table = order_table(judged, 0.0)
-    return SimpleNamespace(
-        H=generalization_ratio(shared, total),
-        H_chance=np.nan if alone else generalization_ratio(by_chance, total),
-        by_order=lambda: table,
-        to_frame=lambda k=None: target.to_frame(k),
-        plot=lambda: _in_style(table),
-    )
-
-
-def _in_style(table):
-    with plots.in_style():
-        return plots.comparison(table)
 
 
 # words about numbers
@@ -516,49 +470,4 @@ def matching_table(
         )
         for k in ks
     ]  # fmt: skip
-    return pd.concat(tables, ignore_index=True)
-
-
-def sparsity_table(effects: Float[np.ndarray, "epoch sample kind subset"], epochs) -> pd.DataFrame:
-    """Strengths sorted, relative to the strongest of their sample: epoch, rank, median and middle 80 % over samples."""
-    flat = -np.sort(-np.abs(effects.reshape(*effects.shape[:2], -1)), axis=-1)
-    relative = flat / flat[..., :1]
-    tables = []
-    for epoch, curve in zip(epochs, relative):
-        low, high = interval(curve, 0.8)
-        rank = np.arange(1, curve.shape[-1] + 1)
-        tables.append(
-            pd.DataFrame({"epoch": epoch, "rank": rank, "median": np.median(curve, axis=0), "low": low, "high": high})
-        )
-    return pd.concat(tables, ignore_index=True)
-
-
-def conditions_table(
-    v: Float[np.ndarray, "epoch sample subset"], effects: Float[np.ndarray, "epoch sample kind subset"], epochs
-) -> pd.DataFrame:
-    """The three conditions for sparsity (Appendix B) by number of variables m: see the columns below.
-
-    strength_share: share of all strength at order m (condition 1). output: u(m), the mean of v(x_S) - v(x_0) over |S| =
-    m, over the samples' mean |v(x_N) - v(x_0)|, with the middle 80 % of samples. monotone: share of samples with u(m) >=
-    u(m - 1) (condition 2). p: median of the smallest exponent with which u(m) >= (m / n)^p u(n) (condition 3).
-    """
-    sizes = orders(n_variables(v.shape[-1]))
-    n = sizes.max()
-    tables = []
-    for epoch, values, own in zip(epochs, v, effects):
-        u = mean_outputs(values)
-        scale = np.abs(u[:, -1]).mean()
-        low, high = interval(u / scale, 0.8)
-        strength = np.array([np.abs(own[..., sizes == m]).sum() for m in range(n + 1)])
-        growing = u * np.sign(u[:, -1:])  # a label that loses by what is shown falls as steadily as another one rises
-        with np.errstate(divide="ignore", invalid="ignore"):
-            exponent = np.log(np.clip(growing, 0, None) / growing[:, -1:]) / np.log(np.arange(n + 1) / n)
-        monotone = np.diff(growing, axis=1, prepend=-np.inf) >= 0
-        tables.append(
-            pd.DataFrame(
-                {"epoch": epoch, "m": np.arange(n + 1), "strength_share": strength / strength.sum(),
-                 "output": u.mean(axis=0) / scale, "low": low, "high": high, "monotone": monotone.mean(axis=0),
-                 "p": [np.nan, *np.median(exponent[:, 1:-1], axis=0), np.nan]}
-            )
-        )  # fmt: skip
     return pd.concat(tables, ignore_index=True)
