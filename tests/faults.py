@@ -31,11 +31,13 @@ import xarray as xr
 from symgen import Study
 from symgen.data import datasets
 from symgen.errors import InputError
+from symgen.store import keyed
 from symgen.study import pipeline
 
 ROLE = "target-91"
-NOTEBOOK = "notebook_tiny_01_data_split"
-MAP = (NOTEBOOK, "notebook_tiny_05_three_phase_dynamics")  # with two networks
+NOTEBOOK = tiny_project.done("01_data_split.notebook")
+MAP = (NOTEBOOK, tiny_project.done("05_three_phase_dynamics.notebook"))  # with two networks
+TRAINING = tiny_project.done(f"{tiny_project.JOB}.job")
 MARK = "SYMGEN_FAULTS"  # environment variable by which what was started in a folder is found again
 NOBODY = 65534
 
@@ -44,7 +46,7 @@ NOBODY = 65534
 def project(place, **settings):
     """A tiny project with one target and one baseline."""
     place.mkdir(parents=True)
-    return tiny_project.make(place, **{"target_seeds": [91], "baseline_seeds": [93]} | settings)
+    return tiny_project.make(place, **tiny_project.ALONE | settings)
 
 
 def start(folder, *arguments):
@@ -113,8 +115,8 @@ def half_written(folder):
 def artefacts(study):
     """An artefact of every kind, and what makes it."""
     return {
-        layout.split_path(study): partial(pipeline.ensure_split, study),
-        layout.samples_path(study): partial(pipeline.ensure_samples, study),
+        keyed(study.runs_dir / "split.csv", study.settings_of("split")): partial(pipeline.ensure_split, study),
+        keyed(study.runs_dir / "samples.csv", study.settings_of("samples")): partial(pipeline.ensure_samples, study),
         pipeline.weights_path(study, ROLE, 1.0): partial(pipeline.ensure_training, study, ROLE),
         pipeline.artefact_path("values", study, ROLE, 1.0): partial(pipeline.ensure_values, study, ROLE, 1.0),
         pipeline.artefact_path("interactions", study, ROLE, 1.0): partial(
@@ -178,7 +180,7 @@ def refused(call, kind):
 
 MOMENTS = {  # what is asked of the map, and when it is stopped
     NOTEBOOK: lambda folder: any("ipykernel" in own for own in alive(folder).values()),
-    f"train_tiny_{ROLE}": lambda folder: f"{ROLE} epoch 0:" in said(folder),
+    TRAINING: lambda folder: f"{ROLE} epoch 0:" in said(folder),
 }
 
 
@@ -309,7 +311,7 @@ def failing_notebook(place):
     broken = {"cell_type": "code", "id": "broken", "metadata": {}, "execution_count": None, "outputs": []}
     notebook["cells"].insert(2, broken | {"source": ["raise OSError('no luck')"]})
     path.write_text(json.dumps(notebook))
-    assert figures(folder, "notebook_tiny_00_quickstart", NOTEBOOK).wait(600) == 1
+    assert figures(folder, tiny_project.done("00_quickstart.notebook"), NOTEBOOK).wait(600) == 1
     executed = folder / "data" / "runs" / "tiny" / "notebooks"
     assert {own.name for own in executed.iterdir()} == {"00_quickstart.failed.ipynb", "01_data_split.ipynb"}
     assert "no luck" in (executed / "00_quickstart.failed.ipynb").read_text()

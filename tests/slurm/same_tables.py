@@ -27,7 +27,7 @@ NOTEBOOKS = ("04_order_analysis", "05_three_phase_dynamics")
 TINY = {
     "train_size": 100, "validation_size": 50, "test_size": 100, "epochs": 2, "batch_size": 32, "n_variables": 6,
     "checkpoints": [0, 0.5, 1, 2], "target_seeds": [91], "baseline_seeds": [93], "explain_classes": 2,
-    "explain_per_class": 3, "bootstrap_draws": 50, "chance_draws": 2,
+    "explain_per_class": 3, "bootstrap_draws": 50, "chance_draws": 2, "penalty_weight": 0.0, "ablation_per_class": 0,
 }  # fmt: skip
 HERE_ALONE = (  # no accounting on this cluster, and no need to ask it rarely
     "--slurm-no-account", "--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "2",
@@ -113,7 +113,7 @@ def copy_project(folder):
 
 def run(folder, *further):
     """Seconds of `symgen figures` in a copy of the project."""
-    targets = [f"notebook_tiny_{name}" for name in NOTEBOOKS]
+    targets = [f"data/runs/tiny/done/{name}.notebook" for name in NOTEBOOKS]
     command = [sys.executable, "-m", "symgen", "figures", *targets, "--config", "studies=tiny", *further]
     start = time.perf_counter()
     subprocess.run(command, cwd=folder, env=os.environ | {"PYTHONPATH": str(folder / "lib")}, check=True)

@@ -4,6 +4,7 @@ import re
 
 import pytest
 import xarray as xr
+from tiny_project import ALONE
 
 from symgen import Study
 from symgen.__main__ import main
@@ -12,8 +13,7 @@ from symgen.study import Job, ablations, arms, jobs, notebooks, study_names
 from symgen.study.settings import ARMS
 
 NAMES = study_names()
-TRAINED = ["fashion-vgg", "snippets-bert", "snippets-lm", "fashion-vgg-full"]
-ALONE = {"penalty_weight": 0.0, "ablation_per_class": 0}  # neither arms nor ablations
+TRAINED = ["fashion-vgg", "snippets-bert", "snippets-lm"]
 
 
 def training(study, role):
@@ -142,7 +142,7 @@ def artefacts(study):
 
 
 def test_work_divided_or_whole_makes_the_same_files(shared, tmp_path):
-    study, made = Study.load("fashion-vgg", shared | ALONE | {"target_seeds": [91], "baseline_seeds": [93]}), []
+    study, made = Study.load("fashion-vgg", shared | ALONE), []
     for roles, checkpoints, count in ((2, 0, 1), (1, 2, 3)):
         root = str(tmp_path / f"{count}")
         divided = study.replace(runs_root=root, roles_per_job=roles, checkpoints_per_job=checkpoints)
