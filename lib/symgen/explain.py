@@ -76,13 +76,13 @@ def explain(
 
     Examples
     --------
-    >>> class Loan:  # of two keys, either opens; both are needed to sign
+    >>> class Door:
     ...     def values(self, x, label, variables):
-    ...         return np.array([0.0, 2.0, 2.0, 3.0])
-    >>> e = explain(Loan(), None, "yes", variables=["key", "seal"])
-    >>> e.to_frame(1)
+    ...         return np.array([0.0, 2.0, 2.0, 2.0])
+    >>> e = explain(Door(), None, "opens", variables=["key", "code"], noise_bound=0)
+    >>> e.to_frame(1).round(3)
       kind   variables  order  effect
-    0   or  key ∨ seal      2    1.96
+    0   or  key ∨ code      2     2.0
     """
     one = game.is_one(x) if hasattr(game, "is_one") else not isinstance(x, list)
     labels = [label] if np.ndim(label) == 0 else list(label)

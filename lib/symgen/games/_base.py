@@ -15,7 +15,13 @@ CHUNK_TOKENS = {"cpu": 1 << 12, "cuda": 1 << 18}  # tokens evaluated at a time; 
 
 
 def log_odds(logits: Float[Tensor, "*batch label"], label: Int[Tensor, "*#batch"]) -> Float[Tensor, "*batch"]:
-    """Log-odds of a label, z_y - logsumexp(z_k, k != y), in float64 (Eq. 1, from logits so that it cannot overflow)."""
+    """Log-odds of a label, z_y - logsumexp(z_k, k != y), in float64 (Eq. 1, from logits so that it cannot overflow).
+
+    Examples
+    --------
+    >>> log_odds(torch.tensor([[0.0, 0.0], [3.0, 1.0]]), torch.tensor([0, 1]))
+    tensor([ 0., -2.], dtype=torch.float64)
+    """
     z = logits.double()
     at_label = label.unsqueeze(-1).expand(*z.shape[:-1], 1)
     others = z.scatter(-1, at_label, -torch.inf)

@@ -23,14 +23,37 @@ class CausalLMGame(TokenGame):
     v is the log-odds of a given next token after the prompt. Variables are strings, so that models with different
     tokenizers take the same ones; where one is masked, every token that overlaps it gets another embedding.
 
-    Args:
-        model: a causal language model of `transformers`.
-        tokenizer: its fast tokenizer, which knows where in the prompt a token stands.
-        masking: the embedding that a masked token gets: the mean of the input embeddings, or that of the pad or unk token.
-        occurrences: whether a variable is masked wherever it occurs in the prompt, or only where it occurs first.
-        first_token: whether a next word of several tokens stands for the first of them; otherwise it is an error.
+    Parameters
+    ----------
+    model : causal language model of `transformers`
+    tokenizer : fast tokenizer
+        It knows where in the prompt a token stands.
+    masking : str
+        The embedding that a masked token gets: the mean of the input embeddings, or that of the pad or unk token.
+    occurrences : str
+        Whether a variable is masked wherever it occurs in the prompt (all), or only where it occurs first.
+    first_token : bool
+        Whether a next word of several tokens stands for the first of them; otherwise it is an error.
 
-    ValueError for a tokenizer without such a token, or a slow one; and, in `values`, for whatever does not fit.
+    A label is a next token: its id, or a string that continues the prompt; a word need not begin with the space that sets it
+    off ("Paris" after "The capital of France is" is " Paris"). Variables are whole words or phrases, written as there.
+
+    Raises
+    ------
+    InputError
+        For a tokenizer without such a token, or a slow one; and, in `values`, for variables that are not there or share a
+        token, a next word of several tokens, a prompt longer than the model reads, and NaN or infinite outputs.
+
+    Examples
+    --------
+    >>> import transformers
+    >>> from symgen.training import build_tokenizer
+    >>> prompt = "the new masks are worn by all"
+    >>> size = {"vocab_size": 90, "n_embd": 8, "n_layer": 1, "n_head": 1}
+    >>> model = transformers.GPT2LMHeadModel(transformers.GPT2Config(**size))
+    >>> game = CausalLMGame(model, build_tokenizer([prompt], 1, 20))
+    >>> game.values(prompt, 7, ["new masks", "worn"]).shape
+    (4,)
     """
 
     def __init__(

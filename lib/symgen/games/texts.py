@@ -16,14 +16,33 @@ class TextGame(TokenGame):
 
     A variable is a word with all its tokens; where it is masked, each of them becomes the tokenizer's mask token.
 
-    Args:
-        model: a `transformers` sequence classifier, or any module that takes what the tokenizer gives and returns
-            logits (batch, label), or an object with `.logits`.
-        tokenizer: its fast tokenizer, which knows which token belongs to which word.
-        masking: the token that a masked one becomes: mask, pad or unk.
-        stop_words: words (lower case) that are no candidates for variables; None: the English ones.
+    Parameters
+    ----------
+    model : torch.nn.Module
+        A `transformers` sequence classifier, or any module that takes what the tokenizer gives and returns logits (batch,
+        label), or an object with `.logits`.
+    tokenizer : fast tokenizer
+        It knows which token belongs to which word.
+    masking : str
+        The token that a masked one becomes: mask, pad or unk.
+    stop_words : set of str, optional
+        Words (lower case) that are no candidates for variables; without, the English ones.
 
-    ValueError for a tokenizer without such a token, or a slow one; and, in `values`, for whatever does not fit.
+    Raises
+    ------
+    InputError
+        For a tokenizer without such a token, or a slow one; and, in `values`, for whatever does not fit.
+
+    Examples
+    --------
+    >>> from symgen.training import build_tokenizer, models
+    >>> text = "a warm film with good actors"
+    >>> tokenizer = build_tokenizer([text], min_count=1, max_tokens=20)
+    >>> game = TextGame(models.build_bert("bert-1x64", 2, tokenizer, 20, seed=1), tokenizer)
+    >>> [game.words(text)[i] for i in game.candidates(text)]
+    ['warm', 'film', 'good', 'actors']
+    >>> game.values(text, label=1, variables=[1, 2, 4]).shape
+    (8,)
     """
 
     def __init__(self, model, tokenizer, masking: str = "mask", stop_words=None):
