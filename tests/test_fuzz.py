@@ -1,5 +1,6 @@
 """Anything at all: settings, games and files are taken, or refused in one line; `--hypothesis-profile=thorough` for more."""
 
+
 import dataclasses
 import hashlib
 import re
@@ -21,7 +22,7 @@ from symgen.interactions import sparse_and_or
 from symgen.interactions.transforms import reconstruct
 
 SETTINGS = yaml.safe_load((ROOT / "studies" / "fashion-vgg.yaml").read_text())
-NAMES = sorted({own.name for own in dataclasses.fields(Study)})
+NAMES = sorted(Study.model_fields)
 
 
 # --- Settings ------------------------------------------------------------------------------------------------------------

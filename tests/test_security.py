@@ -12,7 +12,6 @@ from contextlib import suppress
 import made_up_sets
 import pytest
 import yaml
-from symgen.study.language_models import load_model
 from tiny_project import ROOT
 
 from symgen.data import image_sets
@@ -20,6 +19,7 @@ from symgen.data import sources as published
 from symgen.errors import InputError
 from symgen.report.readme import EMBEDDED
 from symgen.study._files import OneOfEachKey
+from symgen.training import load_model
 
 SOURCES = sorted((ROOT / "lib").rglob("*.py"))
 RUNS_CODE = ("eval", "exec", "compile", "__import__")

@@ -3,13 +3,18 @@
 import json
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
+import tiny_project
 from tiny_project import ROOT
 
+from symgen import Study
 from symgen.__main__ import main
+from symgen.interactions import prepare
 from symgen.report import runner
+from symgen.study import jobs, notebooks
 
 NOTEBOOKS = ROOT / "notebooks"
 NAMES = sorted(path.stem for path in NOTEBOOKS.glob("[0-9]*.ipynb") if ".failed" not in path.name)
@@ -28,15 +33,9 @@ def printed(path):
     )
 
 
-@pytest.fixture(scope="module")
-def shared_runs(tmp_path_factory):
-    return tmp_path_factory.mktemp("study")
-
-
-OF_PROMPTS = ["09_language_models", "10_fine_tuning"]
-SHARED = ["02_training", "05_three_phase_dynamics"]
-CASES = [(study, name) for study in ("fashion-vgg", "snippets-bert") for name in NAMES if name not in OF_PROMPTS]
-CASES += [("snippets-lm", name) for name in SHARED + OF_PROMPTS]
+STUDIES = ("fashion-vgg", "snippets-bert", "snippets-lm")
+CASES = [(study, name) for study in STUDIES for name in notebooks(Study.load(study))]
+CASES += [(study, "11_claims") for study in STUDIES[:2]]
 TINY_TUNING = {
     "tuning_from": 1, "tuning_size": 250, "tuning_validation_size": 30, "tuning_test_size": 250, "tuning_epochs": 2,
     "tuning_checkpoints": [0, 1, 2],
@@ -47,26 +46,49 @@ TINY_JUDGES = {
 }  # fmt: skip
 
 
+def artefacts(runs):
+    """Networks and interactions."""
+    return {*runs.rglob("*.safetensors"), *runs.rglob("*.nc")}
+
+
+@pytest.fixture(scope="module")
+def worked(tmp_path_factory):
+    """A function that does all jobs of a study: parameters of its notebooks, folders of its figures and of its runs."""
+    prepare()
+
+    @cache
+    def of(name):
+        folder = tmp_path_factory.mktemp(name)
+        settings = tiny_project.SETTINGS | TINY_JUDGES | tiny_project.roots(folder)
+        if name == "fashion-vgg":  # one target and few samples to learn from here, two and none there
+            settings |= {"target_seeds": [91], "few_shot_size": 40}
+        settings |= {"explain_classes": 1} | TINY_TUNING if name == "snippets-lm" else {}
+        study = Study.load(name, settings)
+        for job in jobs(study):
+            job.run()
+        return {"study": name, "overrides": settings}, folder / "figures", folder / "runs"
+
+    return of
+
+
 @pytest.mark.parametrize(
     ("study", "name"), [pytest.param(*case, marks=pytest.mark.xdist_group(f"notebooks of {case[0]}")) for case in CASES]
 )
-def test_a_notebook_runs_end_to_end(study, name, tiny, shared_runs, tmp_path):
+def test_a_notebook_runs_end_to_end(study, name, worked, tmp_path):
+    """After the jobs of its study, which train and extract all that it looks at."""
     before = (NOTEBOOKS / f"{name}.ipynb").read_bytes()
-    shared = shared_runs / study
-    tiny |= {"runs_root": str(shared / "runs"), "figures_root": str(shared / "figures")} | TINY_JUDGES
-    if study == "fashion-vgg":  # one target and few samples to learn from here, two and none there
-        tiny |= {"target_seeds": [91], "few_shot_size": 40}
-    tiny |= {"explain_classes": 1} | TINY_TUNING if study == "snippets-lm" else {}
-    parameters = {"study": study, "overrides": tiny}
-    if name == "11_claims":  # it reads what others wrote, and these tests may run in any order
+    parameters, figures_root, runs = worked(study)
+    if name == "11_claims" and not list(figures_root.rglob("*.csv")):  # it reads what others wrote, in any order
         runner.execute("05_three_phase_dynamics", parameters, tmp_path / "before.ipynb")
-    known = set((shared / "figures").rglob("*.png"))
+    known, computed = set(figures_root.rglob("*.png")), artefacts(runs)
     output = runner.execute(name, parameters, tmp_path / "out.ipynb")
+    new = {path.parent.name for path in artefacts(runs) - computed}
+    assert not new, f"no job made what {name} looks at, of {new}"
     errors = [out for cell in cells(output) for out in cell["outputs"] if out["output_type"] == "error"]
     warned = [out for cell in cells(output) for out in cell["outputs"] if out.get("name") == "stderr"]
     assert not errors and not warned
     assert printed(output)
-    figures = set((shared / "figures").rglob("*.png")) - known
+    figures = set(figures_root.rglob("*.png")) - known
     assert figures and all(path.with_suffix(".csv").stat().st_size > 20 for path in figures)
     assert (NOTEBOOKS / f"{name}.ipynb").read_bytes() == before  # overrides leave the committed notebook alone
 
@@ -134,12 +156,9 @@ def test_the_units_run_without_papermill_or_snakemake(tmp_path, tiny):
     """Training and extraction must work where only the numerical packages are installed."""
     code = (
         "import sys; sys.modules.update(dict.fromkeys(['papermill', 'snakemake', 'jupyterlab']));"
-        "from symgen.__main__ import main; sys.exit(main(sys.argv[1:]))"
+        "from symgen.__main__ import main; sys.exit(any(main([do, *sys.argv[1:]]) for do in ('train', 'extract')))"
     )
-    for command in ("train", "extract"):
-        arguments = [command, "fashion-vgg", "baseline-93", "--overrides", json.dumps(tiny)]
-        ran = subprocess.run(
-            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=NOTEBOOKS.parent
-        )
-        assert ran.returncode == 0, ran.stderr
+    arguments = "fashion-vgg", "baseline-93", "--overrides", json.dumps(tiny)
+    ran = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=NOTEBOOKS.parent)
+    assert ran.returncode == 0, ran.stderr
     assert "baseline-93 best: 12 samples" in ran.stdout
