@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from test_language_games import CONFIGS, bytes_tokenizer
+from tiny_language_models import CONFIGS, bytes_tokenizer
 from tiny_project import ROOT
 
 from symgen import CausalLMGame, Study, interactions

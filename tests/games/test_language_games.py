@@ -4,37 +4,12 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tiny_language_models import CONFIGS, PROMPT, TEXTS, VARIABLES, bytes_tokenizer
 
 from symgen import CausalLMGame, interactions, log_odds, sparse_and_or
 from symgen.games import _base
 from symgen.interactions.subsets import members
 from symgen.training.tokenizers import build_tokenizer
-
-PROMPT = "A warm film: warm and unfunny, but the KN95 masks and N95 masks keep a dull film"
-TEXTS = [PROMPT, "The actors keep warm in a charming film.", "Dull masks keep a film warm, dull and charming."]
-VARIABLES = ["masks keep", "warm", "unfunny", "N95", "film"]
-SIZES = {"vocab_size": 330, "hidden_size": 32, "num_hidden_layers": 2}
-WIDE = SIZES | {"num_attention_heads": 2, "intermediate_size": 48, "max_position_embeddings": 64}
-CONFIGS = {
-    "Qwen2": lambda: transformers.Qwen2Config(**WIDE, num_key_value_heads=1),
-    "Llama": lambda: transformers.LlamaConfig(**WIDE, num_key_value_heads=1),
-    "GPT2": lambda: transformers.GPT2Config(vocab_size=330, n_embd=32, n_layer=2, n_head=2, n_positions=64),
-    "GPTNeoX": lambda: transformers.GPTNeoXConfig(**WIDE),
-    "Mamba": lambda: transformers.MambaConfig(**SIZES, state_size=4),  # without keys and values
-}
-
-
-def bytes_tokenizer():
-    """Byte pairs, a space at the beginning of a word, and a token before the text, as most language models have it."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=320, initial_alphabet=alphabet, special_tokens=["<s>", "<pad>"])
-    tokenizer.train_from_iterator(TEXTS, trainer)
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])
-    return transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", pad_token="<pad>")
 
 
 @pytest.fixture(scope="module")

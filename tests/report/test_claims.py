@@ -8,7 +8,7 @@ import pytest
 from symgen.report import claims
 from symgen.study.settings import Study
 
-FIGURES = Path(__file__).parents[1] / "figures"
+FIGURES = Path(__file__).parents[2] / "figures"
 
 
 def table(**rows):
