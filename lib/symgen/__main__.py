@@ -33,15 +33,17 @@ def main(arguments: list[str] | None = None) -> int:
         return error.exit_code
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def figures(context: typer.Context) -> int:
-    """Make everything of some studies: networks, interactions, notebooks, figures. Further options go to snakemake.
+@app.command(context_settings={"ignore_unknown_options": True})
+def figures(
+    words: Annotated[list[str], typer.Argument(metavar="STUDY... OPTIONS", help="Default: all embedded studies.")] = (),
+) -> int:
+    """Make everything of some studies: networks, interactions, notebooks, figures. Further words go to snakemake.
 
-    symgen figures [STUDY...] [--cores 2] [--profile profiles/slurm]
+    symgen figures fashion-vgg --cores 2; symgen figures cifar10-vgg11 --profile profiles/slurm
     """
     from symgen.report import make_figures
 
-    return make_figures(context.args)
+    return make_figures(list(words))
 
 
 @app.command()

@@ -19,8 +19,8 @@ PAGES = {path: path.read_text() for path in (ROOT / "README.md", *sorted((ROOT /
 
 
 def test_the_numbers_are_those_of_the_tables():
-    assert set(report.SECTIONS) == {"claims", "results", "costs", "scale", "settings"}
-    for page, section in report.SECTIONS.values():
+    assert set(report.PAGES) == {"claims", "results", "costs", "scale", "settings"}
+    for page, section in report.PAGES.values():
         assert section(ROOT) in PAGES[ROOT / page]
 
 

@@ -9,7 +9,8 @@ from tiny_project import ALONE
 from symgen import Study
 from symgen.__main__ import main
 from symgen.store import key_of
-from symgen.study import Job, ablations, arms, jobs, notebooks, study_names
+from symgen.study import ablations, arms, jobs, notebooks, study_names
+from symgen.study.jobs import Job
 from symgen.study.settings import ARMS
 
 NAMES = study_names()
@@ -41,6 +42,7 @@ def looked_at(study):
     if "08_ablations" in notebooks(study):
         for variant in ablations.variants(study).values():
             yield from ((variant, role) for role in (study.targets[0], *study.baselines))
+        yield ablations.variants(study)["as it is"].replace(noise_bound=0.0), study.targets[0]
         yield from ((study, f"baseline-{seed}") for seed in study.baseline_seeds + study.more_baseline_seeds)
         yield from ((study, f"second-{seed}") for seed in study.second_seeds)
         yield from ((study, f"shuffled-{seed}") for seed in study.shuffled_seeds)
@@ -146,7 +148,8 @@ def test_work_divided_or_whole_makes_the_same_files(shared, tmp_path):
     for roles, checkpoints, count in ((2, 0, 1), (1, 2, 3)):
         root = str(tmp_path / f"{count}")
         divided = study.replace(runs_root=root, roles_per_job=roles, checkpoints_per_job=checkpoints)
-        assert len(planned := jobs(divided)) == count
+        planned = jobs(divided)
+        assert len(planned) == count
         for job in planned:
             job.run()
         made.append(artefacts(divided))
