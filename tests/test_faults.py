@@ -41,7 +41,7 @@ def test_two_runs_in_one_folder_do_not_meet(tmp_path, monkeypatch, capsys):
 
     from symgen.__main__ import main
 
-    (tmp_path / "studies").symlink_to(faults.ROOT / "studies")
+    (tmp_path / "studies").symlink_to(faults.tiny_project.ROOT / "studies")
     (tmp_path / "data" / "runs").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     with open(tmp_path / "data" / "runs" / ".lock", "w") as held:
