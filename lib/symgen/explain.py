@@ -10,9 +10,7 @@ import pandas as pd
 import torch
 import xarray as xr
 from jaxtyping import Bool, Float
-from matplotlib.figure import Figure
 
-from symgen import plots
 from symgen.errors import InputError
 from symgen.games import ROUNDING, variables_of_words
 from symgen.generalization import Comparison, compare, salient
@@ -201,12 +199,14 @@ class Explanation:
         curves = [fidelity_curve(v, effects, float(bias)) for v, effects, bias in zip(*each)]
         return self._stacked([pd.DataFrame({"k": np.arange(1, len(R2) + 1), "R2": R2}) for R2 in curves])
 
-    def plot(self, kind: str | None = None, k: int = 12, title: str | None = None) -> Figure:
-        """A picture of one sample, with the k strongest interactions.
+    def plot(self, kind: str | None = None, k: int = 12, title: str | None = None):
+        """A picture of one sample (a matplotlib Figure), with the k strongest interactions.
 
         kind: bars; cells (of an image) or words, with the strongest interactions beside, the default where there are such;
         network; fidelity (of all samples); masks.
         """
+        from symgen import plots  # a second of every start
+
         kind = kind or ("cells" if "image" in self.data else "words" if "words" in self.data else "bars")
         if kind not in PICTURES:
             near = difflib.get_close_matches(str(kind), PICTURES, n=1, cutoff=0)[0]
@@ -218,7 +218,7 @@ class Explanation:
         if title is None:
             title = f"label {self._only('label')}" if kind != "fidelity" else ""
         with plots.in_style():
-            return getattr(self, f"_plot_{kind}")(k, title)
+            return getattr(self, f"_plot_{kind}")(plots, k, title)
 
     def save(self, path) -> None:
         """Write it to a netCDF file, whole or not at all; `load` reads it."""
@@ -292,25 +292,25 @@ class Explanation:
         image = image if image.shape[-1] == 3 else image.mean(axis=-1)
         return (image - image.min()) / max(np.ptp(image), 1e-12)
 
-    def _plot_bars(self, k, title):
+    def _plot_bars(self, plots, k, title):
         return plots.bars(self.to_frame(k), title)
 
-    def _plot_cells(self, k, title):
+    def _plot_cells(self, plots, k, title):
         return plots.cells(self.to_frame(k), self._shares(), self._picture(), int(self.data.grid), title)
 
-    def _plot_words(self, k, title):
+    def _plot_words(self, plots, k, title):
         return plots.words(self.to_frame(k), self._shares(), *self._text(), title)
 
-    def _plot_network(self, k, title):
+    def _plot_network(self, plots, k, title):
         effects = self._only("effects")
         inside = [members(int(i) % effects.shape[1]) for i in _strongest(effects, k)]
         return plots.network(self.to_frame(k), inside, self._only("names").tolist(), title)
 
-    def _plot_fidelity(self, k, title):
+    def _plot_fidelity(self, plots, k, title):
         table = self.fidelity()
         return plots.fidelity(table.assign(sample=table.get("sample", 0)), self.salient.sum(axis=(1, 2)).mean(), title)
 
-    def _plot_masks(self, k, title):
+    def _plot_masks(self, plots, k, title):
         v, model = self._only("v"), logical_model(self._only("effects"), float(self._only("bias")))
         by_value = np.argsort(v, kind="stable")
         chosen = {0, len(v) - 1, *by_value[np.linspace(0, len(v) - 1, 6).astype(int)].tolist()}

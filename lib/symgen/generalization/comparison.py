@@ -8,9 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from jaxtyping import Bool, Float
-from matplotlib.figure import Figure
 
-from symgen import plots
 from symgen.errors import InputError
 from symgen.generalization import metrics
 from symgen.generalization.bootstrap import Bootstrap, Power, power
@@ -116,8 +114,10 @@ class Comparison:
             tables.append(order_rows({"epoch": self.epochs[t]}, total=total, generalizable=generalizable))
         return pd.concat(tables, ignore_index=True)
 
-    def plot(self, epoch: float | None = None) -> Figure:
-        """Strength by order, and what of it generalizes, at an epoch or the last."""
+    def plot(self, epoch: float | None = None):
+        """Strength by order, and what of it generalizes, at an epoch or the last (Fig. 2); a matplotlib Figure."""
+        from symgen import plots  # a second of every start
+
         with plots.in_style():
             return plots.comparison(self.by_order(self.epochs[-1] if epoch is None else epoch))
 
