@@ -17,7 +17,7 @@ from symgen.explain import (
     strongest_table,
 )
 from symgen.generalization import tables
-from symgen.plots import cells, logical_model, save, use_style
+from symgen.plots import cells, in_style, logical_model, save, use_style
 from symgen.training import build_tokenizer, models
 
 
@@ -294,6 +294,17 @@ def test_pictures_show_what_there_is(kind, batch, e):
             axes = figure.axes or [ax for part in figure.subfigs for ax in part.axes]
             texts = [text.get_text() for ax in axes for text in (*ax.texts, ax.title)] + [figure.get_suptitle()]
             assert "this one" in texts
+
+
+def test_a_picture_leaves_the_style_of_other_figures_alone(e):
+    plt.rcdefaults()
+    before = dict(plt.rcParams)
+    e.plot("bars")
+    assert dict(plt.rcParams) == before
+    with plt.rc_context({"interactive": False}):
+        with in_style():
+            plt.rcParams["interactive"] = True  # as a notebook does at the first figure
+        assert plt.rcParams["interactive"]
 
 
 def test_the_default_picture_is_that_of_its_kind(batch, e):

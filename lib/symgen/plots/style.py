@@ -1,9 +1,11 @@
 """How every figure looks, and how it is kept."""
 
+from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib import rc_params_from_file
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -39,9 +41,19 @@ def use_style() -> None:
     plt.style.use(STYLE)
 
 
+@contextmanager
 def in_style():
-    """The project's figure style, for the figures made inside this context."""
-    return plt.style.context(STYLE)
+    """The project's figure style, for the figures made inside this context.
+
+    matplotlib's own context would also undo that a notebook shows its figures, which begins with the first of them.
+    """
+    style = rc_params_from_file(STYLE, use_default_template=False)
+    before = {name: plt.rcParams[name] for name in style}
+    plt.rcParams.update(style)
+    try:
+        yield
+    finally:
+        plt.rcParams.update(before)
 
 
 def tint(value: float, largest: float) -> tuple[float, float, float, float]:
