@@ -60,5 +60,7 @@ def copied(shared, tmp_path):
     for path in (path for name in names for path in study.runs_dir.glob(name)):
         place = tmp_path / "runs" / study.name / path.name
         place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(path, place, ignore=shutil.ignore_patterns(".*")) if path.is_dir() else shutil.copy2(path, place)
+        shutil.copytree(path, place, ignore=shutil.ignore_patterns(".*")) if path.is_dir() else shutil.copy2(
+            path, place
+        )
     return shared | tiny_project.roots(tmp_path)

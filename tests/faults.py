@@ -119,7 +119,9 @@ def artefacts(study):
         keyed(study.runs_dir / "samples.csv", study.settings_of("samples")): partial(pipeline.ensure_samples, study),
         pipeline.weights_path(study, ROLE, 1.0): partial(pipeline.ensure_training, study, ROLE),
         pipeline.artefact_path("values", study, ROLE, 1.0): partial(pipeline.ensure_values, study, ROLE, 1.0),
-        pipeline.artefact_path("interactions", study, ROLE, 1.0): partial(pipeline.ensure_interactions, study, ROLE, 1.0),
+        pipeline.artefact_path("interactions", study, ROLE, 1.0): partial(
+            pipeline.ensure_interactions, study, ROLE, 1.0
+        ),
     }
 
 

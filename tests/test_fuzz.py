@@ -1,6 +1,5 @@
 """Anything at all: settings, games and files are taken, or refused in one line; `--hypothesis-profile=thorough` for more."""
 
-
 import dataclasses
 import hashlib
 import re

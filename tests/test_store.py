@@ -96,4 +96,6 @@ def test_a_computation_that_fails_leaves_nothing(tmp_path):
 
 
 def test_a_key_does_not_depend_on_the_order_of_settings():
-    assert store.key_of({"a": 1, "b": [2.0]}) == store.key_of({"b": [2.0], "a": 1}) != store.key_of({"a": 1, "b": [3.0]})
+    assert (
+        store.key_of({"a": 1, "b": [2.0]}) == store.key_of({"b": [2.0], "a": 1}) != store.key_of({"a": 1, "b": [3.0]})
+    )

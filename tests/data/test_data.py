@@ -77,7 +77,7 @@ def test_another_seed_deals_other_images(study):
 
 
 def test_parts_larger_than_the_data_are_refused(study):
-    with pytest.raises(ValueError, match="^fashion-vgg: the parts take 6400 items, there are 6000; lower train_size"):
+    with pytest.raises(ValueError, match=r"^fashion-vgg: the parts take 6400 items, there are 6000; lower train_size"):
         pipeline.ensure_split(study.replace(test_size=6000))
 
 

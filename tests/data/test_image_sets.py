@@ -13,8 +13,8 @@ from pathlib import Path
 import made_up_sets
 import numpy as np
 import pytest
-from tiny_project import ROOT
 import torch
+from tiny_project import ROOT
 from torchvision.datasets import CIFAR10
 
 from symgen.data import datasets, image_sets

@@ -17,7 +17,18 @@ def copy(tmp_path):
 
 def figures(folder, *options):
     """`symgen figures` there; what it said."""
-    command = [sys.executable, "-m", "symgen", "figures", "--cores", "2", NOTEBOOK, *options, "--config", "studies=tiny"]
+    command = [
+        sys.executable,
+        "-m",
+        "symgen",
+        "figures",
+        "--cores",
+        "2",
+        NOTEBOOK,
+        *options,
+        "--config",
+        "studies=tiny",
+    ]
     environment = os.environ | {"PYTHONPATH": str(folder / "lib")}
     ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     return ran.returncode, ran.stdout + ran.stderr

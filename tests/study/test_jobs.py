@@ -9,7 +9,8 @@ from tiny_project import ALONE
 from symgen import Study
 from symgen.__main__ import main
 from symgen.store import key_of
-from symgen.study import Job, ablations, arms, jobs, notebooks, study_names
+from symgen.study import ablations, arms, jobs, notebooks, study_names
+from symgen.study.jobs import Job
 from symgen.study.settings import ARMS
 
 NAMES = study_names()
@@ -146,7 +147,8 @@ def test_work_divided_or_whole_makes_the_same_files(shared, tmp_path):
     for roles, checkpoints, count in ((2, 0, 1), (1, 2, 3)):
         root = str(tmp_path / f"{count}")
         divided = study.replace(runs_root=root, roles_per_job=roles, checkpoints_per_job=checkpoints)
-        assert len(planned := jobs(divided)) == count
+        planned = jobs(divided)
+        assert len(planned) == count
         for job in planned:
             job.run()
         made.append(artefacts(divided))

@@ -12,7 +12,6 @@ from symgen.store import key_of
 from symgen.study import VERSIONS
 
 
-
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

@@ -1,7 +1,7 @@
 """A study: its settings, its networks, what is computed of them, and where that is kept."""
 
-from symgen.study._files import read_overrides, settings_in_file, study_names
-from symgen.study.jobs import NOTEBOOKS, Job, job_named, jobs, notebooks
+from symgen.study._files import read_overrides, study_names
+from symgen.study.jobs import NOTEBOOKS, job_named, jobs, notebooks
 from symgen.study.sections import SECTIONS
 from symgen.study.settings import VERSIONS, Study
 
@@ -9,12 +9,10 @@ __all__ = [
     "NOTEBOOKS",
     "SECTIONS",
     "VERSIONS",
-    "Job",
     "Study",
     "job_named",
     "jobs",
     "notebooks",
     "read_overrides",
-    "settings_in_file",
     "study_names",
 ]
