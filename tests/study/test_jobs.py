@@ -42,6 +42,7 @@ def looked_at(study):
     if "08_ablations" in notebooks(study):
         for variant in ablations.variants(study).values():
             yield from ((variant, role) for role in (study.targets[0], *study.baselines))
+        yield ablations.variants(study)["as it is"].replace(noise_bound=0.0), study.targets[0]
         yield from ((study, f"baseline-{seed}") for seed in study.baseline_seeds + study.more_baseline_seeds)
         yield from ((study, f"second-{seed}") for seed in study.second_seeds)
         yield from ((study, f"shuffled-{seed}") for seed in study.shuffled_seeds)
