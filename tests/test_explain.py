@@ -1,10 +1,24 @@
-"""Single explanations, on functions whose interactions are known."""
+"""Explanations, on functions whose interactions are known and on small networks, and every way to ask for them wrongly."""
 
+import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
+import torch
+import xarray as xr
 
-from symgen import explain, interactions, reconstruct, subset_index
-from symgen.plots import explanation, logical_model, save, use_style
+import symgen as sg
+from symgen import interactions, reconstruct, subset_index
+from symgen.explain import (
+    FORMAT,
+    PICTURES,
+    matching_table,
+    phrase_table,
+    strongest_table,
+)
+from symgen.generalization import tables
+from symgen.plots import cells, logical_model, save, use_style
+from symgen.training import build_tokenizer, models
 
 
 @pytest.fixture
@@ -17,8 +31,8 @@ def planted():
 
 
 def test_the_strongest_by_name(planted):
-    table = explain.strongest_table(planted[0], 2, names="wxyz")
-    assert table.variables.tolist() == ["w y", "x z"] and table.kind.tolist() == ["and", "or"]
+    table = strongest_table(planted[0], 2, names="wxyz")
+    assert table.variables.tolist() == ["w ∧ y", "x ∨ z"] and table.kind.tolist() == ["and", "or"]
     assert table.order.tolist() == [2, 2] and table.effect.tolist() == [3.0, -2.0]
 
 
@@ -27,7 +41,7 @@ def test_all_interactions_explain_everything_and_fewer_explain_less(planted):
     shares = [interactions.fidelity(v, effects, 0.25, k) for k in (1, 2, 3, 10)]
     assert shares[0] < shares[1] < shares[2] == pytest.approx(1) == shares[3]
     assert interactions.needed_for(v[None], effects[None], np.array([0.25]), 0.999) == [3]
-    matching = explain.matching_table(v, effects, 0.25, (1, 3))
+    matching = matching_table(v, effects, 0.25, (1, 3))
     full = matching[matching.k == 3]
     np.testing.assert_allclose(full.model, full.v)
     assert (np.diff(full.v) >= 0).all() and len(full) == 16
@@ -42,9 +56,9 @@ def test_the_model_is_what_its_definition_says(rng):
 
 def test_sparsity_and_the_three_conditions(planted):
     effects, v = (np.stack([x, x])[None] for x in planted)
-    sparsity = explain.sparsity_table(effects, [0.0])
+    sparsity = tables.sparsity_table(effects, [0.0])
     assert sparsity["median"].iloc[0] == 1 and sparsity["median"].iloc[1] == pytest.approx(2 / 3)
-    conditions = explain.conditions_table(v, effects, [0.0])
+    conditions = tables.conditions_table(v, effects, [0.0])
     assert conditions.strength_share.sum() == pytest.approx(1)
     assert conditions.strength_share[2] == pytest.approx(5 / 5.5)
     assert conditions.output.iloc[0] == 0 and abs(conditions.output.iloc[-1]) == pytest.approx(1)
@@ -56,23 +70,24 @@ def test_a_linear_game_grows_steadily_with_exponent_one():
     v = np.repeat(orders(4)[None].astype(float), 3, axis=0)[None]
     effects = np.zeros((1, 3, 2, 16))
     effects[..., 0, [1, 2, 4, 8]] = 1
-    conditions = explain.conditions_table(v, effects, [0.0])
+    conditions = tables.conditions_table(v, effects, [0.0])
     np.testing.assert_allclose(conditions.p.iloc[1:-1], 1)
     assert (conditions.monotone == 1).all()
 
 
 def test_the_same_table_gives_the_same_bytes(planted, tmp_path):
     use_style()
-    table = explain.strongest_table(planted[0], 3)
+    table = strongest_table(planted[0], 3, range(4))
+    shares = pd.DataFrame({"variable": [0, 1, 5, 7], "share": interactions.shares(planted[0])})
     for name in ("one", "two"):
-        figure = explanation(table, np.zeros((10, 10)), [0, 1, 5, 7], 5, "a")
+        figure = cells(table, shares, np.zeros((10, 10)), 5, "a")
         save(figure, table, tmp_path, name)
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
-    assert (tmp_path / "one.csv").read_text().splitlines()[0] == "variables,kind,order,effect"
+    assert (tmp_path / "one.csv").read_text().splitlines()[0] == "kind,variables,order,effect"
 
 
 def test_interactions_of_phrases_are_joined_by_their_signs(planted):
-    table = explain.phrase_table(planted[0], 3, ["New York", "all", "masks", "wear"])
+    table = phrase_table(planted[0], 3, ["New York", "all", "masks", "wear"])
     assert table.interaction.tolist() == ["New York ∧ masks", "all ∨ wear", "all"]
     assert table.effect.tolist() == [3.0, -2.0, 0.5] and list(table) == ["interaction", "kind", "order", "effect"]
 
@@ -83,9 +98,9 @@ def test_the_picture_of_a_prompt_marks_its_variables_and_nothing_overlaps(rng, n
     phrases = ["New York", "recommends", "masks", "KN95", "all the people"]
     prompt = " ".join((phrases + ["of", "unmasked"] * n_words)[:n_words]) + ", New York"
     effects = rng.normal(size=(2, 32))
-    table = explain.phrase_table(effects, 12, phrases)
+    table = phrase_table(effects, 12, phrases)
     v = reconstruct(*effects, 0.0)
-    figure = logical_model(table, explain.matching_table(v, effects, 0.0, (5, 20)), prompt, phrases, "settings")
+    figure = logical_model(table, matching_table(v, effects, 0.0, (5, 20)), prompt, phrases, "settings")
     figure.canvas.draw()
     text, bars, outputs = (ax for part in figure.subfigs for ax in part.axes)
     bold = [own.get_text() for own in text.texts if own.get_fontweight() == "bold"]
@@ -103,3 +118,257 @@ def test_the_picture_of_a_prompt_marks_its_variables_and_nothing_overlaps(rng, n
 def _shared(a, b):
     """Points by which two boxes lie over each other, in the direction in which they do least."""
     return min(min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0))
+
+
+class Planted:
+    """A game of one's own: v of two planted interactions, a AND c, b OR d, and of b alone."""
+
+    def __init__(self, scale=1.0):
+        self.scale = scale
+
+    def values(self, x, label, variables):
+        effects = np.zeros((2, 16))
+        effects[0, subset_index([0, 2])], effects[1, subset_index([1, 3])], effects[0, subset_index([1])] = 3, -2, -0.5
+        return self.scale * label * reconstruct(*effects, 0.25)
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def e():
+    return sg.explain(Planted(), "x", 1, variables=list("abcd"), noise_bound=0, ridge=1e-4)
+
+
+def network(seed):
+    torch.manual_seed(seed)
+    return models.build_model("small-vgg", 10, seed=seed)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return torch.rand(3, 3, 30, 30, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(scope="module")
+def batch(images):
+    return sg.explain(sg.ImageGame(network(1), "features.1", baseline=images), images, [1, 2, 3], variables=5)
+
+
+def test_planted_interactions_are_found_by_number_and_by_name(e):
+    assert e["and", (0, 2)] == pytest.approx(3, abs=1e-2) == e["and", ("c", "a")]
+    assert e["b", "d"].to_dict() == pytest.approx({"and": 0, "or": -2}, abs=1e-2)
+    assert e["b"]["and"] == pytest.approx(-0.5, abs=1e-2) == e[(1,)]["and"]
+    table = e.to_frame(2)
+    assert list(table) == ["kind", "variables", "order", "effect"] and table.variables.tolist() == ["a ∧ c", "b ∨ d"]
+    assert len(e.to_frame()) == e.salient.sum() == 3
+    assert list(e.variables) == list("abcd")
+
+
+def test_a_summary_in_a_few_lines(e, batch):
+    lines = str(e).splitlines()
+    assert lines[0] == "1 sample(s), label 1: n = 4 variables, 16 masked inputs"
+    assert lines[1] == "v: 0.75 with all variables, 0.25 with none (log-odds)"
+    assert lines[2] == "salient: 3 of 26 interactions; they alone explain R2 = 1.000 of the outputs' variance"
+    assert "of its bound; duality gap at most" in lines[3] and len(lines) == 4
+    assert str(batch).startswith("3 sample(s), label 1, 2, 3: n = 5 variables") and " to " in str(batch).splitlines()[1]
+    assert repr(e) == str(e)
+
+
+def test_fidelity_is_that_of_the_k_strongest(batch):
+    table = batch.fidelity()
+    v, effects, bias = (batch.data[name].to_numpy() for name in ("v", "effects", "bias"))
+    for k in (1, 4, 30):
+        expected = interactions.fidelity(v, effects, bias, k)
+        np.testing.assert_allclose(table[table.k == k].R2, expected, atol=1e-9)
+    strongest = [
+        interactions.fidelity(v, effects, bias, int(k))[i] for i, k in enumerate(batch.salient.sum(axis=(1, 2)))
+    ]
+    np.testing.assert_allclose(batch.R2, strongest, atol=1e-9)
+
+
+def test_shares_are_shapley_values_and_add_up(rng):
+    from shapiq import ExactComputer
+
+    effects = rng.normal(size=(2, 16))
+    effects[:, 0] = 0
+    v = reconstruct(*effects, 0.5)
+    shares = interactions.shares(effects)
+    assert shares.sum() == pytest.approx(v[-1] - v[0])
+    shapley = ExactComputer(lambda shown: v[shown @ (1 << np.arange(4))], 4)("SV")
+    np.testing.assert_allclose(shares, [shapley[(i,)] for i in range(4)], atol=1e-12)
+
+
+def test_shapiq_rebuilds_the_same_outputs_on_all_subsets(batch):
+    from shapiq import ExactComputer
+
+    e = batch.sample(1)
+    values = e.to_shapiq()
+    model = interactions.logical_model(e.data.effects.to_numpy()[0], e.data.bias.to_numpy()[0])
+    for subset in range(32):
+        rebuilt = values.get_subset(list(interactions.members(subset))).values.sum()
+        assert rebuilt == pytest.approx(model[subset], abs=1e-12)
+    theirs = ExactComputer(lambda shown: model[shown @ (1 << np.arange(5))], 5)("Moebius")
+    for subset in range(1, 32):
+        inside = interactions.members(subset)
+        assert values[inside] == pytest.approx(theirs[inside], abs=1e-12)
+
+
+def test_a_batch_is_its_samples_and_several_labels_are_side_by_side(images, batch):
+    game = sg.ImageGame(network(1), "features.1", baseline=images)
+    for i in range(3):
+        alone = sg.explain(game, images[i], i + 1, variables=batch.variables[i])
+        np.testing.assert_array_equal(alone.data.variables["names"], batch.sample(i).data.variables["names"])
+        np.testing.assert_allclose(alone.data.effects, batch.sample(i).data.effects, atol=1e-4)
+    assert sg.explain(game, images[0], 1, variables=5).variables.tolist() == batch.variables[0].tolist()
+    labels = sg.explain(game, images[0], [4, 7], variables=[3, 8, 12])
+    np.testing.assert_array_equal(labels.data.v[1], game.values(images[0], 7, [3, 8, 12]))
+    assert labels.variables.tolist() == [3, 8, 12] and list(labels.to_frame(2)["sample"]) == [0, 0, 1, 1]
+    assert batch[0, 1].shape == (3, 2) and batch["and", (0, 1)].shape == (3,)
+
+
+def test_what_is_saved_comes_back(e, batch, tmp_path):
+    for one in (e, batch):
+        one.save(tmp_path / "one.nc")
+        back = sg.load(tmp_path / "one.nc")
+        xr.testing.assert_identical(back.data, one.data)
+        assert str(back) == str(one) and back.sample(0).plot().axes
+    batch.data.assign_attrs(format=FORMAT + 1).to_netcdf(tmp_path / "later.nc", engine="h5netcdf")
+    with pytest.raises(sg.InputError, match=f"has format {FORMAT + 1}; this version of symgen reads up to {FORMAT}"):
+        sg.load(tmp_path / "later.nc")
+    xr.Dataset({"v": ("subset", np.zeros(4))}).to_netcdf(tmp_path / "other.nc", engine="h5netcdf")
+    (tmp_path / "text.nc").write_text("no netCDF")
+    for name in ("other.nc", "text.nc", "missing.nc"):
+        with pytest.raises(sg.InputError, match=f"{name}: expected a file that Explanation.save wrote"):
+            sg.load(tmp_path / name)
+
+
+def test_a_network_that_does_not_care_is_said_to_not_care(images):
+    class Constant:
+        def values(self, x, label, variables):
+            return 1.5 + 1e-8 * np.arange(8)
+
+    e = sg.explain(Constant(), None, 0, variables=[0, 1, 2])
+    assert "the output does not depend on these variables beyond rounding" in str(e) and not e.salient.any()
+    assert len(e.to_frame()) == 0 and len(e.fidelity()) == 0
+    for kind in ("bars", "network", "fidelity", "masks"):
+        e.plot(kind).canvas.draw()
+
+
+def test_what_generalizes_to_other_networks(images, batch):
+    others = [sg.ImageGame(network(seed), "features.1", baseline=images) for seed in (2, 3)]
+    others = [sg.explain(game, images, [1, 2, 3], variables=batch.variables) for game in others]
+    compared = batch.compare(others)
+    effects, bases = batch.data.effects.to_numpy(), np.stack([other.data.effects.to_numpy() for other in others])
+    shared, total = sg.generalizable(effects, bases), sg.salient(effects)
+    expected = np.abs(effects * shared).sum() / np.abs(effects * total).sum()
+    assert abs(compared.H - expected) < 1e-9 and 0 < compared.H_chance < 1
+    assert batch.compare(others, combine="all").H <= compared.H
+    table = compared.by_order()
+    assert np.abs(table.generalizable).sum() / np.abs(table.total).sum() == pytest.approx(expected)
+    assert compared.plot().axes and len(compared.to_frame())
+    alone = batch.sample(0).compare(others[0].sample(0))
+    assert np.isnan(alone.H_chance) and 0 <= alone.H <= 1
+    assert batch.compare(batch).H == 1
+
+
+TEXTS = ["a warm film with good actors and a good story", "a dull film with bad actors"]
+
+
+@pytest.mark.parametrize("kind", PICTURES)
+def test_pictures_show_what_there_is(kind, batch, e):
+    tokenizer = build_tokenizer(TEXTS, min_count=1, max_tokens=20)
+    bert = models.build_bert("bert-1x64", 2, tokenizer, 20, seed=3)
+    words = sg.explain(sg.TextGame(bert, tokenizer), TEXTS[0], 1, variables=6)
+    assert words.data.names.to_numpy()[0].tolist() == ["warm", "film", "good", "actors", "good (2)", "story"]
+    for one, needed in ((batch.sample(2), "cells"), (words, "words"), (e, None)):
+        if kind in ("cells", "words") and kind != needed:
+            with pytest.raises(sg.InputError, match=f"plot of kind '{kind}', but the game gave no"):
+                one.plot(kind)
+        else:
+            figure = one.plot(kind, k=5, title="this one")
+            figure.canvas.draw()
+            axes = figure.axes or [ax for part in figure.subfigs for ax in part.axes]
+            texts = [text.get_text() for ax in axes for text in (*ax.texts, ax.title)] + [figure.get_suptitle()]
+            assert "this one" in texts
+
+
+def test_the_default_picture_is_that_of_its_kind(batch, e):
+    assert batch.sample(0).plot().axes[0].images and not e.plot().axes[0].images
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"variables": 1}, "variables = 1; expected 2 to 16: there are 25 candidates"),
+        ({"variables": 26}, "variables = 26; expected 2 to 16"),
+        ({"variables": [4]}, r"variables: 3 list\(s\) of 1; expected 2 to 16"),
+        ({"variables": [[1, 2], [3, 4]]}, r"variables: 2 list\(s\) of 2; expected 2 to 16, as many for each of 3"),
+        ({"variables": [[1, 2], [3, 4], [1, 2, 3]]}, r"variables: 3 list\(s\) of 2, 3; expected"),
+        ({"variables": 2.5}, "variables = 2.5; expected how many, or a list"),
+        ({"variables": []}, r"variables = \[\]; expected how many, or a list"),
+        ({"variables": [3, 25]}, "variables hold the cell 25; expected 0 to 24"),
+        ({"label": [1, 2, 10]}, "label = 10; expected 0 to 9"),
+        ({"label": [1, 2]}, "3 samples and 2 labels; expected as many of each"),
+        ({"label": 1}, "3 samples and 1 labels; expected as many of each"),
+        ({"x": torch.full((3, 3, 30, 30), torch.nan)}, r"NaN or infinite values for sample\(s\) \[0, 1, 2\]"),
+    ],
+)
+def test_what_does_not_fit_is_said_in_one_line(images, change, message):
+    given = {"x": images, "label": [1, 2, 3], "variables": 5} | change
+    with pytest.raises(sg.InputError, match=message) as caught:
+        sg.explain(sg.ImageGame(network(1), "features.1"), **given)
+    assert "\n" not in str(caught.value)
+
+
+class Wrong:
+    """A game of one's own that gives whatever it is told to."""
+
+    def __init__(self, v):
+        self.v = v
+
+    def values(self, x, label, variables):
+        return self.v
+
+
+@pytest.mark.parametrize(
+    ("v", "variables", "message"),
+    [
+        (np.zeros(4), 3, "variables = 3, but the game has no candidates to draw from; expected a list"),
+        (np.zeros(4), [1, 2, 3], r"the game's values have shape \(4,\); expected \(8,\)"),
+        (np.array([0, 1, np.nan, 1]), [1, 2], "v holds NaN"),
+    ],
+)
+def test_a_game_of_ones_own_that_does_not_fit(v, variables, message):
+    with pytest.raises(sg.InputError, match=message):
+        sg.explain(Wrong(v), None, 0, variables=variables)
+
+
+def test_what_cannot_be_asked_of_an_explanation(images, batch, e):
+    game = sg.ImageGame(network(1), "features.1")
+    other = sg.explain(game, images.flip(0), [1, 2, 3], variables=batch.variables)
+    for ask, message in [
+        (lambda: e.plot("netwrok"), "plot of kind 'netwrok'; the nearest is 'network'"),
+        (lambda: batch.plot(), r"this explains 3 samples; expected one: choose it by e.sample\(i\)"),
+        (lambda: batch.sample(3), "sample = 3; expected 0 to 2"),
+        (lambda: e["a", "z"], r"variables \('a', 'z'\); expected numbers from 0 to 3, or names: a, b, c, d"),
+        (lambda: e[0, 4], r"variables \(0, 4\); expected numbers from 0 to 3"),
+        (lambda: batch.compare([]), "baselines is empty"),
+        (lambda: batch.compare([batch, other]), r"baselines\[1\] explains other samples: its image differs"),
+        (lambda: batch.compare(batch.sample(0)), r"baselines\[0\] has 1 on the axis sample; expected"),
+        (lambda: e.compare(sg.explain(Planted(), "x", 1, variables=list("abce"))), "its variables differs"),
+        (lambda: batch.compare(batch, combine="most"), "combine = 'most'"),
+    ]:
+        with pytest.raises(sg.InputError, match=message):
+            ask()
+
+
+def test_shapiq_that_is_missing_is_said(e, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "shapiq", None)
+    with pytest.raises(sg.InputError, match="pip install shapiq"):
+        e.to_shapiq()

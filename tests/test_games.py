@@ -1,5 +1,7 @@
 """Masked values against a plain loop, on networks of several shapes, and every way to ask for something impossible."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 import torch
@@ -278,3 +280,30 @@ def test_cells_share_a_map_out_evenly():
     sizes = np.bincount(cell_map(13, 13, 5).ravel())
     assert len(sizes) == 25 and sizes.min() == 4 and sizes.max() == 9
     assert (np.bincount(cell_map(30, 30, 5).ravel()) == 36).all()
+
+
+def test_several_labels_take_one_pass_and_give_the_same_bits():
+    network = models.build_model("small-vgg", 10, seed=1)
+    game = ImageGame(network, "features.1", baseline=torch.rand(6, 3, 30, 30))
+    x, labels, cells = torch.rand(3, 30, 30), [7, 0, 7], [3, 8, 12, 20]
+    one_by_one = np.stack([game.values(x, label, cells) for label in labels])
+    passes = []
+    with _counted(network, passes):
+        together = game.values(x, labels, cells)
+    assert len(passes) == 2  # one up to the cut, one from there
+    np.testing.assert_array_equal(together, one_by_one)
+    with pytest.raises(ValueError, match="label = 12; expected 0 to 9"):
+        game.values(x, [3, 12], cells)
+
+
+def test_images_as_baseline_are_their_mean_map():
+    network, images = models.build_model("small-vgg", 10, seed=1), torch.rand(6, 3, 30, 30)
+    game = ImageGame(network, "features.1", baseline=images)
+    torch.testing.assert_close(game.baseline, ImageGame(network, "features.1").mean_map(images), rtol=0, atol=0)
+
+
+@contextmanager
+def _counted(network, passes):
+    handle = network.register_forward_pre_hook(lambda *_: passes.append(1))
+    yield
+    handle.remove()

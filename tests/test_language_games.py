@@ -161,6 +161,13 @@ def test_prompts_one_by_one_or_together_and_in_chunks_give_the_same(by_bytes, mo
     np.testing.assert_allclose(CausalLMGame(network("Llama"), by_bytes).values(PROMPT, 7, VARIABLES), v, atol=1e-5)
 
 
+def test_several_next_tokens_give_the_same_bits_as_one_by_one(by_bytes):
+    game = CausalLMGame(network("Llama"), by_bytes)
+    variables = game.candidates(PROMPT)[:3]
+    one_by_one = [game.values(PROMPT, token, variables) for token in (5, 300, 17)]
+    np.testing.assert_array_equal(game.values(PROMPT, [5, 300, 17], variables), one_by_one)
+
+
 def test_a_permutation_of_the_variables_permutes_the_values(by_bytes):
     game = CausalLMGame(network("GPTNeoX"), by_bytes)
     v = game.values(PROMPT, 7, VARIABLES).reshape(5 * [2])  # last axis: variable 0

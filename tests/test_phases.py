@@ -88,3 +88,5 @@ def test_bootstrap_intervals_cover_what_they_should():
 def test_draws_without_a_value_are_left_out_and_none_at_all_is_nan():
     assert interval(np.array([1.0, np.nan, 1.0])).tolist() == [1, 1]
     assert np.isnan(interval(np.array([np.nan, np.nan]))).all()
+    some = interval(np.array([[1.0, np.nan], [2.0, np.nan]]))  # and no warning
+    assert some[:, 0].tolist() == [1, 2] and np.isnan(some[:, 1]).all()

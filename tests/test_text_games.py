@@ -99,6 +99,15 @@ def test_texts_ids_and_batches_give_the_same(bert, tokenizer, monkeypatch):
     np.testing.assert_allclose(TextGame(bert, tokenizer).values(text, 0, [1, 2, 5, 6]), v, atol=1e-5)
 
 
+def test_several_labels_of_a_text_give_the_same_bits_as_one_by_one(bert, tokenizer):
+    game = TextGame(bert, tokenizer)
+    numbers = game.candidates(SENTENCE)[:3]
+    one_by_one = [game.values(SENTENCE, label, numbers) for label in (2, 0)]
+    np.testing.assert_array_equal(game.values(SENTENCE, [2, 0], numbers), one_by_one)
+    with pytest.raises(ValueError, match="label = 3; expected 0 to 2"):
+        game.values(SENTENCE, [1, 3], numbers)
+
+
 def test_a_model_that_runs_out_of_memory_gets_less_at_a_time(tokenizer):
     class Small(Recorder):
         def forward(self, input_ids, **others):

@@ -1,8 +1,10 @@
 """symgen: AND-OR interactions of a network, their generalization power, and how it changes while the network trains."""
 
 from symgen.errors import InputError
+from symgen.explain import Explanation, explain, load
 from symgen.games import CausalLMGame, ImageGame, TextGame, draw_cells, draw_words, log_odds
 from symgen.generalization import (
+    Comparison,
     Phases,
     effective_number,
     find_phases,
@@ -31,6 +33,8 @@ from symgen.training import JudgedSample, Penalty
 __version__ = "0.1.0"
 __all__ = [
     "CausalLMGame",
+    "Comparison",
+    "Explanation",
     "ImageGame",
     "InputError",
     "JudgedSample",
@@ -43,10 +47,12 @@ __all__ = [
     "draw_cells",
     "draw_words",
     "effective_number",
+    "explain",
     "find_phases",
     "generalizable",
     "generalization_ratio",
     "jaccard",
+    "load",
     "log_odds",
     "members",
     "merge_singletons",

@@ -1,37 +1,461 @@
-"""Tables about single explanations: the strongest interactions, and how well the logical model matches the network."""
+"""From a game and a sample to its explanation: interactions, their fidelity, their pictures, and what generalizes."""
+
+import difflib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+import torch
+import xarray as xr
+from jaxtyping import Bool, Float
+from matplotlib.figure import Figure
 
-from symgen.generalization import interval
-from symgen.interactions import KINDS, keep_strongest, logical_model, mean_outputs, members, n_variables, orders
+from symgen import plots
+from symgen.errors import InputError
+from symgen.games import ROUNDING, variables_of_words
+from symgen.generalization import Comparison, compare, salient
+from symgen.interactions import (
+    KINDS,
+    MAX_VARIABLES,
+    and_interactions,
+    dictionary_size,
+    fidelity_curve,
+    keep_strongest,
+    logical_model,
+    members,
+    shares,
+    sparse_and_or,
+    subset_index,
+)
+from symgen.store import atomically
 
+FORMAT = 1  # of saved explanations; raise it when an older version could not read them
 SIGNS = {"and": " ∧ ", "or": " ∨ "}
+PICTURES = ("bars", "cells", "words", "network", "fidelity", "masks")
+NEEDED = {"cells": "image", "words": "words"}
 
 
-def strongest_table(effects: Float[np.ndarray, "kind subset"], k: int, names=None) -> pd.DataFrame:
-    """The k strongest interactions of one sample, strongest first: variables, kind, order, effect (log-odds).
+def explain(
+    game,
+    x,
+    label,
+    variables=10,
+    seed: int = 0,
+    *,
+    noise_bound: float = 0.04,
+    ridge: float = 0.5,
+    tau_ratio: float = 0.05,
+) -> "Explanation":
+    """Sparse AND-OR interactions of a network's output on one sample, or on each of several.
 
-    `names` are those of the n variables (their numbers otherwise); `variables` joins them by spaces.
+    Parameters
+    ----------
+    game : ImageGame, TextGame, CausalLMGame, or any object with `values(x, label, variables)`
+        `values` gives v (2^n,) of one sample: the output with the variables masked that are not in each subset, bit i of the
+        index being variable i. What more there is gets used: `candidates(x)`, from which variables are drawn; `grid`, or
+        `words(x)`, for pictures; `is_one(x)`, which says that several samples or labels may be asked for in one call.
+    x : sample, or list of samples
+        As the game takes them; of images also an array (sample, channel, height, width).
+    label : label, or list of labels
+        One a sample. Several labels of one sample are evaluated in one pass, and stand as samples side by side.
+    variables : int, or n variables, or (sample, n)
+        How many to draw among the candidates of each sample, or which: variable i is the i-th.
+    seed : int
+        Variables are drawn with it.
+    noise_bound, ridge : float
+        As in `sparse_and_or`.
+    tau_ratio : float
+        Interactions are salient above this share of the strongest of their sample.
+
+    Raises
+    ------
+    InputError
+        For fewer than 2 variables, more than there are, labels that the network has not, and NaN or infinite outputs.
+
+    Examples
+    --------
+    >>> class Door:
+    ...     def values(self, x, label, variables):
+    ...         return np.array([0.0, 2.0, 2.0, 2.0])
+    >>> e = explain(Door(), None, "opens", variables=["key", "code"], noise_bound=0)
+    >>> e.to_frame(1).round(3)
+      kind   variables  order  effect
+    0   or  key ∨ code      2     2.0
     """
-    names = names if names is not None else range(n_variables(effects.shape[-1]))
+    one = game.is_one(x) if hasattr(game, "is_one") else not isinstance(x, list)
+    labels = [label] if np.ndim(label) == 0 else list(label)
+    samples = [x] * len(labels) if one else x
+    if len(labels) != len(samples) or not labels:
+        raise InputError(f"{len(samples)} samples and {len(labels)} labels; expected as many of each, and at least one")
+    variables = _variables(game, samples, variables, seed, one)
+    v = _values(game, x, labels, variables, one)
+    solved = sparse_and_or(v, noise_bound, ridge, rounding=ROUNDING)
+    data = {
+        "v": (("sample", "subset"), v),
+        "effects": (("sample", "kind", "subset"), np.stack([solved.i_and, solved.i_or], axis=1)),
+        "noise": (("sample", "subset"), solved.noise),
+        **{name: ("sample", getattr(solved, name)) for name in ("bias", "bound", "gap")},
+        "label": ("sample", _array(labels)),
+        "variables": (("sample", "variable"), np.stack([_array(row) for row in variables])),
+    }
+    attributes = {"format": FORMAT, "tau_ratio": tau_ratio, "noise_bound": noise_bound, "ridge": ridge}
+    attributes |= {"grid": game.grid} if hasattr(game, "grid") else {}
+    return Explanation(xr.Dataset(data | _pictured(game, samples, variables), {"kind": list(KINDS)}, attributes))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Explanation:
+    """The interactions of a network on one sample, or on each of several; `explain` makes it.
+
+    Print it for a summary. `e[0, 3]` gives the effects of the AND and of the OR interaction of variables 0 and 3, by their
+    numbers or names; `e["and", (0, 3)]` that of the AND.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        v (sample, subset), effects (sample, kind, subset), noise (sample, subset), bias, bound, gap (sample,) as
+        `sparse_and_or` gives them, in log-odds. label (sample,); variables and their names (sample, variable). For pictures:
+        image (sample, channel, height, width) and the attribute grid, or words (sample, word).
+
+    Examples
+    --------
+    >>> class Both:
+    ...     def values(self, x, label, variables):
+    ...         return np.array([0.0, 0.0, 0.0, 3.0])
+    >>> e = explain(Both(), None, 0, variables=["ice", "skate"], noise_bound=0)
+    >>> round(e["and", ("ice", "skate")], 3)
+    3.0
+    """
+
+    data: xr.Dataset
+
+    @property
+    def variables(self) -> np.ndarray:
+        """The variables as the game takes them: (n,) if all samples have the same, else (sample, n)."""
+        variables = self.data.variables["variables"].to_numpy()
+        return variables[0] if (variables == variables[0]).all() else variables
+
+    @cached_property
+    def salient(self) -> Bool[np.ndarray, "sample kind subset"]:
+        """Which interactions are salient (science, section 4)."""
+        return salient(self.data.effects.to_numpy(), self.data.tau_ratio)
+
+    @property
+    def R2(self) -> Float[np.ndarray, "sample"]:
+        """Share of the variance of the 2^n outputs that the salient interactions explain, without the noise (Eq. 14-15)."""
+        v, effects, bias = (self.data[name].to_numpy() for name in ("v", "effects", "bias"))
+        missed = v - logical_model(effects * self.salient, bias)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return 1 - (missed**2).mean(axis=-1) / v.var(axis=-1)
+
+    def __str__(self):
+        data, n = self.data, self.data.sizes["variable"]
+        shown = data.effects.to_numpy().any(axis=(1, 2))  # the others' outputs differ by rounding, if at all
+        noise = np.abs(data.noise).max("subset").to_numpy() / np.maximum(data.bound.to_numpy(), 1e-300)
+        labels = [str(label) for label in data.label.to_numpy()]
+        lines = [
+            f"{len(labels)} sample(s), label {', '.join(labels[:6])}{', ..' * (len(labels) > 6)}: n = {n} variables, "
+            f"{2**n} masked inputs",
+            f"v: {_spread(data.v[:, -1])} with all variables, {_spread(data.v[:, 0])} with none (log-odds)",
+        ]
+        if not shown.all():
+            lines.append(f"the output does not depend on these variables beyond rounding{_of(~shown)}")
+        if shown.any():
+            counts = self.salient.sum(axis=(1, 2))[shown]
+            lines += [
+                f"salient: {_spread(counts, '.4g')} of {dictionary_size(n)} interactions; they alone explain "
+                f"R2 = {_spread(self.R2[shown], '.3f')} of the outputs' variance",
+                f"noise: at most {noise.max():.0%} of its bound; duality gap at most {data.gap.max().item():.1e}",
+            ]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def __getitem__(self, key):
+        """Effects (log-odds) by variables, or by kind and variables; of several samples, a row each."""
+        kind, inside = key if _has_kind(key) else (list(KINDS), key)
+        effects = self.data.effects.sel(kind=kind)[..., subset_index(self._numbers(inside))]
+        effects = effects[0] if len(self.data.label) == 1 else effects
+        return effects.to_pandas() if effects.ndim else effects.item()
+
+    def sample(self, i: int) -> "Explanation":
+        """That of one of the samples."""
+        if not -len(self.data.label) <= i < len(self.data.label):
+            raise InputError(f"sample = {i}; expected 0 to {len(self.data.label) - 1}")
+        return Explanation(self.data.isel(sample=[i]))
+
+    def to_frame(self, k: int | None = None) -> pd.DataFrame:
+        """The k strongest interactions of each sample, or the salient ones: kind, variables, order, effect (log-odds).
+
+        `variables` are joined by ∧ (AND) or ∨ (OR). Of several samples there is a column sample in front.
+        """
+        counts = self.salient.sum(axis=(1, 2)) if k is None else np.full(len(self.data.label), k)
+        each = zip(self.data.effects.to_numpy(), counts.tolist(), self.data.names.to_numpy())
+        return self._stacked([strongest_table(*one) for one in each])
+
+    def fidelity(self) -> pd.DataFrame:
+        """k and R2, the share of variance of the 2^n outputs that the k strongest interactions explain (Eq. 14-15)."""
+        each = (self.data[name].to_numpy() for name in ("v", "effects", "bias"))
+        curves = [fidelity_curve(v, effects, float(bias)) for v, effects, bias in zip(*each)]
+        return self._stacked([pd.DataFrame({"k": np.arange(1, len(R2) + 1), "R2": R2}) for R2 in curves])
+
+    def plot(self, kind: str | None = None, k: int = 12, title: str | None = None) -> Figure:
+        """A picture of one sample, with the k strongest interactions.
+
+        kind: bars; cells (of an image) or words, with the strongest interactions beside, the default where there are such;
+        network; fidelity (of all samples); masks.
+        """
+        kind = kind or ("cells" if "image" in self.data else "words" if "words" in self.data else "bars")
+        if kind not in PICTURES:
+            near = difflib.get_close_matches(str(kind), PICTURES, n=1, cutoff=0)[0]
+            raise InputError(f"plot of kind {kind!r}; the nearest is {near!r}, of {', '.join(PICTURES)}")
+        if kind in NEEDED and NEEDED[kind] not in self.data:
+            raise InputError(
+                f"plot of kind {kind!r}, but the game gave no {NEEDED[kind]}; expected another kind, as bars"
+            )
+        if title is None:
+            title = f"label {self._only('label')}" if kind != "fidelity" else ""
+        with plots.in_style():
+            return getattr(self, f"_plot_{kind}")(k, title)
+
+    def save(self, path) -> None:
+        """Write it to a netCDF file, whole or not at all; `load` reads it."""
+        content = bytes(self.data.to_netcdf(engine="h5netcdf"))
+        atomically(Path(path), lambda temporary: temporary.write_bytes(content))
+
+    def to_shapiq(self):
+        """One sample's model as `shapiq.InteractionValues`: index Moebius, in which an OR is a signed sum of ANDs."""
+        try:
+            import shapiq
+        except ImportError:
+            raise InputError(
+                "to_shapiq needs the package shapiq; expected it to be installed (pip install shapiq)"
+            ) from None
+        effects, bias = self._only("effects"), float(self._only("bias"))
+        moebius = and_interactions(logical_model(effects, bias))
+        values, n = {members(i): float(value) for i, value in enumerate(moebius)}, self.data.sizes["variable"]
+        return shapiq.InteractionValues(
+            values, index="Moebius", n_players=n, min_order=0, max_order=n, estimated=False, baseline_value=bias
+        )
+
+    def compare(self, others, combine: str = "any", chance_draws: int = 5, seed: int = 0) -> Comparison:
+        """Which of these interactions other networks have too, on the same samples (Eq. 5, 8; science, section 5).
+
+        others: explanations by the baseline networks. combine: whether any, the majority or all of them must have it.
+        Chance asks the baselines about other samples: NaN where there is one.
+        """
+        others = [others] if isinstance(others, Explanation) else list(others)
+        return compare(
+            self.data, [other.data for other in others], tau_ratio=self.data.tau_ratio, combine=combine,
+            chance_draws=chance_draws, seed=seed,
+        )  # fmt: skip
+
+    # one sample
+    def _only(self, name):
+        """An array of the only sample; InputError if there are several."""
+        if len(self.data.label) > 1:
+            raise InputError(f"this explains {len(self.data.label)} samples; expected one: choose it by e.sample(i)")
+        return self.data.variables[name].to_numpy()[0]
+
+    def _numbers(self, inside):
+        """Numbers of variables, given by these or by their names, which all samples must share."""
+        inside = inside if isinstance(inside, tuple | list | np.ndarray) else (inside,)
+        names, n = self.data.names.to_numpy(), self.data.sizes["variable"]
+        known = {name: i for i, name in enumerate(names[0].tolist())} if (names == names[0]).all() else {}
+        numbers = [known.get(one, -1) if isinstance(one, str) else int(one) for one in inside]
+        if not numbers or not all(0 <= number < n for number in numbers):
+            raise InputError(f"variables {inside!r}; expected numbers from 0 to {n - 1}, or names: {', '.join(known)}")
+        return numbers
+
+    def _stacked(self, tables):
+        if len(tables) == 1:
+            return tables[0]
+        table = pd.concat([table.assign(sample=i) for i, table in enumerate(tables)], ignore_index=True)
+        return table[["sample", *tables[0].columns]]
+
+    # pictures
+    def _shares(self):
+        return pd.DataFrame({"variable": self._only("variables"), "share": shares(self._only("effects"))})
+
+    def _text(self):
+        """Words of the only sample, its variables' names without any, and the variable of each, -1 for none."""
+        if "words" not in self.data:
+            return self._only("names").tolist(), np.arange(self.data.sizes["variable"])
+        words = [word for word in self._only("words").tolist() if word]
+        return words, variables_of_words(words, self._only("variables"))
+
+    def _picture(self):
+        """The image of the only sample, its values from 0 to 1, (height, width) or (height, width, 3)."""
+        image = np.moveaxis(self._only("image"), 0, -1)
+        image = image if image.shape[-1] == 3 else image.mean(axis=-1)
+        return (image - image.min()) / max(np.ptp(image), 1e-12)
+
+    def _plot_bars(self, k, title):
+        return plots.bars(self.to_frame(k), title)
+
+    def _plot_cells(self, k, title):
+        return plots.cells(self.to_frame(k), self._shares(), self._picture(), int(self.data.grid), title)
+
+    def _plot_words(self, k, title):
+        return plots.words(self.to_frame(k), self._shares(), *self._text(), title)
+
+    def _plot_network(self, k, title):
+        effects = self._only("effects")
+        inside = [members(int(i) % effects.shape[1]) for i in _strongest(effects, k)]
+        return plots.network(self.to_frame(k), inside, self._only("names").tolist(), title)
+
+    def _plot_fidelity(self, k, title):
+        table = self.fidelity()
+        return plots.fidelity(table.assign(sample=table.get("sample", 0)), self.salient.sum(axis=(1, 2)).mean(), title)
+
+    def _plot_masks(self, k, title):
+        v, model = self._only("v"), logical_model(self._only("effects"), float(self._only("bias")))
+        by_value = np.argsort(v, kind="stable")
+        chosen = {0, len(v) - 1, *by_value[np.linspace(0, len(v) - 1, 6).astype(int)].tolist()}
+        chosen = np.array([subset for subset in by_value if subset in chosen])
+        table = pd.DataFrame({"subset": chosen, "v": v[chosen], "model": model[chosen]})
+        if "image" in self.data:
+            return plots.masked_pictures(table, self._picture(), self._only("variables"), int(self.data.grid), title)
+        return plots.masked_words(table, *self._text(), title)
+
+
+def load(path) -> Explanation:
+    """An explanation from the file that `Explanation.save` wrote.
+
+    Raises
+    ------
+    InputError
+        For a file that is not there or holds no explanation, and for one written by a later version.
+
+    Examples
+    --------
+    >>> load("README.md")
+    Traceback (most recent call last):
+    symgen.errors.InputError: README.md: expected a file that Explanation.save wrote
+    """
+    try:
+        with xr.open_dataset(path, engine="h5netcdf") as stored:
+            data = stored.load()
+    except (OSError, ValueError):
+        data = xr.Dataset()
+    if "format" not in data.attrs or "effects" not in data:
+        raise InputError(f"{path}: expected a file that Explanation.save wrote")
+    if data.format > FORMAT:
+        raise InputError(f"{path} has format {data.format}; this version of symgen reads up to {FORMAT}")
+    return Explanation(data)
+
+
+# what explain asks the game
+def _variables(game, samples, variables, seed, one):
+    """The variables of each sample, given or drawn."""
+    if isinstance(variables, int | np.integer):
+        rng = np.random.default_rng(seed)
+        drawn = [_draw(game, x, int(variables), rng) for x in (samples[:1] if one else samples)]
+        return drawn * len(samples) if one else drawn
+    if not isinstance(variables, list | tuple | np.ndarray) or not len(variables):
+        raise InputError(f"variables = {variables!r}; expected how many, or a list of them")
+    nested = not isinstance(variables[0], str) and np.ndim(variables[0]) == 1
+    lists = list(variables) if nested else [variables] * len(samples)
+    sizes = sorted({len(row) for row in lists})
+    if len(sizes) > 1 or len(lists) != len(samples) or not 2 <= sizes[0] <= MAX_VARIABLES:
+        expected = f"2 to {MAX_VARIABLES}, as many for each of {len(samples)} sample(s)"
+        raise InputError(f"variables: {len(lists)} list(s) of {', '.join(map(str, sizes))}; expected {expected}")
+    return lists
+
+
+def _draw(game, x, n, rng):
+    """n of the game's candidates for variables of a sample, in their order."""
+    if not hasattr(game, "candidates"):
+        raise InputError(f"variables = {n}, but the game has no candidates to draw from; expected a list of variables")
+    candidates = game.candidates(x)
+    most = min(len(candidates), MAX_VARIABLES)
+    if not 2 <= n <= most:
+        raise InputError(f"variables = {n}; expected 2 to {most}: there are {len(candidates)} candidates")
+    return [candidates[i] for i in np.sort(rng.choice(len(candidates), n, replace=False))]
+
+
+def _values(game, x, labels, variables, one):
+    """v (sample, 2^n)."""
+    if hasattr(game, "is_one"):
+        v = game.values(x, labels, variables[0] if one else variables)
+    else:
+        samples = [x] * len(labels) if one else x
+        v = [np.asarray(game.values(*each), float) for each in zip(samples, labels, variables)]
+    shapes, expected = {np.shape(row) for row in v}, (2 ** len(variables[0]),)
+    if shapes != {expected}:
+        raise InputError(f"the game's values have shape {shapes.pop()}; expected {expected}, one for every subset")
+    return np.asarray(v, float)
+
+
+def _pictured(game, samples, variables):
+    """Arrays and names for pictures, of what the game knows."""
+    names = [[str(i) for i in range(len(row))] for row in variables]
+    result = {}
+    if hasattr(game, "grid"):
+        images = [np.asarray(torch.as_tensor(x).detach().float().cpu()) for x in samples]
+        result = {"image": (("sample", "channel", "height", "width"), np.stack(images))}
+    elif hasattr(game, "words"):
+        words = [game.words(x) for x in samples]
+        padded = [text + [""] * (max(map(len, words)) - len(text)) for text in words]
+        result = {"words": (("sample", "word"), _array(padded))}
+        names = [[text[i] if not isinstance(i, str) else i for i in row] for text, row in zip(words, variables)]
+    elif isinstance(variables[0][0], str):
+        names = variables
+    return result | {"names": (("sample", "variable"), _array([_distinct(row) for row in names]))}
+
+
+def _distinct(names):
+    """The names, of which one that stands again gets its count: film, actors, film (2)."""
+    names = [str(name) for name in names]
+    counts = [names[:i].count(name) + 1 for i, name in enumerate(names)]
+    return [name if count == 1 else f"{name} ({count})" for name, count in zip(names, counts)]
+
+
+def _array(values):
+    """As an array; strings as objects, which files keep as they are."""
+    array = np.asarray(values)
+    return array.astype(object) if array.dtype.kind == "U" else array
+
+
+def _has_kind(key):
+    return isinstance(key, tuple) and len(key) == 2 and isinstance(key[0], str) and key[0] in KINDS
+
+
+# words about numbers
+def _spread(values, form=".3g"):
+    """A number, or the mean of several with the least and the largest."""
+    values = np.asarray(values, float)
+    mean, *ends = (f"{value:{form}}" for value in (values.mean(), values.min(), values.max()))
+    return mean if len(values) == 1 else f"{mean} ({ends[0]} to {ends[1]})"
+
+
+def _of(mask):
+    return "" if mask.all() else f" in {mask.sum()} of {len(mask)} samples"
+
+
+# tables
+def strongest_table(effects: Float[np.ndarray, "kind subset"], k: int, names) -> pd.DataFrame:
+    """The k strongest interactions of one sample, strongest first: kind, variables (joined by ∧ or ∨), order, effect."""
     rows = []
-    for position in np.argsort(-np.abs(effects), axis=None, kind="stable")[:k]:
-        kind, subset = np.unravel_index(position, effects.shape)
-        inside = members(int(subset))
-        rows.append((" ".join(str(names[i]) for i in inside), KINDS[kind], len(inside), effects[kind, subset]))
-    return pd.DataFrame(rows, columns=["variables", "kind", "order", "effect"])
+    for position in _strongest(effects, k):
+        kind, subset = divmod(int(position), effects.shape[1])
+        inside = members(subset)
+        joined = SIGNS[KINDS[kind]].join(str(names[i]) for i in inside)
+        rows.append((KINDS[kind], joined, len(inside), effects[kind, subset]))
+    return pd.DataFrame(rows, columns=["kind", "variables", "order", "effect"])
 
 
 def phrase_table(effects: Float[np.ndarray, "kind subset"], k: int, phrases: list[str]) -> pd.DataFrame:
     """`strongest_table` of variables that are phrases: interaction (phrases joined by ∧ or ∨), kind, order, effect."""
-    table = strongest_table(effects, k)
-    joined = [
-        SIGNS[kind].join(phrases[int(number)] for number in numbers.split())
-        for numbers, kind in zip(table.variables, table.kind)
-    ]
-    return table.drop(columns="variables").assign(interaction=joined)[["interaction", "kind", "order", "effect"]]
+    table = strongest_table(effects, k, phrases).rename(columns={"variables": "interaction"})
+    return table[["interaction", "kind", "order", "effect"]]
+
+
+def _strongest(effects, k):
+    """Positions of the k strongest effects of one sample, both kinds in one row."""
+    return np.argsort(-np.abs(effects), axis=None, kind="stable")[:k]
 
 
 def matching_table(
@@ -46,49 +470,4 @@ def matching_table(
         )
         for k in ks
     ]  # fmt: skip
-    return pd.concat(tables, ignore_index=True)
-
-
-def sparsity_table(effects: Float[np.ndarray, "epoch sample kind subset"], epochs) -> pd.DataFrame:
-    """Strengths sorted, relative to the strongest of their sample: epoch, rank, median and middle 80 % over samples."""
-    flat = -np.sort(-np.abs(effects.reshape(*effects.shape[:2], -1)), axis=-1)
-    relative = flat / flat[..., :1]
-    tables = []
-    for epoch, curve in zip(epochs, relative):
-        low, high = interval(curve, 0.8)
-        rank = np.arange(1, curve.shape[-1] + 1)
-        tables.append(
-            pd.DataFrame({"epoch": epoch, "rank": rank, "median": np.median(curve, axis=0), "low": low, "high": high})
-        )
-    return pd.concat(tables, ignore_index=True)
-
-
-def conditions_table(
-    v: Float[np.ndarray, "epoch sample subset"], effects: Float[np.ndarray, "epoch sample kind subset"], epochs
-) -> pd.DataFrame:
-    """The three conditions for sparsity (Appendix B) by number of variables m: see the columns below.
-
-    strength_share: share of all strength at order m (condition 1). output: u(m), the mean of v(x_S) - v(x_0) over |S| =
-    m, over the samples' mean |v(x_N) - v(x_0)|, with the middle 80 % of samples. monotone: share of samples with u(m) >=
-    u(m - 1) (condition 2). p: median of the smallest exponent with which u(m) >= (m / n)^p u(n) (condition 3).
-    """
-    sizes = orders(n_variables(v.shape[-1]))
-    n = sizes.max()
-    tables = []
-    for epoch, values, own in zip(epochs, v, effects):
-        u = mean_outputs(values)
-        scale = np.abs(u[:, -1]).mean()
-        low, high = interval(u / scale, 0.8)
-        strength = np.array([np.abs(own[..., sizes == m]).sum() for m in range(n + 1)])
-        growing = u * np.sign(u[:, -1:])  # a label that loses by what is shown falls as steadily as another one rises
-        with np.errstate(divide="ignore", invalid="ignore"):
-            exponent = np.log(np.clip(growing, 0, None) / growing[:, -1:]) / np.log(np.arange(n + 1) / n)
-        monotone = np.diff(growing, axis=1, prepend=-np.inf) >= 0
-        tables.append(
-            pd.DataFrame(
-                {"epoch": epoch, "m": np.arange(n + 1), "strength_share": strength / strength.sum(),
-                 "output": u.mean(axis=0) / scale, "low": low, "high": high, "monotone": monotone.mean(axis=0),
-                 "p": [np.nan, *np.median(exponent[:, 1:-1], axis=0), np.nan]}
-            )
-        )  # fmt: skip
     return pd.concat(tables, ignore_index=True)

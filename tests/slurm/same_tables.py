@@ -102,7 +102,7 @@ def copy_project(folder):
     for name in COPIED:
         source, target = ROOT / name, folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", ".ipynb_checkpoints")
+        ignored = shutil.ignore_patterns("*.egg-info", ".ipynb_checkpoints")  # the solver need not be compiled again
         shutil.copytree(source, target, ignore=ignored) if source.is_dir() else shutil.copy(source, target)
     (folder / "studies").mkdir()
     own = (ROOT / "studies" / "fashion-vgg.yaml").read_text()

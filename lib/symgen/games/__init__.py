@@ -4,7 +4,7 @@ from symgen.games._base import ROUNDING, log_odds
 from symgen.games.causal_lm import CausalLMGame
 from symgen.games.images import ImageGame
 from symgen.games.texts import TextGame
-from symgen.games.variables import cell_box, cell_map, draw_cells, draw_words, places_of
+from symgen.games.variables import cell_box, cell_map, draw_cells, draw_words, places_of, variables_of_words
 
 __all__ = [
     "ROUNDING",
@@ -17,4 +17,5 @@ __all__ = [
     "draw_words",
     "log_odds",
     "places_of",
+    "variables_of_words",
 ]

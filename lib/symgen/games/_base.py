@@ -15,11 +15,34 @@ CHUNK_TOKENS = {"cpu": 1 << 12, "cuda": 1 << 18}  # tokens evaluated at a time; 
 
 
 def log_odds(logits: Float[Tensor, "*batch label"], label: Int[Tensor, "*#batch"]) -> Float[Tensor, "*batch"]:
-    """Log-odds of a label, z_y - logsumexp(z_k, k != y), in float64 (Eq. 1, from logits so that it cannot overflow)."""
+    """Log-odds of a label, z_y - logsumexp(z_k, k != y), in float64 (Eq. 1, from logits so that it cannot overflow).
+
+    Examples
+    --------
+    >>> log_odds(torch.tensor([[0.0, 0.0], [3.0, 1.0]]), torch.tensor([0, 1]))
+    tensor([ 0., -2.], dtype=torch.float64)
+    """
     z = logits.double()
     at_label = label.unsqueeze(-1).expand(*z.shape[:-1], 1)
     others = z.scatter(-1, at_label, -torch.inf)
     return z.gather(-1, at_label).squeeze(-1) - others.logsumexp(-1)
+
+
+def log_odds_of_labels(logits: Float[Tensor, "row label"], labels, name: str) -> Float[Tensor, "asked row"]:
+    """Log-odds of several labels, each an int or one a row; InputError, with the argument's name, if one is out of range."""
+    columns = [torch.as_tensor(label, device=logits.device).expand(len(logits)) for label in labels]
+    wrong = [label[(label < 0) | (label >= logits.shape[1])] for label in columns]
+    if len(wrong := torch.cat(wrong)):
+        raise InputError(f"{name} = {wrong[0].item()}; expected 0 to {logits.shape[1] - 1}, the model's outputs")
+    return torch.stack([log_odds(logits, label) for label in columns])
+
+
+def finite(v: Float[np.ndarray, "sample label subset"]) -> Float[np.ndarray, "sample label subset"]:
+    """v, if it is finite; InputError otherwise."""
+    bad = np.flatnonzero(~np.isfinite(v).all(axis=(1, 2)))
+    if len(bad):
+        raise InputError(f"the model's masked outputs hold NaN or infinite values for sample(s) {bad[:5].tolist()}")
+    return v
 
 
 @contextmanager
@@ -44,8 +67,8 @@ def quiet(model: torch.nn.Module):
 class TokenGame:
     """What games on tokens have in common: samples one by one, their masked inputs in chunks that fit into memory.
 
-    A game says with `_masked(text, label, variables)` what its model takes, which tokens are masked in each subset
-    (subset, token), and the label's number; and with `_log_odds(inputs, replaced, label)` what some of them give.
+    A game says with `_masked(text, labels, variables)` what its model takes, which tokens are masked in each subset
+    (subset, token), and the labels' numbers; and with `_log_odds(inputs, replaced, labels)` what some of them give.
     """
 
     def __init__(self, model, tokenizer):
@@ -60,29 +83,57 @@ class TokenGame:
         All 2^n masked texts at once, so for small n.
         """
         with evaluating(self.model):
-            return self._log_odds(*self._masked(text, label, variables))
+            return self._log_odds(*self._masked(text, [label], variables))[0]
+
+    def values(self, text, label, variables) -> np.ndarray:
+        """v(x_S) (log-odds, float64) for every subset S of the variables; what is not in S is masked.
+
+        Parameters
+        ----------
+        text : str, or list of str
+            Or what else the game takes as a text.
+        label : label, or list of labels
+            One a sample; several labels of one text are evaluated in one pass.
+        variables : list of n variables, or one a sample
+            Variable i of a subset is the i-th.
+
+        Returns
+        -------
+        array, (2^n,), (label, 2^n) or (sample, 2^n)
+
+        Raises
+        ------
+        InputError
+            For labels or variables out of range, and NaN or infinite outputs.
+        """
+        if self.is_one(text):
+            several = np.ndim(label) > 0
+            v = self._all_values([text], [label if several else [label]], [variables])[0]
+            return v if several else v[0]
+        if not len(text) == len(label) == len(variables):
+            sizes = f"{len(text)} texts, {len(label)} labels and {len(variables)} lists of variables"
+            raise InputError(f"{sizes}; expected as many of each")
+        return self._all_values(text, [[one] for one in label], variables)[:, 0]
+
+    def is_one(self, text) -> bool:
+        """Whether this is one text, and no list of them."""
+        return isinstance(text, str)
 
     def _all_values(self, texts, labels, variables):
-        """v (sample, subset) of several texts; ValueError for NaN or infinite outputs."""
-        if not len(texts) == len(labels) == len(variables):
-            sizes = f"{len(texts)} texts, {len(labels)} labels and {len(variables)} lists of variables"
-            raise InputError(f"{sizes}; expected as many of each")
+        """v (sample, label, subset) of several texts; InputError for NaN or infinite outputs."""
         with quiet(self.model):
-            v = np.stack([self._values(*self._masked(*one)) for one in zip(texts, labels, variables)])
-        if not np.isfinite(v).all():
-            bad = np.flatnonzero(~np.isfinite(v).all(axis=1))
-            raise InputError(f"the model's masked outputs hold NaN or infinite values for sample(s) {bad[:5].tolist()}")
-        return v
+            return finite(np.stack([self._values(*self._masked(*one)) for one in zip(texts, labels, variables)]))
 
-    def _values(self, inputs, replaced, label):
+    def _values(self, inputs, replaced, labels):
+        """v (label, subset)."""
         n_tokens = replaced.shape[1]
-        v = torch.full((len(replaced),), torch.nan, dtype=torch.float64)
+        v = torch.full((len(labels), len(replaced)), torch.nan, dtype=torch.float64)
         self._chunk = self._chunk or CHUNK_TOKENS.get(replaced.device.type, 1 << 16)
         start = 0
-        while start < len(v):
+        while start < len(replaced):
             part = slice(start, start + max(1, self._chunk // n_tokens))
             try:
-                v[part] = self._log_odds(inputs, replaced[part], label).cpu()
+                v[:, part] = self._log_odds(inputs, replaced[part], labels).cpu()
             except RuntimeError as error:
                 if "memory" not in str(error).lower() or self._chunk <= n_tokens:
                     raise

@@ -10,7 +10,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from symgen.errors import InputError
-from symgen.games._base import TokenGame, log_odds, masked_tokens
+from symgen.games._base import TokenGame, log_odds_of_labels, masked_tokens
 from symgen.games.variables import SPACED, check_phrases, english_stop_words, places_of
 
 MASKING = ("mean-embedding", "pad", "unk")
@@ -23,14 +23,37 @@ class CausalLMGame(TokenGame):
     v is the log-odds of a given next token after the prompt. Variables are strings, so that models with different
     tokenizers take the same ones; where one is masked, every token that overlaps it gets another embedding.
 
-    Args:
-        model: a causal language model of `transformers`.
-        tokenizer: its fast tokenizer, which knows where in the prompt a token stands.
-        masking: the embedding that a masked token gets: the mean of the input embeddings, or that of the pad or unk token.
-        occurrences: whether a variable is masked wherever it occurs in the prompt, or only where it occurs first.
-        first_token: whether a next word of several tokens stands for the first of them; otherwise it is an error.
+    Parameters
+    ----------
+    model : causal language model of `transformers`
+    tokenizer : fast tokenizer
+        It knows where in the prompt a token stands.
+    masking : str
+        The embedding that a masked token gets: the mean of the input embeddings, or that of the pad or unk token.
+    occurrences : str
+        Whether a variable is masked wherever it occurs in the prompt (all), or only where it occurs first.
+    first_token : bool
+        Whether a next word of several tokens stands for the first of them; otherwise it is an error.
 
-    ValueError for a tokenizer without such a token, or a slow one; and, in `values`, for whatever does not fit.
+    A label is a next token: its id, or a string that continues the prompt; a word need not begin with the space that sets it
+    off ("Paris" after "The capital of France is" is " Paris"). Variables are whole words or phrases, written as there.
+
+    Raises
+    ------
+    InputError
+        For a tokenizer without such a token, or a slow one; and, in `values`, for variables that are not there or share a
+        token, a next word of several tokens, a prompt longer than the model reads, and NaN or infinite outputs.
+
+    Examples
+    --------
+    >>> import transformers
+    >>> from symgen.training import build_tokenizer
+    >>> prompt = "the new masks are worn by all"
+    >>> size = {"vocab_size": 90, "n_embd": 8, "n_layer": 1, "n_head": 1}
+    >>> model = transformers.GPT2LMHeadModel(transformers.GPT2Config(**size))
+    >>> game = CausalLMGame(model, build_tokenizer([prompt], 1, 20))
+    >>> game.values(prompt, 7, ["new masks", "worn"]).shape
+    (4,)
     """
 
     def __init__(
@@ -54,19 +77,9 @@ class CausalLMGame(TokenGame):
             word for word in words if len(word) > 1 and word.lower() not in english_stop_words() and word.strip("_")
         ]
 
-    def values(self, prompt, next_token, variables) -> np.ndarray:
-        """v(x_S) for every subset S of the variables, float64.
-
-        prompt: a string, or a list of such. next_token: a token's id, or a string that continues the prompt, or one of
-        either a prompt; a word need not begin with the space that sets it off ("Paris" after "The capital of France is"
-        is " Paris"). variables: n words or phrases of the prompt, or (sample, n); whole words, written as there;
-        variable i of a subset is the i-th. Returns (2^n,), or (sample, 2^n). ValueError for variables that are not there
-        or share a token, a next word of several tokens, a prompt longer than the model reads, and NaN or infinite outputs.
-        """
-        if single := isinstance(prompt, str):
-            prompt, next_token, variables = [prompt], [next_token], [variables]
-        v = self._all_values(prompt, next_token, variables)
-        return v[0] if single else v
+    def words(self, prompt: str) -> list[str]:
+        """The words of the prompt as they stand between spaces."""
+        return prompt.split()
 
     def next_id(self, prompt: str, next_token: str | int) -> int:
         """Id of the token that a string begins with when it continues the prompt; an id is itself."""
@@ -111,12 +124,12 @@ class CausalLMGame(TokenGame):
             raise InputError(f"the prompt {prompt!r} has no tokens")
         return encoded["input_ids"][:n_tokens], encoded["offset_mapping"][:n_tokens]
 
-    def _masked(self, prompt, next_token, variables):
+    def _masked(self, prompt, next_tokens, variables):
         device = next(self.model.parameters()).device
         replaced = torch.as_tensor(masked_tokens(self.tokens_of(prompt, variables)), device=device)
         embed = self.model.get_input_embeddings()
         own = embed(torch.as_tensor(self._read(prompt)[0], device=device))
-        return (own, self._filler(embed, device)), replaced, self.next_id(prompt, next_token)
+        return (own, self._filler(embed, device)), replaced, [self.next_id(prompt, token) for token in next_tokens]
 
     def _filler(self, embed, device):
         """The embedding of a masked token."""
@@ -125,18 +138,15 @@ class CausalLMGame(TokenGame):
         table = torch.arange(embed.num_embeddings, device=device).split(1 << 12)
         return (sum(embed(part).double().sum(dim=0) for part in table) / embed.num_embeddings).to(embed.weight.dtype)
 
-    def _values(self, inputs, replaced, label):
+    def _values(self, inputs, replaced, labels):
         """Chunks of prompts that begin alike have most to share."""
         order = np.lexsort(replaced.cpu().numpy().T[::-1])
-        v = np.empty(len(order))
-        v[order] = super()._values(inputs, replaced[torch.as_tensor(order)], label)
+        v = np.empty((len(labels), len(order)))
+        v[:, order] = super()._values(inputs, replaced[torch.as_tensor(order)], labels)
         return v
 
-    def _log_odds(self, inputs, replaced, label):
-        logits = self._logits(*inputs, replaced)
-        if not 0 <= label < logits.shape[1]:
-            raise InputError(f"next_token = {label}; expected 0 to {logits.shape[1] - 1}, the model's vocabulary")
-        return log_odds(logits, torch.full((len(logits),), label, device=logits.device))
+    def _log_odds(self, inputs, replaced, labels):
+        return log_odds_of_labels(self._logits(*inputs, replaced), labels, "next_token")
 
     def _logits(self, own, filler, replaced) -> Tensor:
         """Logits at the last token, (row, token id).

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from symgen.errors import InputError
-from symgen.games._base import evaluating, log_odds, quiet
+from symgen.games._base import evaluating, finite, log_odds_of_labels, quiet
 from symgen.games.variables import cell_box, cell_map, check_cells
 from symgen.interactions import subset_matrix
 
@@ -24,22 +24,40 @@ CHUNK_BYTES = {
 class ImageGame:
     """Masked values of any image classifier: grid cells of one of its feature maps are the input variables.
 
-    Args:
-        model: a `torch.nn.Module` that returns logits (batch, label), two labels or more, or an object with `.logits`.
-        split_at: name of the submodule whose output, a map (batch, channel, height, width), is masked.
-        grid: cells per side of the map.
-        baseline: map (channel, height, width) that a masked cell takes, or anything that broadcasts to it; None is
-            zero. `ImageGame.mean_map` makes the usual one.
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Returns logits (batch, label), two labels or more, or an object with `.logits`.
+    split_at : str
+        Name of the submodule whose output, a map (batch, channel, height, width), is masked.
+    grid : int
+        Cells per side of the map.
+    baseline : tensor, optional
+        What a masked cell takes: images (image, c, h, w), whose `mean_map` it is; or a map (channel, height, width), or
+        anything that broadcasts to it; zero without.
 
-    ValueError for a submodule that is not there, and, in `values`, for whatever does not fit.
+    Raises
+    ------
+    InputError
+        For a submodule that is not there, and, in `values`, for whatever does not fit.
+
+    Examples
+    --------
+    >>> network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.LazyLinear(10))
+    >>> images = torch.rand(5, 3, 12, 12)
+    >>> game = ImageGame(network, split_at="1", grid=5, baseline=images)
+    >>> game.values(images[0], label=3, variables=[6, 7, 8]).shape
+    (8,)
     """
 
     def __init__(self, model: torch.nn.Module, split_at: str, grid: int = 5, baseline: Tensor | None = None):
-        self.model, self.split_at, self.grid, self.baseline = model, split_at, grid, baseline
+        self.model, self.split_at, self.grid = model, split_at, grid
         self._module = _submodule(model, split_at)
         self._chunk = None  # masked maps at a time, found at the first call
         self._memory = None  # for masked maps
         self._plan = None  # how the rest of the network is run, found at the first call
+        images = baseline is not None and np.ndim(baseline) == 4
+        self.baseline = self.mean_map(torch.as_tensor(baseline)) if images else baseline
 
     def mean_map(self, images: Float[Tensor, "image c h w"], batch: int = 256) -> Float[Tensor, "channel height width"]:
         """Mean of the feature map over images, per channel and position: the value of a masked cell (section 8)."""
@@ -50,11 +68,26 @@ class ImageGame:
     def values(self, x, label, variables) -> np.ndarray:
         """v(x_S) for every subset S of the variables, float64.
 
-        x: (channel, height, width), or (sample, c, h, w). label: an int, or (sample,). variables: n cell numbers (row *
-        grid + column), or (sample, n); variable i of a subset is the i-th cell. Returns (2^n,), or (sample, 2^n).
         Only the given cells are ever masked. The part of the network before the cut runs once a sample; the masked maps
-        run through the rest in chunks, several samples side by side. ValueError for labels or cells out of range,
-        shapes that do not fit, and NaN or infinite outputs.
+        run through the rest in chunks, several samples side by side.
+
+        Parameters
+        ----------
+        x : floats, (channel, height, width) or (sample, channel, height, width)
+            The image, or several.
+        label : int, or integers
+            One a sample; several labels of one image are evaluated in one pass.
+        variables : integers, (n,) or (sample, n)
+            Numbers of cells, row * grid + column; variable i of a subset is the i-th.
+
+        Returns
+        -------
+        array, (2^n,), (label, 2^n) or (sample, 2^n)
+
+        Raises
+        ------
+        InputError
+            For labels or cells out of range, shapes that do not fit, and NaN or infinite outputs.
         """
         x = torch.as_tensor(x)
         if x.ndim not in (3, 4) or not x.is_floating_point():
@@ -62,24 +95,32 @@ class ImageGame:
                 f"x has shape {tuple(x.shape)} of {x.dtype}; "
                 "expected floats (channel, height, width), or (sample, channel, height, width)"
             )
-        if single := x.ndim == 3:
-            x, label, variables = x[None], [label], [variables]
         labels = np.asarray(label)
-        cells = [check_cells(one, self.grid) for one in variables]
-        if labels.shape != (len(x),) or not np.issubdtype(labels.dtype, np.integer):
+        if one := self.is_one(x):
+            x, labels, variables = x[None], np.atleast_1d(labels)[None], [variables]
+        if not np.issubdtype(labels.dtype, np.integer) or not (one or labels.shape == (len(x),)):
             raise InputError(
-                f"label has shape {labels.shape} of {labels.dtype}; expected an integer a sample, ({len(x)},)"
+                f"label has shape {np.shape(label)} of {labels.dtype}; expected an integer a sample, ({len(x)},)"
             )
-        if len(cells) != len(x) or len({len(own) for own in cells}) != 1:
-            sizes = [len(own) for own in cells]
+        v = self._checked_values(x, labels.reshape(len(x), -1), variables)
+        return v[0] if one and np.ndim(label) else v[0, 0] if one else v[:, 0]
+
+    def is_one(self, x) -> bool:
+        """Whether this is one image, and no batch of them."""
+        return np.ndim(x) == 3
+
+    def candidates(self, x=None) -> list[int]:
+        """Numbers of all cells."""
+        return list(range(self.grid**2))
+
+    def _checked_values(self, x, labels, variables):
+        """v (sample, label, 2^n) from labels (sample, label)."""
+        cells = [check_cells(one, self.grid) for one in variables]
+        if len(cells) != len(x) or len({len(numbers) for numbers in cells}) != 1:
+            sizes = [len(numbers) for numbers in cells]
             raise InputError(f"variables: lists of {sizes} cells; expected {len(x)} of one length, one a sample")
-        labels, cells = torch.tensor(labels), np.stack(cells)
         with quiet(self.model):
-            v = self._all_values(x, labels, cells)
-        if not np.isfinite(v).all():
-            bad = np.flatnonzero(~np.isfinite(v).all(axis=1))
-            raise InputError(f"the model's masked outputs hold NaN or infinite values for sample(s) {bad[:5].tolist()}")
-        return v[0] if single else v
+            return finite(self._all_values(x, torch.tensor(labels), np.stack(cells)))
 
     def log_odds_of(self, x: Float[Tensor, "channel height width"], label: int, variables) -> Float[Tensor, "subset"]:
         """v(x_S) of one sample for every subset, as `values` gives it, with its gradient in the model's parameters.
@@ -95,10 +136,10 @@ class ImageGame:
                     self._plan = self._find_plan(x, torch.stack([own[0], baseline]))
             shown = _shown(check_cells(variables, self.grid), cell_map(*own.shape[-2:], self.grid)).to(x.device)
             masked = torch.where(shown[:, None], own, baseline).contiguous(memory_format=torch.channels_last)
-            return self._log_odds(masked, x, torch.full((len(masked),), int(label), device=x.device))
+            return self._log_odds(masked, x, [int(label)])[0]
 
     def _all_values(self, x, labels, cells):
-        """v (sample, 2^n): all masked maps of all samples, chunk by chunk."""
+        """v (sample, label, 2^n): all masked maps of all samples, chunk by chunk."""
         x = x.to(self._like(x))
         labels = labels.to(x.device)
         maps = self._feature_map(x)  # (sample, channel, height, width)
@@ -111,30 +152,31 @@ class ImageGame:
             room = CHUNK_BYTES.get(maps.device.type, 1 << 28) // (maps[0].numel() * maps.element_size())
             self._chunk = 1 << max(0, room.bit_length() - 1)
         position = cell_map(*maps.shape[-2:], self.grid)
-        boxes = [[cell_box(position, cell) for cell in own] for own in cells.tolist()]
+        boxes = [[cell_box(position, cell) for cell in numbers] for numbers in cells.tolist()]
         maps, baseline = maps.permute(0, 2, 3, 1), baseline.permute(1, 2, 0)  # channels last
 
         def evaluate(samples, first, count):
             masked = self._room(maps, (len(samples), count, *baseline.shape))
             for out, sample in zip(masked, samples):
                 _fill_masked(out, maps[sample], baseline, boxes[sample], first)
-            label = labels[samples.start : samples.stop].repeat_interleave(count)
+            of_rows = labels[samples.start : samples.stop].repeat_interleave(count, dim=0).T
             image = x[samples.start : samples.start + 1]
-            return (
-                self._log_odds(masked.flatten(0, 1).permute(0, 3, 1, 2), image, label).view(len(samples), count).cpu()
-            )
+            values = self._log_odds(masked.flatten(0, 1).permute(0, 3, 1, 2), image, of_rows)
+            return values.view(-1, len(samples), count).movedim(0, 1).cpu()
 
-        v = torch.full((len(x), 1 << cells.shape[1]), torch.nan, dtype=torch.float64)
-        blocks = self._blocks(*v.shape, bypass)
+        n_subsets = 1 << cells.shape[1]
+        v = torch.full((*labels.shape, n_subsets), torch.nan, dtype=torch.float64)
+        blocks = self._blocks(len(x), n_subsets, bypass)
         while blocks:
             samples, first, count = blocks.pop()
             try:
-                v[samples.start : samples.stop, first : first + count] = evaluate(samples, first, count)
+                v[samples.start : samples.stop, :, first : first + count] = evaluate(samples, first, count)
             except RuntimeError as error:
                 if "memory" not in str(error).lower() or self._chunk == 1:
                     raise
                 self._chunk //= 2
-                blocks = [block for block in self._blocks(*v.shape, bypass) if v[block[0].start, block[1]].isnan()]
+                blocks = self._blocks(len(x), n_subsets, bypass)
+                blocks = [block for block in blocks if v[block[0].start, 0, block[1]].isnan()]
         return v.numpy()
 
     def _room(self, maps, shape):
@@ -159,10 +201,7 @@ class ImageGame:
                 f"the model's output has shape {tuple(logits.shape)} for {len(masked)} images; "
                 "expected (batch, label) logits with two labels or more"
             )
-        wrong = labels[(labels < 0) | (labels >= logits.shape[1])]
-        if len(wrong):
-            raise InputError(f"label = {wrong[0].item()}; expected 0 to {logits.shape[1] - 1}, the model's outputs")
-        return log_odds(logits, labels)
+        return log_odds_of_labels(logits, labels, "label")
 
     def _baseline_like(self, one_map):
         if self.baseline is None:

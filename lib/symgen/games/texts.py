@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from symgen.errors import InputError
-from symgen.games._base import TokenGame, log_odds, masked_tokens
+from symgen.games._base import TokenGame, log_odds_of_labels, masked_tokens
 from symgen.games.variables import check_variables, english_stop_words
 
 MASKING = ("mask", "pad", "unk")
@@ -16,14 +16,33 @@ class TextGame(TokenGame):
 
     A variable is a word with all its tokens; where it is masked, each of them becomes the tokenizer's mask token.
 
-    Args:
-        model: a `transformers` sequence classifier, or any module that takes what the tokenizer gives and returns
-            logits (batch, label), or an object with `.logits`.
-        tokenizer: its fast tokenizer, which knows which token belongs to which word.
-        masking: the token that a masked one becomes: mask, pad or unk.
-        stop_words: words (lower case) that are no candidates for variables; None: the English ones.
+    Parameters
+    ----------
+    model : torch.nn.Module
+        A `transformers` sequence classifier, or any module that takes what the tokenizer gives and returns logits (batch,
+        label), or an object with `.logits`.
+    tokenizer : fast tokenizer
+        It knows which token belongs to which word.
+    masking : str
+        The token that a masked one becomes: mask, pad or unk.
+    stop_words : set of str, optional
+        Words (lower case) that are no candidates for variables; without, the English ones.
 
-    ValueError for a tokenizer without such a token, or a slow one; and, in `values`, for whatever does not fit.
+    Raises
+    ------
+    InputError
+        For a tokenizer without such a token, or a slow one; and, in `values`, for whatever does not fit.
+
+    Examples
+    --------
+    >>> from symgen.training import build_tokenizer, models
+    >>> text = "a warm film with good actors"
+    >>> tokenizer = build_tokenizer([text], min_count=1, max_tokens=20)
+    >>> game = TextGame(models.build_bert("bert-1x64", 2, tokenizer, 20, seed=1), tokenizer)
+    >>> [game.words(text)[i] for i in game.candidates(text)]
+    ['warm', 'film', 'good', 'actors']
+    >>> game.values(text, label=1, variables=[1, 2, 4]).shape
+    (8,)
     """
 
     def __init__(self, model, tokenizer, masking: str = "mask", stop_words=None):
@@ -49,27 +68,19 @@ class TextGame(TokenGame):
             if len(word) > 1 and any(map(str.isalnum, word)) and word.lower() not in self.stop_words
         ]
 
-    def values(self, text, label, variables) -> np.ndarray:
-        """v(x_S) for every subset S of the variables, float64.
+    def is_one(self, text) -> bool:
+        """Whether this is one text, a string or its token ids, and no list of such."""
+        return isinstance(text, str) or (not isinstance(text[0], str) and np.ndim(text[0]) == 0)
 
-        text: a string or its token ids, or a list of such. label: an int, or (sample,). variables: n word numbers, or
-        (sample, n); variable i of a subset is the i-th word. Returns (2^n,), or (sample, 2^n). Only the given words are
-        ever masked. ValueError for labels or words out of range, and NaN or infinite outputs.
-        """
-        if single := isinstance(text, str) or (not isinstance(text[0], str) and np.ndim(text[0]) == 0):
-            text, label, variables = [text], [label], [variables]
-        v = self._all_values(text, label, variables)
-        return v[0] if single else v
-
-    def _masked(self, text, label, variables):
+    def _masked(self, text, labels, variables):
         encoded, words, word_of = self._encoded(text)
         numbers = check_variables(variables, "word", len(words), "in the text")
         device = next(self.model.parameters()).device
         replaced = torch.as_tensor(masked_tokens(word_of[:, None] == numbers), device=device)
         inputs = {name: torch.as_tensor(value, device=device)[None] for name, value in encoded.items()}
-        return inputs, replaced, int(label)
+        return inputs, replaced, [int(label) for label in labels]
 
-    def _log_odds(self, inputs, replaced, label):
+    def _log_odds(self, inputs, replaced, labels):
         inputs = {name: value.expand(len(replaced), -1) for name, value in inputs.items()}
         inputs["input_ids"] = torch.where(replaced, self.filler, inputs["input_ids"])
         output = self.model(**inputs)
@@ -79,9 +90,7 @@ class TextGame(TokenGame):
             raise InputError(
                 f"the model's output has shape {shape}; expected (batch, label) logits, two labels or more"
             )
-        if not 0 <= label < logits.shape[1]:
-            raise InputError(f"label = {label}; expected 0 to {logits.shape[1] - 1}, the model's outputs")
-        return log_odds(logits, torch.full((len(logits),), label, device=logits.device))
+        return log_odds_of_labels(logits, labels, "label")
 
     def _encoded(self, text):
         """What the model takes (name -> ids), the words, and the word number of every token, -1 for special ones."""

@@ -21,14 +21,26 @@ def english_stop_words() -> frozenset[str]:
 
 
 def draw_cells(n: int, grid: int, rng: np.random.Generator) -> Int[np.ndarray, "variable"]:
-    """n different cells of a grid x grid map, drawn at random, in rising order; cell = row * grid + column."""
+    """n different cells of a grid x grid map, drawn at random, in rising order; cell = row * grid + column.
+
+    Examples
+    --------
+    >>> draw_cells(4, grid=5, rng=np.random.default_rng(0)).tolist()
+    [6, 12, 14, 18]
+    """
     if check_n(n) > grid * grid:
         raise InputError(f"n = {n} variables; expected at most {grid * grid}, the cells of a {grid} x {grid} grid")
     return np.sort(rng.choice(grid * grid, size=n, replace=False))
 
 
 def draw_words(n: int, candidates: list[int], rng: np.random.Generator) -> Int[np.ndarray, "variable"]:
-    """n different words of the candidates, drawn at random, in rising order."""
+    """n different words of the candidates, drawn at random, in rising order.
+
+    Examples
+    --------
+    >>> draw_words(2, [1, 4, 6, 9], np.random.default_rng(0)).tolist()
+    [6, 9]
+    """
     if check_n(n) > len(candidates):
         raise InputError(f"n = {n} variables; expected at most {len(candidates)}, the words that may be variables")
     return np.sort(rng.choice(candidates, size=n, replace=False))
@@ -42,6 +54,20 @@ def places_of(phrase: str, text: str) -> list[tuple[int, int]]:
     before = rf"(?<!{SPACED})" if re.match(SPACED, phrase) else ""
     after = rf"(?!{SPACED})" if re.match(SPACED, phrase[-1]) else ""
     return [match.span() for match in re.finditer(before + re.escape(phrase) + after, text)]
+
+
+def variables_of_words(words: list[str], variables) -> Int[np.ndarray, "word"]:
+    """The variable that each word of a text belongs to, -1 for none; variables: numbers of words, or phrases."""
+    result = np.full(len(words), -1)
+    if not isinstance(variables[0], str):
+        result[np.asarray(variables, int)] = np.arange(len(variables))
+        return result
+    stop = np.cumsum([len(word) + 1 for word in words]) - 1
+    start = stop - [len(word) for word in words]
+    for i, phrase in enumerate(variables):
+        for first, last in places_of(phrase, " ".join(words)):
+            result[(start < last) & (stop > first)] = i
+    return result
 
 
 def check_phrases(variables) -> list[str]:

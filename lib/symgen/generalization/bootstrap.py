@@ -17,9 +17,10 @@ LEVEL = 0.95
 def interval(draws: Float[np.ndarray, "draw *rest"], level: float = LEVEL) -> Float[np.ndarray, "bound *rest"]:
     """Percentile interval of draws, shape (2, ...); draws that are NaN (nothing to divide by) are left out."""
     tail = (1 - level) / 2
-    if np.isnan(draws).all():
-        return np.full((2, *draws.shape[1:]), np.nan)
-    return np.nanquantile(draws, [tail, 1 - tail], axis=0, method="inverted_cdf")
+    known, bounds = ~np.isnan(draws).all(axis=0), np.full((2, *draws.shape[1:]), np.nan)
+    if known.any():
+        bounds[:, known] = np.nanquantile(draws[:, known], [tail, 1 - tail], axis=0, method="inverted_cdf")
+    return bounds
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from jaxtyping import Bool, Float
+from matplotlib.figure import Figure
 
+from symgen import plots
 from symgen.errors import InputError
 from symgen.generalization import metrics
 from symgen.generalization.bootstrap import Bootstrap, Power, power
@@ -17,7 +19,14 @@ from symgen.interactions import KINDS, members, n_variables, orders
 
 AXES = ("epoch", "sample", "kind", "subset")
 ARRAYS = ("of", "v", "effects", "salient", "generalizable", "chance", "normalized", "graded", "graded_chance")
-IDENTITY = ("sample", "label", "names", "variables")  # what explanations of the same samples have in common
+IDENTITY = (
+    "sample",
+    "label",
+    "variables",
+    "names",
+    "image",
+    "words",
+)  # what explanations of the same samples have in common
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -106,6 +115,11 @@ class Comparison:
             generalizable, total, _ = (part[t].mean(axis=0) for part in self.by_sign)
             tables.append(order_rows({"epoch": self.epochs[t]}, total=total, generalizable=generalizable))
         return pd.concat(tables, ignore_index=True)
+
+    def plot(self, epoch: float | None = None) -> Figure:
+        """Strength by order, and what of it generalizes, at an epoch or the last."""
+        with plots.in_style():
+            return plots.comparison(self.by_order(self.epochs[-1] if epoch is None else epoch))
 
     def to_frame(self, k: int | None = None) -> pd.DataFrame:
         """The salient interactions, or the k strongest of each sample and epoch, strongest first.
@@ -246,7 +260,7 @@ def _check_same_samples(target, baselines):
                 raise InputError(
                     f"baselines[{number}] has {size} on the axis {axis}; expected {expected}, as the target"
                 )
-        for name in set(IDENTITY) & set(target.variables) & set(base.variables):
+        for name in (name for name in IDENTITY if name in target.variables and name in base.variables):
             if not target[name].variable.equals(base[name].variable):
                 raise InputError(f"baselines[{number}] explains other samples: its {name} differs from the target's")
 

@@ -5,10 +5,11 @@ import pandas as pd
 from jaxtyping import Float
 
 from symgen.generalization import metrics
-from symgen.generalization.bootstrap import Bootstrap, Power, power
+from symgen.generalization.bootstrap import Bootstrap, Power, interval, power
 from symgen.generalization.comparison import Comparison, order_rows
 from symgen.generalization.metrics import strength_by_order
 from symgen.generalization.phases import Phases, find_phases
+from symgen.interactions import mean_outputs, n_variables, orders
 
 SAMPLES = ("all", "training", "testing")
 
@@ -115,3 +116,48 @@ def telling_epochs(epochs: Float[np.ndarray, "epoch"], phases: Phases, most: int
         if len(chosen) < most:
             chosen.add(float(epochs[position]))
     return sorted(chosen)
+
+
+def sparsity_table(effects: Float[np.ndarray, "epoch sample kind subset"], epochs) -> pd.DataFrame:
+    """Strengths sorted, relative to the strongest of their sample: epoch, rank, median and middle 80 % over samples."""
+    flat = -np.sort(-np.abs(effects.reshape(*effects.shape[:2], -1)), axis=-1)
+    relative = np.divide(flat, flat[..., :1], out=np.full_like(flat, np.nan), where=flat[..., :1] > 0)
+    tables = []
+    for epoch, curve in zip(epochs, relative):
+        low, high = interval(curve, 0.8)
+        rank = np.arange(1, curve.shape[-1] + 1)
+        tables.append(
+            pd.DataFrame({"epoch": epoch, "rank": rank, "median": np.median(curve, axis=0), "low": low, "high": high})
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+def conditions_table(
+    v: Float[np.ndarray, "epoch sample subset"], effects: Float[np.ndarray, "epoch sample kind subset"], epochs
+) -> pd.DataFrame:
+    """The three conditions for sparsity (Appendix B) by number of variables m: see the columns below.
+
+    strength_share: share of all strength at order m (condition 1). output: u(m), the mean of v(x_S) - v(x_0) over |S| =
+    m, over the samples' mean |v(x_N) - v(x_0)|, with the middle 80 % of samples. monotone: share of samples with u(m) >=
+    u(m - 1) (condition 2). p: median of the smallest exponent with which u(m) >= (m / n)^p u(n) (condition 3).
+    """
+    sizes = orders(n_variables(v.shape[-1]))
+    n = sizes.max()
+    tables = []
+    for epoch, values, solved in zip(epochs, v, effects):
+        u = mean_outputs(values)
+        scale = np.abs(u[:, -1]).mean()
+        low, high = interval(u / scale, 0.8)
+        strength = np.array([np.abs(solved[..., sizes == m]).sum() for m in range(n + 1)])
+        growing = u * np.sign(u[:, -1:])  # a label that loses by what is shown falls as steadily as another one rises
+        with np.errstate(divide="ignore", invalid="ignore"):
+            exponent = np.log(np.clip(growing, 0, None) / growing[:, -1:]) / np.log(np.arange(n + 1) / n)
+        monotone = np.diff(growing, axis=1, prepend=-np.inf) >= 0
+        tables.append(
+            pd.DataFrame(
+                {"epoch": epoch, "m": np.arange(n + 1), "strength_share": strength / strength.sum(),
+                 "output": u.mean(axis=0) / scale, "low": low, "high": high, "monotone": monotone.mean(axis=0),
+                 "p": [np.nan, *np.median(exponent[:, 1:-1], axis=0), np.nan]}
+            )
+        )  # fmt: skip
+    return pd.concat(tables, ignore_index=True)

@@ -6,10 +6,12 @@ from symgen.interactions.faithfulness import (
     conditions_of,
     dictionary_size,
     fidelity,
+    fidelity_curve,
     keep_strongest,
     logical_model,
     mean_outputs,
     needed_for,
+    shares,
 )
 from symgen.interactions.sparse import SparseAndOr, prepare, sparse_and_or
 from symgen.interactions.subsets import (
@@ -33,6 +35,7 @@ __all__ = [
     "conditions_of",
     "dictionary_size",
     "fidelity",
+    "fidelity_curve",
     "keep_strongest",
     "logical_model",
     "mean_outputs",
@@ -44,6 +47,7 @@ __all__ = [
     "orders",
     "prepare",
     "reconstruct",
+    "shares",
     "sparse_and_or",
     "subset_index",
     "subset_matrix",

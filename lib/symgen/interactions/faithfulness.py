@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
-from symgen.interactions.subsets import n_variables, orders
+from symgen.interactions.subsets import n_variables, orders, subset_matrix
 from symgen.interactions.transforms import reconstruct
 
 KINDS = ("and", "or")
@@ -47,6 +47,28 @@ def fidelity(v: Float[np.ndarray, "*batch subset"], effects: Float[np.ndarray, "
     """Share of the variance of the 2^n outputs that the k strongest interactions explain, per sample (1: all of it)."""
     missed = v - logical_model(keep_strongest(effects, k), bias)
     return 1 - (missed**2).mean(axis=-1) / v.var(axis=-1)
+
+
+def fidelity_curve(
+    v: Float[np.ndarray, "subset"], effects: Float[np.ndarray, "kind subset"], bias: float
+) -> Float[np.ndarray, "k"]:
+    """`fidelity` of the k strongest interactions of one sample, k = 1, 2, .. as many as are not 0; NaN if v is constant."""
+    subsets = np.arange(len(v))
+    strongest = np.argsort(-np.abs(effects), axis=None, kind="stable")[: np.count_nonzero(effects)]
+    missed, power = v - bias, []
+    for position in strongest:
+        kind, inside = divmod(int(position), len(v))
+        triggered = (subsets & inside) == inside if kind == 0 else (subsets & inside) > 0
+        missed = missed - effects.flat[position] * triggered
+        power.append((missed**2).mean())
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(v.var() > 0, 1 - np.array(power) / v.var(), np.nan)
+
+
+def shares(effects: Float[np.ndarray, "*batch kind subset"]) -> Float[np.ndarray, "*batch variable"]:
+    """Each variable's share of the effects: of every interaction it is in, 1 / |S|. Shapley values of the AND-OR model."""
+    inside = subset_matrix(n_variables(effects.shape[-1]))  # (subset, variable)
+    return (effects.sum(axis=-2) / np.maximum(inside.sum(axis=1), 1)) @ inside
 
 
 def needed_for(v, effects, bias, share: float = 0.95) -> np.ndarray:

@@ -49,7 +49,14 @@ SLOW_ROWS = 6000  # from which a sample takes more than a minute
 
 @dataclass(frozen=True)
 class SparseAndOr:
-    """Sparse AND-OR interactions of a batch of games; without the batch axis if a single v was given."""
+    """Sparse AND-OR interactions of a batch of games; without the batch axis if a single v was given.
+
+    Examples
+    --------
+    >>> solved = sparse_and_or(np.array([0.0, 0.0, 0.0, 2.0]))
+    >>> bool((abs(solved.noise) <= solved.bound).all()), float(solved.bound.round(2))  # 4 % of the change
+    (True, 0.08)
+    """
 
     i_and: Float[Array, "*batch subset"]  # entry 0 is 0
     i_or: Float[Array, "*batch subset"]  # 0 below order 2

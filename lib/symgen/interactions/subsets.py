@@ -29,7 +29,13 @@ def check_n(n: int) -> int:
 
 @lru_cache(maxsize=MAX_VARIABLES)
 def orders(n: int) -> Int[np.ndarray, "subset"]:
-    """Order |S| of every subset, shape (2^n,); read-only."""
+    """Order |S| of every subset, shape (2^n,); read-only.
+
+    Examples
+    --------
+    >>> orders(2)
+    array([0, 1, 1, 2])
+    """
     sizes = subset_matrix(n).sum(axis=1)
     sizes.setflags(write=False)
     return sizes
@@ -44,10 +50,22 @@ def subset_matrix(n: int) -> Bool[np.ndarray, "subset variable"]:
 
 
 def members(subset: int) -> tuple[int, ...]:
-    """Variables of one subset, in rising order: members(0b101) == (0, 2)."""
+    """Variables of one subset, in rising order: members(0b101) == (0, 2).
+
+    Examples
+    --------
+    >>> members(0b101)
+    (0, 2)
+    """
     return tuple(i for i in range(int(subset).bit_length()) if subset >> i & 1)
 
 
 def subset_index(variables) -> int:
-    """Index of the subset that holds `variables`: subset_index([0, 2]) == 5."""
+    """Index of the subset that holds `variables`: subset_index([0, 2]) == 5.
+
+    Examples
+    --------
+    >>> subset_index([0, 2])
+    5
+    """
     return sum(1 << int(i) for i in set(variables))

@@ -27,6 +27,11 @@ def and_interactions(v: Float[Array, "*batch subset"]) -> Float[Array, "*batch s
     """AND interactions (Harsanyi dividends) of v, shape (..., 2^n); entry 0 is v(empty).
 
     I_and(T) = sum_{L subset T} (-1)^(|T|-|L|) v(x_L). ValueError if the last axis is no power of two.
+
+    Examples
+    --------
+    >>> and_interactions(np.array([0.0, 1.0, 0.0, 3.0]))  # v of {}, {0}, {1}, {0, 1}
+    array([0., 1., 0., 2.])
     """
     return moebius(v)
 
@@ -35,6 +40,11 @@ def or_interactions(v: Float[Array, "*batch subset"]) -> Float[Array, "*batch su
     """OR interactions of v, shape (..., 2^n); entry 0 is 0.
 
     I_or(T) = - sum_{L subset T} (-1)^(|T|-|L|) v(x_{N minus L}) for T non-empty. ValueError as for `and_interactions`.
+
+    Examples
+    --------
+    >>> or_interactions(np.array([0.0, 2.0, 2.0, 2.0])) + 0.0  # either variable is enough
+    array([0., 0., 0., 2.])
     """
     result = -moebius(_complement(v))
     result[..., 0] = 0
@@ -47,6 +57,11 @@ def reconstruct(
     """Values of the AND-OR model on all masked inputs, shape (..., 2^n) (Eq. 3; entry 0 of both dictionaries is ignored).
 
     d(x_S) = bias + sum_{0 != T subset S} I_and(T) + sum_{T meets S} I_or(T); bias has the batch's shape, or is a number.
+
+    Examples
+    --------
+    >>> reconstruct(np.array([0.0, 0.0, 0.0, 1.0]), np.array([0.0, 0.0, 0.0, 2.0]), bias=0.5)
+    array([0.5, 2.5, 2.5, 3.5])
     """
     and_part = subset_sums(_without_empty(i_and))
     missed = subset_sums(_without_empty(i_or))  # (..., subset): OR interactions inside S
@@ -58,7 +73,13 @@ def reconstruct(
 def merge_singletons(
     i_and: Float[Array, "*batch subset"], i_or: Float[Array, "*batch subset"]
 ) -> tuple[Float[Array, "*batch subset"], Float[Array, "*batch subset"]]:
-    """The same model with each OR of one variable moved into the AND of that variable: they are one function."""
+    """The same model with each OR of one variable moved into the AND of that variable: they are one function.
+
+    Examples
+    --------
+    >>> merge_singletons(np.array([0.0, 1.0, 0.0, 0.0]), np.array([0.0, 2.0, 0.0, 4.0]))
+    (array([0., 3., 0., 0.]), array([0., 0., 0., 4.]))
+    """
     single = orders(n_variables(i_or.shape[-1])) == 1
     if isinstance(i_or, torch.Tensor):
         single = torch.as_tensor(single, device=i_or.device)

@@ -12,6 +12,16 @@ from symgen.plots.comparisons import (
     sensitivity,
     sparsity,
 )
+from symgen.plots.explanations import (
+    bars,
+    cells,
+    comparison,
+    fidelity,
+    masked_pictures,
+    masked_words,
+    network,
+    words,
+)
 from symgen.plots.over_time import (
     dynamics,
     losses,
@@ -22,22 +32,29 @@ from symgen.plots.over_time import (
     shared_by_order,
     side_by_side,
 )
-from symgen.plots.samples import chosen_words, explanation, input_variables, logical_model, matching, text_explanation
-from symgen.plots.style import save, save_table, use_style
+from symgen.plots.samples import chosen_words, input_variables, logical_model, matching
+from symgen.plots.style import in_style, save, save_table, use_style
 
 __all__ = [
     "arms",
+    "bars",
     "baselines",
+    "cells",
     "chosen_words",
     "claims",
+    "comparison",
     "conditions",
     "dynamics",
-    "explanation",
+    "fidelity",
+    "in_style",
     "input_variables",
     "judges",
     "logical_model",
     "losses",
+    "masked_pictures",
+    "masked_words",
     "matching",
+    "network",
     "order_shares",
     "order_strength",
     "penalty_curve",
@@ -51,6 +68,6 @@ __all__ = [
     "shared_by_order",
     "side_by_side",
     "sparsity",
-    "text_explanation",
     "use_style",
+    "words",
 ]

@@ -21,14 +21,15 @@ def sparsity(table: pd.DataFrame, tau_ratio: float) -> Figure:
     figure, ax = plt.subplots(figsize=(4.6, 3))
     epochs = table.epoch.unique()
     for epoch, shade in zip(epochs, sns.color_palette("viridis", len(epochs))):
-        own = table[table.epoch == epoch]
-        ax.plot(own["rank"], own["median"], color=shade, label="untrained" if epoch == 0 else f"epoch {epoch:g}")
-        ax.fill_between(own["rank"], own.low, own.high, color=shade, alpha=0.15, linewidth=0)
+        shown = table[table.epoch == epoch]
+        ax.plot(shown["rank"], shown["median"], color=shade, label="untrained" if epoch == 0 else f"epoch {epoch:g}")
+        ax.fill_between(shown["rank"], shown.low, shown.high, color=shade, alpha=0.15, linewidth=0)
     ax.axhline(tau_ratio, color="black", linestyle=":", linewidth=1)
-    ax.annotate("salient above", (ax.get_xlim()[1], 1.04 * tau_ratio), ha="right", va="bottom", fontsize=7)
-    ax.set(
-        xscale="log", yscale="log", ylim=(1e-3, 1.2), xlabel="interaction, by strength", ylabel="strength / strongest"
+    ax.annotate(
+        "salient above", (1, 1.04 * tau_ratio), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=7
     )
+    ax.set(xlabel="interaction, by strength", ylabel="strength / strongest", xscale="log", yscale="log")
+    ax.set(xlim=(0.9, 1.1 * table["rank"].max()), ylim=(1e-3, 1.2))
     ax.legend()
     return figure
 
@@ -41,11 +42,11 @@ def conditions(table: pd.DataFrame) -> Figure:
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 2.9))
     epochs = table.epoch.unique()
     for epoch, shade in zip(epochs, sns.color_palette("viridis", len(epochs))):
-        own = table[table.epoch == epoch]
+        shown = table[table.epoch == epoch]
         label = "untrained" if epoch == 0 else f"epoch {epoch:g}"
-        left.plot(own.m[1:], own.strength_share[1:], "o-", markersize=3, color=shade, label=label)
-        right.plot(own.m, own.output, "o-", markersize=3, color=shade, label=label)
-        right.fill_between(own.m, own.low, own.high, color=shade, alpha=0.12, linewidth=0)
+        left.plot(shown.m[1:], shown.strength_share[1:], "o-", markersize=3, color=shade, label=label)
+        right.plot(shown.m, shown.output, "o-", markersize=3, color=shade, label=label)
+        right.fill_between(shown.m, shown.low, shown.high, color=shade, alpha=0.12, linewidth=0)
     left.set(xlabel="order", ylabel="share of all strength", title="condition 1: strength by order")
     right.set(xlabel="variables not masked", ylabel="mean output, relative", title="conditions 2 and 3: u(m)")
     left.legend()
@@ -59,11 +60,11 @@ def baselines(table: pd.DataFrame) -> Figure:
     """
     figure, axes = plt.subplots(1, 2, figsize=(7.6, 3), sharey=True)
     for rule, marker in zip(table.rule.unique(), "os^"):
-        own, style = table[table.rule == rule], {"color": COLOURS[rule], "marker": marker, "markersize": 4}
+        shown, style = table[table.rule == rule], {"color": COLOURS[rule], "marker": marker, "markersize": 4}
         for ax, name, low, high in zip(axes, ("H", "excess"), ("low", "excess_low"), ("high", "excess_high")):
-            ax.plot(own.K, own[name], label=rule, **style)
-            ax.fill_between(own.K, own[low], own[high], color=COLOURS[rule], alpha=0.2, linewidth=0)
-        axes[0].plot(own.K, own.chance, linestyle="--", linewidth=1, label=f"{rule}, by chance", **style)
+            ax.plot(shown.K, shown[name], label=rule, **style)
+            ax.fill_between(shown.K, shown[low], shown[high], color=COLOURS[rule], alpha=0.2, linewidth=0)
+        axes[0].plot(shown.K, shown.chance, linestyle="--", linewidth=1, label=f"{rule}, by chance", **style)
     axes[0].set_ylabel("share of strength that generalizes")
     for ax, title in zip(axes, ("H", "H above chance")):
         ax.set(title=title, xlabel="baselines K", xticks=table.K.unique(), ylim=(min(0, *table.excess_low), 1))
@@ -81,11 +82,11 @@ def judges(table: pd.DataFrame) -> Figure:
     figure, ax = plt.subplots(figsize=(1.3 * len(names) + 1.8, 3))
     colours = ("black", COLOURS["train"], COLOURS["test"])
     for shift, of, marker, colour in zip((-0.25, 0, 0.25), samples, "os^", colours):
-        own = table[table.samples == of]
-        x = np.array([names.index(name) for name in own.judges]) + shift
-        ax.vlines(x, own.low, own.high, color=colour)
-        ax.plot(x, own.H, marker, color=colour, markersize=5, label=f"{of} samples")
-        by_chance = ax.hlines(own.chance, x - 0.1, x + 0.1, color=COLOURS["chance"])
+        shown = table[table.samples == of]
+        x = np.array([names.index(name) for name in shown.judges]) + shift
+        ax.vlines(x, shown.low, shown.high, color=colour)
+        ax.plot(x, shown.H, marker, color=colour, markersize=5, label=f"{of} samples")
+        by_chance = ax.hlines(shown.chance, x - 0.1, x + 0.1, color=COLOURS["chance"])
     by_chance.set_label("by chance")
     ax.set(xticks=range(len(names)), xticklabels=names, xlabel="judged by", ylabel="H", ylim=(0, 1))
     ax.grid(axis="x", visible=False)
@@ -129,9 +130,9 @@ def removal(table: pd.DataFrame) -> Figure:
         2, len(roles), figsize=(2.6 * len(roles) + 0.6, 5), sharex=True, sharey="row", squeeze=False
     )
     for column, role in zip(axes.T, roles):
-        own = table[table.role == role]
-        _points_by_what(column[0], own, ["loss", "low", "high"])
-        _points_by_what(column[1], own, ["effect", "effect_low", "effect_high"])
+        shown = table[table.role == role]
+        _points_by_what(column[0], shown, ["loss", "low", "high"])
+        _points_by_what(column[1], shown, ["effect", "effect_low", "effect_high"])
         column[0].set_title(role)
         column[1].axhline(0, color="black", linewidth=0.8)
     axes[0, 0].set_ylabel("loss (nats)")
@@ -147,12 +148,12 @@ def removal_dynamics(table: pd.DataFrame) -> Figure:
     styles = {"before": "-", "removed": "--", "placebo": ":"}
     for ax, role in zip(axes[0], roles):
         for (of, colour), (what, style) in product(OF_SAMPLES.items(), styles.items()):
-            own = table[(table.role == role) & (table.of == of) & (table.what == what)]
-            ax.plot(own.epoch, own.loss, style, color=colour, label=f"{of}, {what}")
+            shown = table[(table.role == role) & (table.of == of) & (table.what == what)]
+            ax.plot(shown.epoch, shown.loss, style, color=colour, label=f"{of}, {what}")
             if what != "placebo":
-                ax.fill_between(own.epoch, own.low, own.high, color=colour, alpha=0.1, linewidth=0)
+                ax.fill_between(shown.epoch, shown.low, shown.high, color=colour, alpha=0.1, linewidth=0)
         ax.set_title(role)
-        epoch_axis(ax, own.epoch)
+        epoch_axis(ax, shown.epoch)
     axes[0, 0].set_ylabel("loss (nats)")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
@@ -167,16 +168,16 @@ def arms(table: pd.DataFrame) -> Figure:
     figure, axes = plt.subplots(
         1, len(quantities), figsize=(2.1 * len(quantities) + 0.8, 0.36 * len(names) + 1.3), sharey=True, squeeze=False
     )
-    shown = table.setting.unique()
-    shifts = (-0.13, 0.13) if len(shown) > 1 else (0,)
-    settings = list(zip(shown, shifts, "os", (COLOURS["target"], COLOURS["test"])))
+    setting_names = table.setting.unique()
+    shifts = (-0.13, 0.13) if len(setting_names) > 1 else (0,)
+    settings = list(zip(setting_names, shifts, "os", (COLOURS["target"], COLOURS["test"])))
     for ax, quantity in zip(axes[0], quantities):
         for setting, shift, marker, colour in settings:
-            own = table[(table.setting == setting) & (table.quantity == quantity)]
-            rows = np.array([names.index(name) for name in own.arm]) + shift
-            ax.hlines(rows, own.low, own.high, color=colour)
-            ax.plot(own.value, rows, marker, color=colour, markersize=4, label=setting)
-            ax.axvline(own.value.iloc[0], color=colour, linestyle=":", linewidth=0.8)
+            shown = table[(table.setting == setting) & (table.quantity == quantity)]
+            rows = np.array([names.index(name) for name in shown.arm]) + shift
+            ax.hlines(rows, shown.low, shown.high, color=colour)
+            ax.plot(shown.value, rows, marker, color=colour, markersize=4, label=setting)
+            ax.axvline(shown.value.iloc[0], color=colour, linestyle=":", linewidth=0.8)
         ax.set(title=quantity.replace(", ", ",\n").replace(" at ", "\nat "), xlabel=_unit(quantity))
         ax.grid(axis="y", visible=False)
     axes[0, 0].set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
@@ -190,9 +191,9 @@ def penalty_curve(table: pd.DataFrame) -> Figure:
     figure, axes = plt.subplots(1, len(quantities), figsize=(2.1 * len(quantities) + 0.6, 2.5), squeeze=False)
     places = np.arange(len(weights))
     for ax, quantity in zip(axes[0], quantities):
-        own = table[table.quantity == quantity]
-        ax.plot(places, own.value, "o-", markersize=4, color=COLOURS["target"])
-        ax.fill_between(places, own.low, own.high, color=COLOURS["target"], alpha=0.15, linewidth=0)
+        shown = table[table.quantity == quantity]
+        ax.plot(places, shown.value, "o-", markersize=4, color=COLOURS["target"])
+        ax.fill_between(places, shown.low, shown.high, color=COLOURS["target"], alpha=0.15, linewidth=0)
         ax.set(title=quantity, xlabel="weight of the penalty", ylabel=_unit(quantity))
         ax.set_xticks(places, [f"{weight:.2g}" for weight in weights])
     return figure
@@ -206,8 +207,8 @@ def claims(table: pd.DataFrame) -> Figure:
         x, y = studies.index(row.study), names.index(row.id)
         ax.add_patch(Rectangle((x + 0.03, y + 0.06), 0.94, 0.88, color=VERDICTS[row.verdict]))
         ax.text(x + 0.5, y + 0.5, row.verdict.replace(" ", "\n"), ha="center", va="center", fontsize=7)
-    said = table.drop_duplicates("id").set_index("id").claim
-    labels = [textwrap.fill(f"{name}  {said[name]}", 58) for name in names]
+    claim_of = table.drop_duplicates("id").set_index("id").claim
+    labels = [textwrap.fill(f"{name}  {claim_of[name]}", 58) for name in names]
     ax.set(xlim=(0, len(studies)), ylim=(len(names), 0))
     ax.set_yticks(np.arange(len(names)) + 0.5, labels, fontsize=7.5)
     ax.set_xticks(np.arange(len(studies)) + 0.5, [name.replace("-", "-\n") for name in studies], fontsize=7.5)

@@ -22,14 +22,14 @@ def losses(table: pd.DataFrame) -> Figure:
     roles = table.role.unique()
     figure, axes = plt.subplots(1, len(roles), figsize=(2.3 * len(roles) + 0.6, 2.8), sharey=True, squeeze=False)
     for ax, role in zip(axes[0], roles):
-        own = table[table.role == role]
-        for name in own["set"].unique():
-            part = own[own["set"] == name]
+        shown = table[table.role == role]
+        for name in shown["set"].unique():
+            part = shown[shown["set"] == name]
             ax.plot(part.epoch, part.loss, color=COLOURS[name], label=name)
-        if "best" in own and own.best.notna().any():
-            ax.axvline(own.best.iloc[0], color=COLOURS["validation"], linestyle=":", label="lowest validation loss")
+        if "best" in shown and shown.best.notna().any():
+            ax.axvline(shown.best.iloc[0], color=COLOURS["validation"], linestyle=":", label="lowest validation loss")
         ax.set(title=role)
-        epoch_axis(ax, own.epoch.unique())
+        epoch_axis(ax, shown.epoch.unique())
     axes[0, 0].set_ylabel("cross-entropy (nats)")
     handles = {label: handle for ax in axes[0] for handle, label in zip(*ax.get_legend_handles_labels())}
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles))
@@ -65,10 +65,10 @@ def order_shares(table: pd.DataFrame) -> Figure:
     panels = table.panel.unique()
     figure, axes = plt.subplots(1, len(panels), figsize=(2.6 * len(panels) + 0.6, 2.7), sharey=True, squeeze=False)
     for ax, panel in zip(axes[0], panels):
-        own = table[table.panel == panel]
-        ax.bar(own.order, own.share, color=COLOURS["target"], width=0.8)
+        shown = table[table.panel == panel]
+        ax.bar(shown.order, shown.share, color=COLOURS["target"], width=0.8)
         ax.axhline(0, color="black", linewidth=0.8)
-        ax.set(title=panel, xlabel="order", xticks=sorted(own.order.unique())[::3])
+        ax.set(title=panel, xlabel="order", xticks=sorted(shown.order.unique())[::3])
         ax.grid(axis="x", visible=False)
     axes[0, 0].set_ylabel("share of all strength,\nnegative below 0")
     return figure
@@ -180,11 +180,11 @@ def phase_spans(boundaries: pd.Series, last: float) -> list[tuple[str, float, fl
 # pieces of figures
 def _order_bars(ax, table, part):
     for sign in "+-":
-        own = table[table.sign == sign]
-        ax.bar(own.order, own.total, color=COLOURS["non-generalizable"], width=0.8)
-        ax.bar(own.order, own[part], color=COLOURS["generalizable"], width=0.8)
+        shown = table[table.sign == sign]
+        ax.bar(shown.order, shown.total, color=COLOURS["non-generalizable"], width=0.8)
+        ax.bar(shown.order, shown[part], color=COLOURS["generalizable"], width=0.8)
     ax.axhline(0, color="black", linewidth=0.8)
-    ax.set_xticks(sorted(own.order.unique())[::3])
+    ax.set_xticks(sorted(shown.order.unique())[::3])
     ax.grid(axis="x", visible=False)
 
 
@@ -197,15 +197,15 @@ def _order_legend(figure, further=None):
 
 def _curves(ax, curves, name):
     for role, style in zip(curves.role.unique(), ["-", "--", "-.", ":"] * len(curves)):
-        own = curves[curves.role == role]
-        ax.plot(own.epoch, own[name], color=COLOURS["target"], linestyle=style, label=role)
-        if f"{name}_low95" in own:
-            band = own[f"{name}_low95"], own[f"{name}_high95"]
-            ax.fill_between(own.epoch, *band, color=COLOURS["target"], alpha=0.13, linewidth=0)
-        if f"{name}_chance" in own:
+        shown = curves[curves.role == role]
+        ax.plot(shown.epoch, shown[name], color=COLOURS["target"], linestyle=style, label=role)
+        if f"{name}_low95" in shown:
+            band = shown[f"{name}_low95"], shown[f"{name}_high95"]
+            ax.fill_between(shown.epoch, *band, color=COLOURS["target"], alpha=0.13, linewidth=0)
+        if f"{name}_chance" in shown:
             label = "by chance" if role == curves.role.iloc[0] else None
             ax.plot(
-                own.epoch, own[f"{name}_chance"], color=COLOURS["chance"], linestyle=style, linewidth=1, label=label
+                shown.epoch, shown[f"{name}_chance"], color=COLOURS["chance"], linestyle=style, linewidth=1, label=label
             )
     epoch_axis(ax, curves.epoch.unique())
 

@@ -1,4 +1,4 @@
-"""Pictures of single samples: their variables, their interactions, their masked outputs."""
+"""Pictures of samples of a study: their variables, their masked outputs."""
 
 import re
 import textwrap
@@ -13,34 +13,11 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
 from symgen.games import cell_box, cell_map, places_of
-from symgen.plots.style import COLOURS, legend_of
+from symgen.plots.style import COLOURS
 
 PAGE, LETTER = 8.6, 8.2  # width of a prompt's picture (inches), size of a typewriter's letters (points), 0.6 as wide
 LETTERS = 118  # in a line
-
-
-def explanation(table: pd.DataFrame, picture: np.ndarray, cells, grid: int, title: str) -> Figure:
-    """One prediction (Fig. 1, left): the picture with its numbered variables, and its strongest interactions.
-
-    table: variables (names such as "3 7"), kind, effect, strongest first. picture: (height, width) or (h, w, 3).
-    """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.6), width_ratios=[1, 1.5])
-    _picture_with_cells(left, picture, cells, grid, numbered=True)
-    left.set_title(title)
-    _strongest_bars(right, table)
-    return figure
-
-
-def text_explanation(table: pd.DataFrame, words: list[str], variables, title: str) -> Figure:
-    """One prediction on a text: the text with its variables marked, and its strongest interactions, as `explanation`."""
-    width = LETTERS
-    lines = len(_lines_of(words, width))
-    figure = plt.figure(figsize=(8, 3.6 + 0.18 * lines))
-    above, below = figure.subfigures(2, 1, height_ratios=[0.4 + 0.18 * lines, 3.2])  # the text has all of the width
-    _text_with_words(ax := above.subplots(), words, variables, width)
-    ax.set_title(title)
-    _strongest_bars(below.subplots(), table)
-    return figure
+MARKED = {"backgroundcolor": "#bfe8cd", "fontweight": "bold"}
 
 
 def logical_model(table: pd.DataFrame, outputs: pd.DataFrame, prompt: str, variables, next_word: str) -> Figure:
@@ -89,19 +66,18 @@ def input_variables(table: pd.DataFrame, pictures: np.ndarray, grid: int) -> Fig
     for ax in axes.flat:
         ax.axis("off")
     for ax, picture, row in zip(axes.flat, pictures, table.itertuples()):
-        _picture_with_cells(ax, picture, [int(c) for c in row.variables.split()], grid)
+        draw_cells(ax, picture, [int(c) for c in row.variables.split()], grid)
         ax.set_title(f"{row.label}\n{row.of}", fontsize=7, fontweight="normal")
     return figure
 
 
 def chosen_words(table: pd.DataFrame, texts: list[list[str]]) -> Figure:
     """Texts with their input variables marked (Fig. 9). table: sample, of, label, variables; texts: words, in its order."""
-    width = LETTERS
-    lines = [len(_lines_of(words, width)) for words in texts]
+    lines = [len(lines_of(words, LETTERS)) for words in texts]
     size = (8, 0.18 * sum(lines) + 0.3 * len(lines))
     figure, axes = plt.subplots(len(lines), 1, figsize=size, height_ratios=lines, squeeze=False)
     for ax, words, row in zip(axes[:, 0], texts, table.itertuples()):
-        _text_with_words(ax, words, [int(number) for number in row.variables.split()], width)
+        draw_words(ax, words, {int(number): MARKED for number in row.variables.split()})
         ax.set_title(f"{row.label}, {row.of}", fontsize=7, fontweight="normal", loc="left", pad=3)
     return figure
 
@@ -119,35 +95,37 @@ def _outputs(ax, table):
     ax.set_xlabel("masked input, by the network's output")
 
 
-def _picture_with_cells(ax, picture, cells, grid, numbered=False):
+def draw_cells(ax, picture, cells, grid, colours=None, labels=()):
+    """A picture with some cells of its grid outlined, coloured (a colour a cell) and labelled."""
     height, width = picture.shape[:2]
     ax.imshow(picture, cmap=None if picture.ndim == 3 else "gray", interpolation="nearest")
     position = cell_map(height, width, grid)
     for number, cell in enumerate(cells):
         rows, columns = cell_box(position, cell)
         corner, size = (columns.start - 0.5, rows.start - 0.5), (columns.stop - columns.start, rows.stop - rows.start)
-        ax.add_patch(Rectangle(corner, *size, fill=False, edgecolor="#35c46a", linewidth=1.2))
-        if numbered:
+        face = {"fill": False} if colours is None else {"facecolor": colours[number]}
+        ax.add_patch(Rectangle(corner, *size, edgecolor="#35c46a", linewidth=1.2, **face))
+        if number < len(labels):
             middle = (corner[0] + size[0] / 2, corner[1] + size[1] / 2)
-            text = ax.annotate(number, middle, color="#7dffab", ha="center", va="center", fontsize=8, fontweight="bold")
-            text.set_path_effects([withStroke(linewidth=2.5, foreground="black")])
+            text = ax.annotate(labels[number], middle, color="white", ha="center", va="center", fontsize=7)
+            text.set_path_effects([withStroke(linewidth=2.2, foreground="black")])
     ax.axis("off")
 
 
-def _text_with_words(ax, words, variables, width):
-    """A text in lines of a typewriter's letters, the variables on green."""
-    lines = _lines_of(words, width)
+def draw_words(ax, words, styles, width=LETTERS):
+    """A text in lines of a typewriter's letters; `styles` (word number: a dict) say which words are marked, and how."""
+    lines = lines_of(words, width)
     for row, line in enumerate(lines):
         for column, number in line:
-            chosen = {"backgroundcolor": "#bfe8cd", "fontweight": "bold"} if number in set(variables) else {}
-            text = ax.text(column, -row, words[number], family="monospace", fontsize=7.8, va="center", **chosen)
-            if chosen:
-                text.get_bbox_patch().set_boxstyle("square", pad=0.15)
+            style = styles.get(number, {})
+            text = ax.text(column, -row, words[number], family="monospace", fontsize=7.8, va="center", **style)
+            if box := text.get_bbox_patch():
+                box.set_boxstyle("square", pad=0.15)
     ax.set(xlim=(0, width), ylim=(0.5 - len(lines), 0.5))
     ax.axis("off")
 
 
-def _lines_of(words, width):
+def lines_of(words, width):
     """Lines of a text, each a list of (column, word number)."""
     lines, column = [[]], 0
     for number, word in enumerate(words):
@@ -175,7 +153,7 @@ def _text_with_phrases(ax, lines, phrases, next_word):
         plain = pairwise([0, *(edge for place in marked for edge in place), len(body)])
         words = [word for start, stop in [*plain][::2] for word in re.compile(r"\S+").finditer(body, start, stop)]
         pieces = {word.span(): {} for word in words}  # one by one: a screen's letters are whole dots wide
-        pieces |= {place: {"backgroundcolor": "#bfe8cd", "fontweight": "bold"} for place in marked}
+        pieces |= {place: MARKED for place in marked}
         pieces |= {(len(body), len(line)): {"color": COLOURS["target"], "fontweight": "bold"}} if body != line else {}
         for (first, last), style in pieces.items():
             text = ax.text(first + 1, -row, line[first:last], family="monospace", size=LETTER, va="center", **style)
@@ -199,16 +177,3 @@ def _signed_bars(ax, table, labels):
     ax.margins(x=0.22)
     ax.axvline(0, color="black", linewidth=0.8)
     ax.grid(axis="y", visible=False)
-
-
-def _strongest_bars(ax, table):
-    joined = [f" {kind.upper()} ".join(names.split()) for names, kind in zip(table.variables, table.kind)]
-    place = np.arange(len(table))
-    ax.barh(place, table.effect, color=[COLOURS[kind] for kind in table.kind])
-    ax.set(
-        yticks=place, yticklabels=joined, xlabel="effect on the log-odds of the label", title="strongest interactions"
-    )
-    ax.invert_yaxis()
-    ax.axvline(0, color="black", linewidth=0.8)
-    ax.grid(axis="y", visible=False)
-    legend_of(ax, ["and", "or"], [k.upper() for k in ("and", "or")], loc="best")

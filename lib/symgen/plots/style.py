@@ -4,6 +4,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -15,6 +16,8 @@ COLOURS = {
     "non-generalizable": "#efb261",
     "and": "#2b5c8a",
     "or": "#d98c5f",
+    "positive": "#1f8a70",
+    "negative": "#b8327a",
     "target": "#2b5c8a",
     "baseline": "#a8a8a8",
     "train": "#2b5c8a",
@@ -28,9 +31,22 @@ COLOURS = {
 OF_SAMPLES = {"training": COLOURS["train"], "testing": COLOURS["test"]}
 
 
+STYLE = Path(__file__).with_name("figures.mplstyle")
+
+
 def use_style() -> None:
     """The project's figure style, for every figure made from now on."""
-    plt.style.use(Path(__file__).with_name("figures.mplstyle"))
+    plt.style.use(STYLE)
+
+
+def in_style():
+    """The project's figure style, for the figures made inside this context."""
+    return plt.style.context(STYLE)
+
+
+def tint(value: float, largest: float) -> tuple[float, float, float, float]:
+    """A colour (red, green, blue, alpha) by the sign of a value, the fuller the nearer it is to the largest one."""
+    return to_rgba(COLOURS["positive" if value > 0 else "negative"], 0.7 * min(1, abs(value) / (largest or 1)))
 
 
 def save(figure: Figure, table: pd.DataFrame, folder: Path, name: str) -> None:

@@ -62,7 +62,7 @@ def results_text(root: Path) -> str:
 
 def _network_row(study, row, curve):
     curve = curve.reset_index(drop=True)
-    turns = [0, curve.H.idxmax(), curve.index[-1]]
+    turns = [0, curve.H.fillna(-1).idxmax(), curve.index[-1]]
     return _row(
         f"{study}, {row.role}",
         " → ".join(f"{H:.2f}" for H in curve.H[turns]),

@@ -42,12 +42,12 @@ def make_figures(arguments: list[str]) -> int:
 
 
 def _divided(arguments):
-    """Names of studies, and options for Snakemake; --config studies=... names them as well."""
+    """Names of studies, and what is for Snakemake; where --config studies=... names them, all other words are."""
     count = next((i for i, word in enumerate(arguments) if word.startswith("-")), len(arguments))
     names, options = arguments[:count], arguments[count:]
     for i, word in enumerate(options):
         if word.startswith("studies=") and options[i - 1] == "--config":
-            return word.removeprefix("studies=").split(","), options[: i - 1] + options[i + 1 :]
+            return word.removeprefix("studies=").split(","), [*names, *options[: i - 1], *options[i + 1 :]]
     return names or list(EMBEDDED), options
 
 

@@ -100,10 +100,8 @@ class ImageTask(Task):
 
     def game(self, network: torch.nn.Module, seen: Tensor) -> ImageGame:
         """The study's game on a network; a masked cell takes the mean map over the images that the network has `seen`."""
-        game = ImageGame(network, self.study.cut_at, self.study.grid)
-        if self.study.masking == "mean":
-            game.baseline = game.mean_map(seen)
-        return game
+        baseline = seen if self.study.masking == "mean" else None
+        return ImageGame(network, self.study.cut_at, self.study.grid, baseline)
 
     def plot_variables(self, samples: pd.DataFrame):
         """A picture of samples with their variables (Fig. 8)."""

@@ -22,6 +22,12 @@ class JudgedSample:
 
     x and label: as the game takes them. variables (variable,): those of the game. baselines: the baselines' salient
     interactions on the same sample and variables, 0 where an interaction is not salient; only signs matter.
+
+    Examples
+    --------
+    >>> strange = np.zeros((1, 2, 8))  # a baseline without any salient interaction
+    >>> JudgedSample(torch.zeros(3, 12, 12), label=3, variables=np.array([6, 7, 8]), baselines=strange).label
+    3
     """
 
     x: Tensor | str
@@ -35,14 +41,32 @@ class Penalty:
 
     In any training loop: `loss = cross_entropy(model(x[batch]), y[batch]) + penalty(batch)`.
 
-    Args:
-        game: an `ImageGame` or a `TextGame` on the network in training.
-        samples: the items that may be penalised, by their number in the training set.
-        weight: of the penalty beside the cross-entropy (nats per log-odds).
-        per_batch: samples of a batch that are penalised; random ones, if batches are.
-        every: the penalty is taken at every such call, and is 0 at the others.
-        combine, noise_bound, ridge: as in `generalizable` and `sparse_and_or`.
-        seen: the training inputs, if a masked cell is to take the mean map over the batch by the network as it is.
+    Parameters
+    ----------
+    game : ImageGame or TextGame
+        On the network in training.
+    samples : mapping of int to JudgedSample
+        The items that may be penalised, by their number in the training set.
+    weight : float
+        Of the penalty beside the cross-entropy (nats per log-odds).
+    per_batch : int
+        Samples of a batch that are penalised; random ones, if batches are.
+    every : int
+        The penalty is taken at every such call, and is 0 at the others.
+    combine, noise_bound, ridge
+        As in `generalizable` and `sparse_and_or`.
+    seen : tensor, optional
+        The training inputs, if a masked cell is to take the mean map over the batch by the network as it is.
+
+    Examples
+    --------
+    >>> from symgen.games import ImageGame
+    >>> from symgen.training import models
+    >>> game, x = ImageGame(models.build_model("small-vgg", 10, seed=1), "features.1"), torch.rand(3, 30, 30)
+    >>> sample = JudgedSample(x, 3, np.array([6, 7, 8]), np.zeros((1, 2, 8)))  # nothing generalizes
+    >>> penalty = Penalty(game, {0: sample}, weight=0.1, every=1)
+    >>> bool(penalty(torch.tensor([0, 5])) > 0)
+    True
     """
 
     def __init__(

@@ -1,0 +1,167 @@
+"""Pictures of one explanation: its variables coloured, its strongest interactions, its fidelity, its masked inputs."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch, Polygon
+
+from symgen.games import cell_box, cell_map
+from symgen.plots.over_time import order_strength
+from symgen.plots.samples import LETTERS, draw_cells, draw_words, lines_of
+from symgen.plots.style import COLOURS, legend_of, tint
+
+LINE = 0.18  # height of a line of text (inches)
+WEAKEST = 0.01  # of the strongest: fainter lines are not drawn
+LINES = {"and": "-", "or": (0, (2, 1.2))}
+
+
+def bars(table: pd.DataFrame, title: str = "") -> Figure:
+    """The strongest interactions as bars. table: kind, variables, effect (log-odds), strongest first."""
+    figure, ax = plt.subplots(figsize=(5.2, 0.24 * len(table) + 1))
+    _strongest_bars(ax, table)
+    figure.suptitle(title, fontsize=9)
+    return figure
+
+
+def cells(table: pd.DataFrame, shares: pd.DataFrame, picture: np.ndarray, grid: int, title: str = "") -> Figure:
+    """One prediction (Fig. 1, left): the picture with its cells tinted by their shares, and its strongest interactions.
+
+    table: as `bars`. shares: variable (cell number), share (log-odds). picture: (height, width) or (h, w, 3).
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.6), width_ratios=[1.1, 1.4])
+    largest = shares.share.abs().max()
+    labels = [f"{number}\n{_signed(share)}" for number, share in enumerate(shares.share)]
+    colours = [tint(share, largest) for share in shares.share]
+    draw_cells(left, picture, shares.variable, grid, colours, labels)
+    left.set_title(title)
+    _strongest_bars(right, table)
+    return figure
+
+
+def words(table: pd.DataFrame, shares: pd.DataFrame, text: list[str], variable_of, title: str = "") -> Figure:
+    """One prediction on a text: its words coloured by the shares of their variables, and its strongest interactions.
+
+    table: as `bars`. shares: share (log-odds) of each variable. variable_of: of each word, -1 for none.
+    """
+    lines = len(lines_of(text, LETTERS))
+    sizes = [0.4 + LINE * lines, 0.24 * len(table) + 0.9]
+    figure = plt.figure(figsize=(8, sum(sizes)))
+    above, below = figure.subfigures(2, 1, height_ratios=sizes)  # the text has all of the width
+    largest, share = shares.share.abs().max(), shares.share.to_numpy()
+    marked = {number: variable for number, variable in enumerate(variable_of) if variable >= 0}
+    styles = {
+        number: {"backgroundcolor": tint(share[variable], largest), "fontweight": "bold"}
+        for number, variable in marked.items()
+    }
+    draw_words(ax := above.subplots(), text, styles)
+    ax.set_title(title)
+    _strongest_bars(below.subplots(), table)
+    return figure
+
+
+def network(table: pd.DataFrame, members: list[tuple[int, ...]], names: list[str], title: str = "") -> Figure:
+    """Variables on a circle, joined by their strongest interactions: width by strength, colour by sign, OR dashed.
+
+    table: as `bars`; members: the numbers of the variables of each row. An interaction of one variable is its ring.
+    """
+    figure, ax = plt.subplots(figsize=(4.6, 4.4))
+    angles = np.pi / 2 - 2 * np.pi * np.arange(len(names)) / len(names)
+    places = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    strength = table.effect.abs() / (table.effect.abs().max() or 1)
+    rings = np.zeros(len(names)), ["black"] * len(names)
+    for kind, effect, weight, inside in zip(table.kind, table.effect, strength, members):
+        colour = COLOURS["positive" if effect > 0 else "negative"]
+        if weight < WEAKEST:
+            continue
+        if len(inside) == 1:
+            rings[0][inside[0]], rings[1][inside[0]] = 5 * weight, colour
+            continue
+        style = {"linewidth": 0.4 + 4.6 * weight, "linestyle": LINES[kind], "edgecolor": colour}
+        if len(inside) == 2:  # an OR is bent, for there may be an AND of the same two
+            bent = f"arc3,rad={0.15 * (kind == 'or')}"
+            ax.add_patch(FancyArrowPatch(*places[list(inside)], arrowstyle="-", connectionstyle=bent, **style))
+        else:
+            ax.add_patch(Polygon(places[list(inside)], facecolor=to_rgba(colour, 0.12 * weight), **style))
+    ax.scatter(*places.T, s=260, color="white", edgecolors=rings[1], linewidths=1 + rings[0], zorder=3)
+    for name, (x, y), number in zip(names, places, range(len(names))):
+        ax.text(x, y, number, ha="center", va="center", fontsize=8, zorder=4)
+        if name != str(number):
+            side = "center" if abs(x) < 0.3 else "left" if x > 0 else "right"
+            ax.text(1.2 * x, 1.17 * y, name, ha=side, va="center", fontsize=8)
+    ax.set(xlim=(-1.35, 1.35), ylim=(-1.3, 1.3), aspect="equal", title=title)
+    ax.axis("off")
+    for sign in ("positive", "negative"):
+        for kind, style in LINES.items():
+            ax.plot([], [], color=COLOURS[sign], linestyle=style, label=f"{kind.upper()}, {sign}")
+    figure.legend(loc="outside lower center", ncols=2)
+    return figure
+
+
+def fidelity(table: pd.DataFrame, n_salient: float | None = None, title: str = "") -> Figure:
+    """R2 of the k strongest interactions against k, a line a sample (Eq. 14-15). table: sample, k, R2."""
+    figure, ax = plt.subplots(figsize=(4.4, 3))
+    for _, curve in table.groupby("sample"):
+        ax.plot(curve.k, curve.R2, color=COLOURS["target"], alpha=max(0.25, 1 / table["sample"].nunique()))
+    if n_salient:
+        ax.axvline(n_salient, color="black", linestyle=":", linewidth=1)
+        ax.annotate(
+            "salient", (n_salient, 0.02), xycoords=("data", "axes fraction"), fontsize=7, rotation=90, ha="right"
+        )
+    ax.set(xscale="log", ylim=(min(0, max(-1, table.R2.min())), 1.02), xlabel="strongest interactions kept, k")
+    ax.set(ylabel="R² over all masked inputs", title=title)
+    return figure
+
+
+def masked_pictures(table: pd.DataFrame, picture: np.ndarray, variables, grid: int, title: str = "") -> Figure:
+    """Some masked inputs, what the network says (v) and what the model says. table: subset, v, model; bit i: variable i."""
+    figure, axes = plt.subplots(1, len(table), figsize=(1.25 * len(table), 1.8), squeeze=False)
+    position = cell_map(*picture.shape[:2], grid)
+    for ax, row in zip(axes[0], table.itertuples()):
+        shown = picture.copy()
+        for cell in (cell for i, cell in enumerate(variables.tolist()) if not row.subset >> i & 1):
+            shown[cell_box(position, cell)] = 0.5
+        ax.imshow(shown, cmap=None if picture.ndim == 3 else "gray", vmin=0, vmax=1, interpolation="nearest")
+        ax.set_xlabel(f"v {_signed(row.v)}\nmodel {_signed(row.model)}", fontsize=7)
+        ax.set(xticks=[], yticks=[])
+    figure.suptitle(title, fontsize=9)
+    return figure
+
+
+def masked_words(table: pd.DataFrame, text: list[str], variable_of, title: str = "") -> Figure:
+    """As `masked_pictures`, of a text; variable_of: of each word, -1 for none."""
+    lines = len(lines_of(text, LETTERS - 24))
+    figure, axes = plt.subplots(len(table), 1, figsize=(8, (LINE * lines + 0.12) * len(table) + 0.3), squeeze=False)
+    for ax, row in zip(axes[:, 0], table.itertuples()):
+        hidden = [number for number, i in enumerate(variable_of) if i >= 0 and not row.subset >> i & 1]
+        shown = ["█" * len(word) if number in hidden else word for number, word in enumerate(text)]
+        draw_words(ax, shown, {number: {"color": "#d0d0d0"} for number in hidden}, LETTERS - 24)
+        ax.set_xlim(0, LETTERS)
+        values = f"v {_signed(row.v):>6}  model {_signed(row.model):>6}"
+        ax.text(LETTERS - 22, 0, values, family="monospace", fontsize=7.8, va="center", fontweight="bold")
+    figure.suptitle(title, fontsize=9)
+    return figure
+
+
+def comparison(table: pd.DataFrame) -> Figure:
+    """Strength by order, and what of it generalizes. table: epoch, order, sign, total, generalizable; a panel an epoch."""
+    panels = [f"epoch {epoch:g}" if table.epoch.nunique() > 1 else "" for epoch in table.epoch]
+    return order_strength(table.assign(panel=panels))
+
+
+# pieces of figures
+def _strongest_bars(ax, table):
+    """Effects as bars, coloured by kind, a row an interaction."""
+    place = np.arange(len(table))
+    ax.barh(place, table.effect, color=[COLOURS[kind] for kind in table.kind])
+    ax.set_yticks(place, table.variables)
+    ax.set(xlabel="effect on the log-odds of the label", title="strongest interactions")
+    ax.invert_yaxis()
+    ax.axvline(0, color="black", linewidth=0.8)
+    ax.grid(axis="y", visible=False)
+    legend_of(ax, ["and", "or"], ["AND (∧)", "OR (∨)"], loc="best")
+
+
+def _signed(value):
+    return f"{value:+.2g}".replace("-", "−")
