@@ -3,14 +3,18 @@
 The faults that take seconds; all of them, with 20 kills of a whole run: `python tests/faults.py`.
 """
 
+import fcntl
 import json
 import signal
 
 import faults
 import numpy as np
 import pytest
+from tiny_project import ROOT
 
 from symgen import Study
+from symgen.errors import InputError
+from symgen.report import make_figures
 from symgen.study import pipeline
 
 
@@ -36,18 +40,14 @@ def test_a_killed_unit_is_finished_by_the_next_run(tiny, tmp_path, moment):
         assert np.array_equal(again[name], expected[name]), name
 
 
-def test_two_runs_in_one_folder_do_not_meet(tmp_path, monkeypatch, capsys):
-    import fcntl
-
-    from symgen.__main__ import main
-
-    (tmp_path / "studies").symlink_to(faults.tiny_project.ROOT / "studies")
+def test_two_runs_in_one_folder_do_not_meet(tmp_path, monkeypatch):
+    (tmp_path / "studies").symlink_to(ROOT / "studies")
     (tmp_path / "data" / "runs").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     with open(tmp_path / "data" / "runs" / ".lock", "w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        assert main(["figures"]) == 1
-    assert "another run is at work in this folder" in capsys.readouterr().err
+        with pytest.raises(InputError, match="another run is at work in this folder"):
+            make_figures([])
 
 
 def test_a_damaged_artefact_is_set_aside_and_made_again(tmp_path):

@@ -9,6 +9,7 @@ from symgen import Study, log_odds
 from symgen.data import image_sets
 from symgen.games.variables import cell_map
 from symgen.study import pipeline
+from symgen.study.samples import _loaded
 
 NETWORKS = {  # study -> classes of the made-up set, and the class of network that is trained
     "cifar10-vgg11": (10, "VGG"),
@@ -106,5 +107,6 @@ def test_decoded_images_are_shared_by_studies_and_kept_with_their_runs(handful, 
     pipeline.load_data(first)
     kept = list((tmp_path / "runs" / "decoded").glob("*.safetensors"))
     image_sets.read.cache_clear()
+    _loaded.cache_clear()
     pipeline.load_data(Study.load("tiny-imagenet-resnet50", handful))
     assert len(kept) == 1 and list((tmp_path / "runs" / "decoded").glob("*.safetensors")) == kept

@@ -1,6 +1,7 @@
 """The data of a study: who is trained on what, and which samples are explained."""
 
 from contextlib import contextmanager
+from functools import lru_cache
 
 import pandas as pd
 import torch
@@ -16,7 +17,10 @@ from symgen.study.tasks import GivenTask, ImageTask, PromptTask, TextTask
 def load_data(study: Study) -> Images | Texts:
     """The study's data, all of it."""
     decoded = study.runs_dir.parent / "decoded"  # images, which studies share
-    return load_dataset(study.dataset, study.data_dir, study.least_rating, study.image_size, decoded, study.download)
+    return _loaded(study.dataset, study.data_dir, study.least_rating, study.image_size, decoded, study.download)
+
+
+_loaded = lru_cache(maxsize=2)(load_dataset)  # to read a set takes as long as much that is done with it
 
 
 def task(study: Study) -> ImageTask | TextTask | PromptTask | GivenTask:
