@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 import torchvision
@@ -112,18 +111,16 @@ def test_every_file_that_a_page_names_is_there():
             assert any((folder / name).exists() for folder in (*rooms, page.parent)), (page.name, name)
 
 
-def test_the_example_runs(capsys):
+def test_the_example_runs(tmp_path, monkeypatch, capsys):
     (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+    monkeypatch.chdir(tmp_path)
     torch.manual_seed(0)
     images = torch.rand(8, 3, 30, 30)
-    given = {
-        "network": torchvision.models.resnet18(num_classes=5), "training_images": images, "image": images[0], "label": 2,
-    }  # fmt: skip
-    before, after = code.split("base = ")
-    exec(before, given)
-    given["found_on_baselines"] = [given["found"]]
-    exec("base = " + after, given)
-    said = capsys.readouterr().out
-    found = given["found"]
-    salient = symgen.salient(np.stack([found.i_and, found.i_or])).sum()
-    assert f"{salient} salient interactions" in said and f"generalizable: {salient}" in said  # judged by itself: all
+    network = torchvision.models.resnet18(num_classes=5)
+    itself = symgen.ImageGame(network, "relu", 5, images)
+    given = {"network": network, "training_images": images, "image": images[0], "label": 2, "baseline_games": [itself]}
+    exec(code, given)
+    printed = capsys.readouterr().out
+    salient = given["e"].salient.sum()
+    assert f"salient: {salient} of 2036 interactions" in printed and "H = 1.00" in printed  # judged by itself: all
+    assert symgen.load(tmp_path / "explanation.nc").salient.sum() == salient
