@@ -21,8 +21,19 @@ def salient(
 ) -> Bool[np.ndarray, "*batch kind subset"]:
     """Which interactions are salient: |I(S)| > tau, with tau = tau_ratio * max |I| over both kinds of a sample.
 
-    `strongest` takes the k strongest instead (Algorithm 1), `tau` an absolute threshold (Appendix M, on normalised
-    effects). An interaction of strength 0 is never salient.
+    Parameters
+    ----------
+    effects
+        Interactions (..., kind, subset), in log-odds.
+    tau_ratio, strongest, tau
+        The share of the strongest; or the k strongest instead (Algorithm 1); or an absolute threshold, on normalised
+        effects (Appendix M). An interaction of strength 0 is never salient.
+
+    Examples
+    --------
+    >>> effects = np.array([[0.0, 2.0, 0.05, -0.5], [0.0, 0.0, 0.0, 0.2]])
+    >>> int(salient(effects).sum())
+    3
     """
     strength = np.abs(effects)
     if strongest is not None:
@@ -39,10 +50,22 @@ def generalizable(
     tau_ratio: float = 0.05,
     combine: str = "any",
 ) -> Bool[np.ndarray, "*batch kind subset"]:
-    """Which interactions generalize (Eq. 5): a baseline's own is salient and has the same sign.
+    """Which interactions generalize (Eq. 5): a baseline has the same one, salient and with the same sign.
 
-    `baselines` has one more axis in front, one entry a baseline network. `combine` says how several count: any of them
-    (Eq. 13), the majority, or all.
+    Parameters
+    ----------
+    effects, baselines
+        Interactions (..., kind, subset) of a network, and of baselines with one more axis in front, on the same samples.
+    tau_ratio
+        As in `salient`, for the baselines.
+    combine
+        How several baselines count: any of them (Eq. 13), majority, or all.
+
+    Examples
+    --------
+    >>> effects = np.array([[0.0, 2.0, -1.0, 0.5], [0.0, 0.0, 0.0, 0.0]])
+    >>> generalizable(effects, np.array([effects * [0, 1, -1, 1]]))[0]
+    array([False,  True, False,  True])
     """
     return agreed(effects, baselines * salient(baselines, tau_ratio), combine)
 
@@ -61,6 +84,11 @@ def similarity(
 
     Takes effects that are `normalized`. Several baselines count with the largest value (any), the one that more
     than half of them reach (majority), or the smallest (all).
+
+    Examples
+    --------
+    >>> similarity(np.array([2.0, 1.0]), np.array([[1.0, -1.0]]))
+    array([0.5, 0. ])
     """
     weaker = np.minimum(np.abs(effects), np.abs(baselines))
     stronger = np.maximum(np.abs(effects), np.abs(baselines))
@@ -81,6 +109,13 @@ def strength_by_order(
     """Strength of interactions by sign and order (Eq. 6-7, signs corrected): shape (..., 2, n + 1), at index the order.
 
     Sign 0 sums max(I, 0), sign 1 sums min(I, 0) over AND and OR, each interaction times `weight` (a mask or a grade).
+
+    Examples
+    --------
+    >>> effects = np.array([[0.0, 2.0, -1.0, 0.5], [0.0, 0.0, 0.0, -0.25]])
+    >>> strength_by_order(effects)
+    array([[ 0.  ,  2.  ,  0.5 ],
+           [ 0.  , -1.  , -0.25]])
     """
     weighted = effects * weight
     n = n_variables(effects.shape[-1])
@@ -103,6 +138,12 @@ def generalization_ratio(
 
     A ratio of sums, so that a sample without a salient interaction of these orders counts for nothing. NaN where no
     sample has one.
+
+    Examples
+    --------
+    >>> total = np.array([[[0.0, 3.0, 1.0], [0.0, -1.0, 0.0]]])  # (sample, sign, order)
+    >>> round(float(generalization_ratio(total * [0, 1, 0], total)), 3)
+    0.8
     """
     return ratio(
         order_sums(generalizable_strength, of_orders).sum(axis=-1), order_sums(total_strength, of_orders).sum(axis=-1)
@@ -118,7 +159,13 @@ def ratio(part, whole):
 def effective_number(
     effects: Float[np.ndarray, "*batch kind subset"], share: float = 0.8
 ) -> Float[np.ndarray, "*batch"] | float:
-    """N (Eq. 9-10): the fewest AND interactions with `share` of the AND strength, plus the same for OR, per sample."""
+    """N (Eq. 9-10): the fewest AND interactions with `share` of the AND strength, plus the same for OR, per sample.
+
+    Examples
+    --------
+    >>> float(effective_number(np.array([[0.0, 6.0, 3.0, 1.0], [0.0, 0.0, 0.0, 2.0]])))
+    3.0
+    """
     strongest_first = -np.sort(-np.abs(effects), axis=-1)
     held = strongest_first.cumsum(axis=-1)
     total = held[..., -1:]
@@ -129,7 +176,13 @@ def effective_number(
 def jaccard(
     strength: Float[np.ndarray, "*batch sign order"], other: Float[np.ndarray, "*batch sign order"]
 ) -> Float[np.ndarray, "*batch"] | float:
-    """Jaccard similarity of two distributions over signs and orders (Appendix N): sum of minima over sum of maxima."""
+    """Jaccard similarity of two distributions over signs and orders (Appendix N): sum of minima over sum of maxima.
+
+    Examples
+    --------
+    >>> round(float(jaccard(np.array([[0.0, 2.0], [0.0, -1.0]]), np.array([[0.0, 1.0], [0.0, -1.0]]))), 3)
+    0.667
+    """
     a, b = np.abs(strength), np.abs(other)
     return ratio(np.minimum(a, b).sum(axis=(-2, -1)), np.maximum(a, b).sum(axis=(-2, -1)))
 
@@ -137,7 +190,13 @@ def jaccard(
 def removed_value(
     v: Float[np.ndarray, "*batch"] | float, effects: Float[np.ndarray, "*batch kind subset"], removed
 ) -> Float[np.ndarray, "*batch"] | float:
-    """v(x) without the `removed` interactions (Eq. 12): on the full input every interaction is triggered."""
+    """v(x) without the `removed` interactions (Eq. 12): on the full input every interaction is triggered.
+
+    Examples
+    --------
+    >>> float(removed_value(3.0, np.array([[0.0, 2.0], [0.0, 0.0]]), np.array([[False, True], [False, False]])))
+    1.0
+    """
     return v - (effects * removed).sum(axis=(-2, -1))
 
 
