@@ -1,9 +1,6 @@
 # The map: which job makes what. `make figures` is `symgen figures`, which is `snakemake --cores all` under a lock.
-#
-# The jobs of a study are a table made by the library (symgen.study.jobs): each trains and extracts some networks. A
-# notebook comes after all jobs of its study, and the claims after all notebooks. The names of jobs hold a key of their
-# settings, so a changed setting asks for another job. What a job has finished is kept by the library, whatever becomes of
-# the job: an output here is an empty mark that it is done. Memory and time come from the profile (profiles/).
+# The jobs of a study are a table (symgen.study.jobs): each trains and extracts some networks; notebooks come after them.
+# A job's name holds a key of its settings; its output is an empty mark that it is done: the library keeps what it made.
 import os
 import sys
 from pathlib import Path
