@@ -38,9 +38,12 @@ def execute(name: str, parameters: dict, output: Path | None = None) -> Path:
                 f"{name} has no parameter {key!r}; did you mean {near[0]!r}? It has: {', '.join(defaults)}"
             )
     parameters = {key: value for key, value in parameters.items() if value != defaults[key]}
-    study, before = _study(defaults | parameters), source_hash(source)
-    output = output or executed_path(study, source.stem)
-    text = _executed(source, output, parameters, study)
+    before, folder = source_hash(source), None
+    if output is None:  # a wrong study is said at once; for a path that is given, the notebook says it
+        given = defaults | parameters
+        study = Study.load(given["study"], given["overrides"])
+        output, folder = executed_path(study, source.stem), study.figures_dir
+    text = _executed(source, output, parameters, folder)
     if not parameters and source_hash(source) == before:  # not over what somebody edited meanwhile
         atomically(source, lambda path: path.write_text(text))
     return output
@@ -60,15 +63,11 @@ def is_whole(study: Study, name: str) -> bool:
     return all((study.figures_dir.parent / figure).is_file() for figure in names)
 
 
-def _study(parameters):
-    try:
-        return Study.load(parameters["study"], parameters["overrides"])
-    except InputError:  # the notebook itself says so
-        return Study.load("fashion-vgg")
+def _executed(source, output, parameters, folder):
+    """The text of the executed notebook, written to `output` with the names of what it put into a folder of figures.
 
-
-def _executed(source, output, parameters, study):
-    """The text of the executed notebook, written to `output`; one that fails leaves `<output>.failed.ipynb` beside it."""
+    One that fails leaves `<output>.failed.ipynb` beside it.
+    """
     output.parent.mkdir(parents=True, exist_ok=True)
     temporary = output.with_name(f".{output.stem}.{uuid4().hex}.ipynb")
     failed = output.with_suffix(".failed.ipynb")
@@ -82,7 +81,8 @@ def _executed(source, output, parameters, study):
         raise
     temporary.unlink()
     text = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
-    notebook["metadata"]["symgen"] = {"figures": _written_since(start, study.figures_dir)}
+    if folder:
+        notebook["metadata"]["symgen"] = {"figures": _written_since(start, folder)}
     copy = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
     atomically(output, lambda path: path.write_text(copy))
     failed.unlink(missing_ok=True)

@@ -45,11 +45,12 @@ def many_baselines(study: Study) -> tuple[str, ...]:
 
 def asked(study: Study) -> list[tuple[Study, str]]:
     """What the ablations need extracted, as (study, role); some of it more than once."""
-    groups = [(variant, (study.targets[0], *study.baselines)) for variant in variants(study).values()]
-    without_noise = variants(study)["as it is"].replace(noise_bound=0.0)  # of the untrained network's spindle
+    changed = variants(study)
+    groups = [(variant, (study.targets[0], *study.baselines)) for variant in changed.values()]
+    without_noise = changed["as it is"].replace(noise_bound=0.0)  # of the untrained network's spindle
     groups.append((without_noise, study.targets[:1]))
     groups += [(study, many_baselines(study)), *judges(study).values()]
-    return [(changed, role) for changed, roles in groups for role in roles]
+    return [(variant, role) for variant, roles in groups for role in roles]
 
 
 def _scaled(study, *keys):

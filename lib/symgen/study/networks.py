@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from symgen import training
 from symgen.errors import InputError
-from symgen.store import cached, fresh, keyed, read, write
+from symgen.store import fresh, keyed, read, write
 from symgen.study.devices import arithmetic, device, now
 from symgen.study.samples import naming, part_data, task, training_part, validation_part
 from symgen.study.settings import ARMS, Study
@@ -46,16 +46,18 @@ def ensure_training(study: Study, role: str, verbose: bool = False) -> Training:
     `verbose` prints a line at every checkpoint while it trains.
     """
     settings, path = study.settings_of("training", role), curves_path(study, role)
-    weights = [weights_path(study, role, checkpoint) for checkpoint in study.kept_checkpoints(role)]
+    paths = [path, *(weights_path(study, role, checkpoint) for checkpoint in study.kept_checkpoints(role))]
 
-    def curves():
-        if not all([fresh(weight, settings) for weight in weights]):
-            path.unlink(missing_ok=True)  # no curves beside weights that are being written again
-        return cached(path_of(study, role, "curves.csv"), settings, lambda: _trained(study, role, settings, verbose))
+    def whole():
+        return all([fresh(one, settings) for one in paths])
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):  # who comes second waits, and finds it trained
-        table = curves()
+    if not whole():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):  # who comes second waits, and finds it trained
+            if not whole():
+                path.unlink(missing_ok=True)  # no curves beside weights that are being written again
+                write(path, _trained(study, role, settings, verbose), settings)
+    table = read(path)
     best = table.epoch[table.validation_loss.idxmin()] if "validation_loss" in table else np.nan
     return Training(study, role, table, float(best))
 

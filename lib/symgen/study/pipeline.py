@@ -25,7 +25,15 @@ from symgen.study.networks import (
     untrained,
     weights_path,
 )
-from symgen.study.samples import ensure_samples, ensure_split, load_data, part_data, task, training_part
+from symgen.study.samples import (
+    ensure_samples,
+    ensure_split,
+    given_prompts,
+    load_data,
+    part_data,
+    task,
+    training_part,
+)
 from symgen.study.settings import Study
 
 __all__ = [
@@ -56,12 +64,14 @@ __all__ = [
 
 
 # games
-def game_of(study: Study, role: str, checkpoint: float | str) -> ImageGame | TextGame | CausalLMGame:
-    """The study's game on a role's network at a checkpoint."""
+def game_of(
+    study: Study, role: str, checkpoint: float | str, verbose: bool = False
+) -> ImageGame | TextGame | CausalLMGame:
+    """The study's game on a role's network at a checkpoint; `verbose` as in `ensure_training`."""
     check_checkpoint(study, role, checkpoint)
     if study.target_model:
         return task(study).given_game(role, device(study))
-    return study_game(study, role, ensure_training(study, role).model(checkpoint))
+    return study_game(study, role, ensure_training(study, role, verbose).model(checkpoint))
 
 
 def study_game(study: Study, role: str, model: torch.nn.Module) -> ImageGame | TextGame | CausalLMGame:
@@ -78,10 +88,8 @@ def ensure_values(study: Study, role: str, checkpoint: float | str, progress: bo
 
     def evaluate():
         kind, samples = task(study), ensure_samples(study)
-        if not study.target_model:
-            ensure_training(study, role, verbose=progress)
         with arithmetic(study):
-            game = game_of(study, role, checkpoint)
+            game = game_of(study, role, checkpoint, verbose=progress)
             start = time.perf_counter()
             each = zip(kind.game_inputs(samples), samples.label.tolist(), kind.variables(samples))
             each = tqdm(each, desc=f"{role} {checkpoint}", total=len(samples), disable=None, leave=False)
@@ -125,8 +133,7 @@ def artefact_path(stage: str, study: Study, role: str, checkpoint: float | str) 
 
 def _place(stage, study, role, checkpoint):
     """Where an artefact goes, but for its key, and the settings on which it depends."""
-    settings = study.settings_of(stage, role, checkpoint)
-    settings |= task(study).further_settings() if study.target_model else {}
+    settings = study.settings_of(stage, role, checkpoint) | given_prompts(study)
     return path_of(study, role, f"{stage}-{label_of(checkpoint)}.nc"), settings
 
 

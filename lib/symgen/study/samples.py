@@ -86,8 +86,13 @@ def ensure_samples(study: Study) -> pd.DataFrame:
     """
     kind = task(study)
     split = None if study.target_model else ensure_split(study)
-    settings = study.settings_of("samples") | (kind.further_settings() if study.target_model else {})
+    settings = study.settings_of("samples") | given_prompts(study)
     return cached(study.runs_dir / "samples.csv", settings, lambda: kind.draw_samples(split))
+
+
+def given_prompts(study: Study) -> dict:
+    """What results of given models depend on beyond the study's settings: their prompts; of others nothing."""
+    return GivenTask(study).further_settings() if study.target_model else {}
 
 
 @contextmanager
