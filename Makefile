@@ -1,4 +1,6 @@
-# make figures   the embedded studies, all of it: networks, interactions, notebooks, figures, claims, README and docs
+# make figures   the study fashion-vgg, all of it: networks, interactions, notebooks, figures, claims, README and docs
+#                (another: make figures STUDY=snippets-bert)
+# make all       the three studies whose data come with the project
 # make full      the same with more networks, samples and checkpoints: overnight on two cores, faster on a GPU
 # make test      the tests
 # make lab       JupyterLab on the notebooks
@@ -11,14 +13,17 @@
 PYTHON ?= python3
 CORES ?= all
 STUDY ?=
+.DEFAULT_GOAL := figures
 VENV := .venv/installed
 
-.PHONY: figures full test lab llm minilm bench clean
+.PHONY: figures all full test lab llm minilm bench clean
 .DELETE_ON_ERROR:
 
 figures: $(VENV)
 	.venv/bin/python -m symgen figures $(STUDY) --cores $(CORES)
-	.venv/bin/python -m symgen readme
+
+all: $(VENV)
+	.venv/bin/python -m symgen figures fashion-vgg snippets-bert snippets-lm --cores $(CORES)
 
 full: $(VENV)
 	.venv/bin/python -m symgen figures fashion-vgg-full snippets-bert-full --cores $(CORES)

@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(workflow.basedir) + "/lib")
-from symgen.report import EMBEDDED, is_whole, library_hash, notebook_path, source_hash
+from symgen.report import DEFAULT, is_whole, library_hash, notebook_path, source_hash
 from symgen.store import checksum
 from symgen.study import Study, jobs, notebooks
 
-STUDIES = {name: Study.load(name) for name in config.get("studies", ",".join(EMBEDDED)).split(",")}
+STUDIES = {name: Study.load(name) for name in config.get("studies", DEFAULT).split(",")}
 JOBS = {name: {job.name: job for job in jobs(study)} for name, study in STUDIES.items()}
 FIRST = next(iter(STUDIES))
 FIGURES = STUDIES[FIRST].figures_dir.parent  # where the tables of other studies stand among the claims as well

@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 @app.command(context_settings={"ignore_unknown_options": True})
 def figures(
-    words: Annotated[list[str], typer.Argument(metavar="STUDY... OPTIONS", help="Default: all embedded studies.")] = (),
+    words: Annotated[list[str], typer.Argument(metavar="STUDY... OPTIONS", help="Default: fashion-vgg.")] = (),
 ) -> int:
     """Make everything of some studies: networks, interactions, notebooks, figures. Further words go to snakemake.
 
@@ -58,10 +58,13 @@ def notebook(
     from symgen.interactions import prepare
     from symgen.report import run_notebook
     from symgen.study import read_overrides
+    from symgen.timing import stage, started
 
     prepare()
+    started()
     try:
-        print(f"wrote {run_notebook(name, study or None, read_overrides(overrides)).name}")
+        with stage("notebooks"):
+            print(f"wrote {run_notebook(name, study or None, read_overrides(overrides)).name}")
     except PapermillExecutionError as error:
         raise InputError(f"{name} failed, see its .failed.ipynb: {error.ename}: {error.evalue}") from None
 
@@ -91,8 +94,12 @@ def extract(study: Name, roles: Roles, overrides: Overrides = "", tuned: Tuned =
 def work(study: Name, job: str) -> None:
     """Do one job of a study: what the map calls."""
     from symgen.study import Study, job_named
+    from symgen.timing import stage, started
 
-    job_named(Study.load(study), job).run()
+    todo = job_named(Study.load(study), job)
+    started()
+    with stage("reading and writing"):
+        todo.run()
 
 
 @app.command()

@@ -36,7 +36,8 @@ def same(first, second):
 
 
 def test_plain_is_the_target_and_a_penalty_of_weight_0_is_plain(study):
-    plain = weights(study, "plain-91")
+    assert arms.roles(study, "plain") == study.targets  # trained once
+    plain = weights(study, "target-91")
     assert same(plain, weights(study, "target-91", 2.0))
     assert same(plain, weights(study.replace(penalty_weight=0), "penalty-91"))
     assert not same(plain, weights(study, "penalty-91"))
@@ -51,9 +52,10 @@ def test_every_arm_is_trained_as_it_says(study, copied, monkeypatch):
 
     for base in study.baselines:
         penalised.ensure_penalised_effects(study, base)
+    pipeline.curves_path(study, "target-91").unlink(missing_ok=True)  # trained anew
     monkeypatch.setattr(networks.training, "train", spy)
     for current in ARMS:
-        pipeline.ensure_training(study, f"{current}-91")
+        pipeline.ensure_training(study, arms.roles(study, current)[0])
     sizes = {arm: len(inputs) for arm, (_, inputs, _) in given.items()}
     assert sizes == dict.fromkeys(ARMS, 100) | {"data": 200}
     assert {arm for arm, (*_, options) in given.items() if "objective" in options} == {"penalty", "distilled"}
@@ -78,7 +80,7 @@ def test_an_arm_hangs_on_its_own_settings_and_no_other_network_does(study):
     moved = {key: set() for key in changes}
     for key, value in changes.items():
         other = study.replace(**{key: value})
-        for family in (*ARMS, "target", "baseline", "second"):
+        for family in ("target", *[arm for arm in ARMS if arm != "plain"], "baseline", "second"):
             if study.key("training", f"{family}-91") != other.key("training", f"{family}-91"):
                 moved[key].add(family)
     own = {"distillation": {"distilled"}, "decay": {"decay"}, "dropout": {"dropout"}, "few_shot_size": set()}
@@ -137,9 +139,10 @@ def test_the_best_is_the_one_of_lowest_loss_on_the_validation_part(study):
 def test_what_is_asked_for_is_all_that_the_comparison_reads(study, copied):
     study = study.replace(n_variables=3, penalty_variables=3, runs_root=copied["runs_root"])
     full = arms.settings_of(study)["all samples"]
-    for other, role in arms.asked(study):
+    for other, role, checkpoints in arms.asked(study):
         if other == full:
-            pipeline.ensure_interactions(other, role, other.checkpoints_of(role)[-1])
+            for checkpoint in checkpoints:
+                pipeline.ensure_interactions(other, role, checkpoint)
     before = {path: path.stat().st_mtime_ns for path in study.runs_dir.rglob("*")}
     for arm in ARMS:
         arms.measured(full, arm)
@@ -156,13 +159,13 @@ def test_settings_and_weights_in_which_arms_are_compared(study):
 
 def test_accuracy_and_loss_are_those_of_an_evaluation_on_d_and_h_that_of_the_metrics(study):
     measured = arms.measured(study, "plain")
-    trained = pipeline.ensure_training(study, "plain-91")
+    trained = pipeline.ensure_training(study, "target-91")
     for checkpoint, where in (("last", ""), ("best", " at best")):
         loss, accuracy = training.evaluate(trained.model(checkpoint), *pipeline.part_data(study, "D"))
         assert measured[f"loss{where}"][0].value == pytest.approx(loss)
         assert measured[f"accuracy{where}"][0].value == pytest.approx(accuracy)
     for name, family in (("H", study.baselines), ("H by others", ("second-95",))):
-        judged = pipeline.compare(study, "plain-91", judges=family)
+        judged = pipeline.compare(study, "target-91", judges=family, checkpoints=("last",))
         assert judged.epochs.tolist() == [2.0]
         gen, total = (np.abs(judged.effects[0])[chosen[0]].sum() for chosen in (judged.generalizable, judged.salient))
         assert measured[name][0].value == pytest.approx(gen / total)
@@ -234,15 +237,15 @@ def test_an_objective_of_cross_entropy_is_plain_training(study):
 
 
 def test_strength_by_order_is_the_mean_over_networks(study, monkeypatch):
-    effects = {"plain-1": np.zeros((1, 1, 2, 4)), "plain-2": np.zeros((1, 1, 2, 4))}
-    effects["plain-1"][..., 0, 3], effects["plain-2"][..., 0, 3] = 2.0, 4.0
+    effects = {"target-1": np.zeros((1, 1, 2, 4)), "target-2": np.zeros((1, 1, 2, 4))}
+    effects["target-1"][..., 0, 3], effects["target-2"][..., 0, 3] = 2.0, 4.0
 
-    def compared(study, role, judges):
+    def compared(study, role, judges, checkpoints):
         own = effects[role]
         arrays = {
             "effects": own,
             "salient": own != 0,
-            "generalizable": (own != 0) & (role == "plain-1"),
+            "generalizable": (own != 0) & (role == "target-1"),
             "chance": own * 0,
         }
         coords = {"epoch": [2.0], "of": ("sample", ["training"])}

@@ -34,7 +34,19 @@ def extractions(job):
 
 
 def looked_at(study):
-    """What the notebooks read of networks, as (study, role), written down a second time."""
+    """What the notebooks read of networks, as (study, role, checkpoints), written down a second time."""
+    yield from ((s, role, s.checkpoints_of(role)) for s, role in whole(study))
+    if "07_penalty" in notebooks(study):
+        for setting in arms.settings_of(study).values():
+            for family in ("target", *[arm for arm in ARMS if arm != "plain"]):
+                yield from ((setting, f"{family}-{seed}", ("last",)) for seed in setting.target_seeds)
+        for weight, (changed, _) in arms.curve(arms.settings_of(study)["all samples"]).items():
+            family = "penalty" if weight else "target"
+            yield from ((changed, f"{family}-{seed}", ("last",)) for seed in study.target_seeds)
+
+
+def whole(study):
+    """What they read at every checkpoint of a role, as (study, role)."""
     own = study.targets + study.baselines
     yield from ((study, role) for role in own)
     if "10_fine_tuning" in notebooks(study):
@@ -51,9 +63,6 @@ def looked_at(study):
         for setting in arms.settings_of(study).values():
             yield from ((setting, role) for role in setting.baselines)
             yield from ((setting, f"second-{seed}") for seed in setting.second_seeds)
-            yield from ((setting, f"{arm}-{seed}") for arm in ARMS for seed in setting.target_seeds)
-        for changed, arm in arms.curve(arms.settings_of(study)["all samples"]).values():
-            yield from ((changed, f"{arm}-{seed}") for seed in study.target_seeds)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -71,7 +80,9 @@ def test_every_study_has_jobs_each_after_those_that_it_names(name):
 def test_all_that_notebooks_look_at_is_in_a_job_and_nothing_is_extracted_twice(name):
     study = Study.load(name)
     planned = [key for job in jobs(study) for key in extractions(job)]
-    wanted = [extraction(s, role, checkpoint) for s, role in looked_at(study) for checkpoint in s.checkpoints_of(role)]
+    wanted = [
+        extraction(s, role, checkpoint) for s, role, checkpoints in looked_at(study) for checkpoint in checkpoints
+    ]
     assert len(set(planned)) == len(planned) and set(wanted) == set(planned)
 
 

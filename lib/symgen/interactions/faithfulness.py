@@ -53,16 +53,23 @@ def fidelity_curve(
     v: Float[np.ndarray, "subset"], effects: Float[np.ndarray, "kind subset"], bias: float
 ) -> Float[np.ndarray, "k"]:
     """`fidelity` of the k strongest interactions of one sample, k = 1, 2, .. as many as are not 0; NaN if v is constant."""
-    subsets = np.arange(len(v))
-    strongest = np.argsort(-np.abs(effects), axis=None, kind="stable")[: np.count_nonzero(effects)]
-    missed, power = v - bias, []
-    for position in strongest:
-        kind, inside = divmod(int(position), len(v))
-        triggered = (subsets & inside) == inside if kind == 0 else (subsets & inside) > 0
-        missed = missed - effects.flat[position] * triggered
-        power.append((missed**2).mean())
+    return _curves(v[None], effects[None], np.array([bias]))[0]
+
+
+def _curves(v, effects, bias):
+    """`fidelity_curve` of several samples, (sample, k), to the last k of any: one interaction after another is taken off."""
+    subsets, flat = np.arange(v.shape[-1]), effects.reshape(len(effects), -1)
+    order = np.argsort(-np.abs(flat), axis=1, kind="stable")[:, : np.count_nonzero(flat, axis=1).max()]
+    strength = np.take_along_axis(flat, order, axis=1)
+    missed, power = v - bias[:, None], np.empty(order.shape)
+    for k, (kinds, inside) in enumerate(zip(*divmod(order.T, v.shape[-1]))):
+        shared = subsets & inside[:, None]
+        triggered = np.where(kinds[:, None] == 0, shared == inside[:, None], shared > 0)
+        missed = missed - strength[:, k, None] * triggered
+        power[:, k] = (missed**2).mean(axis=1)
+    variance = v.var(axis=1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(v.var() > 0, 1 - np.array(power) / v.var(), np.nan)
+        return np.where(variance > 0, 1 - power / variance, np.nan)
 
 
 def shares(effects: Float[np.ndarray, "*batch kind subset"]) -> Float[np.ndarray, "*batch variable"]:
@@ -73,10 +80,8 @@ def shares(effects: Float[np.ndarray, "*batch kind subset"]) -> Float[np.ndarray
 
 def needed_for(v, effects, bias, share: float = 0.95) -> np.ndarray:
     """The fewest strongest interactions with which the model explains `share` of the variance and stays above, (sample,)."""
-    needed = np.full(len(v), 0)
-    for k in range(1, int((effects != 0).sum(axis=(-2, -1)).max()) + 1):
-        needed[fidelity(v, effects, bias, k) < share] = k
-    return needed + 1
+    curves = _curves(v, effects, bias)
+    return (np.arange(1, curves.shape[1] + 1) * (curves < share)).max(axis=1, initial=0) + 1
 
 
 def mean_outputs(v: Float[np.ndarray, "sample subset"]) -> Float[np.ndarray, "sample m"]:

@@ -8,10 +8,10 @@ import yaml
 
 from symgen.errors import InputError
 from symgen.generalization import CERTAIN
-from symgen.report.run import EMBEDDED
 from symgen.store import atomically, project_root
 from symgen.study import SECTIONS
 
+EMBEDDED = ("fashion-vgg", "snippets-bert", "snippets-lm")  # studies whose data come with the project
 BESIDE = {  # controls of the penalty that know as much as it does
     "distilled": "with distillation from the same baselines by",
     "data": "with the baselines' data as further training data by",

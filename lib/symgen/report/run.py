@@ -1,44 +1,49 @@
-"""Everything of some studies: Snakemake on the project's map, under a lock."""
+"""Everything of some studies: Snakemake on the project's map, under a lock; then where the time went."""
 
 import fcntl
+import multiprocessing
 import os
-import subprocess
+import re
+import signal
 import sys
+import time
 from contextlib import contextmanager
+from functools import partial
 
+from symgen import timing
 from symgen.errors import InputError, handle_signals
 from symgen.interactions import prepare
+from symgen.report.readme import update_readme
 from symgen.store import project_root
 from symgen.study import Study, jobs
 
-EMBEDDED = ("fashion-vgg", "snippets-bert", "snippets-lm")  # studies whose data come with the project
+DEFAULT = "fashion-vgg"
 
 
 def make_figures(arguments: list[str]) -> int:
-    """Run the map for the studies that are named first among the arguments, all embedded ones without a name.
+    """Run the map for the studies that are named first among the arguments, `DEFAULT` without a name.
 
-    What follows them goes to Snakemake. InputError, in one line, for a study that is not there; exit code of Snakemake.
+    What follows them goes to Snakemake. Where the time went is printed at the end, and kept in data/runs/seconds.csv; the
+    pages take over the new results. InputError, in one line, for a study that is not there; exit code of Snakemake.
     """
     studies, options = _divided(arguments)
     for name in studies:
         jobs(Study.load(name))
     prepare()
-    with _lock() as lock:
-        command = [
-            sys.executable,
-            "-m",
-            "snakemake",
-            "--nolock",
-            "--quiet",
-            "rules",
-            "--rerun-incomplete",
-            "--keep-going",
-        ]
-        elsewhere = {option.split("=")[0] for option in options} & {"--cores", "-c", "--profile", "--executor", "-e"}
-        cores = [] if elsewhere else ["--cores", "all"]  # a cluster has more cores than this
-        path = f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ['PATH']}"  # the jobs' python is this one
-        command += [*cores, *options, "--config", f"studies={','.join(studies)}"]
-        return _run(command, os.environ | {"PATH": path}, lock)
+    with _lock(), _timed():
+        code = _run([*OPTIONS, *_cores(options), *options, "--config", f"studies={','.join(studies)}"])
+    if not code:
+        update_readme()
+    return code
+
+
+OPTIONS = ("--nolock", "--quiet", "rules", "--rerun-incomplete", "--keep-going")
+
+
+def _cores(options):
+    """All, but where the options say how many, or that it is another machine's matter."""
+    elsewhere = {option.split("=")[0] for option in options} & {"--cores", "-c", "--profile", "--executor", "-e"}
+    return [] if elsewhere else ["--cores", "all"]
 
 
 def _divided(arguments):
@@ -48,7 +53,7 @@ def _divided(arguments):
     for i, word in enumerate(options):
         if word.startswith("studies=") and options[i - 1] == "--config":
             return word.removeprefix("studies=").split(","), [*names, *options[: i - 1], *options[i + 1 :]]
-    return names or list(EMBEDDED), options
+    return names or [DEFAULT], options
 
 
 @contextmanager
@@ -66,8 +71,59 @@ def _lock():
         yield lock
 
 
-def _run(command, environment, lock):
-    """In a process group of its own, which a signal reaches as a whole: the jobs end, and then Snakemake."""
-    process = subprocess.Popen(command, cwd=project_root(), env=environment, pass_fds=[lock.fileno()], process_group=0)
+@contextmanager
+def _timed():
+    """Gathers the seconds of all processes, and says at the end what they went to; nothing if there was nothing to do."""
+    folder, start = project_root() / "data" / "runs", time.perf_counter()
+    log = folder / "seconds.log"
+    log.write_text("")
+    os.environ[timing.LOG] = str(log)
+    yield
+    if log.stat().st_size:
+        wall, cores = time.perf_counter() - start, os.cpu_count()
+        table = timing.breakdown(log, wall, cores)
+        table.to_csv(folder / "seconds.csv", index=False, float_format="%.4g")
+        print(f"\n{wall / 60:.1f} minutes on {cores} cores; core seconds, and share of them:")
+        print(table.round({"seconds": 0, "share": 3}).to_string(index=False))
+    del os.environ[timing.LOG]
+
+
+def _run(arguments):
+    """Snakemake in a process group of its own, which a signal reaches as a whole: the jobs end, and then Snakemake.
+
+    It starts as a copy of this process, which has read what the map imports.
+    """
+    read, write = os.pipe()
+    process = multiprocessing.get_context("fork").Process(target=_snakemake, args=(arguments, write))
+    process.start()
+    os.close(write)
     handle_signals(lambda number, _: os.killpg(process.pid, number))
-    return process.wait()
+    with open(read, errors="replace") as lines:
+        _with_time_left(lines)
+    process.join()
+    return process.exitcode
+
+
+def _snakemake(arguments, stream):
+    """Run Snakemake here, its messages into a stream."""
+    os.setpgid(0, 0)
+    os.dup2(stream, 2)
+    os.chdir(project_root())
+    os.environ["PATH"] = (
+        f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ['PATH']}"  # the jobs' python is this one
+    )
+    from snakemake.cli import main
+
+    main(arguments)
+
+
+def _with_time_left(lines):
+    """Show what Snakemake says; how many steps are done, with about how long the others take."""
+    start = time.monotonic()
+    for line in lines:
+        if progress := re.match(r"(\d+) of (\d+) steps", line):
+            done, steps = map(int, progress.groups())
+            gone = (time.monotonic() - start) / 60
+            line = f"{done} of {steps} steps, {gone:.1f} min; about {gone * (steps - done) / done:.0f} min left\n"
+        sys.stderr.write(line)
+        sys.stderr.flush()

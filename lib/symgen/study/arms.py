@@ -1,9 +1,10 @@
 """Trainings with and without the penalty, compared on data never trained on, and by what they learn (Appendix K).
 
-An arm is a way to train: `study.ARMS` says which there are. Its networks are roles like any other (plain-11, penalty-11,
-...), one for each target seed, trained with the same seeds, so that arms are compared in pairs.
+An arm is a way to train: `settings.ARMS` says which there are. Its networks are roles like any other (penalty-11, ...), one
+for each target seed, trained with the same seeds, so that arms are compared in pairs. Plain training is that of the targets.
 """
 
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
@@ -19,13 +20,14 @@ from symgen.study.penalised import ensure_penalised, penalty_by
 from symgen.study.pipeline import compare, ensure_training, part_data
 from symgen.study.settings import ARMS, Study
 
+AT_END = ("last",)  # the checkpoint at which arms are compared
 Measured = dict[str, list[Estimate]]  # quantity -> an estimate of each network
 
 
 # which networks there are
 def roles(study: Study, arm: str) -> tuple[str, ...]:
     """The roles of an arm, one for each target seed."""
-    return tuple(f"{arm}-{seed}" for seed in study.target_seeds)
+    return study.targets if arm == "plain" else tuple(f"{arm}-{seed}" for seed in study.target_seeds)
 
 
 def judges(study: Study) -> dict[str, tuple[str, ...]]:
@@ -54,16 +56,21 @@ def curve(study: Study) -> dict[float, tuple[Study, str]]:
     return {0.0: (study, "plain")} | changed
 
 
-def asked(study: Study) -> list[tuple[Study, str]]:
-    """What the comparison needs trained and extracted, as (study, role); some of it more than once."""
+def asked(study: Study) -> list[tuple[Study, str, tuple[float | str, ...]]]:
+    """What the comparison needs trained and extracted, as (study, role, checkpoints); some of it more than once."""
     distinct = dict.fromkeys(settings_of(study).values())
-    groups = [(setting, group) for setting in distinct for group in judges(setting).values()]
-    groups += [(setting, roles(setting, arm)) for setting in distinct for arm in ARMS]
-    groups += [(changed, roles(changed, arm)) for changed, arm in curve(settings_of(study)["all samples"]).values()]
-    return [(changed, role) for changed, group in groups for role in group]
+    judging = [(setting, role) for setting in distinct for group in judges(setting).values() for role in group]
+    compared = [(setting, role) for setting in distinct for arm in ARMS for role in roles(setting, arm)]
+    weights = curve(settings_of(study)["all samples"]).values()
+    compared += [(changed, role) for changed, arm in weights for role in roles(changed, arm)]
+    return [
+        *((setting, role, setting.checkpoints_of(role)) for setting, role in judging),
+        *((setting, role, AT_END) for setting, role in compared),
+    ]
 
 
 # what is measured of an arm
+@lru_cache(maxsize=None)  # the curve over weights asks again for two of them
 def measured(study: Study, arm: str) -> Measured:
     """Quantities of an arm's networks, resampled: items of D for accuracy and loss, samples to explain for H.
 
@@ -90,7 +97,7 @@ def _of_data(study, role):
 def _of_interactions(study, role):
     estimates = {}
     for name, baselines in judges(study).items():
-        h, _, excess = compare(study, role, judges=baselines).power(study.bootstrap)
+        h, _, excess = compare(study, role, judges=baselines, checkpoints=AT_END).power(study.bootstrap)
         estimates |= {name: h[0], f"{name}, above chance": excess[0]}
     return estimates
 
@@ -141,7 +148,7 @@ def orders_table(study: Study, arms: tuple[str, ...]) -> pd.DataFrame:
     panels = []
     for arm in arms:
         baselines = judges(study)["H by others"]
-        each = [compare(study, role, judges=baselines).by_order() for role in roles(study, arm)]
+        each = [compare(study, role, judges=baselines, checkpoints=AT_END).by_order() for role in roles(study, arm)]
         mean = pd.concat(each).groupby(["order", "sign"], sort=False, as_index=False).mean()
         panels.append(mean.drop(columns="epoch").assign(panel=arm))
     return pd.concat(panels, ignore_index=True)

@@ -70,9 +70,9 @@ def jobs(study: Study) -> list[Job]:
 def networks_of(study: Study) -> dict[str, Network]:
     """Every network that a study trains, by the key of its training, those first that others need."""
     networks = {}
-    for wanted, role in _asked(study):
+    for wanted, role, checkpoints in _asked(study):
         network = networks.setdefault(_key(wanted, role), Network(wanted, role))
-        for checkpoint in wanted.checkpoints_of(role):
+        for checkpoint in checkpoints:
             key = key_of(wanted.settings_of("interactions", role, checkpoint))
             network.looks.setdefault(key, (wanted, checkpoint))
     for network in list(networks.values()):
@@ -102,16 +102,17 @@ def job_named(study: Study, name: str) -> Job:
     return by_name[name]
 
 
-def _asked(study) -> Iterator[tuple[Study, str]]:
-    """All that the notebooks of a study look at, as (study, role)."""
+def _asked(study) -> Iterator[tuple[Study, str, tuple[float | str, ...]]]:
+    """All that the notebooks of a study look at, as (study, role, checkpoints)."""
     named = notebooks(study)
-    yield from ((study, role) for role in study.targets + study.baselines)
+    roles = [(study, role) for role in study.targets + study.baselines]
     if "08_ablations" in named:
-        yield from ablations.asked(study)
+        roles += ablations.asked(study)
+    if "10_fine_tuning" in named:
+        roles += [(study.tuned, role) for role in study.targets + study.baselines]
+    yield from ((wanted, role, wanted.checkpoints_of(role)) for wanted, role in roles)
     if "07_penalty" in named:
         yield from arms.asked(study)
-    if "10_fine_tuning" in named:
-        yield from ((study.tuned, role) for role in study.targets + study.baselines)
 
 
 def _key(study, role):

@@ -17,6 +17,7 @@ from symgen.store import fresh, keyed, read, write
 from symgen.study.devices import arithmetic, device, now
 from symgen.study.samples import naming, part_data, task, training_part, validation_part
 from symgen.study.settings import ARMS, Study
+from symgen.timing import stage
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Training:
     """A trained network: its loss curves, and its weights at every checkpoint.
 
     curves: one row an epoch at which it was measured, with loss (nats) and accuracy on each set, and the seconds of
-    training until then. best: the epoch of lowest validation loss (of a baseline), NaN without a validation set.
+    training until then. best: of `study.measured_epochs`, that of lowest validation loss; NaN without a validation set.
     """
 
     study: Study
@@ -33,7 +34,7 @@ class Training:
     best: float
 
     def model(self, checkpoint: float | str) -> torch.nn.Module:
-        """The network at a checkpoint: an epoch of `study.checkpoints` for a target; best or last for a baseline."""
+        """The network at a checkpoint: best, last or, of a target, an epoch of `study.checkpoints`."""
         check_checkpoint(self.study, self.role, checkpoint)
         model = copy.deepcopy(_any_network(self.study, self.study.architecture_of(self.role)))
         model.load_state_dict(read(weights_path(self.study, self.role, checkpoint)))
@@ -58,8 +59,15 @@ def ensure_training(study: Study, role: str, verbose: bool = False) -> Training:
                 path.unlink(missing_ok=True)  # no curves beside weights that are being written again
                 write(path, _trained(study, role, settings, verbose), settings)
     table = read(path)
-    best = table.epoch[table.validation_loss.idxmin()] if "validation_loss" in table else np.nan
-    return Training(study, role, table, float(best))
+    return Training(study, role, table, _best(study, table))
+
+
+def _best(study, curves):
+    """The measured epoch of lowest validation loss; NaN without a validation set."""
+    if "validation_loss" not in curves:
+        return np.nan
+    shared = curves[curves.epoch.isin(study.measured_epochs)]
+    return float(shared.epoch[shared.validation_loss.idxmin()])
 
 
 def path_of(study: Study, role: str, name: str) -> Path:
@@ -99,61 +107,60 @@ def _trained(study, role, settings, verbose):
     """Loss curves of a role's training, which writes the weights on its way."""
     if study.precision == "bfloat16" and device(study).type != "cuda":
         raise InputError(f"precision = 'bfloat16' on {device(study).type}; expected 'float32', or a GPU")
-    with arithmetic(study), torch.random.fork_rng(), naming(f"{role} of study {study.name!r}"):
+    with stage("training"), arithmetic(study), torch.random.fork_rng(), naming(f"{role} of study {study.name!r}"):
         torch.manual_seed(study.role(role)[1])  # for layers that draw, such as dropout
         keeper = _Keeper(study, role, settings)
         return pd.DataFrame(_records(study, role, keeper, verbose))
 
 
 class _Keeper:
-    """Keeps a network's weights: at the epochs of a target; of the others the last and the best."""
+    """Keeps a network's weights: the last and the best, and those at the epochs of a target."""
 
     def __init__(self, study, role, settings):
         self.study, self.role, self.settings = study, role, settings
-        self.epochs = set(study.kept_checkpoints(role))
+        self.epochs = set(study.checkpoints_of(role)) - {"best", "last"}
         self.lowest, self.best = np.inf, None
 
     def look(self, epoch, model, validation_loss):
         """Keep what is to be kept at an epoch."""
         if epoch in self.epochs:
             self._write(epoch, _weights(model))
-        if "best" in self.epochs and validation_loss < self.lowest:
+        if epoch in self.study.measured_epochs and validation_loss < self.lowest:
             self.lowest, self.best = validation_loss, _weights(model)  # on disk only when nothing better can come
 
     def end(self, model):
         """Keep the last and the best, which is the last if there is nothing to choose by."""
-        if "best" in self.epochs:
-            last = _weights(model)
-            self._write("last", last)
-            self._write("best", self.best or last)
+        last = _weights(model)
+        self._write("last", last)
+        self._write("best", self.best or last)
 
     def _write(self, checkpoint, weights):
         write(weights_path(self.study, self.role, checkpoint), weights, self.settings)
 
 
 def _records(study, role, keeper, verbose):
-    """Losses and seconds, epoch by epoch, while a role trains."""
+    """Losses and seconds, at one measured epoch after another, while a role trains."""
     family, seed = study.role(role)
     sets = _sets(study, role)
     data = sets["train"]
     model = _start(study, role)
     if family in ARMS:  # measured at its end and its best; what chooses the best is all that is looked at on the way
         sets = {name: pair for name, pair in sets.items() if name == "validation"}
-    epochs = range(study.epochs + 1)
-    stops = sorted({*epochs, *study.checkpoints}) if family == "target" else epochs
+    stops = sorted({*study.measured_epochs, *(study.checkpoints if family == "target" else ())})
     seconds, since = 0.0, now(device(study))
     for epoch in training.train(
         model, *data, epochs=study.epochs, batch_size=study.batch_size, learning_rate=study.learning_rate, seed=seed,
         stops=tuple(stops), augment=study.augment, precision=study.precision, **_recipe(study, family, model, *data),
     ):  # fmt: skip
         seconds += now(device(study)) - since
-        losses = training.losses(model, sets)
+        with stage("losses"):
+            losses = training.losses(model, sets)
         if losses.isna().any():
             raise InputError(
                 f"its loss is NaN after epoch {epoch:g}: it has diverged; expected a smaller learning_rate"
             )
         keeper.look(epoch, model, losses.get("validation_loss", np.inf))
-        if verbose and (epoch in keeper.epochs or epoch % 25 == 0):
+        if verbose and (epoch in keeper.epochs or epoch == study.epochs):
             text = ", ".join(f"{name} {losses[name + '_loss']:.3f}" for name in ("train", "test") if name in sets)
             print(f"{role} epoch {epoch:g}: {text or 'trained'}, {seconds:.0f} s", flush=True)
         yield {"epoch": epoch, **losses, "seconds": seconds}
@@ -165,7 +172,7 @@ def _sets(study, role):
     """Inputs and labels to train on, to test on and, where a best checkpoint is chosen, to choose by."""
     family, seed = study.role(role)
     parts = {"train": training_part(study, role), "test": "D"}
-    if family != "target" and study.validation_size:
+    if study.validation_size:
         parts["validation"] = validation_part(study, role)
     sets = {name: part_data(study, part) for name, part in parts.items()}
     if family == "shuffled":

@@ -11,6 +11,7 @@ from symgen.study.devices import arithmetic
 from symgen.study.networks import label_of, path_of
 from symgen.study.samples import ensure_split, task
 from symgen.study.settings import Study
+from symgen.timing import stage
 from symgen.training import JudgedSample, Penalty
 
 
@@ -58,7 +59,10 @@ def ensure_penalised_effects(study: Study, role: str) -> xr.Dataset:
         kind, items, game = task(few), ensure_penalised(study), game_of(few, role, checkpoint)
         samples = zip(kind.samples(items.item), items.label.tolist(), kind.variables(items))
         with arithmetic(few):
-            solution = solve(few, np.stack([game.values(*sample) for sample in samples]))
+            with stage("masked values"):
+                v = np.stack([game.values(*sample) for sample in samples])
+            with stage("solving"):
+                solution = solve(few, v)
         effects = np.stack([solution.i_and, solution.i_or], axis=1)
         return xr.Dataset({"effects": (("item", "kind", "subset"), effects)}, {"item": items.item.to_numpy()})
 

@@ -35,6 +35,7 @@ from symgen.study.samples import (
     training_part,
 )
 from symgen.study.settings import Study
+from symgen.timing import stage
 
 __all__ = [
     "Training",
@@ -93,7 +94,8 @@ def ensure_values(study: Study, role: str, checkpoint: float | str, progress: bo
             start = time.perf_counter()
             each = zip(kind.game_inputs(samples), samples.label.tolist(), kind.variables(samples))
             each = tqdm(each, desc=f"{role} {checkpoint}", total=len(samples), disable=None, leave=False)
-            v = np.stack([game.values(*sample) for sample in each])
+            with stage("masked values"):
+                v = np.stack([game.values(*sample) for sample in each])
         seconds = time.perf_counter() - start
         return xr.Dataset({"v": (("sample", "subset"), v), "seconds_values": seconds}, {"sample": samples["sample"]})
 
@@ -111,7 +113,7 @@ def ensure_interactions(study: Study, role: str, checkpoint: float | str, progre
 
     def extract():
         start = time.perf_counter()
-        with arithmetic(study):
+        with stage("solving"), arithmetic(study):
             solution = solve(study, values.v.to_numpy())
         seconds = time.perf_counter() - start
         if progress:
@@ -153,10 +155,13 @@ def _as_dataset(solution, values, seconds):
     return xr.Dataset(variables, {"sample": values["sample"].to_numpy(), "kind": list(KINDS)})
 
 
-def all_interactions(study: Study, role: str, progress: bool = True) -> xr.Dataset:
-    """Interactions of a role at all its checkpoints, with an axis `epoch` in front (for a target), computed if need be."""
-    per_checkpoint = [ensure_interactions(study, role, c, progress) for c in study.checkpoints_of(role)]
-    return xr.concat(per_checkpoint, pd.Index(study.checkpoints_of(role), name="epoch"))
+def all_interactions(
+    study: Study, role: str, progress: bool = True, checkpoints: tuple[float | str, ...] = ()
+) -> xr.Dataset:
+    """Interactions of a role at its checkpoints, all or some, with an axis `epoch` in front, computed if need be."""
+    checkpoints = checkpoints or study.checkpoints_of(role)
+    per_checkpoint = [ensure_interactions(study, role, c, progress) for c in checkpoints]
+    return xr.concat(per_checkpoint, pd.Index(checkpoints, name="epoch"))
 
 
 def effects_of(study: Study, roles: tuple[str, ...], progress: bool = True) -> np.ndarray:
@@ -166,12 +171,15 @@ def effects_of(study: Study, roles: tuple[str, ...], progress: bool = True) -> n
     )
 
 
-def compare(study: Study, role: str, progress: bool = True, judges: tuple[str, ...] = ()) -> Comparison:
-    """A target's interactions at all its checkpoints, judged by the study's baselines: what every figure is made of.
+def compare(
+    study: Study, role: str, progress: bool = True, judges: tuple[str, ...] = (), checkpoints: tuple = ()
+) -> Comparison:
+    """A target's interactions at its checkpoints, judged by the study's baselines: what every figure is made of.
 
-    `judges`: other roles that judge.
+    `judges`: other roles that judge. `checkpoints`: some of those at which the network is kept, also "best" and "last".
     """
-    target = all_interactions(study, role, progress)
+    checkpoints = checkpoints or study.checkpoints_of(role)
+    target = all_interactions(study, role, progress, checkpoints)
     baselines = [
         ensure_interactions(study, base, study.checkpoints_of(base)[-1], progress) for base in judges or study.baselines
     ]
@@ -183,7 +191,7 @@ def compare(study: Study, role: str, progress: bool = True, judges: tuple[str, .
         combine=study.generalizes_to,
         chance_draws=study.chance_draws,
         seed=study.analysis_seed,
-        epochs=[epochs.get(checkpoint, checkpoint) for checkpoint in study.checkpoints_of(role)],
+        epochs=[epochs.get(checkpoint, checkpoint) for checkpoint in checkpoints],
         of=ensure_samples(study).of,
     )
 

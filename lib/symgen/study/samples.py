@@ -10,7 +10,7 @@ from symgen.data import Images, Texts, deal, load_dataset, standing_within
 from symgen.errors import InputError
 from symgen.store import cached
 from symgen.study.devices import device
-from symgen.study.settings import ARMS, FAMILIES, Study
+from symgen.study.settings import FAMILIES, Study
 from symgen.study.tasks import GivenTask, ImageTask, PromptTask, TextTask
 
 
@@ -62,8 +62,8 @@ def training_part(study: Study, role: str) -> str:
 
 def validation_part(study: Study, role: str) -> str:
     """The part that chooses the best checkpoint of a role."""
-    family = study.family(role)
-    return ("B" if family in ARMS else FAMILIES[family]) + "-validation"
+    trained_on = FAMILIES[study.family(role)]
+    return f"{'C' if trained_on == 'C' else 'B'}-validation"
 
 
 def part_data(study: Study, part: str) -> tuple[torch.Tensor, torch.Tensor]:

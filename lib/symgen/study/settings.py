@@ -15,7 +15,8 @@ from symgen.study.sections import SECTIONS, Data, Places, Samples, Solving, Trai
 
 # who is trained on which part of the data; "shuffled" on labels in random order
 FAMILIES = {"target": "A", "baseline": "B", "second": "C", "shuffled": "B"}
-# ways to train, with and without the penalty, all on A but one, and the settings that each alone depends on (notebook 07)
+# ways to train, with and without the penalty, all on A but one, and the settings that each alone depends on (notebook 07);
+# plain training is that of the targets
 JUDGES = ("baseline_seeds", "baseline_on", "baseline_checkpoint", "baseline_architecture")
 ARMS = {
     "plain": (),
@@ -26,7 +27,7 @@ ARMS = {
     "decay": ("decay",),
     "dropout": ("dropout",),
 }  # fmt: skip
-FAMILIES |= dict.fromkeys(ARMS, "A") | {"data": "A+B"}
+FAMILIES |= {arm: "A" for arm in ARMS if arm != "plain"} | {"data": "A+B"}
 # the submodule behind the first ReLU, where a study names no cut, by torchvision's name of the architecture
 FIRST_RELU = {r"vgg\d+": "features.1", r"vgg\d+_bn": "features.2", r"(wide_)?resnet.+|resnext.+": "relu"}
 JUDGING = ("baseline", "second", "shuffled")  # families whose architecture may be another
@@ -39,7 +40,7 @@ STAGES = {
     "interactions": (Data, Training, Samples, Values, Solving),
 }
 # of what each stage computes from the same settings: raise one by hand when that changes, and what rests on it is made again
-VERSIONS = {"split": 1, "samples": 1, "training": 1, "values": 1, "interactions": 1, "penalty": 1}
+VERSIONS = {"split": 1, "samples": 1, "training": 2, "values": 1, "interactions": 1, "penalty": 1}
 BEHIND = {"split": ("split",), "samples": ("split", "samples"), "training": ("split", "training")}
 BEHIND["values"] = ("split", "samples", "training", "values")
 BEHIND["interactions"] = (*BEHIND["values"], "interactions")
@@ -144,10 +145,16 @@ class Study(*SECTIONS):
         return (self.baseline_checkpoint if self.family(role) in ("baseline", "second") else "last",)
 
     def kept_checkpoints(self, role: str) -> tuple[float | str, ...]:
-        """Checkpoints at which a role's network is kept: the epochs of a target, best and last of the others."""
+        """Checkpoints at which a role's network is kept: best and last, and the epochs of a target."""
         if self.target_model:
             return ("given",)
-        return self.checkpoints if self.family(role) == "target" else ("best", "last")
+        return (*(self.checkpoints if self.family(role) == "target" else ()), "best", "last")
+
+    @property
+    def measured_epochs(self) -> tuple[int, ...]:
+        """Epochs at which losses are measured, and from which the best is chosen: four in each octave, and the last one."""
+        octaves = range(4 * self.epochs.bit_length() + 1)
+        return tuple(sorted({0, self.epochs} | {e for k in octaves if (e := round(2 ** (k / 4))) <= self.epochs}))
 
     # identity of what is computed
     def settings_of(self, stage: str, role: str = "", checkpoint: float | str = "") -> dict:

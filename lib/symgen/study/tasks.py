@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from symgen import plots, training
+from symgen import training
 from symgen.data import Images, Texts, prompt_lines, question_prompts, written_prompts
 from symgen.errors import InputError
 from symgen.games import CausalLMGame, ImageGame, TextGame, draw_cells, draw_words
@@ -105,6 +105,8 @@ class ImageTask(Task):
 
     def plot_variables(self, samples: pd.DataFrame):
         """A picture of samples with their variables (Fig. 8)."""
+        from symgen import plots  # a second of every start
+
         return plots.input_variables(samples, self.data.pictures(samples.item), self.study.grid)
 
 
@@ -162,6 +164,8 @@ class TextTask(Task):
 
     def plot_variables(self, samples: pd.DataFrame):
         """A picture of texts with their variables (Fig. 9)."""
+        from symgen import plots
+
         return plots.chosen_words(samples, [self.game(None).words(text) for text in self.samples(samples.item)])
 
 

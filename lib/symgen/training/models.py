@@ -17,12 +17,12 @@ def build_model(architecture: str, n_classes: int, seed: int, stem: str = "image
     `architecture` is "small-vgg", or the name of a torchvision classifier; ValueError names the nearest one otherwise.
     `stem`: "imagenet" is torchvision's network as it is; "small" adapts a VGG or ResNet of it (see `adapt`).
     """
-    import torchvision  # two seconds, of use to images alone
-
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if architecture == "small-vgg":
-            return small_vgg(n_classes)
+            return SmallVGG(n_classes)
+        import torchvision  # two seconds
+
         known = torchvision.models.list_models(torchvision.models)
         if architecture not in known:
             near = difflib.get_close_matches(architecture, ["small-vgg", *known], n=1, cutoff=0)
@@ -52,16 +52,24 @@ def adapt(model: nn.Module, n_classes: int) -> nn.Module:
     return model
 
 
-def small_vgg(n_classes: int) -> nn.Module:
-    """torchvision's VGG with five narrow convolutions, for images of 30 x 30: a 3 x 3 map of 32 channels at the end."""
-    from torchvision.models.vgg import VGG, make_layers
+class SmallVGG(nn.Module):
+    """A VGG with five narrow convolutions, for images of 30 x 30: a 3 x 3 map of 32 channels at the end."""
 
-    features = make_layers([8, "M", 16, 16, "M", 32, 32, "M"])
-    with torch.device("meta"):  # torchvision's own head of 120 million weights is never drawn: it is replaced
-        model = VGG(features, n_classes, init_weights=False)
-    model.avgpool = nn.Identity()
-    model.classifier = nn.Sequential(nn.Linear(32 * 3 * 3, 64), nn.ReLU(inplace=True), nn.Linear(64, n_classes))
-    return model
+    def __init__(self, n_classes: int):
+        super().__init__()
+        layers, before = [], 3
+        for width in (8, "pool", 16, 16, "pool", 32, 32, "pool"):
+            if width == "pool":
+                layers.append(nn.MaxPool2d(2))
+            else:
+                layers += [nn.Conv2d(before, width, kernel_size=3, padding=1), nn.ReLU(inplace=True)]
+                before = width
+        self.features = nn.Sequential(*layers)
+        self.classifier = nn.Sequential(nn.Linear(32 * 3 * 3, 64), nn.ReLU(inplace=True), nn.Linear(64, n_classes))
+
+    def forward(self, x):
+        """Logits (batch, n_classes) of images (batch, 3, 30, 30)."""
+        return self.classifier(self.features(x).flatten(1))
 
 
 def build_bert(architecture: str, n_classes: int, tokenizer, max_tokens: int, seed: int) -> nn.Module:

@@ -1,0 +1,53 @@
+"""Where the time of a run goes: seconds by stage, of all its processes, summed up at its end."""
+
+import csv
+import os
+import time
+from collections import Counter
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+import psutil
+
+LOG = "SYMGEN_SECONDS"  # in the environment: the file to which the processes of a run add their seconds
+
+_log = os.environ.pop(LOG, "")  # what a process starts, such as a notebook's kernel, is part of its stages
+_open = []  # seconds that inner stages took, for each stage that is under way
+
+
+@contextmanager
+def stage(name: str):
+    """Count the seconds within as those of a stage, but for what stages within it take; nothing outside a run."""
+    start = time.perf_counter()
+    _open.append(0.0)
+    try:
+        yield
+    finally:
+        seconds, within = time.perf_counter() - start, _open.pop()
+        if _open:
+            _open[-1] += seconds
+        add(name, seconds - within)
+
+
+def add(name: str, seconds: float) -> None:
+    """Add seconds to a stage of the run."""
+    if _log:
+        with open(_log, "a", newline="") as log:  # short lines, which processes do not mix
+            csv.writer(log).writerow((name, f"{seconds:.4f}"))
+
+
+def started() -> None:
+    """Count what this process has taken so far as `starting`: Python, and what it imports."""
+    add("starting", time.time() - psutil.Process().create_time())
+
+
+def breakdown(log: Path, wall: float, cores: int) -> pd.DataFrame:
+    """Seconds by stage, the longest first: stage, seconds, share of what `cores` could do in `wall` seconds."""
+    spent = Counter()
+    with open(log, newline="") as lines:
+        for name, seconds in csv.reader(lines):
+            spent[name] += float(seconds)
+    rows = [*spent.most_common(), ("idle", max(0.0, wall * cores - spent.total()))]
+    table = pd.DataFrame(rows, columns=["stage", "seconds"])
+    return table.assign(share=table.seconds / (wall * cores))
