@@ -54,6 +54,7 @@ clean:
 	rm -rf data/runs .snakemake
 
 $(VENV): pyproject.toml constraints.txt
+	@echo "Installing 200 packages into .venv: 6.6 GB on disk, 5.2 of them torch and the CUDA libraries that it brings along."
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@

@@ -11,8 +11,8 @@ from tiny_project import ROOT
 import symgen
 
 LIB = ROOT / "lib" / "symgen"
-ORDER = ("errors | timing | store | interactions | data | games | plots | generalization | training | explain | study | report | "
-         "__main__")  # fmt: skip
+ORDER = ("errors | timing | store | interactions | data | games | plots | generalization | training | explain | study | "
+         "report | __main__")  # fmt: skip
 FLOOR = {room: floor for floor, room in enumerate(ORDER.split(" | "))}
 FILES = sorted(path for path in LIB.rglob("*.py") if path != LIB / "__init__.py")  # which collects from all rooms
 ROOMS = sorted(path.name for path in LIB.iterdir() if (path / "__init__.py").is_file())

@@ -36,6 +36,9 @@ def extractions(job):
 def looked_at(study):
     """What the notebooks read of networks, as (study, role, checkpoints), written down a second time."""
     yield from ((s, role, s.checkpoints_of(role)) for s, role in whole(study))
+    if "08_ablations" in notebooks(study):
+        few = ablations.variants(study)["as it is"]
+        yield few.replace(noise_bound=0.0), study.targets[0], study.checkpoints[:1]
     if "07_penalty" in notebooks(study):
         for setting in arms.settings_of(study).values():
             for family in ("target", *[arm for arm in ARMS if arm != "plain"]):
@@ -54,7 +57,6 @@ def whole(study):
     if "08_ablations" in notebooks(study):
         for variant in ablations.variants(study).values():
             yield from ((variant, role) for role in (study.targets[0], *study.baselines))
-        yield ablations.variants(study)["as it is"].replace(noise_bound=0.0), study.targets[0]
         yield from ((study, f"baseline-{seed}") for seed in study.baseline_seeds + study.more_baseline_seeds)
         yield from ((study, f"second-{seed}") for seed in study.second_seeds)
         yield from ((study, f"shuffled-{seed}") for seed in study.shuffled_seeds)

@@ -4,18 +4,16 @@ import fcntl
 import multiprocessing
 import os
 import re
-import signal
 import sys
 import time
 from contextlib import contextmanager
-from functools import partial
 
 from symgen import timing
 from symgen.errors import InputError, handle_signals
 from symgen.interactions import prepare
 from symgen.report.readme import update_readme
 from symgen.store import project_root
-from symgen.study import Study, jobs
+from symgen.study import Study, notebooks
 
 DEFAULT = "fashion-vgg"
 
@@ -26,12 +24,12 @@ def make_figures(arguments: list[str]) -> int:
     What follows them goes to Snakemake. Where the time went is printed at the end, and kept in data/runs/seconds.csv; the
     pages take over the new results. InputError, in one line, for a study that is not there; exit code of Snakemake.
     """
-    studies, options = _divided(arguments)
-    for name in studies:
-        jobs(Study.load(name))
+    names, options = _divided(arguments)
+    studies = [Study.load(name) for name in names]
+    last = 1 + sum(len(notebooks(study)) for study in studies)  # steps that come after all jobs
     prepare()
     with _lock(), _timed():
-        code = _run([*OPTIONS, *_cores(options), *options, "--config", f"studies={','.join(studies)}"])
+        code = _run([*OPTIONS, *_cores(options), *options, "--config", f"studies={','.join(names)}"], last)
     if not code:
         update_readme()
     return code
@@ -88,7 +86,7 @@ def _timed():
     del os.environ[timing.LOG]
 
 
-def _run(arguments):
+def _run(arguments, last):
     """Snakemake in a process group of its own, which a signal reaches as a whole: the jobs end, and then Snakemake.
 
     It starts as a copy of this process, which has read what the map imports.
@@ -99,7 +97,7 @@ def _run(arguments):
     os.close(write)
     handle_signals(lambda number, _: os.killpg(process.pid, number))
     with open(read, errors="replace") as lines:
-        _with_time_left(lines)
+        _with_time_left(lines, last)
     process.join()
     return process.exitcode
 
@@ -117,13 +115,17 @@ def _snakemake(arguments, stream):
     main(arguments)
 
 
-def _with_time_left(lines):
-    """Show what Snakemake says; how many steps are done, with about how long the others take."""
+def _with_time_left(lines, last):
+    """Show what Snakemake says; how many steps are done, with about how long the others take.
+
+    The `last` steps are notebooks; a job takes about as long as ten of them.
+    """
     start = time.monotonic()
     for line in lines:
         if progress := re.match(r"(\d+) of (\d+) steps", line):
             done, steps = map(int, progress.groups())
+            left, whole = (min(n, last) + 10 * max(0, n - last) for n in (steps - done, steps))
             gone = (time.monotonic() - start) / 60
-            line = f"{done} of {steps} steps, {gone:.1f} min; about {gone * (steps - done) / done:.0f} min left\n"
+            line = f"{done} of {steps} steps, {gone:.1f} min gone, about {gone * left / (whole - left):.1f} min left\n"
         sys.stderr.write(line)
         sys.stderr.flush()

@@ -43,14 +43,14 @@ def many_baselines(study: Study) -> tuple[str, ...]:
     return study.baselines + tuple(f"baseline-{seed}" for seed in study.more_baseline_seeds)
 
 
-def asked(study: Study) -> list[tuple[Study, str]]:
-    """What the ablations need extracted, as (study, role); some of it more than once."""
+def asked(study: Study) -> list[tuple[Study, str, tuple[float | str, ...]]]:
+    """What the ablations need extracted, as (study, role, checkpoints); some of it more than once."""
     changed = variants(study)
-    groups = [(variant, (study.targets[0], *study.baselines)) for variant in changed.values()]
     without_noise = changed["as it is"].replace(noise_bound=0.0)  # of the untrained network's spindle
-    groups.append((without_noise, study.targets[:1]))
+    groups = [(variant, (study.targets[0], *study.baselines)) for variant in changed.values()]
     groups += [(study, many_baselines(study)), *judges(study).values()]
-    return [(variant, role) for variant, roles in groups for role in roles]
+    whole = [(variant, role, variant.checkpoints_of(role)) for variant, roles in groups for role in roles]
+    return [*whole, (without_noise, study.targets[0], study.checkpoints[:1])]
 
 
 def _scaled(study, *keys):

@@ -4,7 +4,7 @@ An arm is a way to train: `settings.ARMS` says which there are. Its networks are
 for each target seed, trained with the same seeds, so that arms are compared in pairs. Plain training is that of the targets.
 """
 
-from functools import lru_cache
+from functools import cache
 from itertools import product
 
 import numpy as np
@@ -70,7 +70,7 @@ def asked(study: Study) -> list[tuple[Study, str, tuple[float | str, ...]]]:
 
 
 # what is measured of an arm
-@lru_cache(maxsize=None)  # the curve over weights asks again for two of them
+@cache  # the curve over weights asks again for two of them
 def measured(study: Study, arm: str) -> Measured:
     """Quantities of an arm's networks, resampled: items of D for accuracy and loss, samples to explain for H.
 

@@ -106,11 +106,11 @@ def _asked(study) -> Iterator[tuple[Study, str, tuple[float | str, ...]]]:
     """All that the notebooks of a study look at, as (study, role, checkpoints)."""
     named = notebooks(study)
     roles = [(study, role) for role in study.targets + study.baselines]
-    if "08_ablations" in named:
-        roles += ablations.asked(study)
     if "10_fine_tuning" in named:
         roles += [(study.tuned, role) for role in study.targets + study.baselines]
     yield from ((wanted, role, wanted.checkpoints_of(role)) for wanted, role in roles)
+    if "08_ablations" in named:
+        yield from ablations.asked(study)
     if "07_penalty" in named:
         yield from arms.asked(study)
 
