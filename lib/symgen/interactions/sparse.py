@@ -113,8 +113,8 @@ def sparse_and_or(
     Examples
     --------
     >>> import numpy as np
-    >>> found = sparse_and_or(np.array([0.0, 0.0, 0.0, 2.0]), noise_bound=0)  # both variables are needed
-    >>> found.i_and.round(6)
+    >>> solved = sparse_and_or(np.array([0.0, 0.0, 0.0, 2.0]), noise_bound=0)  # both variables are needed
+    >>> solved.i_and.round(6)
     array([0., 0., 0., 2.])
     """
     _check_numbers(noise_bound=noise_bound, ridge=ridge, tol=tol, max_iter=max_iter, rounding=rounding)
