@@ -41,6 +41,17 @@ class Comparison:
         samples (NaN where there is one sample, and so no other). normalized: effects over E|v(N) - v(0)| (Appendix M);
         graded: Eq. 19-20 in place of yes or no; graded_chance: its mean over the derangements. Coordinates: epoch, and `of`
         (sample,): training or testing.
+
+    Examples
+    --------
+    >>> from symgen.generalization import compare
+    >>> effects = np.array([[0.0, 3.0, -1.0, 0.0], [0.0, 0.0, 0.0, 0.0]])  # AND and OR, of {}, {0}, {1}, {0, 1}
+    >>> v = reconstruct(*effects, bias=0.0)
+    >>> c = compare((v, effects), [(v, effects * [1, 2, -1, 1])])  # by a network that has one, and the other reversed
+    >>> c.generalizable[0, 0, 0]
+    array([False,  True, False, False])
+    >>> c.H
+    0.75
     """
 
     data: xr.Dataset
