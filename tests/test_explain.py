@@ -18,6 +18,7 @@ from symgen.explain import (
 )
 from symgen.generalization import tables
 from symgen.plots import cells, in_style, logical_model, save, use_style
+from symgen.plots.style import signed
 from symgen.training import build_tokenizer, models
 
 
@@ -256,6 +257,10 @@ def test_a_network_that_does_not_care_is_said_to_not_care(images):
     assert len(e.to_frame()) == 0 and len(e.fidelity()) == 0
     for kind in ("bars", "network", "fidelity", "masks"):
         e.plot(kind).canvas.draw()
+
+
+def test_a_label_of_nothing_is_0_without_a_sign():
+    assert [signed(value) for value in (0.0, -0.0, 0.123, -12.3)] == ["0", "0", "+0.12", "−12"]
 
 
 def test_what_generalizes_to_other_networks(images, batch):

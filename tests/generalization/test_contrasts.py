@@ -51,6 +51,11 @@ def test_the_mean_over_networks_and_its_interval():
     assert np.mean(mean.draws == 2) == pytest.approx(0.5, abs=0.05)
 
 
+def test_the_negative_of_nothing_is_0_and_not_minus_0():
+    nothing = -Estimate(0.0, np.zeros(3))
+    assert not np.signbit(nothing.value) and not np.signbit(nothing.draws).any()
+
+
 def test_arithmetic_acts_on_the_value_and_on_every_draw(rng):
     part, whole = rng.random((30, 4)), rng.random((30, 4)) + 1
     part[:, 3] = whole[:, 3] = 0

@@ -56,10 +56,10 @@ class Phases:
         t2 = "never comes" if np.isinf(self.t2) else f"is epoch {self.t2:g} {_bracket(self.t2_interval)}"
         return (
             f"{self.verdict}. H peaks at epoch {self.t1:g} {_bracket(self.t1_interval)}; "
-            f"rises by {self.rise:.2f} {_bracket(self.rise_interval)}, above chance by {self.excess_rise:.2f} "
-            f"{_bracket(self.excess_rise_interval)}; falls by {self.fall:.2f} {_bracket(self.fall_interval)}, above chance "
-            f"by {self.excess_fall:.2f} {_bracket(self.excess_fall_interval)}. The first checkpoint after the peak at which "
-            f"mostly non-generalizable interactions are learned {t2}"
+            f"rises by {self.rise:z.2f} {_bracket(self.rise_interval)}, above chance by {self.excess_rise:z.2f} "
+            f"{_bracket(self.excess_rise_interval)}; falls by {self.fall:z.2f} {_bracket(self.fall_interval)}, above chance "
+            f"by {self.excess_fall:z.2f} {_bracket(self.excess_fall_interval)}. The first checkpoint after the peak at "
+            f"which mostly non-generalizable interactions are learned {t2}"
         )
 
     @property
@@ -158,4 +158,4 @@ def _onset(top, gained, lost):
 
 
 def _bracket(bounds):
-    return f"[{bounds[0]:.3g}, {bounds[1]:.3g}]"
+    return f"[{bounds[0]:z.3g}, {bounds[1]:z.3g}]"
