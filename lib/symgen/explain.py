@@ -92,7 +92,7 @@ def explain(
     solved = sparse_and_or(v, noise_bound, ridge, rounding=ROUNDING)
     data = {
         "v": (("sample", "subset"), v),
-        "effects": (("sample", "kind", "subset"), np.stack([solved.i_and, solved.i_or], axis=1)),
+        "effects": (("sample", "kind", "subset"), solved.effects),
         "noise": (("sample", "subset"), solved.noise),
         **{name: ("sample", getattr(solved, name)) for name in ("bias", "bound", "gap")},
         "label": ("sample", _array(labels)),

@@ -75,7 +75,7 @@ def test_values_equal_a_plain_loop_over_masked_prompts(architecture, masking, by
 def test_the_interactions_rebuild_every_output(by_bytes):
     v = CausalLMGame(network("Llama"), by_bytes).values(PROMPT, 7, VARIABLES)
     solution = sparse_and_or(v)
-    model = interactions.by_definition(np.stack([solution.i_and, solution.i_or]), solution.bias)
+    model = interactions.by_definition(solution.effects, solution.bias)
     np.testing.assert_allclose(model + solution.noise, v, atol=1e-9)
 
 

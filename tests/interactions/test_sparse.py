@@ -167,7 +167,7 @@ def planted_with_any_sign(samples, seed):
 def test_finds_planted_interactions_of_any_sign_where_no_noise_is_allowed():
     v, effects = planted_with_any_sign(8, seed=5)
     result = sparse_and_or(v, noise_bound=1e-6)
-    np.testing.assert_array_equal(salient(np.stack([result.i_and, result.i_or], 1)), effects != 0)
+    np.testing.assert_array_equal(salient(result.effects), effects != 0)
 
 
 def test_what_it_finds_within_the_noise_bound_is_never_worse_than_what_was_planted():
@@ -285,6 +285,7 @@ def test_the_result_is_of_the_kind_of_v():
         result = sparse_and_or(given_v)
         for name, field in vars(result).items():
             assert type(field) is type(given_v), name
+        assert type(result.effects) is type(given_v) and result.effects.shape == (len(v), 2, 16)
         assert result.i_and.dtype == (torch.float64 if isinstance(field, torch.Tensor) else np.float64)
         as_numpy = SparseAndOr(**{name: np.asarray(field) for name, field in vars(result).items()})
         assert close(as_numpy, reference)

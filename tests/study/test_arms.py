@@ -98,7 +98,7 @@ def test_what_the_penalty_is_told_is_a_fresh_extraction(study):
     for position in (0, 37, 99):
         cells = pipeline.task(study).variables(items)[position]
         solved = sparse_and_or(game.values(inputs[position], int(labels[position]), cells), tol=study.tol)
-        fresh = np.stack([solved.i_and, solved.i_or])
+        fresh = solved.effects
         np.testing.assert_allclose(stored[position], fresh, atol=1e-3 * np.abs(fresh).max())
         one = penalty.samples[position]
         assert torch.equal(one.x, inputs[position]) and one.label == labels[position]

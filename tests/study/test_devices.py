@@ -18,7 +18,7 @@ def worst(solution, expected, v):
 
 def solved(v, study):
     solution = sparse_and_or(v, noise_bound=study.noise_bound, ridge=study.ridge, tol=study.tol)
-    return torch.stack([solution.i_and, solution.i_or], dim=1).cpu().numpy()
+    return solution.effects.cpu().numpy()
 
 
 def extracted(study, device, state):

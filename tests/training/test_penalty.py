@@ -42,7 +42,7 @@ def v(rng):
 def test_interactions_move_as_the_definitions_say_with_gamma_and_noise_held(v, rng):
     solved = sparse_and_or(v, **SOLVER)
     by_definition = held(v, solved)
-    np.testing.assert_allclose(by_definition(v), np.stack([solved.i_and, solved.i_or]), atol=1e-12)
+    np.testing.assert_allclose(by_definition(v), solved.effects, atol=1e-12)
     given = torch.tensor(v)[None]
     effects = held_interactions(given, **SOLVER)[0]
     jacobian = torch.autograd.functional.jacobian(lambda x: held_interactions(x, **SOLVER)[0], given)[..., 0, :]
@@ -91,7 +91,7 @@ def test_the_gradient_is_that_of_finite_differences_through_the_network(judged):
     for one in samples:
         one_v = game.values(one.x, one.label, one.variables)
         samples_held.append(held(one_v, solved := sparse_and_or(one_v, **SOLVER)))
-        one_strength = np.stack([solved.i_and, solved.i_or])
+        one_strength = solved.effects
         samples_held[-1].penalised = ~(one_strength * one.baselines > 0).any(axis=0)
 
     def strength():

@@ -67,6 +67,12 @@ class SparseAndOr:
     gap: Float[Array, "*batch"]  # (primal - dual) / primal: how far above the optimum at most
     iterations: Int[Array, "*batch"]  # Newton steps
 
+    @property
+    def effects(self) -> Float[Array, "*batch kind subset"]:
+        """Both kinds in one array: i_and, and i_or."""
+        stack = torch.stack if isinstance(self.i_and, torch.Tensor) else np.stack
+        return stack([self.i_and, self.i_or], -2)
+
 
 def sparse_and_or(
     v: Float[Array, "*batch subset"],
