@@ -53,10 +53,10 @@ def start(folder, *arguments):
     """`symgen <arguments>` in a folder, in a session of its own; what it says is added to a file there."""
     library = f"{folder / 'lib'}{os.pathsep}{tiny_project.ROOT / 'lib'}"  # the copy that a project has
     environment = os.environ | {MARK: str(folder), "PYTHONPATH": library}
-    with open(folder / "said.txt", "a") as told:
+    with open(folder / "output.txt", "a") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "symgen", *arguments],
-            cwd=folder, env=environment, stdout=told, stderr=subprocess.STDOUT, start_new_session=True,
+            cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
 
 
@@ -65,32 +65,32 @@ def figures(folder, *targets):
     return start(folder, "figures", "--cores", "1", *targets, "--config", "studies=tiny")
 
 
-def said(folder):
-    return (folder / "said.txt").read_text()
+def printed(folder):
+    return (folder / "output.txt").read_text()
 
 
 def finish(folder, process):
     """Wait until a process is done with its work."""
-    assert process.wait(timeout=600) == 0, said(folder)
+    assert process.wait(timeout=600) == 0, printed(folder)
 
 
 def alive(folder):
     """Processes that were started in a folder, and their commands; kernels too, which have sessions of their own."""
-    found = {}
+    commands = {}
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             inside = process.environ().get(MARK, "").startswith(str(folder))
             if inside and process.status() != psutil.STATUS_ZOMBIE:
-                found[process] = " ".join(process.cmdline())
-    return found
+                commands[process] = " ".join(process.cmdline())
+    return commands
 
 
 def kill(folder):
     """kill -9 of everything that was started in a folder."""
-    while there := alive(folder):
-        for own in there:
+    while processes := alive(folder):
+        for process in processes:
             with suppress(psutil.Error):
-                own.kill()
+                process.kill()
 
 
 def wait_for(condition, *given, seconds=600):
@@ -179,8 +179,8 @@ def refused(call, kind):
 
 
 MOMENTS = {  # what is asked of the map, and when it is stopped
-    NOTEBOOK: lambda folder: any("ipykernel" in own for own in alive(folder).values()),
-    TRAINING: lambda folder: f"{ROLE} epoch 0:" in said(folder),
+    NOTEBOOK: lambda folder: any("ipykernel" in command for command in alive(folder).values()),
+    TRAINING: lambda folder: f"{ROLE} epoch 0:" in printed(folder),
 }
 
 
@@ -199,7 +199,7 @@ def killed(place, times=20, seed=0):
             with suppress(subprocess.TimeoutExpired):
                 process.wait(rng.uniform(0, seconds) if kills < times else 600)
             done = process.poll() is not None
-            assert not process.returncode, said(folder)
+            assert not process.returncode, printed(folder)
             if not done:
                 kill(folder)
                 kills += process.wait() != 0
@@ -225,7 +225,7 @@ def stopped(place, signals=(signal.SIGTERM, signal.SIGINT, signal.SIGHUP), momen
 
 
 def damaged(place, damages=DAMAGES):
-    """An artefact cut short, with a bit flipped, of other settings, from the future: said, set aside, made again."""
+    """An artefact cut short, with a bit flipped, of other settings, from the future: named, set aside, made again."""
     study = tiny_study(place)
     for path, make in artefacts(study).items():
         whole = content(path)
@@ -294,12 +294,12 @@ def two_runs(place):
     """Two runs of the map at once in one folder: one says so; two units at once: both end well."""
     folder = project(place / "project")
     codes = [process.wait(600) for process in [figures(folder, NOTEBOOK), figures(folder, NOTEBOOK)]]
-    assert sorted(codes) == [0, 1] and "another run is at work in this folder" in said(folder)
+    assert sorted(codes) == [0, 1] and "another run is at work in this folder" in printed(folder)
     for command, role in (("extract", ROLE), ("train", "baseline-93")):
         for process in [start(folder, command, "tiny", role) for _ in range(2)]:
             finish(folder, process)
-    assert "set aside" not in said(folder)
-    assert said(folder).count("baseline-93 epoch 0:") == 1  # who came second waited
+    assert "set aside" not in printed(folder)
+    assert printed(folder).count("baseline-93 epoch 0:") == 1  # who came second waited
     return "the second run says that another is at work; two units end well"
 
 
@@ -313,9 +313,9 @@ def failing_notebook(place):
     path.write_text(json.dumps(notebook))
     assert figures(folder, tiny_project.done("00_quickstart.notebook"), NOTEBOOK).wait(600) == 1
     executed = folder / "data" / "runs" / "tiny" / "notebooks"
-    assert {own.name for own in executed.iterdir()} == {"00_quickstart.failed.ipynb", "01_data_split.ipynb"}
+    assert {file.name for file in executed.iterdir()} == {"00_quickstart.failed.ipynb", "01_data_split.ipynb"}
     assert "no luck" in (executed / "00_quickstart.failed.ipynb").read_text()
-    assert "error: 00_quickstart failed, see its .failed.ipynb: OSError: no luck" in said(folder)
+    assert "error: 00_quickstart failed, see its .failed.ipynb: OSError: no luck" in printed(folder)
     return "its executed copy is there, and the other notebook"
 
 
@@ -374,10 +374,10 @@ def main():
         if fault.__name__ not in (options.only or fault.__name__):
             continue
         print(f"{fault.__name__}: {fault.__doc__}", flush=True)
-        began, told = time.monotonic(), {"times": options.times, "seed": options.seed} if fault is killed else {}
+        began, arguments = time.monotonic(), {"times": options.times, "seed": options.seed} if fault is killed else {}
         with tempfile.TemporaryDirectory() as place:
             try:
-                outcome, remark = "survived", fault(Path(place), **told)
+                outcome, remark = "survived", fault(Path(place), **arguments)
             except Exception as error:
                 traceback.print_exc()
                 outcome, remark = "NOT SURVIVED", type(error).__name__

@@ -31,20 +31,20 @@ def tiny_imagenet(place, per_class=4, ids=("n03", "n01"), size=64):
     """Two classes of three that words.txt knows; in val each has half as many; the first image of all is grey."""
     folder = place / "tiny-imagenet-200"
     annotated = [("val_9.JPEG", "n02")]  # of a class that wnids.txt leaves out
-    for number, own in enumerate(ids):
-        files = [f"{own}_{i}.JPEG" for i in range(per_class)]
+    for number, name in enumerate(ids):
+        files = [f"{name}_{i}.JPEG" for i in range(per_class)]
         for i, file in enumerate(files):
             grey = (number, i) == (0, 0)
-            path = folder / "train" / own / "images" / file
+            path = folder / "train" / name / "images" / file
             jpeg(path, 77 if grey else colour(number, i), (size, size), "L" if grey else "RGB")
         table = "".join(f"{file}\t0\t10\t63\t58\n" for file in files)
-        (folder / "train" / own / f"{own}_boxes.txt").write_text(table)
+        (folder / "train" / name / f"{name}_boxes.txt").write_text(table)
         for i in range(per_class // 2):
-            annotated.insert(0, (f"val_{number}{i}.JPEG", own))
+            annotated.insert(0, (f"val_{number}{i}.JPEG", name))
             jpeg(folder / "val" / "images" / annotated[0][0], colour(number, i, 1), (size, size))
     (folder / "wnids.txt").write_text("\n".join(ids) + "\n")
     (folder / "words.txt").write_text("n01\tgoldfish, Carassius auratus\nn02\tbullfrog\nn03\tblack widow, spider\n")
-    lines = "".join(f"{file}\t{own}\t0\t32\t44\t62\n" for file, own in annotated)
+    lines = "".join(f"{file}\t{name}\t0\t32\t44\t62\n" for file, name in annotated)
     (folder / "val" / "val_annotations.txt").write_text(lines)
     return folder
 
@@ -54,11 +54,11 @@ def cub(place, per_class=4, ids=(2, 10)):
     folder = place / "CUB_200_2011"
     tables = {name: [] for name in ("images", "image_class_labels", "bounding_boxes", "train_test_split")}
     names = [f"{i} {i:03d}.Kind_of_bird_{i}" for i in range(1, 11)]
-    for image, (own, i) in enumerate(((own, i) for own in ids for i in range(per_class)), start=1):
-        file, box = f"{names[own - 1].split()[1]}/Bird_{i}.jpg", (8 + i, 16, 40, 24)
-        jpeg(folder / "images" / file, colour(own, i), (80 + 8 * i, 64), box=box)
-        told = file, own, " ".join(f"{edge:.1f}" for edge in box), i % 2
-        for lines, value in zip(tables.values(), told):
+    for image, (kind, i) in enumerate(((kind, i) for kind in ids for i in range(per_class)), start=1):
+        file, box = f"{names[kind - 1].split()[1]}/Bird_{i}.jpg", (8 + i, 16, 40, 24)
+        jpeg(folder / "images" / file, colour(kind, i), (80 + 8 * i, 64), box=box)
+        row = file, kind, " ".join(f"{edge:.1f}" for edge in box), i % 2
+        for lines, value in zip(tables.values(), row):
             lines.append(f"{image} {value}")
     for name, lines in (tables | {"classes": names}).items():
         (folder / f"{name}.txt").write_text("\n".join(lines) + "\n")
@@ -110,8 +110,8 @@ def opinions(count, words=12, seed=0):
     """Random sentences with their labels, 0 and 1 in turn: one word of each tells them apart."""
     rng = np.random.default_rng(seed)
     for i in range(count):
-        own = [*rng.permutation(WORDS)[: words - 1], rng.choice(OPINION[i % 2])]
-        yield " ".join(rng.permutation(own)), i % 2
+        words_of_text = [*rng.permutation(WORDS)[: words - 1], rng.choice(OPINION[i % 2])]
+        yield " ".join(rng.permutation(words_of_text)), i % 2
 
 
 def sst2(place, count=60, words=12):
@@ -119,9 +119,9 @@ def sst2(place, count=60, words=12):
     folder = place / "SST-2"
     folder.mkdir(parents=True, exist_ok=True)
     sentences = list(opinions(count, words))
-    rows = [(text, label) for own, label in sentences for text in (own, " ".join(own.split()[: words // 2]))]
-    for part, own in (("train", rows), ("dev", list(opinions(count // 10, words, seed=1)))):
-        lines = [f"{text} \t{label}\n" for text, label in own]  # a blank at the end, as published
+    rows = [(part, label) for text, label in sentences for part in (text, " ".join(text.split()[: words // 2]))]
+    for part, rows_of_part in (("train", rows), ("dev", list(opinions(count // 10, words, seed=1)))):
+        lines = [f"{text} \t{label}\n" for text, label in rows_of_part]  # a blank at the end, as published
         (folder / f"{part}.tsv").write_text("".join(["sentence\tlabel\n", *lines]))
     (folder / "test.tsv").write_text("index\tsentence\n0\tuneasy mishmash\n")
     return folder
@@ -133,8 +133,8 @@ def ag_news(place, count=60, words=12):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "classes.txt").write_text("World\nSports\nBusiness\nSci/Tech\n")
     for part, size in (("train", count), ("test", count // 2)):
-        own = opinions(size, words, seed=len(part))
-        lines = [f'"{i % 4 + 1}","{"" if i % 3 else "Title"}","{text}"\n' for i, (text, _) in enumerate(own)]
+        texts = opinions(size, words, seed=len(part))
+        lines = [f'"{i % 4 + 1}","{"" if i % 3 else "Title"}","{text}"\n' for i, (text, _) in enumerate(texts)]
         (folder / f"{part}.csv").write_text("".join(lines))
     return folder
 
@@ -144,7 +144,7 @@ def served(folder):
     """Address at which the files of a folder can be fetched."""
 
     class Silent(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *said):
+        def log_message(self, *message):
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Silent, directory=folder)) as server:

@@ -18,6 +18,7 @@ from symgen.explain import (
 )
 from symgen.generalization import tables
 from symgen.plots import cells, in_style, logical_model, save, use_style
+from symgen.plots.style import signed
 from symgen.training import build_tokenizer, models
 
 
@@ -103,10 +104,10 @@ def test_the_picture_of_a_prompt_marks_its_variables_and_nothing_overlaps(rng, n
     figure = logical_model(table, matching_table(v, effects, 0.0, (5, 20)), prompt, phrases, "settings")
     figure.canvas.draw()
     text, bars, outputs = (ax for part in figure.subfigs for ax in part.axes)
-    bold = [own.get_text() for own in text.texts if own.get_fontweight() == "bold"]
+    bold = [piece.get_text() for piece in text.texts if piece.get_fontweight() == "bold"]
     assert sorted(bold) == sorted([*phrases, "New York", "→ settings"])
-    boxes = [own.get_window_extent() for own in text.texts]
-    boxes += [own.get_window_extent() for own in (*bars.get_yticklabels(), *bars.texts)]
+    boxes = [piece.get_window_extent() for piece in text.texts]
+    boxes += [label.get_window_extent() for label in (*bars.get_yticklabels(), *bars.texts)]
     crossing = [
         (a, b) for i, a in enumerate(boxes) for b in boxes[:i] if _shared(a, b) > 3
     ]  # half a letter, or the edge of a mark
@@ -258,6 +259,10 @@ def test_a_network_that_does_not_care_is_said_to_not_care(images):
         e.plot(kind).canvas.draw()
 
 
+def test_a_label_of_nothing_is_0_without_a_sign():
+    assert [signed(value) for value in (0.0, -0.0, 0.123, -12.3)] == ["0", "0", "+0.12", "−12"]
+
+
 def test_what_generalizes_to_other_networks(images, batch):
     others = [sg.ImageGame(network(seed), "features.1", baseline=images) for seed in (2, 3)]
     others = [sg.explain(game, images, [1, 2, 3], variables=batch.variables) for game in others]
@@ -336,7 +341,7 @@ def test_what_does_not_fit_is_said_in_one_line(images, change, message):
 
 
 class Wrong:
-    """A game of one's own that gives whatever it is told to."""
+    """A game of one's own, whose values are given."""
 
     def __init__(self, v):
         self.v = v

@@ -29,13 +29,13 @@ def test_a_killed_unit_is_finished_by_the_next_run(tiny, tmp_path, moment):
     }
     process = faults.start(tmp_path, *unit)
     faults.wait_for(marks[moment].exists)
-    assert process.poll() is None, faults.said(tmp_path)
+    assert process.poll() is None, faults.printed(tmp_path)
     faults.kill(tmp_path)
     process.wait()
     assert not pipeline.artefact_path("interactions", study, faults.ROLE, 2.0).exists()  # it was killed before its end
 
     faults.finish(tmp_path, faults.start(tmp_path, *unit))
-    again, expected = (pipeline.all_interactions(own, faults.ROLE) for own in (study, undisturbed))
+    again, expected = (pipeline.all_interactions(settings, faults.ROLE) for settings in (study, undisturbed))
     for name in ("v", "effects", "noise", "bias"):
         assert np.array_equal(again[name], expected[name]), name
 

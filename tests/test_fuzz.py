@@ -32,21 +32,21 @@ numbers = st.one_of(
 scalars = st.one_of(st.none(), st.booleans(), numbers, st.text(max_size=20), st.dates(), st.binary(max_size=5))
 values = st.recursive(
     scalars | st.lists(numbers, max_size=4),
-    lambda own: st.lists(own, max_size=3) | st.dictionaries(st.text(max_size=5), own, max_size=2),
+    lambda nested: st.lists(nested, max_size=3) | st.dictionaries(st.text(max_size=5), nested, max_size=2),
     max_leaves=4,
 )
 keys = st.sampled_from(NAMES) | st.text(max_size=10)
 changes = st.dictionaries(keys, values, max_size=3)
 
 
-def taken_or_refused(load, told):
-    """Loading gives a study that holds all that it was told; or it is refused, in one line."""
+def taken_or_refused(load, expected):
+    """Loading gives a study that holds all that is expected; or it is refused, in one line."""
     try:
         study = load()
     except Exception as error:
         assert type(error) is InputError and str(error) and "\n" not in str(error), repr(error)
         return
-    for name, value in (told() or {}).items():
+    for name, value in (expected() or {}).items():
         held = getattr(study, name)
         assert held == (tuple(value) if isinstance(held, tuple) else value), name
         assert isinstance(held, bool) == isinstance(value, bool)
@@ -94,8 +94,8 @@ yaml_like = st.text(st.sampled_from("epochs: 3-\n[]{}&*!|>'\"#%@,0xt~<é💥\t")
 @example(LAUGHS)
 @example(b"\xff\xfeepochs")
 def test_a_study_file_is_a_study_or_is_refused(mine, content):
-    own = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
-    for text in (own, b"extends: fashion-vgg\n" + own):
+    encoded = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
+    for text in (encoded, b"extends: fashion-vgg\n" + encoded):
         mine.write_bytes(text)
         taken_or_refused(
             lambda: Study.load("mine"),
@@ -150,17 +150,17 @@ BOUNDS = st.sampled_from([0.0, 1e-9, 1e-4, 0.04, 0.5, 1.0, 1e6, 1e300])
 @given(games(), BOUNDS, st.sampled_from(["float32", "float64"]), st.sampled_from([0.0, 1.0, 1e4]))
 def test_any_game_is_explained_within_its_noise_bound_and_certified(v, bound, kind, offset):
     v = (v + offset * np.abs(v).max()).astype(kind)
-    found = sparse_and_or(v, noise_bound=bound)
+    solution = sparse_and_or(v, noise_bound=bound)
     v = v.astype("float64")
-    model = reconstruct(found.i_and, found.i_or, found.bias)
-    np.testing.assert_array_equal(found.noise, v - model)
+    model = reconstruct(solution.i_and, solution.i_or, solution.bias)
+    np.testing.assert_array_equal(solution.noise, v - model)
     allowed, scale = bound * np.abs(v[:, -1:] - v[:, :1]), np.abs(v - v[:, :1]).max(axis=1, keepdims=True)
-    assert (np.abs(found.noise) <= allowed + 1e-12 * scale * (allowed == 0) + 1e-14 * np.abs(v).max()).all()
-    assert (found.gap >= 0).all() and (found.gap <= 1e-5).all() and np.isfinite(found.l1).all()
+    assert (np.abs(solution.noise) <= allowed + 1e-12 * scale * (allowed == 0) + 1e-14 * np.abs(v).max()).all()
+    assert (solution.gap >= 0).all() and (solution.gap <= 1e-5).all() and np.isfinite(solution.l1).all()
     quiet = (np.abs(v - v[:, :1]) <= allowed).all(axis=1)  # a constant game, or one that is all noise
-    assert (found.l1[quiet] == 0).all() and (found.l1[~quiet] > 0).all()
+    assert (solution.l1[quiet] == 0).all() and (solution.l1[~quiet] > 0).all()
     _, first, twin = np.unique(v, axis=0, return_index=True, return_inverse=True)
-    np.testing.assert_allclose(found.l1, found.l1[first][twin], rtol=1e-2)  # the same game twice
+    np.testing.assert_allclose(solution.l1, solution.l1[first][twin], rtol=1e-2)  # the same game twice
 
 
 @given(games(), BOUNDS, st.integers(-40, 40))
@@ -179,8 +179,8 @@ def test_values_without_a_finite_difference_are_refused_and_others_explained(v):
     with np.errstate(over="ignore", invalid="ignore"):
         known = np.isfinite(v - v[0]).all()
     if known:
-        found = sparse_and_or(v)
-        assert np.isfinite([found.i_and, found.i_or]).all() and found.gap <= 1e-5
+        solution = sparse_and_or(v)
+        assert np.isfinite([solution.i_and, solution.i_or]).all() and solution.gap <= 1e-5
     else:
         with pytest.raises(InputError, match="v holds NaN"):
             sparse_and_or(v)
@@ -197,8 +197,8 @@ DAMAGES = st.tuples(st.floats(0, 1), st.integers(0, 30), TEXTS.map(str.encode) |
 def damage(whole, how):
     """Bytes with some of them, at a share of their length, replaced by others, or with nothing behind them."""
     share, cut, new = how
-    at = int(share * len(whole))
-    return whole[:at] + new + whole[at + cut :] if cut else whole[:at]
+    start = int(share * len(whole))
+    return whole[:start] + new + whole[start + cut :] if cut else whole[:start]
 
 
 @pytest.fixture(scope="module")

@@ -26,9 +26,9 @@ RUNS_CODE = ("eval", "exec", "compile", "__import__")
 LOADS_CODE = {"pickle", "dill", "joblib", "marshal", "shelve", "cloudpickle", "read_pickle"}
 
 
-def told(call, name):
+def argument(call, name):
     """A keyword argument of a call, as it is written; None if it is not given."""
-    return next((ast.unparse(own.value) for own in call.keywords if own.arg == name), None)
+    return next((ast.unparse(keyword.value) for keyword in call.keywords if keyword.arg == name), None)
 
 
 def dangerous(tree):
@@ -43,11 +43,11 @@ def dangerous(tree):
         if (
             called in RUNS_CODE
             or called.rpartition(".")[2] in LOADS_CODE
-            or (called == "torch.load" and told(node, "weights_only") != "True")
-            or (called in ("np.load", "numpy.load") and told(node, "allow_pickle") == "True")
+            or (called == "torch.load" and argument(node, "weights_only") != "True")
+            or (called in ("np.load", "numpy.load") and argument(node, "allow_pickle") == "True")
             or (called == "yaml.load" and ast.unparse(node.args[1]) != "OneOfEachKey")
             or (called.startswith("yaml.") and called.endswith(("full_load", "unsafe_load", "load_all")))
-            or told(node, "trust_remote_code") not in (None, "False")
+            or argument(node, "trust_remote_code") not in (None, "False")
         ):
             yield ast.unparse(node)
 
@@ -65,17 +65,17 @@ def test_what_is_dangerous_is_found(line):
 
 
 def test_nothing_in_the_library_is_dangerous_but_a_notebooks_own_parameters():
-    found = [(path.stem, line) for path in SOURCES for line in dangerous(ast.parse(path.read_text()))]
+    lines = [(path.stem, line) for path in SOURCES for line in dangerous(ast.parse(path.read_text()))]
     assert len(SOURCES) > 30
-    assert found == [("runner", "exec(''.join(tagged[0]['source']), {}, names)")]
+    assert lines == [("runner", "exec(''.join(tagged[0]['source']), {}, names)")]
     assert issubclass(OneOfEachKey, yaml.SafeLoader)
 
 
 def test_a_model_that_brings_code_is_not_loaded(tmp_path):
     harm = tmp_path / "harm"
     (tmp_path / "own.py").write_text(f"import os\nos.mkdir({str(harm)!r})\n")
-    own = {"AutoConfig": "own.Config", "AutoModelForCausalLM": "own.Model"}
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "own", "auto_map": own}))
+    classes = {"AutoConfig": "own.Config", "AutoModelForCausalLM": "own.Model"}
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "own", "auto_map": classes}))
     with pytest.raises(ValueError, match="trust_remote_code"):
         load_model(str(tmp_path))
     assert not harm.exists()
@@ -101,7 +101,7 @@ HOSTILE = {
 }
 
 
-CASES = [("cub", own) for own in HOSTILE] + [("tiny-imagenet", own) for own in HOSTILE if "link" not in own]
+CASES = [("cub", case) for case in HOSTILE] + [("tiny-imagenet", case) for case in HOSTILE if "link" not in case]
 
 
 @pytest.mark.parametrize(("name", "hostile"), CASES)

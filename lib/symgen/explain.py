@@ -20,6 +20,7 @@ from symgen.interactions import (
     and_interactions,
     dictionary_size,
     fidelity_curve,
+    joined_names,
     keep_strongest,
     logical_model,
     members,
@@ -30,7 +31,6 @@ from symgen.interactions import (
 from symgen.store import atomically
 
 FORMAT = 1  # of saved explanations; raise it when an older version could not read them
-SIGNS = {"and": " ∧ ", "or": " ∨ "}
 PICTURES = ("bars", "cells", "words", "network", "fidelity", "masks")
 NEEDED = {"cells": "image", "words": "words"}
 
@@ -92,7 +92,7 @@ def explain(
     solved = sparse_and_or(v, noise_bound, ridge, rounding=ROUNDING)
     data = {
         "v": (("sample", "subset"), v),
-        "effects": (("sample", "kind", "subset"), np.stack([solved.i_and, solved.i_or], axis=1)),
+        "effects": (("sample", "kind", "subset"), solved.effects),
         "noise": (("sample", "subset"), solved.noise),
         **{name: ("sample", getattr(solved, name)) for name in ("bias", "bound", "gap")},
         "label": ("sample", _array(labels)),
@@ -441,9 +441,8 @@ def strongest_table(effects: Float[np.ndarray, "kind subset"], k: int, names) ->
     rows = []
     for position in _strongest(effects, k):
         kind, subset = divmod(int(position), effects.shape[1])
-        inside = members(subset)
-        joined = SIGNS[KINDS[kind]].join(str(names[i]) for i in inside)
-        rows.append((KINDS[kind], joined, len(inside), effects[kind, subset]))
+        joined = joined_names(KINDS[kind], subset, names)
+        rows.append((KINDS[kind], joined, len(members(subset)), effects[kind, subset]))
     return pd.DataFrame(rows, columns=["kind", "variables", "order", "effect"])
 
 

@@ -84,11 +84,11 @@ def test_parts_larger_than_the_data_are_refused(study):
 def test_samples_come_from_a_and_d_by_class_with_their_own_variables(study):
     samples, split = pipeline.ensure_samples(study), pipeline.ensure_split(study).set_index("item")
     for of, part in (("training", "A"), ("testing", "D")):
-        own = samples[samples.of == of]
-        assert (split.part[own.item] == part).all() and (split.label[own.item].to_numpy() == own.label).all()
-        assert own.label.value_counts().tolist() == [3, 3]
+        chosen = samples[samples.of == of]
+        assert (split.part[chosen.item] == part).all() and (split.label[chosen.item].to_numpy() == chosen.label).all()
+        assert chosen.label.value_counts().tolist() == [3, 3]
     cells = pipeline.task(study).variables(samples)
-    assert cells.shape == (12, 5) and len({tuple(own) for own in cells}) > 6
+    assert cells.shape == (12, 5) and len({tuple(row) for row in cells}) > 6
     with pytest.raises(ValueError, match=r"explain_per_class = 99; part A holds 10"):
         pipeline.ensure_samples(study.replace(explain_per_class=99))
 
@@ -139,7 +139,7 @@ def test_the_embedded_sentences_are_made_again_byte_for_byte(tmp_path):
 
     named = {"movie_snippets": "movie", "product_snippets": "amazon"}
     inner = archive(
-        {f"hutto_ICWSM_2014/{own}ReviewSnippets_GroundTruth.txt": numbered(name) for name, own in named.items()}
+        {f"hutto_ICWSM_2014/{prefix}ReviewSnippets_GroundTruth.txt": numbered(name) for name, prefix in named.items()}
     )
     source = archive({"vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz": inner})
     (tmp_path / "source.tar.gz").write_bytes(source)

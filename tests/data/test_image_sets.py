@@ -51,8 +51,8 @@ def test_tiny_imagenet_is_train_and_val_of_the_classes_listed(place):
     assert data.pixels.shape == (12, 3, 64, 64) and data.pixels.dtype == torch.uint8
     assert data.classes == ("black widow", "goldfish") and data.labels.tolist() == [0] * 4 + [1] * 4 + [1, 1, 0, 0]
     assert shade(data.pixels[0]) == pytest.approx([77] * 3, abs=2)  # the grey one
-    for position, own in ((3, (0, 3)), (5, (1, 1)), (8, (1, 1, 1)), (11, (0, 0, 1))):
-        assert shade(data.pixels[position]) == pytest.approx(made_up_sets.colour(*own), abs=2)
+    for position, arguments in ((3, (0, 3)), (5, (1, 1)), (8, (1, 1, 1)), (11, (0, 0, 1))):
+        assert shade(data.pixels[position]) == pytest.approx(made_up_sets.colour(*arguments), abs=2)
     assert load("tiny-imagenet", place, size=16).pixels.shape == (12, 3, 16, 16)
 
 
@@ -61,9 +61,9 @@ def test_a_bird_is_cut_out_of_its_image_and_fills_a_square(place):
     assert data.pixels.shape == (8, 3, 48, 48)
     assert data.classes == ("Kind of bird 2", "Kind of bird 10") and data.labels.tolist() == [0] * 4 + [1] * 4
     for position in range(8):
-        own = (2, 10)[position // 4], position % 4
+        image = (2, 10)[position // 4], position % 4
         middle = data.pixels[position, :, 4:-4, 4:-4]  # beside the compressed edges of the box
-        assert shade(middle) == pytest.approx(made_up_sets.colour(*own), abs=3)
+        assert shade(middle) == pytest.approx(made_up_sets.colour(*image), abs=3)
 
 
 def test_a_box_that_leaves_the_image_ends_with_it(place):
@@ -121,8 +121,8 @@ IMAGES = [("tiny-imagenet", "val/images/val_11.JPEG"), ("cub", "images/010.Kind_
 def test_a_missing_file_is_named_with_where_it_was_looked_for_and_what_to_do(place, name, file):
     path = place / FOLDERS[name] / file
     path.unlink()
-    said = f"missing data: {path.name} was looked for in {path.parent}; unpack http"
-    with pytest.raises(ValueError, match="^" + re.escape(said)) as caught:
+    message = f"missing data: {path.name} was looked for in {path.parent}; unpack http"
+    with pytest.raises(ValueError, match="^" + re.escape(message)) as caught:
         load(name, place)
     assert f"in {place}, or set download: true" in str(caught.value) and "\n" not in str(caught.value)
 
@@ -207,8 +207,8 @@ def published(place, tmp_path, monkeypatch):
     files = {str(path.relative_to(moved)): path.read_bytes() for path in moved.rglob("*") if path.is_file()}
 
     def publish(further=None, md5=None):
-        found = made_up_sets.tarred(origin / "CUB_200_2011.tgz", files | (further or {}))
-        source = dataclasses.replace(image_sets.SOURCES["cub"], url=f"{url}/CUB_200_2011.tgz", md5=md5 or found)
+        checksum = made_up_sets.tarred(origin / "CUB_200_2011.tgz", files | (further or {}))
+        source = dataclasses.replace(image_sets.SOURCES["cub"], url=f"{url}/CUB_200_2011.tgz", md5=md5 or checksum)
         monkeypatch.setitem(image_sets.SOURCES, "cub", source)
 
     with made_up_sets.served(origin) as url:

@@ -62,18 +62,18 @@ def test_a_study_of_photographs_runs_from_its_file(name, handful):
     network = trained.model(1)
     assert type(network).__name__ == kind and not network.training
     assert trained.curves.epoch.tolist() == [0, 1] and trained.curves.seconds.diff()[1] > 0
-    samples, found = pipeline.ensure_samples(study), pipeline.ensure_interactions(study, "target-91", 1)
+    samples, interactions = pipeline.ensure_samples(study), pipeline.ensure_interactions(study, "target-91", 1)
     data = pipeline.task(study)
     mean_map = pipeline.study_game(study, "target-91", network).baseline
-    assert len(data.data.classes) == classes and len(samples) == 4 and found.gap.max() <= study.tol
+    assert len(data.data.classes) == classes and len(samples) == 4 and interactions.gap.max() <= study.tol
     for x, label, cells, v in zip(  # relative: two steps leave running means that let outputs explode
-        data.samples(samples.item), samples.label, data.variables(samples), found.v.to_numpy()
+        data.samples(samples.item), samples.label, data.variables(samples), interactions.v.to_numpy()
     ):
         with torch.no_grad():
             plain = float(log_odds(network(x[None]), torch.tensor([label])))
         assert v[-1] == pytest.approx(plain, rel=1e-5, abs=1e-4)
         assert v[0] == pytest.approx(by_hand(network, study.cut_at, x, label, cells, mean_map), rel=1e-5, abs=1e-4)
-    assert found.v.to_numpy().std() > 0 and np.isfinite(found.effects).all()
+    assert interactions.v.to_numpy().std() > 0 and np.isfinite(interactions.effects).all()
     assert pipeline.ensure_interactions(study, "baseline-93", "best").v.shape == (4, 8)
 
 

@@ -55,9 +55,9 @@ def test_a_text_stands_within_the_longest_that_holds_it_word_for_word(rng):
     texts = sorted({" ".join(rng.choice(["a", "b", "ab"], rng.integers(1, 8))) for _ in range(80)})
     texts = [texts[i] for i in rng.permutation(len(texts))]
     within = text_sets.standing_within(texts)
-    for text, own in zip(texts, within):
+    for text, longest in zip(texts, within):
         holding = [other for other in texts if f" {text} " in f" {other} "]
-        assert texts[own] in holding and len(texts[own].split()) == max(len(other.split()) for other in holding)
+        assert texts[longest] in holding and len(texts[longest].split()) == max(len(other.split()) for other in holding)
     assert (within != np.arange(len(texts))).sum() > 10
     assert text_sets.standing_within(["b c", "a b c d", "c d e", "d"]).tolist() == [1, 1, 2, 1]
 
@@ -96,8 +96,8 @@ TABLES = [
 def test_a_missing_table_is_named_with_where_it_was_looked_for_and_what_to_do(place, name, file):
     path = place / FOLDERS[name] / file
     path.unlink()
-    said = f"missing data: {file} was looked for in {path.parent}; unpack https"
-    with pytest.raises(ValueError, match="^" + re.escape(said)) as caught:
+    message = f"missing data: {file} was looked for in {path.parent}; unpack https"
+    with pytest.raises(ValueError, match="^" + re.escape(message)) as caught:
         load(name, place)
     assert f"in {place}, or set download: true" in str(caught.value) and "\n" not in str(caught.value)
 
@@ -107,7 +107,7 @@ DAMAGES = ["empty", "binary", "a column more", "last line cut", "another label"]
 
 @pytest.mark.parametrize(
     ("name", "file", "damage"),
-    [(*own, damage) for own in TABLES for damage in (DAMAGES[:3] if own[1] == "classes.txt" else DAMAGES)],
+    [(*table, damage) for table in TABLES for damage in (DAMAGES[:3] if table[1] == "classes.txt" else DAMAGES)],
 )
 def test_a_damaged_table_is_named(place, name, file, damage):
     path = place / FOLDERS[name] / file

@@ -122,7 +122,7 @@ def test_a_network_that_trains_is_masked_in_evaluation_mode(architecture, stem, 
     game = ImageGame(network, split_at)
     game.baseline = game.mean_map(x, batch=3)
     values = game.values(x[0], 1, cells)
-    assert network.training and all(torch.equal(before[name], own) for name, own in network.state_dict().items())
+    assert network.training and all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
     maps = []
     handle = network.get_submodule(split_at).register_forward_hook(
         lambda module, inputs, output: maps.append(output + 0)

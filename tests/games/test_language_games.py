@@ -33,10 +33,10 @@ def network(architecture, seed=0):
 def masked_one_by_one(model, tokenizer, prompt, next_id, spans, filler):
     """v of every subset, a whole forward pass each: tokens that overlap a hidden span are replaced."""
     encoded = tokenizer(prompt, return_offsets_mapping=True, return_tensors="pt")
-    own = model.get_input_embeddings()(encoded["input_ids"])[0]
+    embeddings = model.get_input_embeddings()(encoded["input_ids"])[0]
     v = []
     for subset in range(1 << len(spans)):
-        embeds = own.clone()
+        embeds = embeddings.clone()
         hidden = [place for i, places in enumerate(spans) if i not in members(subset) for place in places]
         for token, (start, stop) in enumerate(encoded["offset_mapping"][0].tolist()):
             if any(start < last and stop > first for first, last in hidden):
@@ -74,9 +74,9 @@ def test_values_equal_a_plain_loop_over_masked_prompts(architecture, masking, by
 
 def test_the_interactions_rebuild_every_output(by_bytes):
     v = CausalLMGame(network("Llama"), by_bytes).values(PROMPT, 7, VARIABLES)
-    found = sparse_and_or(v)
-    model = interactions.by_definition(np.stack([found.i_and, found.i_or]), found.bias)
-    np.testing.assert_allclose(model + found.noise, v, atol=1e-9)
+    solution = sparse_and_or(v)
+    model = interactions.by_definition(solution.effects, solution.bias)
+    np.testing.assert_allclose(model + solution.noise, v, atol=1e-9)
 
 
 def test_models_with_different_tokenizers_take_the_same_variables(by_bytes, by_words):
@@ -86,15 +86,15 @@ def test_models_with_different_tokenizers_take_the_same_variables(by_bytes, by_w
         game = CausalLMGame(network(architecture), tokenizer)
         of_variable = game.tokens_of(PROMPT, VARIABLES)
         ids = np.array(tokenizer(PROMPT)["input_ids"])[: len(of_variable)]
-        own = [tokenizer.decode(ids[tokens]).replace(" ", "").lower() for tokens in of_variable.T]
-        assert own == ["maskskeep", "warmwarm", "unfunny", "n95", "filmfilm"]
+        texts = [tokenizer.decode(ids[tokens]).replace(" ", "").lower() for tokens in of_variable.T]
+        assert texts == ["maskskeep", "warmwarm", "unfunny", "n95", "filmfilm"]
         assert game.values(PROMPT, 5, VARIABLES).shape == (32,)
         lengths.add(len(ids))
     assert len(lengths) == 2 and tokenizer.decode(ids[-1]) == "film"
 
 
 def test_every_occurrence_or_the_first(by_words):
-    everywhere, first = (CausalLMGame(None, by_words, "unk", occurrences=which) for which in ("all", "first"))
+    everywhere, first = (CausalLMGame(None, by_words, "unk", occurrences=those) for those in ("all", "first"))
     tokens = by_words.convert_ids_to_tokens(by_words(PROMPT)["input_ids"])
     (all_films,) = everywhere.tokens_of(PROMPT, ["film"]).T.nonzero()[1:]
     assert all_films.tolist() == [i for i, token in enumerate(tokens) if token == "film"] and len(all_films) == 2

@@ -81,7 +81,8 @@ def test_values_equal_a_plain_loop_over_masked_texts(bert, tokenizer, masking):
         ids = encoded["input_ids"].clone()
         for i, word in enumerate(variables):
             if not subset >> i & 1:
-                ids[0, [at for at, own in enumerate(encoded.word_ids(0)) if own == word]] = tokenizer.vocab[filler]
+                tokens = [token for token, of_word in enumerate(encoded.word_ids(0)) if of_word == word]
+                ids[0, tokens] = tokenizer.vocab[filler]
         with torch.no_grad():
             z = bert(**{**encoded, "input_ids": ids}).logits[0].double()
         assert v[subset] == pytest.approx((z[2] - torch.logsumexp(z[:2], 0)).item(), abs=1e-5)

@@ -30,9 +30,9 @@ def sample(**values):
 
 def network(rng, like=None, kinship=0.0, n_samples=12):
     """Effects (sample, kind, subset) of four variables, few of them strong; akin to another network's if one is given."""
-    own = rng.normal(size=(n_samples, 2, 16)) ** 3
-    own[:, :, 0] = 0
-    return own if like is None else np.where(rng.random(own.shape) < kinship, like, own)
+    effects = rng.normal(size=(n_samples, 2, 16)) ** 3
+    effects[:, :, 0] = 0
+    return effects if like is None else np.where(rng.random(effects.shape) < kinship, like, effects)
 
 
 def judged_by(rng, target, n_baselines):
@@ -57,9 +57,9 @@ def grown(target, bases):
 def h_of(effects, bases, rule):
     """H, straight from the metrics."""
     salient = metrics.salient(effects, TAU)
-    found = salient & metrics.generalizable(effects, bases, TAU, rule)
+    shared = salient & metrics.generalizable(effects, bases, TAU, rule)
     return metrics.generalization_ratio(
-        metrics.strength_by_order(effects, found), metrics.strength_by_order(effects, salient)
+        metrics.strength_by_order(effects, shared), metrics.strength_by_order(effects, salient)
     )
 
 
@@ -73,7 +73,7 @@ def by_chance(measure, n_samples):
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5])
 def test_the_share_of_choices_is_what_going_through_them_counts(rule, n):
-    needed = {"any": lambda found, k: found > 0, "majority": lambda found, k: found > k / 2, "all": lambda f, k: f == k}
+    needed = {"any": lambda count, k: count > 0, "majority": lambda count, k: count > k / 2, "all": lambda f, k: f == k}
     for k, found_in in product(range(1, n + 1), range(n + 1)):
         counted = [needed[rule](sum(i < found_in for i in choice), k) for choice in combinations(range(n), k)]
         assert ab.share_of_choices(n, k, rule)[found_in] == pytest.approx(np.mean(counted), abs=1e-15)
@@ -100,10 +100,10 @@ def test_h_by_number_of_baselines_worked_by_hand():
     assert table.K.tolist() == [1, 2, 3] * 3 and table.rule.unique().tolist() == list(RULES)
     h = {"any": [7 / 12, 11 / 12, 1], "majority": [7 / 12, 3 / 12, 3 / 4], "all": [7 / 12, 3 / 12, 0]}
     for rule in RULES:
-        own = table[table.rule == rule]
+        rows = table[table.rule == rule]
         for column in ("H", "low", "high", "chance"):  # samples that are alike leave nothing to luck
-            assert own[column].tolist() == pytest.approx(h[rule])
-        assert (own[["excess", "excess_low", "excess_high"]] == 0).all(axis=None)
+            assert rows[column].tolist() == pytest.approx(h[rule])
+        assert (rows[["excess", "excess_low", "excess_high"]] == 0).all(axis=None)
     growth = grown(target, bases)
     assert len(growth) == 18
     assert growth["any", 1, "H"].value == pytest.approx(5 / 12) and growth["any", 2, "H"].value == pytest.approx(1 / 12)
@@ -180,10 +180,10 @@ def test_unrelated_networks_share_what_chance_gives_and_kin_more():
     for seed in range(40):
         rng = np.random.default_rng(seed)
         target = network(rng, n_samples=40)
-        for kinship, found in ((0.0, covered), (0.3, kin)):
+        for kinship, outcomes in ((0.0, covered), (0.3, kin)):
             bases = np.stack([network(rng, target, kinship, 40) for _ in range(2)])
             row = ab.baselines_table(votes(target, bases), BOOTSTRAP).iloc[1]
-            found.append(row.excess_low <= 0 <= row.excess_high)
+            outcomes.append(row.excess_low <= 0 <= row.excess_high)
     assert np.mean(covered) >= 0.85 and not any(kin)
 
 
@@ -241,8 +241,8 @@ def test_cross_validation_is_the_mean_over_pairs_of_the_metrics(rng):
     salient = metrics.salient(target, TAU)
 
     def similar(first, second):
-        found = [salient & metrics.generalizable(target, bases, TAU) for bases in (first, second)]
-        return metrics.jaccard(*(metrics.strength_by_order(target, each).sum(axis=0) for each in found))
+        shared = [salient & metrics.generalizable(target, bases, TAU) for bases in (first, second)]
+        return metrics.jaccard(*(metrics.strength_by_order(target, each).sum(axis=0) for each in shared))
 
     table = crossed(target, b, c).set_index("quantity")
     for quantity, pairs in {

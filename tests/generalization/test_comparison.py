@@ -63,8 +63,8 @@ def test_names_and_members_of_the_strongest_interaction():
     target = xr.Dataset({"v": (("sample", "subset"), v), "effects": (("sample", "kind", "subset"), effects)})
     named = target.assign(names=(("sample", "variable"), [["not", "a", "film"]]))
     first = compare(named, [named]).to_frame(1).iloc[0]
-    assert first[["kind", "variables", "order", "effect", "graded"]].tolist() == ["or", "not film", 2, -2, 1]
-    assert compare(target, [target]).to_frame().variables.tolist() == ["0 2", "1"]
+    assert first[["kind", "variables", "order", "effect", "graded"]].tolist() == ["or", "not ∨ film", 2, -2, 1]
+    assert compare(target, [target]).to_frame().variables.tolist() == ["0 ∨ 2", "1"]
 
 
 def test_one_sample_has_an_h_but_no_chance_level(rng):

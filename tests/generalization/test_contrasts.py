@@ -51,6 +51,11 @@ def test_the_mean_over_networks_and_its_interval():
     assert np.mean(mean.draws == 2) == pytest.approx(0.5, abs=0.05)
 
 
+def test_the_negative_of_nothing_is_0_and_not_minus_0():
+    nothing = -Estimate(0.0, np.zeros(3))
+    assert not np.signbit(nothing.value) and not np.signbit(nothing.draws).any()
+
+
 def test_arithmetic_acts_on_the_value_and_on_every_draw(rng):
     part, whole = rng.random((30, 4)), rng.random((30, 4)) + 1
     part[:, 3] = whole[:, 3] = 0
@@ -70,8 +75,8 @@ def test_arithmetic_acts_on_the_value_and_on_every_draw(rng):
 
 def test_a_planted_difference_between_orders_is_found_above_chance(comparisons):
     table = contrasts.order_contrasts(comparisons, *RESAMPLING).set_index(["quantity", "role"])
-    for role, own in comparisons.items():
-        ratios = tables.ratio_table(own, 4.0, *RESAMPLING).query("samples == 'all'").set_index("quantity")
+    for role, comparison in comparisons.items():
+        ratios = tables.ratio_table(comparison, 4.0, *RESAMPLING).query("samples == 'all'").set_index("quantity")
         assert table.value["H_low - H_high", role] == pytest.approx(ratios.value["H_low - H_high"])
         assert table.value["by chance", role] == pytest.approx(ratios.chance["H_low - H_high"])
     per_network = table.value["above chance"].drop("all")
@@ -85,13 +90,13 @@ def test_a_planted_difference_between_orders_is_found_above_chance(comparisons):
 
 def test_turns_are_those_of_the_phases(comparisons):
     table = contrasts.turn_contrasts(comparisons, BOOTSTRAP).set_index(["quantity", "role"])
-    for role, own in comparisons.items():
-        phases = tables.phases_of(own, BOOTSTRAP)
+    for role, comparison in comparisons.items():
+        phases = tables.phases_of(comparison, BOOTSTRAP)
         assert table.value["H rises", role] == pytest.approx(phases.rise)
         assert tuple(table.loc[("H falls above chance", role), ["low", "high"]]) == pytest.approx(
             phases.excess_fall_interval
         )
-        number = metrics.effective_number(own.effects).mean(axis=1)
+        number = metrics.effective_number(comparison.effects).mean(axis=1)
         assert table.value["N falls", role] == pytest.approx(number[0] - number.min())
         assert table.value["N rises", role] == pytest.approx(number[-1] - number.min())
     assert (table.low.xs("all", level="role") > 0).all()  # as planted
@@ -103,8 +108,8 @@ def test_correlations_with_the_loss_gap_are_spearmans(comparisons):
         for role in comparisons
     }
     table = contrasts.gap_contrasts(comparisons, losses, BOOTSTRAP).set_index(["quantity", "role"])
-    for role, own in comparisons.items():
-        curve = tables.dynamics_table(own, BOOTSTRAP)
+    for role, comparison in comparisons.items():
+        curve = tables.dynamics_table(comparison, BOOTSTRAP)
         gap = [0, 0.1, 0.4, 0.9]
         expected = {"1 - H": 1 - curve.H, "N": curve.N, "1 - H by chance": 1 - curve.H_chance}
         expected |= {"1 - H above chance": 1 - (curve.H - curve.H_chance)}
@@ -123,9 +128,9 @@ def test_the_graded_measure_of_equal_networks_gives_the_binary_picture():
     base[..., 0] = 0
     v = reconstruct(base[:, 0], base[:, 1], np.zeros(20))
     of = np.repeat(["training", "testing"], 10)
-    own = compare((v, base), [(v, base)], chance_draws=3, of=of)
+    comparison = compare((v, base), [(v, base)], chance_draws=3, of=of)
     table = (
-        contrasts.graded_contrasts({"target-1": own}, *RESAMPLING)
+        contrasts.graded_contrasts({"target-1": comparison}, *RESAMPLING)
         .set_index(["quantity", "role"])
         .value.xs("all", level="role")
     )
@@ -149,25 +154,25 @@ def test_faithfulness_and_conditions_of_a_known_game():
     bias, noise = np.zeros((2, 6)), np.zeros((2, 6, 16))
     v = reconstruct(effects[..., 0, :], effects[..., 1, :], bias)
     noise[0, :, 15] = 0.3
-    found = xr.Dataset(
+    dataset = xr.Dataset(
         {"v": (("epoch", "sample", "subset"), v), "effects": (("epoch", "sample", "kind", "subset"), effects),
          "bias": (("epoch", "sample"), bias), "noise": (("epoch", "sample", "subset"), noise),
          "seconds_values": ("epoch", [3.0, 6.0]), "seconds_solving": ("epoch", [3.0, 12.0])}
     )  # fmt: skip
     table = (
-        contrasts.faithfulness_contrasts({"t": found}, BOOTSTRAP)
+        contrasts.faithfulness_contrasts({"t": dataset}, BOOTSTRAP)
         .set_index(["quantity", "role"])
         .value.xs("t", level="role")
     )
     assert table["relative error"] == pytest.approx(0, abs=1e-12)
     assert table["share of all interactions needed"] == pytest.approx(2 / 26)
     assert table["seconds a set of interactions"] == pytest.approx(2)
-    swapped = contrasts.faithfulness_contrasts({"t": found.isel(epoch=[1, 0])}, BOOTSTRAP).set_index(
+    swapped = contrasts.faithfulness_contrasts({"t": dataset.isel(epoch=[1, 0])}, BOOTSTRAP).set_index(
         ["quantity", "role"]
     )
     assert swapped.value["relative error", "t"] == pytest.approx(0.1)
     held = (
-        contrasts.conditions_contrasts({"t": found}, BOOTSTRAP)
+        contrasts.conditions_contrasts({"t": dataset}, BOOTSTRAP)
         .set_index(["quantity", "role"])
         .value.xs("all", level="role")
     )

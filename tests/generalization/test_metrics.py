@@ -27,46 +27,46 @@ def effects(**values):
 
 
 def test_salience_is_relative_to_the_strongest_of_both_kinds():
-    own = effects(and_1=10.0, and_3=0.4, or_3=-0.6, or_7=0.5)
-    assert np.argwhere(salient(own)).tolist() == [
+    target = effects(and_1=10.0, and_3=0.4, or_3=-0.6, or_7=0.5)
+    assert np.argwhere(salient(target)).tolist() == [
         [0, 1],
         [1, 3],
     ]  # the threshold is 0.5, and not above it is not salient
-    assert salient(own, strongest=1).sum() == 1 and salient(own, strongest=100).sum() == 4
-    assert salient(own, tau=0.45).sum() == 3
+    assert salient(target, strongest=1).sum() == 1 and salient(target, strongest=100).sum() == 4
+    assert salient(target, tau=0.45).sum() == 3
     assert not salient(np.zeros((2, 8))).any() and not salient(np.zeros((2, 8)), strongest=3).any()
 
 
 def test_generalizable_needs_the_same_interaction_salient_and_of_the_same_sign():
-    own = effects(and_1=1.0, and_3=1.0, or_3=-1.0, or_7=1.0)
+    target = effects(and_1=1.0, and_3=1.0, or_3=-1.0, or_7=1.0)
     base = effects(and_1=5.0, and_3=-5.0, or_3=-5.0, or_7=0.1)[None]  # same; other sign; same; not salient
-    assert np.argwhere(generalizable(own, base)).tolist() == [[0, 1], [1, 3]]
+    assert np.argwhere(generalizable(target, base)).tolist() == [[0, 1], [1, 3]]
 
 
 def test_several_baselines_count_by_any_majority_or_all():
-    own = effects(and_1=1.0, and_2=1.0, and_3=1.0, and_4=1.0)
+    target = effects(and_1=1.0, and_2=1.0, and_3=1.0, and_4=1.0)
     bases = np.stack([effects(and_1=1.0, and_2=1.0, and_3=1.0), effects(and_1=1.0, and_2=1.0), effects(and_1=1.0)])
-    count = {how: generalizable(own, bases, combine=how).sum() for how in ("any", "majority", "all")}
+    count = {how: generalizable(target, bases, combine=how).sum() for how in ("any", "majority", "all")}
     assert count == {"any": 3, "majority": 2, "all": 1}
-    assert generalizable(own, bases[:2], combine="majority").sum() == 2  # half is no majority
+    assert generalizable(target, bases[:2], combine="majority").sum() == 2  # half is no majority
     with pytest.raises(ValueError, match="combine = 'most'"):
-        generalizable(own, bases, combine="most")
+        generalizable(target, bases, combine="most")
 
 
 def test_similarity_is_the_smaller_over_the_larger_where_signs_agree():
-    own = effects(and_1=1.0, and_2=-4.0, and_3=1.0)
+    target = effects(and_1=1.0, and_2=-4.0, and_3=1.0)
     bases = np.stack([effects(and_1=4.0, and_2=-1.0, and_3=-1.0), effects(and_1=2.0)])
-    graded = similarity(own, bases)
+    graded = similarity(target, bases)
     assert graded[0, 1] == 0.5 and graded[0, 2] == 0.25 and graded[0, 3] == 0
-    assert similarity(own, bases, combine="all")[0, 1] == 0.25
+    assert similarity(target, bases, combine="all")[0, 1] == 0.25
     assert np.isfinite(graded).all()  # 0 over 0 is 0
 
 
 def test_strength_by_order_keeps_signs_apart():
-    own = effects(and_1=1.0, and_3=2.0, or_3=-3.0, or_7=4.0)
-    strength = strength_by_order(own)
+    target = effects(and_1=1.0, and_3=2.0, or_3=-3.0, or_7=4.0)
+    strength = strength_by_order(target)
     assert strength.tolist() == [[0, 1, 2, 4], [0, 0, -3, 0]]
-    halved = strength_by_order(own, 0.5)
+    halved = strength_by_order(target, 0.5)
     assert np.array_equal(halved, strength / 2)
 
 
@@ -84,8 +84,8 @@ def test_an_order_with_nothing_salient_is_not_a_number():
 
 
 def test_the_effective_number_counts_the_strongest_that_hold_80_percent():
-    own = effects(and_1=5.0, and_2=-3.0, and_3=2.0, or_3=1.0)
-    assert effective_number(own) == 3  # 5 + 3 of 10, and the one OR
+    target = effects(and_1=5.0, and_2=-3.0, and_3=2.0, or_3=1.0)
+    assert effective_number(target) == 3  # 5 + 3 of 10, and the one OR
     assert effective_number(effects(and_1=1.0, and_2=1.0, and_3=1.0, and_4=1.0, and_5=1.0)) == 4
     assert effective_number(np.zeros((2, 8))) == 0
 
@@ -97,9 +97,9 @@ def test_jaccard_of_distributions():
 
 
 def test_removal_subtracts_what_is_triggered_on_the_full_input():
-    own = effects(and_1=1.0, or_3=-2.0, and_7=4.0)
-    assert removed_value(np.array(5.0), own, own < 0) == 7.0
-    assert removed_value(np.array(5.0), own, np.zeros((2, 8), bool)) == 5.0
+    target = effects(and_1=1.0, or_3=-2.0, and_7=4.0)
+    assert removed_value(np.array(5.0), target, target < 0) == 7.0
+    assert removed_value(np.array(5.0), target, np.zeros((2, 8), bool)) == 5.0
 
 
 def test_newly_learned_is_growth_in_strength():
@@ -108,10 +108,10 @@ def test_newly_learned_is_growth_in_strength():
 
 
 def test_normalisation_makes_h_of_the_graded_measure_free_of_scale(rng):
-    own, base = rng.normal(size=(4, 2, 8)), rng.normal(size=(1, 4, 2, 8))
+    target, base = rng.normal(size=(4, 2, 8)), rng.normal(size=(1, 4, 2, 8))
     v, base_v = rng.normal(size=(4, 8)), rng.normal(size=(1, 4, 8))
-    graded = similarity(normalized(own, v), normalized(base, base_v))
-    scaled = similarity(normalized(10 * own, 10 * v), normalized(base, base_v))
+    graded = similarity(normalized(target, v), normalized(base, base_v))
+    scaled = similarity(normalized(10 * target, 10 * v), normalized(base, base_v))
     np.testing.assert_allclose(graded, scaled)
 
 
@@ -123,25 +123,25 @@ def test_derangements_move_every_sample(rng):
 
 
 def test_metrics_do_not_care_about_the_names_of_the_variables(rng):
-    own, base = rng.normal(size=(3, 2, 16)), rng.normal(size=(2, 3, 2, 16))
+    target, base = rng.normal(size=(3, 2, 16)), rng.normal(size=(2, 3, 2, 16))
     swapped = [s & ~0b101 | (s & 1) << 2 | s >> 2 & 1 for s in range(16)]  # variables 0 and 2 change places
-    gen, moved = generalizable(own, base), generalizable(own[..., swapped], base[..., swapped])
+    gen, moved = generalizable(target, base), generalizable(target[..., swapped], base[..., swapped])
     assert np.array_equal(gen[..., swapped], moved)
-    np.testing.assert_allclose(strength_by_order(own, gen), strength_by_order(own[..., swapped], moved))
+    np.testing.assert_allclose(strength_by_order(target, gen), strength_by_order(target[..., swapped], moved))
 
 
 @pytest.mark.parametrize("combine", ["any", "majority", "all"])
 def test_judging_the_salient_alone_is_judging_all_and_keeping_the_salient(rng, combine):
-    own, bases = rng.normal(size=(3, 5, 2, 8)) ** 3, rng.normal(size=(3, 5, 2, 8)) ** 3
+    target, bases = rng.normal(size=(3, 5, 2, 8)) ** 3, rng.normal(size=(3, 5, 2, 8)) ** 3
     v, base_v = rng.normal(size=(3, 5, 8)), rng.normal(size=(3, 5, 8))
     given = {"tau_ratio": 0.2, "combine": combine, "chance_draws": 4, "seed": 7}
-    comparison = compare((v, own), zip(base_v, bases), **given)
-    kept, scaled, scaled_bases = salient(own, 0.2), normalized(own, v), normalized(bases, base_v)
+    comparison = compare((v, target), zip(base_v, bases), **given)
+    kept, scaled, scaled_bases = salient(target, 0.2), normalized(target, v), normalized(bases, base_v)
     others = derangements(5, 4, np.random.default_rng(7))
     assert 0.2 < kept.mean() < 0.8 and np.array_equal(comparison.salient, kept)
-    assert np.array_equal(comparison.generalizable, kept & generalizable(own, bases[:, None], 0.2, combine))
+    assert np.array_equal(comparison.generalizable, kept & generalizable(target, bases[:, None], 0.2, combine))
     assert np.array_equal(comparison.graded, kept * similarity(scaled, scaled_bases[:, None], combine))
-    chance = [kept & generalizable(own, bases[:, None, order], 0.2, combine) for order in others]
+    chance = [kept & generalizable(target, bases[:, None, order], 0.2, combine) for order in others]
     graded = [kept * similarity(scaled, scaled_bases[:, None, order], combine) for order in others]
     assert np.array_equal(comparison.chance, np.mean(chance, axis=0))
     assert np.array_equal(comparison.graded_chance, np.mean(graded, axis=0))

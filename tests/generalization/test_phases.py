@@ -24,31 +24,31 @@ def constant(values, n_samples=40):
 
 def test_three_planted_phases(rng):
     gen, total = planted([0.2, 0.5, 0.8, 0.7, 0.6, 0.5], rng)
-    found = find_phases(EPOCHS, gen, total, CHANCE, constant([0, 3, 3, 2, 1, 1]), constant([0, 1, 1, 1, 2, 3]))
-    assert found.n_phases == 3 and found.t1 == 2 and found.t2 == 8
-    assert found.rise == pytest.approx(0.6, abs=0.02) and found.fall == pytest.approx(0.3, abs=0.02)
-    assert found.t1_interval == (2, 2) and found.t2_interval == (8, 8)
+    phases = find_phases(EPOCHS, gen, total, CHANCE, constant([0, 3, 3, 2, 1, 1]), constant([0, 1, 1, 1, 2, 3]))
+    assert phases.n_phases == 3 and phases.t1 == 2 and phases.t2 == 8
+    assert phases.rise == pytest.approx(0.6, abs=0.02) and phases.fall == pytest.approx(0.3, abs=0.02)
+    assert phases.t1_interval == (2, 2) and phases.t2_interval == (8, 8)
 
 
 def test_without_a_checkpoint_between_peak_and_onset_there_is_no_second_phase(rng):
     gen, total = planted([0.2, 0.5, 0.8, 0.7, 0.6, 0.5], rng)
-    found = find_phases(EPOCHS, gen, total, CHANCE, constant([0, 3, 3, 1, 1, 1]), constant([0, 1, 1, 2, 2, 3]))
-    assert found.t1 == 2 and found.t2 == 4 and found.n_phases == 2
-    assert "no certain second" in found.verdict
+    phases = find_phases(EPOCHS, gen, total, CHANCE, constant([0, 3, 3, 1, 1, 1]), constant([0, 1, 1, 2, 2, 3]))
+    assert phases.t1 == 2 and phases.t2 == 4 and phases.n_phases == 2
+    assert "no certain second" in phases.verdict
 
 
 def test_an_h_that_is_all_chance_has_no_phases(rng):
     """Chance itself rises and falls over training: a peak that it explains is none."""
     gen, total = planted([0.2, 0.5, 0.8, 0.7, 0.6, 0.5], rng)
-    found = find_phases(EPOCHS, gen, total, gen, constant([0, 3, 3, 2, 1, 1]), constant([0, 1, 1, 1, 2, 3]))
-    assert found.n_phases == 0 and found.rise_interval[0] > 0 and found.excess_rise == 0
+    phases = find_phases(EPOCHS, gen, total, gen, constant([0, 3, 3, 2, 1, 1]), constant([0, 1, 1, 1, 2, 3]))
+    assert phases.n_phases == 0 and phases.rise_interval[0] > 0 and phases.excess_rise == 0
 
 
 def test_where_nothing_is_salient_h_has_no_peak(rng):
     gen, total = planted([0.9, 0.2, 0.5, 0.4, 0.3, 0.2], rng)
     gen[0] = total[0] = 0
-    found = find_phases(EPOCHS, gen, total, CHANCE, constant(np.ones(6)), constant(np.ones(6)))
-    assert found.t1 == 2 and np.isnan(found.rise) and found.n_phases == 0
+    phases = find_phases(EPOCHS, gen, total, CHANCE, constant(np.ones(6)), constant(np.ones(6)))
+    assert phases.t1 == 2 and np.isnan(phases.rise) and phases.n_phases == 0
 
 
 def test_r_moves_the_onset_of_the_third_phase(rng):
@@ -61,8 +61,8 @@ def test_r_moves_the_onset_of_the_third_phase(rng):
 
 def test_a_network_whose_h_only_rises_has_one_phase(rng):
     gen, total = planted([0.2, 0.4, 0.5, 0.6, 0.7, 0.8], rng)
-    found = find_phases(EPOCHS, gen, total, CHANCE, constant(np.ones(6)), constant(np.ones(6) * 2))
-    assert found.n_phases == 1 and found.t1 == 16 and np.isinf(found.t2)
+    phases = find_phases(EPOCHS, gen, total, CHANCE, constant(np.ones(6)), constant(np.ones(6) * 2))
+    assert phases.n_phases == 1 and phases.t1 == 16 and np.isinf(phases.t2)
 
 
 def test_noise_has_no_phases():

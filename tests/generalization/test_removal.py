@@ -56,13 +56,13 @@ def test_two_samples_worked_by_hand():
     generalizable[:, 0, 1] = True
     comparisons = {"one": compared(effects, generalizable, [5.0, 0.0])}
     table = removal_table(comparisons, BOOTSTRAP, draws=2)
-    found = by(table, "of", "what")
+    rows = by(table, "of", "what")
     left = {("training", "before"): 5, ("training", "removed"): 5 - 2 + 1, ("training", "reverse"): 5 - 3}
     left |= {("testing", "before"): 0, ("testing", "removed"): 0 - 1 + 4, ("testing", "reverse"): 0 - 2}
-    for at, v in left.items():
-        assert found.loss[at] == pytest.approx(math.log1p(math.exp(-v))), at
-    assert found.effect["training", "removed"] == 1 and found.effect["testing", "removed"] == -3
-    assert found.loss["training", "placebo"] == found.loss["training", "removed"]  # nothing else is of order 2
+    for key, v in left.items():
+        assert rows.loss[key] == pytest.approx(math.log1p(math.exp(-v))), key
+    assert rows.effect["training", "removed"] == 1 and rows.effect["testing", "removed"] == -3
+    assert rows.loss["training", "placebo"] == rows.loss["training", "removed"]  # nothing else is of order 2
     contrasts = by(
         contrasts_table({"one": compared(effects, generalizable, [5.0, 0.0])}, BOOTSTRAP, draws=2), "role", "what"
     )
@@ -98,9 +98,9 @@ def test_a_placebo_is_what_a_plain_loop_over_a_queue_takes(queues):
     keys = np.random.default_rng(5).random((20, 4, 12))
     for draw, sample in np.ndindex(20, 4):
         for m in (1, 2, 3):
-            own = [i for i in range(12) if order[sample, i] == m]
-            still = sum(strength[sample, i] for i in own if removed[sample, i])
-            for i in sorted(own, key=lambda i: keys[draw, sample, i]):
+            of_order = [i for i in range(12) if order[sample, i] == m]
+            still = sum(strength[sample, i] for i in of_order if removed[sample, i])
+            for i in sorted(of_order, key=lambda i: keys[draw, sample, i]):
                 part = min(still, strength[sample, i])
                 still -= part
                 assert fast[draw, sample, i] == pytest.approx(part, abs=1e-12)
@@ -133,12 +133,12 @@ def test_where_all_are_equally_strong_a_placebo_takes_its_share_of_each_order_on
 
 
 def test_an_impossible_number_of_placebos_or_a_kind_of_sample_that_is_missing_is_refused(rng):
-    own = compared(rng.normal(size=(4, 2, 8)), True)
+    comparison = compared(rng.normal(size=(4, 2, 8)), True)
     with pytest.raises(ValueError, match="draws = 0 placebos; expected at least 1"):
-        removal_table({"one": own}, BOOTSTRAP, draws=0)
-    own = Comparison(own.data.assign_coords(of=("sample", ["training"] * 4)))
+        removal_table({"one": comparison}, BOOTSTRAP, draws=0)
+    comparison = Comparison(comparison.data.assign_coords(of=("sample", ["training"] * 4)))
     with pytest.raises(ValueError, match="no testing samples among those judged"):
-        contrasts_table({"one": own}, BOOTSTRAP)
+        contrasts_table({"one": comparison}, BOOTSTRAP)
 
 
 @pytest.fixture
@@ -150,12 +150,12 @@ def effects(rng):
 
 @pytest.mark.parametrize(("generalizes", "untouched"), [(True, ["removed", "placebo"]), (False, ["reverse"])])
 def test_removing_nothing_changes_nothing(effects, generalizes, untouched):
-    own = compared(effects, generalizes)
-    found = by(removal_table({"one": own}, BOOTSTRAP).drop(columns="role"), "of", "what")
+    comparison = compared(effects, generalizes)
+    rows = by(removal_table({"one": comparison}, BOOTSTRAP).drop(columns="role"), "of", "what")
     for of in ("training", "testing"):
         for what in untouched:
-            np.testing.assert_allclose(found.loc[(of, what)], found.loc[(of, "before")], atol=1e-12)
-    contrasts = by(contrasts_table({"one": own}, BOOTSTRAP), "what")
+            np.testing.assert_allclose(rows.loc[(of, what)], rows.loc[(of, "before")], atol=1e-12)
+    contrasts = by(contrasts_table({"one": comparison}, BOOTSTRAP), "what")
     nothing = contrasts.loc[untouched[0]]
     assert (nothing[["versus_placebo", "versus_low", "versus_high"]] == 0).all(axis=None) and (nothing.p == 1).all()
     everything = contrasts.loc[
@@ -167,55 +167,56 @@ def test_removing_nothing_changes_nothing(effects, generalizes, untouched):
 
 def test_removal_is_eq_12_sample_by_sample_and_its_intervals_resample_each_kind_of_samples(effects, rng):
     generalizable = rng.random(effects.shape) < 0.5
-    own = compared(effects, generalizable)
-    found = by(removal_table({"one": own}, BOOTSTRAP), "of", "what")
+    comparison = compared(effects, generalizable)
+    rows = by(removal_table({"one": comparison}, BOOTSTRAP), "of", "what")
     for k, of in enumerate(("training", "testing")):
         losses = []
         for i in range(6 * k, 6 * k + 6):
-            v = own.v[0, i, -1]
+            v = comparison.v[0, i, -1]
             for kind, subset in np.ndindex(2, 16):
-                if own.salient[0, i, kind, subset] and not own.generalizable[0, i, kind, subset]:
+                if comparison.salient[0, i, kind, subset] and not comparison.generalizable[0, i, kind, subset]:
                     v -= effects[i, kind, subset]
-            assert v == pytest.approx(removed_value(own.v[0, i, -1], effects[i], own.salient[0, i] & ~generalizable[i]))
+            removed = comparison.salient[0, i] & ~generalizable[i]
+            assert v == pytest.approx(removed_value(comparison.v[0, i, -1], effects[i], removed))
             losses.append(-math.log(1 / (1 + math.exp(-v))))
-        assert found.loss[of, "removed"] == pytest.approx(np.mean(losses))
+        assert rows.loss[of, "removed"] == pytest.approx(np.mean(losses))
         weights = Bootstrap(300, 2 * BOOTSTRAP.seed + k).weights(6)
         drawn = [np.repeat(losses, own_draw.astype(int)).mean() for own_draw in weights]
         bounds = np.quantile(drawn, [0.025, 0.975], method="inverted_cdf")
-        np.testing.assert_allclose(found.loc[(of, "removed"), ["low", "high"]].astype(float), bounds)
+        np.testing.assert_allclose(rows.loc[(of, "removed"), ["low", "high"]].astype(float), bounds)
 
 
 def test_both_tables_tell_of_the_same_losses_effects_and_placebos(effects, rng):
-    own = compared(effects, rng.random(effects.shape) < 0.5)
-    table = by(removal_table({"one": own}, BOOTSTRAP, draws=20), "of", "what")
-    contrasts = contrasts_table({"one": own}, BOOTSTRAP, draws=20)
-    found = by(contrasts[(contrasts.role == "one") & (contrasts.what == "removed")], "quantity")
+    comparison = compared(effects, rng.random(effects.shape) < 0.5)
+    table = by(removal_table({"one": comparison}, BOOTSTRAP, draws=20), "of", "what")
+    contrasts = contrasts_table({"one": comparison}, BOOTSTRAP, draws=20)
+    rows = by(contrasts[(contrasts.role == "one") & (contrasts.what == "removed")], "quantity")
     for of, quantity in (("training", "training rise"), ("testing", "testing change")):
         before, removed, placebo = (table.loss[of, what] for what in ("before", "removed", "placebo"))
-        assert found.value[quantity] == pytest.approx(removed - before)
-        assert found.placebo[quantity] == pytest.approx(placebo - before)
+        assert rows.value[quantity] == pytest.approx(removed - before)
+        assert rows.placebo[quantity] == pytest.approx(placebo - before)
         effect = table.loc[(of, "removed"), ["effect", "effect_low", "effect_high"]].astype(float)
-        np.testing.assert_allclose(found.loc[f"effect on {of}", ["value", "low", "high"]].astype(float), effect)
-        assert found.placebo[f"effect on {of}"] == pytest.approx(table.effect[of, "placebo"])
+        np.testing.assert_allclose(rows.loc[f"effect on {of}", ["value", "low", "high"]].astype(float), effect)
+        assert rows.placebo[f"effect on {of}"] == pytest.approx(table.effect[of, "placebo"])
     reverse = by(contrasts[(contrasts.role == "one") & (contrasts.what == "reverse")], "quantity")
     assert reverse.value["effect on testing"] == pytest.approx(table.effect["testing", "reverse"])
 
 
 def test_p_counts_the_draws_of_the_placebo_that_do_at_least_as_much(effects, rng):
     networks = {f"target-{i}": compared(effects, rng.random(effects.shape) < 0.5) for i in range(2)}
-    found = by(contrasts_table(networks, BOOTSTRAP, draws=50), "what", "quantity", "role")
+    rows = by(contrasts_table(networks, BOOTSTRAP, draws=50), "what", "quantity", "role")
     training, testing = slice(0, 6), slice(6, 12)
     values, placebos = {}, {}
-    for role, own in networks.items():
-        removed = own.salient[0] & ~own.generalizable[0]
+    for role, comparison in networks.items():
+        removed = comparison.salient[0] & ~comparison.generalizable[0]
         values[role] = (effects * removed).sum(axis=(1, 2))
-        placebos[role] = placebo_effects(effects, own.salient[0], removed, 50, [BOOTSTRAP.seed, 0])
+        placebos[role] = placebo_effects(effects, comparison.salient[0], removed, 50, [BOOTSTRAP.seed, 0])
     values["all"], placebos["all"] = (np.mean([*part.values()], axis=0) for part in (values, placebos))
     for role, value in values.items():
         more = placebos[role][:, training].mean(axis=1) >= value[training].mean()
         less = placebos[role][:, testing].mean(axis=1) <= value[testing].mean()
-        assert found.p["removed", "effect on training", role] == pytest.approx((1 + more.sum()) / 51)
-        assert found.p["removed", "effect on testing", role] == pytest.approx((1 + less.sum()) / 51)
+        assert rows.p["removed", "effect on training", role] == pytest.approx((1 + more.sum()) / 51)
+        assert rows.p["removed", "effect on testing", role] == pytest.approx((1 + less.sum()) / 51)
 
 
 def game(rng, training_sign, n_samples=80):
@@ -233,15 +234,15 @@ def game(rng, training_sign, n_samples=80):
 
 
 def test_what_only_helps_training_samples_is_found_to_narrow_the_gap_more_than_the_placebo(rng):
-    found = contrasts_table({"one": compared(*game(rng, training_sign=1))}, BOOTSTRAP)
-    removed = by(found[(found.role == "one") & (found.what == "removed")], "quantity")
+    table = contrasts_table({"one": compared(*game(rng, training_sign=1))}, BOOTSTRAP)
+    removed = by(table[(table.role == "one") & (table.what == "removed")], "quantity")
     for quantity in ("training rise", "gap narrowed by", "effect on training", "effect apart"):
         row = removed.loc[quantity]
         assert verdict(quantity, row.low, row.high) == "certain", quantity
         assert verdict(quantity, row.versus_low, row.versus_high) == "certain", quantity
         assert row.p == pytest.approx(1 / 101)  # no draw of the placebo does as much
     assert abs(removed.value["effect on testing"]) < 1.5 < 5 < removed.value["effect on training"]
-    reverse = by(found[(found.role == "one") & (found.what == "reverse")], "quantity")
+    reverse = by(table[(table.role == "one") & (table.what == "reverse")], "quantity")
     row = reverse.loc["effect apart"]
     assert verdict("effect apart", row.versus_low, row.versus_high) == "the reverse"
 
@@ -250,22 +251,22 @@ def test_where_salient_interactions_are_interchangeable_removal_does_what_the_pl
     certain, p = [], []
     for _ in range(40):
         effects, _ = game(rng, training_sign=0)
-        found = contrasts_table({"one": compared(effects, rng.random(effects.shape) < 0.5)}, BOOTSTRAP)
-        own = found[(found.role == "one") & found.quantity.isin(["training rise", "gap narrowed by", "effect apart"])]
-        certain += [verdict(*row) != "not certain" for row in zip(own.quantity, own.versus_low, own.versus_high)]
-        p += own.p.tolist()
+        table = contrasts_table({"one": compared(effects, rng.random(effects.shape) < 0.5)}, BOOTSTRAP)
+        rows = table[(table.role == "one") & table.quantity.isin(["training rise", "gap narrowed by", "effect apart"])]
+        certain += [verdict(*row) != "not certain" for row in zip(rows.quantity, rows.versus_low, rows.versus_high)]
+        p += rows.p.tolist()
     assert np.mean(certain) < 0.12  # 0.05 but for the shortness of bootstrap intervals
     assert 0.4 < np.mean(p) < 0.6 and np.mean(np.array(p) < 0.1) < 0.2
 
 
 def test_over_all_networks_values_are_means_and_intervals_cover_the_networks_too(rng):
     networks = {f"target-{i}": compared(*game(rng, training_sign=i % 2)) for i in range(4)}
-    found = by(contrasts_table(networks, BOOTSTRAP), "what", "quantity", "role")
-    at = found.loc[("removed", "effect apart")]
-    single = at.drop("all")
+    table = by(contrasts_table(networks, BOOTSTRAP), "what", "quantity", "role")
+    rows = table.loc[("removed", "effect apart")]
+    single = rows.drop("all")
     for name in ("value", "placebo", "versus_placebo"):
-        assert at[name]["all"] == pytest.approx(single[name].mean())
-    widths = at.high - at.low
+        assert rows[name]["all"] == pytest.approx(single[name].mean())
+    widths = rows.high - rows.low
     assert widths["all"] > widths.drop("all").max()  # the networks differ by more than samples do
     alone = by(contrasts_table({"target-0": networks["target-0"]}, BOOTSTRAP), "role")
     assert alone.loc["all"].reset_index(drop=True).equals(alone.loc["target-0"].reset_index(drop=True))
@@ -281,9 +282,9 @@ def test_a_verdict_says_whether_the_interval_is_on_the_side_of_the_claim():
 def test_a_sentence_says_value_placebo_and_difference(rng):
     table = contrasts_table({"one": compared(*game(rng, training_sign=1))}, BOOTSTRAP)
     row = table[(table.what == "removed") & (table.quantity == "training rise")].iloc[0]
-    said = sentence(row)
-    assert said.startswith(
+    text = sentence(row)
+    assert text.startswith(
         f"one: training rise {row.value:.2f} nats [{row.low:.2f}, {row.high:.2f}], certain; placebo "
     )
-    assert said.endswith("certain (p = 0.01)")
+    assert text.endswith("certain (p = 0.01)")
     assert "log-odds" in sentence(table[table.quantity == "effect apart"].iloc[0])

@@ -95,8 +95,8 @@ def network_values(name, dtype=torch.float32):
 def test_outputs_that_differ_in_their_last_digits_only_have_no_interactions(name):
     v = network_values(name)
     assert 0 < np.abs(v - v[0]).max() < ROUNDING * np.abs(v).max()
-    found = sparse_and_or(v, rounding=ROUNDING)
-    assert found.l1 == 0 and found.gap == 0 and np.abs(found.noise).max() <= found.bound
+    solution = sparse_and_or(v, rounding=ROUNDING)
+    assert solution.l1 == 0 and solution.gap == 0 and np.abs(solution.noise).max() <= solution.bound
     assert sparse_and_or(v).l1 > 0  # to who knows v to float64, they are interactions
 
 
@@ -120,9 +120,9 @@ def test_rows_grow_from_a_single_one(monkeypatch):
         return 1, 1.0
 
     monkeypatch.setattr(sparse, "rough_solution", one_row)
-    found = sparse_and_or(v)
-    assert (found.gap <= 1e-8).all() and (found.iterations > expected.iterations).all()
-    np.testing.assert_allclose(found.i_and, expected.i_and, atol=1e-3 * np.abs(expected.i_and).max())
+    solution = sparse_and_or(v)
+    assert (solution.gap <= 1e-8).all() and (solution.iterations > expected.iterations).all()
+    np.testing.assert_allclose(solution.i_and, expected.i_and, atol=1e-3 * np.abs(expected.i_and).max())
 
 
 def test_a_sample_that_does_not_fit_into_memory_says_so_and_stops_the_others(monkeypatch):
@@ -137,10 +137,10 @@ def test_a_sample_that_does_not_fit_into_memory_says_so_and_stops_the_others(mon
 
 def test_games_of_twelve_variables_are_solved_as_well():
     v, i_and, _ = planted(12, 1, 12, seed=1)
-    found = sparse_and_or(v)
-    assert (found.gap <= 1e-8).all()
-    strongest = max(np.abs(found.i_and).max(), np.abs(found.i_or).max())
-    np.testing.assert_array_equal(np.abs(found.i_and) > 0.05 * strongest, i_and != 0)
+    solution = sparse_and_or(v)
+    assert (solution.gap <= 1e-8).all()
+    strongest = max(np.abs(solution.i_and).max(), np.abs(solution.i_or).max())
+    np.testing.assert_array_equal(np.abs(solution.i_and) > 0.05 * strongest, i_and != 0)
 
 
 # --- The cache of what is compiled -------------------------------------------------------------------------------------
@@ -180,8 +180,8 @@ def test_compiled_code_is_kept_where_anything_can_be_written(tmp_path, monkeypat
         assert double(21) == 42
         if writable != "nowhere":
             _compile._announce.cache_clear()
-    said = capsys.readouterr().err
-    assert said.count("compiling the solver") == 1  # the second time it is found, or said already
+    printed = capsys.readouterr().err
+    assert printed.count("compiling the solver") == 1  # the second time it is found, or announced already
     assert len(list(tmp_path.rglob("*.nbc"))) == (writable != "nowhere")
 
 
@@ -202,8 +202,8 @@ def test_the_same_game_gives_the_same_bits_in_another_process(tmp_path):
     )
     np.save(tmp_path / "v.npy", v)
     ran = subprocess.run([sys.executable, "-c", code, tmp_path / "v.npy"], capture_output=True, text=True, check=True)
-    found = sparse_and_or(v)
-    assert ran.stdout.strip() == hashlib.sha256(found.i_and.tobytes() + found.i_or.tobytes()).hexdigest()
+    solution = sparse_and_or(v)
+    assert ran.stdout.strip() == hashlib.sha256(solution.i_and.tobytes() + solution.i_or.tobytes()).hexdigest()
 
 
 def test_a_sample_that_takes_long_says_about_how_long(monkeypatch):
@@ -230,9 +230,9 @@ def test_a_second_and_a_third_attempt_reach_the_optimum_alone(monkeypatch):
         monkeypatch.setattr(sparse, "MANY_ROWS", 2)  # no game is dense, and its matrix has room from the start
         for game, l1 in zip(v, expected.l1):
             calls.clear()
-            found = sparse_and_or(game, tol=1e-8)
-            assert found.gap <= 1e-8 and found.l1 == pytest.approx(l1, rel=1e-4)
-            assert np.abs(found.noise).max() <= found.bound
+            solution = sparse_and_or(game, tol=1e-8)
+            assert solution.gap <= 1e-8 and solution.l1 == pytest.approx(l1, rel=1e-4)
+            assert np.abs(solution.noise).max() <= solution.bound
 
 
 def test_dense_games_come_to_the_same_by_either_way(monkeypatch):

@@ -145,9 +145,9 @@ def test_finds_the_planted_interactions(n):
     v, i_and, i_or = planted(n, 3, 12, seed=1)
     result = sparse_and_or(v)
     assert_feasible(result, v)
-    for found, true in ((result.i_and, i_and), (result.i_or, i_or)):
+    for estimated, true in ((result.i_and, i_and), (result.i_or, i_or)):
         strongest = np.maximum(np.abs(result.i_and).max(-1), np.abs(result.i_or).max(-1))[:, None]
-        np.testing.assert_array_equal(np.abs(found) > 0.05 * strongest, true != 0)
+        np.testing.assert_array_equal(np.abs(estimated) > 0.05 * strongest, true != 0)
 
 
 # --- Symmetries ----------------------------------------------------------------------------------------------------------
@@ -157,26 +157,26 @@ def planted_with_any_sign(samples, seed):
     """Values and interactions (samples, 2, 2^10): 12 AND and 12 OR terms of random signs, strengths 0.5 to 2."""
     rng, order = np.random.default_rng(seed), orders(10)
     effects = np.zeros((samples, 2, 1 << 10))
-    for own in effects:
+    for sample in effects:
         for kind, least in ((0, 1), (1, 2)):
             chosen = rng.choice(np.flatnonzero(order >= least), 12, replace=False)
-            own[kind, chosen] = rng.choice([-1, 1], 12) * rng.uniform(0.5, 2, 12)
+            sample[kind, chosen] = rng.choice([-1, 1], 12) * rng.uniform(0.5, 2, 12)
     return reconstruct(effects[:, 0], effects[:, 1], np.zeros(samples)), effects
 
 
 def test_finds_planted_interactions_of_any_sign_where_no_noise_is_allowed():
     v, effects = planted_with_any_sign(8, seed=5)
     result = sparse_and_or(v, noise_bound=1e-6)
-    np.testing.assert_array_equal(salient(np.stack([result.i_and, result.i_or], 1)), effects != 0)
+    np.testing.assert_array_equal(salient(result.effects), effects != 0)
 
 
 def test_what_it_finds_within_the_noise_bound_is_never_worse_than_what_was_planted():
     """With random signs the bound can leave room for something sparser than the planted terms: then that is found."""
     v, effects = planted_with_any_sign(8, seed=5)
     x = effects.reshape(len(v), -1)
-    found = objective(sparse_and_or(v, ridge=0.5), v, 0.5)
+    reached = objective(sparse_and_or(v, ridge=0.5), v, 0.5)
     true = np.abs(x).sum(1) + 0.25 * (x * x).sum(1) / np.abs(v - v[:, :1]).max(1)
-    assert (found <= true * (1 + 1e-5)).all() and (found < 0.95 * true).any()
+    assert (reached <= true * (1 + 1e-5)).all() and (reached < 0.95 * true).any()
 
 
 def close(one, other, tol=1e-3):
@@ -208,8 +208,8 @@ def test_an_added_constant_moves_only_the_bias():
     assert close(one, other)
 
 
-def same_to_the_last_bit(one, other, at=...):
-    return all(np.array_equal(field[at], getattr(other, name)) for name, field in vars(one).items())
+def same_to_the_last_bit(one, other, index=...):
+    return all(np.array_equal(field[index], getattr(other, name)) for name, field in vars(one).items())
 
 
 @pytest.mark.parametrize("n", [4, 8, 10])
@@ -285,6 +285,7 @@ def test_the_result_is_of_the_kind_of_v():
         result = sparse_and_or(given_v)
         for name, field in vars(result).items():
             assert type(field) is type(given_v), name
+        assert type(result.effects) is type(given_v) and result.effects.shape == (len(v), 2, 16)
         assert result.i_and.dtype == (torch.float64 if isinstance(field, torch.Tensor) else np.float64)
         as_numpy = SparseAndOr(**{name: np.asarray(field) for name, field in vars(result).items()})
         assert close(as_numpy, reference)

@@ -96,10 +96,10 @@ def test_or_is_the_co_moebius_transform_with_a_sign():
         return np.array([v[subset_index(np.flatnonzero(row))] for row in np.atleast_2d(coalitions)])
 
     computer = shapiq.ExactComputer(n_players=n, game=call)
-    found = computer("Co-Moebius", order=n)
+    computed = computer("Co-Moebius", order=n)
     ours = or_interactions(v)
     for subset in range(1, 2**n):
-        theirs = found[members(subset)]
+        theirs = computed[members(subset)]
         assert ours[subset] == pytest.approx((-1) ** (len(members(subset)) + 1) * theirs, abs=1e-9)
     moebius = computer("Moebius", order=n)
     for subset in range(1, 2**n):

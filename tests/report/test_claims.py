@@ -53,16 +53,16 @@ def test_a_statistic_that_is_not_there_is_named():
 
 
 def test_a_claim_is_asked_of_studies_that_have_what_it_needs(tmp_path):
-    own = Study.load("snippets-bert", {"figures_root": str(tmp_path)})
-    without = own.replace(few_shot_size=0)
+    with_few = Study.load("snippets-bert", {"figures_root": str(tmp_path)})
+    without = with_few.replace(few_shot_size=0)
     kinds = ("H", "H by others", "H by others, above chance", "accuracy")
     pairs = [f"all samples: {kind}, {arm} - plain" for kind in kinds for arm in ("penalty", "distilled")]
-    for study in (own, without):
+    for study in (with_few, without):
         study.figures_dir.mkdir()
         table(**dict.fromkeys(pairs, (1, 0.5, 2))).to_csv(study.figures_dir / "figK_contrasts.csv")
     assert set(claims.claims_table([without]).id) == {"K1", "K2, K3"}
     with pytest.raises(ValueError, match="0 rows of 'few samples: accuracy, penalty - plain'"):
-        claims.claims_table([own])
+        claims.claims_table([with_few])
 
 
 def test_removal_is_judged_against_the_placebo_and_not_by_the_reverse(tmp_path):
@@ -82,30 +82,31 @@ def test_removal_is_judged_against_the_placebo_and_not_by_the_reverse(tmp_path):
         "versus_high",
     ]
     good = {"training rise": (1, 0.5, 2), "testing change": (-1, -2, -0.5), "gap narrowed by": (2, 1, 3)}
-    rows = [("all", "removed", name, *own, 0.3, 0.1, -0.2, 0.4) for name, own in good.items()]
+    rows = [("all", "removed", name, *numbers, 0.3, 0.1, -0.2, 0.4) for name, numbers in good.items()]
     rows += [("all", "reverse", name, 0, 0, 0, 0, 0, 0, 0) for name in good]
     rows += [("target-1", "removed", name, 0, 0, 0, 0, 0, 0, 0) for name in good]
     pd.DataFrame(rows, columns=columns).to_csv(folder / "fig04_contrasts.csv")
     other = Study.load("fashion-vgg", {"figures_root": str(tmp_path)})
-    found = claims.claims_table([other, study])
-    assert set(found.id) == {"F4"} and set(found.study) == {"snippets-bert"}
-    assert found.part_verdict.tolist() == ["reproduced"] * 3 + ["inconclusive"]  # not certainly more than the placebo
-    assert found.control.tolist()[:3] == [0.3] * 3 and found.quantity.iloc[3] == "gap narrowed by more than the placebo"
-    (row,) = claims.readable(found).itertuples()
+    judged = claims.claims_table([other, study])
+    assert set(judged.id) == {"F4"} and set(judged.study) == {"snippets-bert"}
+    assert judged.part_verdict.tolist() == ["reproduced"] * 3 + ["inconclusive"]  # not certainly more than the placebo
+    assert judged.control.tolist()[:3] == [0.3] * 3
+    assert judged.quantity.iloc[3] == "gap narrowed by more than the placebo"
+    (row,) = claims.readable(judged).itertuples()
     assert row.verdict == "inconclusive" and row.measured.startswith("training rise 1 [0.5, 2] (> 0); testing change")
     with pytest.raises(ValueError, match="no table of a claim in"):
         claims.claims_table([other])
-    own = claims.gathered([other, study], "fig04_contrasts")
-    assert set(own.study) == {"snippets-bert"}
-    pd.testing.assert_frame_equal(own.drop(columns="study"), pd.read_csv(folder / "fig04_contrasts.csv"))
+    gathered = claims.gathered([other, study], "fig04_contrasts")
+    assert set(gathered.study) == {"snippets-bert"}
+    pd.testing.assert_frame_equal(gathered.drop(columns="study"), pd.read_csv(folder / "fig04_contrasts.csv"))
     with pytest.raises(ValueError, match=r"no fig03_dynamics\.csv in"):
         claims.gathered([other, study], "fig03_dynamics")
 
 
 def test_the_committed_table_is_what_the_committed_tables_say():
     committed = pd.read_csv(FIGURES / "claims.csv")
-    found = claims.claims_table(claims.studies_beside(Study.load("fashion-vgg")))
-    pd.testing.assert_frame_equal(found, committed, check_exact=False, rtol=1e-4, check_dtype=False)
+    judged = claims.claims_table(claims.studies_beside(Study.load("fashion-vgg")))
+    pd.testing.assert_frame_equal(judged, committed, check_exact=False, rtol=1e-4, check_dtype=False)
     assert set(committed.id) == set(claims.CLAIMS)
 
 
@@ -113,7 +114,7 @@ def test_a_scale_is_that_of_the_study_and_figures_without_a_study_are_left_alone
     (tmp_path / "snippets-bert").mkdir()
     (tmp_path / "no-study").mkdir()
     changed = Study.load("fashion-vgg", {"figures_root": str(tmp_path), "epochs": 80, "target_seeds": [11]})
-    own, other = claims.studies_beside(changed)
-    assert own is changed and own.figures_dir.name.startswith("fashion-vgg+") and other.name == "snippets-bert"
-    assert claims.scale_of(own) == "1 network, 1,000 images, 80 epochs, 40 + 40 samples"
+    first, other = claims.studies_beside(changed)
+    assert first is changed and first.figures_dir.name.startswith("fashion-vgg+") and other.name == "snippets-bert"
+    assert claims.scale_of(first) == "1 network, 1,000 images, 80 epochs, 40 + 40 samples"
     assert claims.scale_of(Study.load("smollm2")) == "a model as it is given, 8 variables"

@@ -133,10 +133,10 @@ def test_a_mistake_shows_one_line_in_the_notebook_and_on_the_command_line(tmp_pa
     command = [sys.executable, "-m", "symgen", "train", "fashion-vg", "target-1"]
     ran = subprocess.run(command, capture_output=True, text=True, cwd=NOTEBOOKS.parent)
     assert ran.returncode == 1 and ran.stdout == ""
-    said = "error: no study named 'fashion-vg'; did you mean 'fashion-vgg'?; there are: "
-    assert ran.stderr.startswith(said) and ran.stderr.count("\n") == 1
-    there = (NOTEBOOKS.parent / "studies").glob("*.yaml")
-    assert ran.stderr.removeprefix(said).strip().split(", ") == sorted(file.stem for file in there)
+    message = "error: no study named 'fashion-vg'; did you mean 'fashion-vgg'?; there are: "
+    assert ran.stderr.startswith(message) and ran.stderr.count("\n") == 1
+    files = (NOTEBOOKS.parent / "studies").glob("*.yaml")
+    assert ran.stderr.removeprefix(message).strip().split(", ") == sorted(file.stem for file in files)
 
 
 @pytest.mark.parametrize(

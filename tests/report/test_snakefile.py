@@ -17,7 +17,7 @@ def copy(tmp_path):
 
 
 def figures(folder, *options):
-    """`symgen figures` there; what it said."""
+    """`symgen figures` there; what it printed."""
     command = [
         sys.executable,
         "-m",
@@ -38,24 +38,24 @@ def figures(folder, *options):
 def test_what_is_missing_is_made_and_what_is_there_is_left_alone(copy):
     figure = copy / "figures" / "tiny" / "fig08_input_variables.png"
     executed = copy / "data" / "runs" / "tiny" / "notebooks" / "01_data_split.ipynb"
-    code, said = figures(copy)
-    assert code == 0 and figure.exists() and executed.exists(), said
-    assert list((copy / "data" / "runs" / "tiny" / "target-91").glob("curves-*.csv")), said
+    code, output = figures(copy)
+    assert code == 0 and figure.exists() and executed.exists(), output
+    assert list((copy / "data" / "runs" / "tiny" / "target-91").glob("curves-*.csv")), output
 
     before = {path: path.stat().st_mtime_ns for path in (copy / "data" / "runs").rglob("*") if path.is_file()}
-    _, said = figures(copy)
-    assert "Nothing to be done" in said, said
-    changed = {path.name for path, at in before.items() if path.stat().st_mtime_ns != at}
+    _, output = figures(copy)
+    assert "Nothing to be done" in output, output
+    changed = {path.name for path, modified in before.items() if path.stat().st_mtime_ns != modified}
     assert changed <= {".lock"}
 
     figure.unlink()
-    _, said = figures(copy, "--dry-run")
-    assert re.search(r"^notebook +1\n *total +1$", said, flags=re.M), said  # and nothing is trained
+    _, output = figures(copy, "--dry-run")
+    assert re.search(r"^notebook +1\n *total +1$", output, flags=re.M), output  # and nothing is trained
     edit(copy / "notebooks" / "01_data_split.ipynb", "# 01 · Who is trained on what", "# 01 · Another title")
     edit(copy / "lib/symgen/study/settings.py", '"training": 1', '"training": 2')
-    _, said = figures(copy)
-    assert figure.exists() and "Another title" in executed.read_text(), said
-    assert len(list((copy / "data" / "runs" / "tiny" / "target-91").glob("curves-*.csv"))) == 2, said
+    _, output = figures(copy)
+    assert figure.exists() and "Another title" in executed.read_text(), output
+    assert len(list((copy / "data" / "runs" / "tiny" / "target-91").glob("curves-*.csv"))) == 2, output
 
 
 def edit(path, old, new):

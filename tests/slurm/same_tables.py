@@ -4,7 +4,7 @@
 
 A tiny study is run twice, each time in a copy of the project: as `make figures` does it, and by jobs of a Slurm that is
 started here for that long (Debian's slurmctld and slurmd, as root) and stopped again. Then every table and figure of one
-copy is compared with that of the other. Exit code 0 if they are the same, or if there is no Slurm: that is said.
+copy is compared with that of the other. Exit code 0 if they are the same, or if there is no Slurm, and it says so.
 """
 
 import os
@@ -90,11 +90,11 @@ def slurm(folder):
 
 def wait_until_idle(seconds=60):
     for _ in range(seconds):
-        said = subprocess.run(["sinfo", "-h", "-o", "%t"], capture_output=True, text=True).stdout.strip()
-        if said == "idle":
+        state = subprocess.run(["sinfo", "-h", "-o", "%t"], capture_output=True, text=True).stdout.strip()
+        if state == "idle":
             return
         time.sleep(1)
-    raise RuntimeError(f"Slurm is not up after {seconds} s; sinfo says {said!r}")
+    raise RuntimeError(f"Slurm is not up after {seconds} s; sinfo says {state!r}")
 
 
 def copy_project(folder):
@@ -105,9 +105,9 @@ def copy_project(folder):
         ignored = shutil.ignore_patterns("*.egg-info", ".ipynb_checkpoints")  # the solver need not be compiled again
         shutil.copytree(source, target, ignore=ignored) if source.is_dir() else shutil.copy(source, target)
     (folder / "studies").mkdir()
-    own = (ROOT / "studies" / "fashion-vgg.yaml").read_text()
-    (folder / "studies" / "fashion-vgg.yaml").write_text(own)
-    (folder / "studies" / "tiny.yaml").write_text(yaml.safe_dump(yaml.safe_load(own) | TINY))
+    settings = (ROOT / "studies" / "fashion-vgg.yaml").read_text()
+    (folder / "studies" / "fashion-vgg.yaml").write_text(settings)
+    (folder / "studies" / "tiny.yaml").write_text(yaml.safe_dump(yaml.safe_load(settings) | TINY))
     return folder
 
 

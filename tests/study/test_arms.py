@@ -83,8 +83,8 @@ def test_an_arm_hangs_on_its_own_settings_and_no_other_network_does(study):
         for family in ("target", *[arm for arm in ARMS if arm != "plain"], "baseline", "second"):
             if study.key("training", f"{family}-91") != other.key("training", f"{family}-91"):
                 moved[key].add(family)
-    own = {"distillation": {"distilled"}, "decay": {"decay"}, "dropout": {"dropout"}, "few_shot_size": set()}
-    assert moved == {key: {"penalty"} for key in changes} | own
+    others = {"distillation": {"distilled"}, "decay": {"decay"}, "dropout": {"dropout"}, "few_shot_size": set()}
+    assert moved == {key: {"penalty"} for key in changes} | others
 
 
 def test_what_the_penalty_is_told_is_a_fresh_extraction(study):
@@ -98,7 +98,7 @@ def test_what_the_penalty_is_told_is_a_fresh_extraction(study):
     for position in (0, 37, 99):
         cells = pipeline.task(study).variables(items)[position]
         solved = sparse_and_or(game.values(inputs[position], int(labels[position]), cells), tol=study.tol)
-        fresh = np.stack([solved.i_and, solved.i_or])
+        fresh = solved.effects
         np.testing.assert_allclose(stored[position], fresh, atol=1e-3 * np.abs(fresh).max())
         one = penalty.samples[position]
         assert torch.equal(one.x, inputs[position]) and one.label == labels[position]
@@ -111,8 +111,8 @@ def test_texts_without_enough_words_are_not_penalised(shared):
     items, kind = penalised.ensure_penalised(texts), pipeline.task(texts)
     game = kind.game(None)
     split = pipeline.ensure_split(texts)
-    own = split.item[split.part == "A"].to_numpy()
-    enough = [i for i, text in enumerate(kind.samples(own)) if len(game.candidates(text)) >= 8]
+    items_of_a = split.item[split.part == "A"].to_numpy()
+    enough = [i for i, text in enumerate(kind.samples(items_of_a)) if len(game.candidates(text)) >= 8]
     assert items.position.tolist() == enough and 0 < len(enough) < 100
 
 
@@ -122,11 +122,11 @@ def test_a_killed_training_ends_with_the_same_weights_and_damage_is_mended(study
     pipeline.curves_path(study, "penalty-91").unlink()
     last = pipeline.weights_path(study, "penalty-91", "last")
     last.write_bytes(last.read_bytes()[:1000])
-    (told,) = (study.runs_dir / "baseline-93").glob("penalised-best-*.nc")
-    told.write_bytes(told.read_bytes()[:1000])
+    (damaged,) = (study.runs_dir / "baseline-93").glob("penalised-best-*.nc")
+    damaged.write_bytes(damaged.read_bytes()[:1000])
     assert same(expected, weights(study, "penalty-91"))
-    said = capsys.readouterr().out
-    assert f"set aside {told.name}.damaged" in said
+    printed = capsys.readouterr().out
+    assert f"set aside {damaged.name}.damaged" in printed
 
 
 def test_the_best_is_the_one_of_lowest_loss_on_the_validation_part(study):
@@ -176,9 +176,9 @@ def test_accuracy_and_loss_are_those_of_an_evaluation_on_d_and_h_that_of_the_met
 def test_contrasts_are_paired_by_network_and_by_item(study, rng):
     study = study.replace(target_seeds=[1, 2, 3])
     plain = {name: [Estimate(rng.random(), rng.random(1000)) for _ in range(3)] for name in ("accuracy", "loss")}
-    better = {"accuracy": [own + 0.1 for own in plain["accuracy"]]}
-    better["loss"] = [own + more for own, more in zip(plain["loss"], (0.1, 0.2, 0.6))]
-    worse = {name: [own - 0.2 for own in networks] for name, networks in plain.items()}
+    better = {"accuracy": [estimate + 0.1 for estimate in plain["accuracy"]]}
+    better["loss"] = [estimate + more for estimate, more in zip(plain["loss"], (0.1, 0.2, 0.6))]
+    worse = {name: [estimate - 0.2 for estimate in networks] for name, networks in plain.items()}
     measured = {"plain": plain, "penalty": better, "decay": worse}
     table = arms.contrasts_table(measured, study, "some").set_index(["quantity", "role"])
     certain = table.loc[("some: accuracy, penalty - plain", "all"), ["value", "low", "high"]].astype(float)
@@ -192,10 +192,10 @@ def test_contrasts_are_paired_by_network_and_by_item(study, rng):
     np.testing.assert_allclose(table.loc["some: loss, decay - plain"].value, -0.2)
     assert not table.index.duplicated().any() and len(table) == 3 * 2 * 4
     values = arms.arms_table(measured, study).set_index(["arm", "quantity"])
-    assert values.value["plain", "loss"] == pytest.approx(np.mean([own.value for own in plain["loss"]]))
-    said = [arms.sentence(row) for row in table.reset_index().itertuples() if row.role == "all"]
-    assert said[0] == "some: accuracy, penalty - plain: +0.100 [+0.100, +0.100], certainly more"
-    assert "decay - plain: -0.200 [-0.200, -0.200], certainly less" in said[2]
+    assert values.value["plain", "loss"] == pytest.approx(np.mean([estimate.value for estimate in plain["loss"]]))
+    sentences = [arms.sentence(row) for row in table.reset_index().itertuples() if row.role == "all"]
+    assert sentences[0] == "some: accuracy, penalty - plain: +0.100 [+0.100, +0.100], certainly more"
+    assert "decay - plain: -0.200 [-0.200, -0.200], certainly less" in sentences[2]
 
 
 def test_distillation_by_hand():
@@ -208,9 +208,9 @@ def test_distillation_by_hand():
 
 
 def test_dropout_is_that_of_the_model_or_put_before_its_linear_layers():
-    own = nn.Sequential(nn.Linear(50, 50), nn.Dropout(0.1))
-    training.add_dropout(own, 0.4)
-    assert own[1].p == 0.4 and not own[0]._forward_pre_hooks
+    network = nn.Sequential(nn.Linear(50, 50), nn.Dropout(0.1))
+    training.add_dropout(network, 0.4)
+    assert network[1].p == 0.4 and not network[0]._forward_pre_hooks
     bare = nn.Sequential(nn.Linear(1000, 1, bias=False))
     nn.init.ones_(bare[0].weight)
     training.add_dropout(bare, 0.4)
@@ -241,12 +241,12 @@ def test_strength_by_order_is_the_mean_over_networks(study, monkeypatch):
     effects["target-1"][..., 0, 3], effects["target-2"][..., 0, 3] = 2.0, 4.0
 
     def compared(study, role, judges, checkpoints):
-        own = effects[role]
+        of_role = effects[role]
         arrays = {
-            "effects": own,
-            "salient": own != 0,
-            "generalizable": (own != 0) & (role == "target-1"),
-            "chance": own * 0,
+            "effects": of_role,
+            "salient": of_role != 0,
+            "generalizable": (of_role != 0) & (role == "target-1"),
+            "chance": of_role * 0,
         }
         coords = {"epoch": [2.0], "of": ("sample", ["training"])}
         return Comparison(xr.Dataset({name: (AXES, array) for name, array in arrays.items()}, coords))

@@ -10,15 +10,15 @@ from symgen.study import devices, pipeline
 SAME_V, SAME_EFFECTS = 1e-5, 5e-3  # of the largest |v| of a sample
 
 
-def worst(found, expected, v):
+def worst(solution, expected, v):
     """The largest difference of a sample, as a share of its largest |v|."""
-    differences = np.abs(found - expected).reshape(len(v), -1).max(axis=1)
+    differences = np.abs(solution - expected).reshape(len(v), -1).max(axis=1)
     return (differences / np.abs(v).max(axis=1)).max()
 
 
 def solved(v, study):
-    found = sparse_and_or(v, noise_bound=study.noise_bound, ridge=study.ridge, tol=study.tol)
-    return torch.stack([found.i_and, found.i_or], dim=1).cpu().numpy()
+    solution = sparse_and_or(v, noise_bound=study.noise_bound, ridge=study.ridge, tol=study.tol)
+    return solution.effects.cpu().numpy()
 
 
 def extracted(study, device, state):

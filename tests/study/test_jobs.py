@@ -50,10 +50,10 @@ def looked_at(study):
 
 def whole(study):
     """What they read at every checkpoint of a role, as (study, role)."""
-    own = study.targets + study.baselines
-    yield from ((study, role) for role in own)
+    roles = study.targets + study.baselines
+    yield from ((study, role) for role in roles)
     if "10_fine_tuning" in notebooks(study):
-        yield from ((study.tuned, role) for role in own)
+        yield from ((study.tuned, role) for role in roles)
     if "08_ablations" in notebooks(study):
         for variant in ablations.variants(study).values():
             yield from ((variant, role) for role in (study.targets[0], *study.baselines))

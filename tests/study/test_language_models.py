@@ -22,7 +22,7 @@ SENTENCE = "The old harbour of the town was built by Norman fishermen. It has bu
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     """A Llama that reads bytes and a Qwen2 that reads words, drawn at random, as they would be given."""
-    folder, texts = tmp_path_factory.mktemp("models"), [SENTENCE, *(own["prompt"] for own in written())]
+    folder, texts = tmp_path_factory.mktemp("models"), [SENTENCE, *(entry["prompt"] for entry in written())]
     for name, tokenizer in (("Llama", bytes_tokenizer()), ("Qwen2", build_tokenizer(texts, 1, 200))):
         torch.manual_seed(len(name))
         config = CONFIGS[name]()
@@ -78,11 +78,11 @@ def test_a_question_becomes_the_sentence_that_answers_it_and_the_question():
         asked = {"question": question, "answers": [{"text": text, "answer_start": SENTENCE.index(text)}]}
         return {"data": [{"paragraphs": [{"context": SENTENCE, "qas": [asked]}]}]}
 
-    (own,) = squad_prompts(squad("Norman fishermen"))
+    (made,) = squad_prompts(squad("Norman fishermen"))
     prompt = "The old harbour of the town was built by Norman fishermen. Who? Answer:"
-    assert own == {"prompt": prompt, "next_word": "Norman"}
-    (own,) = squad_prompts(squad("1204"))
-    assert own == {"prompt": "It has burned twice since 1204! Who? Answer:", "next_word": "1204"}
+    assert made == {"prompt": prompt, "next_word": "Norman"}
+    (made,) = squad_prompts(squad("1204"))
+    assert made == {"prompt": "It has burned twice since 1204! Who? Answer:", "next_word": "1204"}
     assert squad_prompts(squad("1204", "why " * 40)) == []  # too long
 
 
@@ -176,9 +176,10 @@ def test_settings_that_do_not_go_together_are_named(overrides, message):
 def test_the_notebook_runs_on_given_models(given, tmp_path):
     output = runner.execute("09_language_models", {"study": "smollm2", "overrides": given}, tmp_path / "out.ipynb")
     outputs = [out for cell in json.loads(output.read_text())["cells"] for out in cell.get("outputs", [])]
-    said = "".join("".join(out.get("text", "")) for out in outputs)
+    printed = "".join("".join(out.get("text", "")) for out in outputs)
     assert not [out for out in outputs if out["output_type"] == "error" or out.get("name") == "stderr"]
-    assert "two networks" in said and "13 prompts" in said and "of the simple interactions than of the complex" in said
+    assert "two networks" in printed and "13 prompts" in printed
+    assert "of the simple interactions than of the complex" in printed
     made = {path.name for path in (tmp_path / "figures").rglob("*.*")}
     assert {"fig07_prompt_1.png", "fig07_prompt_2.csv", "fig11_orders.png", "fig11_contrasts.csv"} <= made
     assert "fig11_masking.csv" not in made

@@ -48,14 +48,14 @@ def test_a_training_that_diverges_names_the_network_and_the_epoch_and_leaves_no_
 
 
 def test_interactions_rebuild_v_and_stay_in_the_noise_bound(study):
-    found = pipeline.ensure_interactions(study, "target-91", 2.0)
-    v, effects, noise = (found[name].to_numpy() for name in ("v", "effects", "noise"))
+    interactions = pipeline.ensure_interactions(study, "target-91", 2.0)
+    v, effects, noise = (interactions[name].to_numpy() for name in ("v", "effects", "noise"))
     assert effects.shape == (12, 2, 32) and v.shape == (12, 32)
-    model = reconstruct(effects[:, 0], effects[:, 1], found.bias.to_numpy())
+    model = reconstruct(effects[:, 0], effects[:, 1], interactions.bias.to_numpy())
     np.testing.assert_allclose(model + noise, v, rtol=0, atol=1e-9 * np.abs(v).max())
     bound = study.noise_bound * np.abs(v[:, -1] - v[:, 0])
     assert (np.abs(noise).max(axis=1) <= bound * (1 + 1e-9)).all()
-    assert (effects[:, :, 0] == 0).all() and found.gap.max() <= study.tol
+    assert (effects[:, :, 0] == 0).all() and interactions.gap.max() <= study.tol
 
 
 def test_nothing_is_computed_twice_and_a_killed_run_ends_with_the_same(copied):
@@ -76,9 +76,9 @@ def test_nothing_is_computed_twice_and_a_killed_run_ends_with_the_same(copied):
 
 
 def test_a_network_judged_by_itself_generalizes_wholly(study):
-    own = pipeline.ensure_interactions(study, "target-91", 2.0)
+    interactions = pipeline.ensure_interactions(study, "target-91", 2.0)
     of = pipeline.ensure_samples(study).of.to_numpy()
-    comparison = compare(own, [own], of=of)
+    comparison = compare(interactions, [interactions], of=of)
     table = tables.dynamics_table(comparison, study.bootstrap)
     assert table.H[0] == pytest.approx(1) and table.H_chance[0] < 0.9
     assert table.H[0] == comparison.H and table.H_chance[0] == comparison.H_chance
@@ -135,8 +135,8 @@ def test_a_damaged_checkpoint_and_a_kill_while_it_is_made_again_leave_nothing_st
 
 
 def test_one_variable_is_enough(study):
-    found = pipeline.ensure_interactions(study.replace(n_variables=1), "target-91", 2)
-    assert found.effects.shape == (12, 2, 2)
+    interactions = pipeline.ensure_interactions(study.replace(n_variables=1), "target-91", 2)
+    assert interactions.effects.shape == (12, 2, 2)
 
 
 def test_an_unknown_checkpoint_or_role_is_refused(study):
@@ -162,16 +162,16 @@ def test_a_text_study_learns_its_vocabulary_from_a_alone_and_masks_words(texts):
     assert len(set(kind.tokenizer.get_vocab())) < 2000  # of 100 sentences
     samples = pipeline.ensure_samples(texts)
     game = kind.game(None)
-    for text, own in zip(kind.samples(samples.item), kind.variables(samples)):
-        assert set(own) <= set(game.candidates(text)) and len(set(own)) == 4
-    found = pipeline.ensure_interactions(texts, "target-91", 2)
+    for text, words in zip(kind.samples(samples.item), kind.variables(samples)):
+        assert set(words) <= set(game.candidates(text)) and len(set(words)) == 4
+    interactions = pipeline.ensure_interactions(texts, "target-91", 2)
     network = pipeline.ensure_training(texts, "target-91").model(2)
     inputs, labels = kind.inputs(samples.item), torch.tensor(samples.label.to_numpy())
     from symgen import log_odds, training
 
     with torch.inference_mode():
         plain = log_odds(training.logits(network, inputs), labels)  # nothing masked: the whole text, with padding
-    np.testing.assert_allclose(found.v[:, -1], plain, atol=1e-5)
+    np.testing.assert_allclose(interactions.v[:, -1], plain, atol=1e-5)
 
 
 def test_labels_are_shuffled_for_the_negative_control_alone(tiny, monkeypatch):

@@ -32,17 +32,17 @@ def test_a_prompt_ends_before_the_first_word_that_serves_and_its_variables_stand
     assert part[samples.item].map({"A": "training", "D": "testing"}).tolist() == samples.of.tolist()
     game, variables = kind.game(None), kind.variables(samples)
     assert variables.shape == (6, 4)
-    for item, label, own in zip(samples.item, samples.label, variables):
+    for item, label, phrases in zip(samples.item, samples.label, variables):
         (prompt, word), text = kind.prompt(item), kind.data.texts[item]
         assert re.match(rf"{re.escape(prompt)}\s+{word}\b", text)
-        places = [found.start() for found in re.finditer(r"(?<=\s)\w", text)]
+        places = [match.start() for match in re.finditer(r"(?<=\s)\w", text)]
         serving = [place for place in places if serves(kind, text[:place], re.match(r"\w+", text[place:])[0])]
         assert text[: serving[0]].rstrip() == prompt
         before, after = (kind.tokenizer(shown)["input_ids"] for shown in (prompt, f"{prompt} {word}"))
         assert after == [*before[:-1], label, before[-1]]  # one token, before the one that ends every text
         assert game.next_id(prompt, word) == label
         candidates = game.candidates(prompt)
-        assert set(own) <= set(candidates) and [word for word in candidates if word in own] == own.tolist()
+        assert set(phrases) <= set(candidates) and [word for word in candidates if word in phrases] == phrases.tolist()
 
 
 def serves(kind, before, word):
@@ -89,17 +89,17 @@ def test_rows_leave_classifiers_alone_and_drop_what_is_padded():
 
 
 def test_training_lowers_the_loss_and_is_the_same_again(study, tmp_path):
-    own = pipeline.ensure_training(study, "target-91")
-    assert own.curves.epoch.tolist() == [0, 0.5, 1, 2]
-    assert own.curves.test_loss.iloc[-1] < own.curves.test_loss.iloc[0] - 0.5
+    once = pipeline.ensure_training(study, "target-91")
+    assert once.curves.epoch.tolist() == [0, 0.5, 1, 2]
+    assert once.curves.test_loss.iloc[-1] < once.curves.test_loss.iloc[0] - 0.5
     again = pipeline.ensure_training(study.replace(runs_root=str(tmp_path / "again")), "target-91")
     for epoch in (0.0, 2.0):
-        first, second = (trained.model(epoch).state_dict() for trained in (own, again))
+        first, second = (trained.model(epoch).state_dict() for trained in (once, again))
         assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_baselines_have_an_architecture_of_their_own(study):
-    names = {role: type(pipeline.ensure_training(study, role).model(at)).__name__ for role, at in
+    names = {role: type(pipeline.ensure_training(study, role).model(checkpoint)).__name__ for role, checkpoint in
              (("target-91", 2.0), ("baseline-93", "best"))}  # fmt: skip
     assert names == {"target-91": "LlamaForCausalLM", "baseline-93": "GPT2LMHeadModel"}
     other = study.replace(baseline_architecture="gpt2-1x64")
@@ -125,10 +125,10 @@ def test_a_language_model_looks_back_only_and_embeds_as_it_predicts(study, archi
 
 
 def test_v_is_the_log_odds_of_the_next_word_at_the_end_of_the_prompt(study):
-    found = pipeline.ensure_interactions(study, "target-91", 2)
+    interactions = pipeline.ensure_interactions(study, "target-91", 2)
     kind, samples = pipeline.task(study), pipeline.ensure_samples(study)
     network = pipeline.ensure_training(study, "target-91").model(2)
-    for v, item, label in zip(found.v.to_numpy(), samples.item, samples.label):
+    for v, item, label in zip(interactions.v.to_numpy(), samples.item, samples.label):
         ids = kind.tokenizer(kind.prompt(item)[0])["input_ids"][:-1]
         with torch.inference_mode():
             p = network(torch.tensor([ids])).logits[0, -1].double().softmax(-1)[label].item()
@@ -155,8 +155,8 @@ def test_tuned_targets_are_judged_by_baselines_tuned_on_other_texts(study):
     split = pipeline.ensure_split(study.tuned)
     assert split.item.is_unique and split.part.value_counts()[["A", "B", "D"]].tolist() == [80, 80, 120]
     base = pipeline.ensure_interactions(study.tuned, "baseline-93", "best").effects.to_numpy()
-    own = judged.salient[-1] & judged.generalizable[-1]
-    assert own.any() and (base[own] != 0).mean() > 0.5
+    shared = judged.salient[-1] & judged.generalizable[-1]
+    assert shared.any() and (base[shared] != 0).mean() > 0.5
 
 
 def test_the_command_line_trains_and_extracts_fine_tuned_networks(study, shared, capsys):

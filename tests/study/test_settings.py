@@ -1,4 +1,4 @@
-"""Settings: what is wrong is said in one line; what a result depends on decides its key, and nothing else."""
+"""Settings: what is wrong is named in one line; what a result depends on decides its key, and nothing else."""
 
 import re
 import tomllib
@@ -168,15 +168,15 @@ def test_a_raised_version_moves_what_rests_on_its_stage_and_nothing_else(monkeyp
 
 
 def test_the_first_relu_is_known_of_the_papers_networks_and_a_cut_goes_before_it():
-    def at(architecture, cut=""):
-        return Study.load("fashion-vgg", {"architecture": architecture, "cut": cut}).cut_at
+    def cut(architecture, before=""):
+        return Study.load("fashion-vgg", {"architecture": architecture, "cut": before}).cut_at
 
-    assert [at(name) for name in ("vgg11", "vgg19_bn", "resnet18", "resnet101", "wide_resnet50_2", "resnext50_32x4d")] == [
+    assert [cut(name) for name in ("vgg11", "vgg19_bn", "resnet18", "resnet101", "wide_resnet50_2", "resnext50_32x4d")] == [
         "features.1", "features.2", "relu", "relu", "relu", "relu"
     ]  # fmt: skip
-    assert at("vgg16", "features.3") == "features.3"
+    assert cut("vgg16", "features.3") == "features.3"
     with pytest.raises(ValueError, match="the setting 'cut' is missing"):
-        at("densenet121")
+        cut("densenet121")
 
 
 def test_changed_settings_get_a_folder_of_figures_of_their_own():

@@ -37,7 +37,8 @@ def test_berts_have_the_published_sizes(architecture):
 
     with torch.device("meta"):
         network = models.build_bert(architecture, 2, Vocabulary(pad_token_id=0), max_tokens=512, seed=0)
-    assert sum(own.numel() for own in network.parameters()) / 1e6 == pytest.approx(WEIGHTS[architecture], rel=0.02)
+    weights = sum(tensor.numel() for tensor in network.parameters())
+    assert weights / 1e6 == pytest.approx(WEIGHTS[architecture], rel=0.02)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def load(architecture, name, **options):
 def test_a_network_on_a_given_encoder_has_its_weights_and_words_and_a_head_of_its_own(encoder, capfd):
     first, again, other = (load("bert-1x64", encoder, seed=seed).state_dict() for seed in (1, 1, 2))
     given = models.from_transformers("BertModel")[0].from_pretrained(encoder).state_dict()
-    assert all(torch.equal(first[f"bert.{name}"], own) for name, own in given.items())
+    assert all(torch.equal(first[f"bert.{name}"], tensor) for name, tensor in given.items())
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert {name for name in first if not torch.equal(first[name], other[name])} == {"classifier.weight"}
     assert capfd.readouterr() == ("", "")  # neither bars nor a report on the head
@@ -128,13 +129,13 @@ def test_a_study_of_texts_runs_from_its_file(name, handful, encoder):
     assert study.architecture == architecture and (study.init != "scratch") == ("minilm" in name)
     study = study.replace(**handful | {"init": str(encoder) if "minilm" in name else "scratch"})
     network = pipeline.ensure_training(study, "target-91").model(1)
-    samples, found = pipeline.ensure_samples(study), pipeline.ensure_interactions(study, "target-91", 1)
+    samples, interactions = pipeline.ensure_samples(study), pipeline.ensure_interactions(study, "target-91", 1)
     kind = pipeline.task(study)
-    assert len(kind.data.classes) == classes and len(samples) == 4 and found.gap.max() <= study.tol
+    assert len(kind.data.classes) == classes and len(samples) == 4 and interactions.gap.max() <= study.tol
     with torch.inference_mode():
         plain = log_odds(training.logits(network, kind.inputs(samples.item)), torch.tensor(samples.label.to_numpy()))
-    np.testing.assert_allclose(found.v[:, -1], plain, atol=1e-5)
-    assert found.v.to_numpy().std(axis=1).min() > 0
+    np.testing.assert_allclose(interactions.v[:, -1], plain, atol=1e-5)
+    assert interactions.v.to_numpy().std(axis=1).min() > 0
     assert pipeline.ensure_interactions(study, "baseline-93", "best").v.shape == (4, 8)
 
 
@@ -166,7 +167,7 @@ def test_losses_are_those_of_each_text_alone_in_whatever_order_and_with_little_p
     texts = [" ".join(made_up_sets.WORDS[: 1 + i % 12] * (1 + i % 4)) for i in range(250)]
     inputs = tokenizer(texts, padding=True, return_tensors="pt")["input_ids"]
     labels = torch.arange(250) % 2
-    alone = torch.cat([training.logits(network, own[None]) for own in inputs]).double()
+    alone = torch.cat([training.logits(network, text[None]) for text in inputs]).double()
     read = []
     monkeypatch.setattr(loop, "logits", lambda model, part, given=training.logits: read.append(
         len(part) * int((part != tokenizer.pad_token_id).sum(dim=1).max())) or given(model, part))  # fmt: skip

@@ -12,16 +12,16 @@ def study(request):
 
 
 def test_one_setting_is_changed_at_a_time(study):
-    found = ablations.variants(study)
-    first, *others = found.items()
+    variants = ablations.variants(study)
+    first, *others = variants.items()
     assert first == ("as it is", study.replace(explain_per_class=study.ablation_per_class))
     few = first[1]
     for name, variant in others:
         changed = {key for key in dict(few) if getattr(few, key) != getattr(variant, key)}
         samples = changed & {"explain_classes", "explain_per_class"}
         assert len(changed - samples) == 1 and bool(samples) == (name == f"{study.more_variables} variables"), name
-    assert len({variant.digest() for variant in found.values()}) == len(found)
-    assert found["tau_ratio 0.1"].tau_ratio == 2 * study.tau_ratio and found["6 variables"].n_variables == 6
+    assert len({variant.digest() for variant in variants.values()}) == len(variants)
+    assert variants["tau_ratio 0.1"].tau_ratio == 2 * study.tau_ratio and variants["6 variables"].n_variables == 6
 
 
 def test_families_without_networks_are_left_out(study):

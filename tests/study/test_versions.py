@@ -38,11 +38,11 @@ def test_a_tiny_study_gives_the_committed_numbers(shared, name):
         "explain_per_class": 2,
         "tuning_dataset": "",
     }
-    found = computed(Study.load(name, shared | few))
+    numbers = computed(Study.load(name, shared | few))
     with np.load(EXPECTED, allow_pickle=False) as expected:
         wanted = {key.removeprefix(f"{name} "): expected[key] for key in expected if key.startswith(f"{name} ")}
-    assert wanted.keys() == found.keys()
-    for key, array in found.items():
+    assert wanted.keys() == numbers.keys()
+    for key, array in numbers.items():
         if array.dtype.kind == "f":
             np.testing.assert_allclose(
                 array, wanted[key], rtol=0, atol=TOLERANCE * np.abs(wanted[key]).max(), err_msg=key

@@ -8,8 +8,8 @@ from symgen.training.augmentation import augmentation, crop_flip, resized_crop_f
 
 def numbered(count=400, size=16):
     """Images whose pixels hold their own column and row, from 1 on: 0 is what comes in from outside."""
-    at = torch.arange(1.0, size + 1)
-    one = torch.stack([at.expand(size, size), at[:, None].expand(size, size)])
+    numbers = torch.arange(1.0, size + 1)
+    one = torch.stack([numbers.expand(size, size), numbers[:, None].expand(size, size)])
     return one.expand(count, -1, -1, -1).clone()
 
 

@@ -42,12 +42,12 @@ def v(rng):
 def test_interactions_move_as_the_definitions_say_with_gamma_and_noise_held(v, rng):
     solved = sparse_and_or(v, **SOLVER)
     by_definition = held(v, solved)
-    np.testing.assert_allclose(by_definition(v), np.stack([solved.i_and, solved.i_or]), atol=1e-12)
+    np.testing.assert_allclose(by_definition(v), solved.effects, atol=1e-12)
     given = torch.tensor(v)[None]
-    found = held_interactions(given, **SOLVER)[0]
+    effects = held_interactions(given, **SOLVER)[0]
     jacobian = torch.autograd.functional.jacobian(lambda x: held_interactions(x, **SOLVER)[0], given)[..., 0, :]
     for other in v + rng.normal(size=(3, 1 << N)):
-        moved = found + jacobian @ torch.tensor(other - v)
+        moved = effects + jacobian @ torch.tensor(other - v)
         np.testing.assert_allclose(moved, by_definition(other), atol=1e-10)
 
 
@@ -85,31 +85,31 @@ def test_the_gradient_is_that_of_finite_differences_through_the_network(judged):
         game, judged, weight=0.7, per_batch=2, every=1, **{k: SOLVER[k] for k in ("noise_bound", "ridge")}
     )
     batch, parameter = torch.tensor([5, 2, 7]), network.rest[4].weight
-    found = penalty(batch)
-    (gradient,) = torch.autograd.grad(found, parameter)
+    value = penalty(batch)
+    (gradient,) = torch.autograd.grad(value, parameter)
     samples, samples_held = [judged[5], judged[2]], []
     for one in samples:
-        own = game.values(one.x, one.label, one.variables)
-        samples_held.append(held(own, solved := sparse_and_or(own, **SOLVER)))
-        one_strength = np.stack([solved.i_and, solved.i_or])
+        one_v = game.values(one.x, one.label, one.variables)
+        samples_held.append(held(one_v, solved := sparse_and_or(one_v, **SOLVER)))
+        one_strength = solved.effects
         samples_held[-1].penalised = ~(one_strength * one.baselines > 0).any(axis=0)
 
     def strength():
         """0.7 times the mean strength, gamma, the noise and what generalizes held."""
         each = zip(samples, samples_held)
-        values = ((own, own(game.values(one.x, one.label, one.variables))) for one, own in each)
-        return 0.7 * np.mean([(np.abs(effects) * own.penalised).sum() for own, effects in values])
+        values = ((one_held, one_held(game.values(one.x, one.label, one.variables))) for one, one_held in each)
+        return 0.7 * np.mean([(np.abs(effects) * one_held.penalised).sum() for one_held, effects in values])
 
-    assert strength() == pytest.approx(found.item())
-    for at in [(0, 0), (1, 3), (2, 7)]:
+    assert strength() == pytest.approx(value.item())
+    for index in [(0, 0), (1, 3), (2, 7)]:
         sides = []
         for step in (1e-5, -1e-5):  # far more than what is left of interactions that are zero
             with torch.no_grad():
-                parameter[at] += step
+                parameter[index] += step
             sides.append(strength())
             with torch.no_grad():
-                parameter[at] -= step
-        assert gradient[at].item() == pytest.approx((sides[0] - sides[1]) / 2e-5, rel=1e-4)
+                parameter[index] -= step
+        assert gradient[index].item() == pytest.approx((sides[0] - sides[1]) / 2e-5, rel=1e-4)
 
 
 def test_where_everything_generalizes_there_is_nothing_to_penalise(v):
@@ -126,8 +126,8 @@ def test_one_and_of_two_variables_worked_by_hand(combine, strength):
     v = torch.tensor([[0.0, 0.0, 0.0, 2.0]], dtype=torch.float64)  # the AND of both variables, of strength 2
     baselines = np.zeros((2, 1, 2, 4))
     baselines[0, 0, 0, 3], baselines[1, 0, 0, 3] = 1, -1  # one baseline agrees, one has the other sign
-    found = strength_to_lose(v, baselines, combine, noise_bound=0, ridge=1e-4)
-    assert found.item() == pytest.approx(strength, abs=1e-2)
+    value = strength_to_lose(v, baselines, combine, noise_bound=0, ridge=1e-4)
+    assert value.item() == pytest.approx(strength, abs=1e-2)
 
 
 def test_it_is_taken_at_every_such_call_on_the_first_known_items_and_leaves_the_mode_alone(judged, images):

@@ -85,18 +85,18 @@ def test_augmentation_and_precision_change_the_training_and_nothing_else_does():
 
 
 def test_the_objective_is_taken_in_float32_and_given_the_batch_in_the_same_order_with_augmentation():
-    told = {}
+    batches = {}
 
     def spy(name):
         def objective(z, batch):
-            told.setdefault(name, []).append((z.dtype, batch.tolist()))
+            batches.setdefault(name, []).append((z.dtype, batch.tolist()))
             return z.square().mean()
 
         return objective
 
     for name, changes in (("plain", {}), ("changed", {"augment": "crop-flip", "precision": "bfloat16"})):
         fit(epochs=2, objective=spy(name), **changes)
-    assert told["plain"] == told["changed"] and told["plain"][0][0] == torch.float32
+    assert batches["plain"] == batches["changed"] and batches["plain"][0][0] == torch.float32
 
 
 def test_large_images_are_evaluated_a_few_at_a_time(monkeypatch):

@@ -90,10 +90,10 @@ class CausalLMGame(TokenGame):
         if joined[: len(before)] != before or len(joined) == len(before):
             begun = f"next_token = {next_token!r} does not begin a token after {prompt[-20:]!r}"
             raise InputError(f"{begun}; expected no space at the prompt's end, or a token's id")
-        if len(own := joined[len(before) :]) > 1 and not self.first_token:
-            names = self.tokenizer.convert_ids_to_tokens(own)
-            raise InputError(f"next_token = {next_token!r} is {len(own)} tokens, {names}; first_token takes the first")
-        return own[0]
+        if len(ids := joined[len(before) :]) > 1 and not self.first_token:
+            names = self.tokenizer.convert_ids_to_tokens(ids)
+            raise InputError(f"next_token = {next_token!r} is {len(ids)} tokens, {names}; first_token takes the first")
+        return ids[0]
 
     def tokens_of(self, prompt: str, variables) -> Bool[np.ndarray, "token variable"]:
         """Which token of the prompt belongs to which variable: every one that overlaps it."""
@@ -128,8 +128,9 @@ class CausalLMGame(TokenGame):
         device = next(self.model.parameters()).device
         replaced = torch.as_tensor(masked_tokens(self.tokens_of(prompt, variables)), device=device)
         embed = self.model.get_input_embeddings()
-        own = embed(torch.as_tensor(self._read(prompt)[0], device=device))
-        return (own, self._filler(embed, device)), replaced, [self.next_id(prompt, token) for token in next_tokens]
+        embeddings = embed(torch.as_tensor(self._read(prompt)[0], device=device))
+        labels = [self.next_id(prompt, token) for token in next_tokens]
+        return (embeddings, self._filler(embed, device)), replaced, labels
 
     def _filler(self, embed, device):
         """The embedding of a masked token."""
@@ -148,7 +149,7 @@ class CausalLMGame(TokenGame):
     def _log_odds(self, inputs, replaced, labels):
         return log_odds_of_labels(self._logits(*inputs, replaced), labels, "next_token")
 
-    def _logits(self, own, filler, replaced) -> Tensor:
+    def _logits(self, embeddings, filler, replaced) -> Tensor:
         """Logits at the last token, (row, token id).
 
         Masked prompts that are alike up to a token have the same keys and values there, which are computed once: only
@@ -165,6 +166,7 @@ class CausalLMGame(TokenGame):
             last, options = stop == n_tokens, {"past_key_values": cache, "use_cache": True} if shared else {}
             network = self.model if last else self.model.base_model
             options |= {"logits_to_keep": 1} if last and "logits_to_keep" in known else {}
-            output = network(inputs_embeds=torch.where(masked[:, start:, None], filler, own[start:stop]), **options)
+            shown = torch.where(masked[:, start:, None], filler, embeddings[start:stop])
+            output = network(inputs_embeds=shown, **options)
             cache, group = getattr(output, "past_key_values", None), now
         return output.logits[:, -1][group]

@@ -72,10 +72,10 @@ def variables_of_words(words: list[str], variables) -> Int[np.ndarray, "word"]:
 
 def check_phrases(variables) -> list[str]:
     """The variables, if they are different words or phrases; ValueError otherwise."""
-    if isinstance(variables, str) or not all(isinstance(own, str) and own.strip() for own in variables):
+    if isinstance(variables, str) or not all(isinstance(name, str) and name.strip() for name in variables):
         raise InputError(f"variables = {variables!r}; expected a list of words or phrases")
     check_n(len(variables))
-    twice = [own for own in variables if list(variables).count(own) > 1]
+    twice = [name for name in variables if list(variables).count(name) > 1]
     if twice:
         raise InputError(f"variables hold {twice[0]!r} more than once; expected different ones")
     return list(variables)

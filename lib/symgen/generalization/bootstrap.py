@@ -59,7 +59,7 @@ class Estimate:
         return self.map(ratio, other)
 
     def __neg__(self):
-        return self.map(np.negative)
+        return self.map(lambda x: 0.0 - x)  # of 0 it is 0, not -0
 
     def __rsub__(self, other):
         return -self + other

@@ -13,7 +13,7 @@ from symgen.errors import InputError
 from symgen.generalization import metrics
 from symgen.generalization.bootstrap import Bootstrap, Power, power
 from symgen.generalization.metrics import order_sums, strength_by_order
-from symgen.interactions import KINDS, members, n_variables, orders
+from symgen.interactions import KINDS, joined_names, n_variables, orders
 
 AXES = ("epoch", "sample", "kind", "subset")
 ARRAYS = ("of", "v", "effects", "salient", "generalizable", "chance", "normalized", "graded", "graded_chance")
@@ -41,6 +41,17 @@ class Comparison:
         samples (NaN where there is one sample, and so no other). normalized: effects over E|v(N) - v(0)| (Appendix M);
         graded: Eq. 19-20 in place of yes or no; graded_chance: its mean over the derangements. Coordinates: epoch, and `of`
         (sample,): training or testing.
+
+    Examples
+    --------
+    >>> from symgen.generalization import compare
+    >>> effects = np.array([[0.0, 3.0, -1.0, 0.0], [0.0, 0.0, 0.0, 0.0]])  # AND and OR, of {}, {0}, {1}, {0, 1}
+    >>> v = reconstruct(*effects, bias=0.0)
+    >>> c = compare((v, effects), [(v, effects * [1, 2, -1, 1])])  # by a network that has one, and the other reversed
+    >>> c.generalizable[0, 0, 0]
+    array([False,  True, False, False])
+    >>> c.H
+    0.75
     """
 
     data: xr.Dataset
@@ -124,8 +135,8 @@ class Comparison:
     def to_frame(self, k: int | None = None) -> pd.DataFrame:
         """The salient interactions, or the k strongest of each sample and epoch, strongest first.
 
-        Columns sample, epoch, kind (and, or), variables (their names, or numbers), order, effect (log-odds), generalizable,
-        graded.
+        Columns sample, epoch, kind (and, or), variables (names or numbers, joined by ∧ or ∨), order, effect (log-odds),
+        generalizable, graded.
         """
         epoch, sample, kind, subset = np.nonzero(self.salient)
         first = np.lexsort((-np.abs(self.effects[self.salient]), sample, epoch))
@@ -133,9 +144,11 @@ class Comparison:
         n = n_variables(self.data.sizes["subset"])
         names = self.data.names.to_numpy() if "names" in self.data.variables else np.arange(n)
         names = np.broadcast_to(names, (len(self.of), n))
+        kinds = np.array(KINDS)[kind]
+        interactions = zip(kinds.tolist(), subset.tolist(), names[sample])
         table = pd.DataFrame(
-            {"sample": sample, "epoch": self.epochs[epoch], "kind": np.array(KINDS)[kind],
-             "variables": [" ".join(str(names[i, j]) for j in members(s)) for i, s in zip(sample, subset.tolist())],
+            {"sample": sample, "epoch": self.epochs[epoch], "kind": kinds,
+             "variables": [joined_names(*interaction) for interaction in interactions],
              "order": orders(n)[subset], "effect": self.effects[place],
              "generalizable": self.generalizable[place], "graded": self.graded[place]}
         )  # fmt: skip

@@ -23,6 +23,16 @@ class Phases:
 
     n_phases counts what is certain at the 95 % level: 3 if H rises and falls, by itself and above chance, and both a
     second and a third phase are seen; 2 if H rises and falls but one of these is not; 1 if it only rises; 0 otherwise.
+
+    Examples
+    --------
+    >>> epochs, tens, ones = np.arange(3.0), np.full((3, 10), 10.0), np.ones((3, 10))
+    >>> generalizable = np.outer([2, 4, 6], ones[0])  # of 10, in each of ten samples that are alike
+    >>> phases = find_phases(epochs, generalizable, tens, chance=0 * ones, learned_generalizable=ones, learned_other=ones)
+    >>> phases.n_phases, round(phases.rise, 3)
+    (1, 0.4)
+    >>> phases.verdict
+    'one phase: H rises, and does not fall with certainty'
     """
 
     t1: float
@@ -46,10 +56,10 @@ class Phases:
         t2 = "never comes" if np.isinf(self.t2) else f"is epoch {self.t2:g} {_bracket(self.t2_interval)}"
         return (
             f"{self.verdict}. H peaks at epoch {self.t1:g} {_bracket(self.t1_interval)}; "
-            f"rises by {self.rise:.2f} {_bracket(self.rise_interval)}, above chance by {self.excess_rise:.2f} "
-            f"{_bracket(self.excess_rise_interval)}; falls by {self.fall:.2f} {_bracket(self.fall_interval)}, above chance "
-            f"by {self.excess_fall:.2f} {_bracket(self.excess_fall_interval)}. The first checkpoint after the peak at which "
-            f"mostly non-generalizable interactions are learned {t2}"
+            f"rises by {self.rise:z.2f} {_bracket(self.rise_interval)}, above chance by {self.excess_rise:z.2f} "
+            f"{_bracket(self.excess_rise_interval)}; falls by {self.fall:z.2f} {_bracket(self.fall_interval)}, above chance "
+            f"by {self.excess_fall:z.2f} {_bracket(self.excess_fall_interval)}. The first checkpoint after the peak at "
+            f"which mostly non-generalizable interactions are learned {t2}"
         )
 
     @property
@@ -87,6 +97,15 @@ def find_phases(
         Strength newly learned since the checkpoint before: delta_g(t) and delta_n(t); phase 3 has delta_g < r delta_n.
     draws, seed
         Of the bootstrap over samples.
+
+    Examples
+    --------
+    >>> epochs, alike = np.array([0.0, 1.0, 2.0, 4.0, 8.0]), np.ones(10)  # ten samples that are alike
+    >>> generalizable, total, chance = np.outer([2, 8, 7, 6, 5], alike), np.full((5, 10), 10.0), np.ones((5, 10))
+    >>> learned_generalizable, learned_other = np.outer([0, 6, 2, 1, 1], alike), np.outer([0, 1, 1, 3, 3], alike)
+    >>> phases = find_phases(epochs, generalizable, total, chance, learned_generalizable, learned_other)
+    >>> phases.verdict, float(phases.t1), float(phases.t2)
+    ('three phases', 1.0, 4.0)
     """
     bootstrap, epochs = Bootstrap(draws, seed), np.asarray(epochs, float)
     ends = np.append(epochs, np.inf)
@@ -139,4 +158,4 @@ def _onset(top, gained, lost):
 
 
 def _bracket(bounds):
-    return f"[{bounds[0]:.3g}, {bounds[1]:.3g}]"
+    return f"[{bounds[0]:z.3g}, {bounds[1]:z.3g}]"

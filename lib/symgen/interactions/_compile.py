@@ -84,10 +84,10 @@ class _Cache(caching.FunctionCache):
     _impl_class = _Implementation
 
     def load_overload(self, sig, target_context):
-        found = super().load_overload(sig, target_context)
-        if found is None:
+        overload = super().load_overload(sig, target_context)
+        if overload is None:
             _announce()
-        return found
+        return overload
 
 
 class _NoCache(caching.NullCache):

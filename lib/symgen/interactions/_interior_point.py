@@ -281,9 +281,9 @@ def _join(game, point, outside, mean):
             noise = game.u[i] - point.image[i]
             violation = abs(noise) - game.bound
             if violation > _exact(game) and _level(violation, outside) >= least:
-                at = point.count[0]
-                _place(point.of_y, at, 0.0, noise, edge, product, margin)
-                point.rows[at], point.chosen[i], point.count[0] = i, True, at + 1
+                end = point.count[0]
+                _place(point.of_y, end, 0.0, noise, edge, product, margin)
+                point.rows[end], point.chosen[i], point.count[0] = i, True, end + 1
                 room -= 1
 
 

@@ -3,10 +3,16 @@
 import numpy as np
 from jaxtyping import Float
 
-from symgen.interactions.subsets import n_variables, orders, subset_matrix
+from symgen.interactions.subsets import members, n_variables, orders, subset_matrix
 from symgen.interactions.transforms import reconstruct
 
 KINDS = ("and", "or")
+SIGNS = {"and": " ∧ ", "or": " ∨ "}
+
+
+def joined_names(kind: str, subset: int, names) -> str:
+    """The names of an interaction's variables, joined by ∧ (AND) or ∨ (OR)."""
+    return SIGNS[kind].join(str(names[i]) for i in members(subset))
 
 
 def dictionary_size(n: int) -> int:

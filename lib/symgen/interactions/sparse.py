@@ -67,6 +67,12 @@ class SparseAndOr:
     gap: Float[Array, "*batch"]  # (primal - dual) / primal: how far above the optimum at most
     iterations: Int[Array, "*batch"]  # Newton steps
 
+    @property
+    def effects(self) -> Float[Array, "*batch kind subset"]:
+        """Both kinds in one array: i_and, and i_or."""
+        stack = torch.stack if isinstance(self.i_and, torch.Tensor) else np.stack
+        return stack([self.i_and, self.i_or], -2)
+
 
 def sparse_and_or(
     v: Float[Array, "*batch subset"],
@@ -113,8 +119,8 @@ def sparse_and_or(
     Examples
     --------
     >>> import numpy as np
-    >>> found = sparse_and_or(np.array([0.0, 0.0, 0.0, 2.0]), noise_bound=0)  # both variables are needed
-    >>> found.i_and.round(6)
+    >>> solved = sparse_and_or(np.array([0.0, 0.0, 0.0, 2.0]), noise_bound=0)  # both variables are needed
+    >>> solved.i_and.round(6)
     array([0., 0., 0., 2.])
     """
     _check_numbers(noise_bound=noise_bound, ridge=ridge, tol=tol, max_iter=max_iter, rounding=rounding)

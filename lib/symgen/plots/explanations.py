@@ -10,7 +10,7 @@ from matplotlib.patches import FancyArrowPatch, Polygon
 from symgen.games import cell_box, cell_map
 from symgen.plots.over_time import order_strength
 from symgen.plots.samples import LETTERS, draw_cells, draw_words, lines_of
-from symgen.plots.style import COLOURS, legend_of, tint
+from symgen.plots.style import COLOURS, legend_of, signed, tint
 
 LINE = 0.18  # height of a line of text (inches)
 WEAKEST = 0.01  # of the strongest: fainter lines are not drawn
@@ -32,7 +32,7 @@ def cells(table: pd.DataFrame, shares: pd.DataFrame, picture: np.ndarray, grid: 
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.6), width_ratios=[1.1, 1.4])
     largest = shares.share.abs().max()
-    labels = [f"{number}\n{_signed(share)}" for number, share in enumerate(shares.share)]
+    labels = [f"{number}\n{signed(share)}" for number, share in enumerate(shares.share)]
     colours = [tint(share, largest) for share in shares.share]
     draw_cells(left, picture, shares.variable, grid, colours, labels)
     left.set_title(title)
@@ -123,7 +123,7 @@ def masked_pictures(table: pd.DataFrame, picture: np.ndarray, variables, grid: i
         for cell in (cell for i, cell in enumerate(variables.tolist()) if not row.subset >> i & 1):
             shown[cell_box(position, cell)] = 0.5
         ax.imshow(shown, cmap=None if picture.ndim == 3 else "gray", vmin=0, vmax=1, interpolation="nearest")
-        ax.set_xlabel(f"v {_signed(row.v)}\nmodel {_signed(row.model)}", fontsize=7)
+        ax.set_xlabel(f"v {signed(row.v)}\nmodel {signed(row.model)}", fontsize=7)
         ax.set(xticks=[], yticks=[])
     figure.suptitle(title, fontsize=9)
     return figure
@@ -138,7 +138,7 @@ def masked_words(table: pd.DataFrame, text: list[str], variable_of, title: str =
         shown = ["█" * len(word) if number in hidden else word for number, word in enumerate(text)]
         draw_words(ax, shown, {number: {"color": "#d0d0d0"} for number in hidden}, LETTERS - 24)
         ax.set_xlim(0, LETTERS)
-        values = f"v {_signed(row.v):>6}  model {_signed(row.model):>6}"
+        values = f"v {signed(row.v):>6}  model {signed(row.model):>6}"
         ax.text(LETTERS - 22, 0, values, family="monospace", fontsize=7.8, va="center", fontweight="bold")
     figure.suptitle(title, fontsize=9)
     return figure
@@ -161,7 +161,3 @@ def _strongest_bars(ax, table):
     ax.axvline(0, color="black", linewidth=0.8)
     ax.grid(axis="y", visible=False)
     legend_of(ax, ["and", "or"], ["AND (∧)", "OR (∨)"], loc="best")
-
-
-def _signed(value):
-    return f"{value:+.2g}".replace("-", "−")

@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
 from symgen.games import cell_box, cell_map, places_of
-from symgen.plots.style import COLOURS
+from symgen.plots.style import COLOURS, signed
 
 PAGE, LETTER = 8.6, 8.2  # width of a prompt's picture (inches), size of a typewriter's letters (points), 0.6 as wide
 LETTERS = 118  # in a line
@@ -25,7 +25,7 @@ def logical_model(table: pd.DataFrame, outputs: pd.DataFrame, prompt: str, varia
 
     table: interaction, kind, effect (log-odds), strongest first. outputs: rank, v, model, k, as in `matching`.
     """
-    labels = [_wrapped(own, variables, 42) for own in table.interaction]
+    labels = [_wrapped(interaction, variables, 42) for interaction in table.interaction]
     lines = _wrapped(f"{prompt} → {next_word}", [*variables, f"→ {next_word}"], LETTERS)
     sizes = [0.12 + 0.22 * len(lines), 1.2 + 0.155 * sum(len(label) + 0.5 for label in labels)]
     figure = plt.figure(figsize=(PAGE, sum(sizes)))
@@ -170,8 +170,7 @@ def _signed_bars(ax, table, labels):
     ax.barh(places, table.effect, height=0.9, color=[COLOURS[kind] for kind in table.kind])
     for place, effect in zip(places, table.effect):
         side = {"ha": "left" if effect > 0 else "right", "va": "center", "fontsize": 7}
-        told = f"{effect:+.2g}".replace("-", "−")
-        ax.annotate(told, (effect, place), (3 * np.sign(effect), 0), textcoords="offset points", **side)
+        ax.annotate(signed(effect), (effect, place), (3 * np.sign(effect), 0), textcoords="offset points", **side)
     ax.set_yticks(places, ["\n".join(label) for label in labels], fontsize=7.5)
     ax.set(ylim=(heights.sum(), 0), xlabel="effect (log-odds)", title="strongest interactions")
     ax.margins(x=0.22)

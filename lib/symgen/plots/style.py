@@ -61,6 +61,11 @@ def tint(value: float, largest: float) -> tuple[float, float, float, float]:
     return to_rgba(COLOURS["positive" if value > 0 else "negative"], 0.7 * min(1, abs(value) / (largest or 1)))
 
 
+def signed(value: float) -> str:
+    """A number with its sign, two digits, as labels show it; 0 has no sign."""
+    return f"{value:+.2g}".replace("-", "−") if value else "0"
+
+
 def save(figure: Figure, table: pd.DataFrame, folder: Path, name: str) -> None:
     """Write `<name>.png` and, beside it, the table it shows as `<name>.csv`; the same table gives the same bytes."""
     atomically(folder / f"{name}.png", lambda path: figure.savefig(path, metadata={"Software": None}))

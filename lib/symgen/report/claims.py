@@ -219,7 +219,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
         return pd.Series(
             {
                 "measured": "; ".join(_measured(row) for row in parts.itertuples()),
-                "control": "; ".join(f"{value:.2g}" for value in parts.control.dropna()) or "–",
+                "control": "; ".join(f"{value:z.2g}" for value in parts.control.dropna()) or "–",
                 "verdict": parts.verdict.iloc[0],
             }
         )
@@ -229,4 +229,4 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _measured(row):
-    return f"{row.quantity} {row.value:.2g} [{row.low:.2g}, {row.high:.2g}] ({row.rule})"
+    return f"{row.quantity} {row.value:z.2g} [{row.low:z.2g}, {row.high:z.2g}] ({row.rule})"

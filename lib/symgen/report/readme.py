@@ -38,8 +38,8 @@ def _decided(parts):
     if not len(parts):
         return "–"
     row = parts[parts.part_verdict == parts.verdict].iloc[0]
-    control = "" if pd.isna(row.control) else f", control {row.control:.2g}"
-    return f"**{row.verdict}**: {row.quantity} {row.value:.2g} [{row.low:.2g}, {row.high:.2g}] {row.rule}{control}"
+    control = "" if pd.isna(row.control) else f", control {row.control:z.2g}"
+    return f"**{row.verdict}**: {row.quantity} {row.value:z.2g} [{row.low:z.2g}, {row.high:z.2g}] {row.rule}{control}"
 
 
 def results_text(root: Path) -> str:
@@ -104,7 +104,7 @@ def _penalty_sentence(table):
 
     def changes(arm):
         rows = [pooled.loc[f"all samples: {quantity}, {arm} - plain"] for quantity in ("accuracy", "H by others")]
-        return " and ".join(f"{row.value:+.3f} [{row.low:+.3f}, {row.high:+.3f}]" for row in rows)
+        return " and ".join(f"{row.value:+z.3f} [{row.low:+z.3f}, {row.high:+z.3f}]" for row in rows)
 
     return (
         " Against plain training, accuracy on D, and H by baselines that no training was told of, change with the penalty "

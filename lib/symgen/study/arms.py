@@ -137,7 +137,7 @@ def contrasts_table(measured: dict[str, Measured], study: Study, setting: str) -
 def sentence(row) -> str:
     """A row of the table of contrasts in words: the difference, its interval, and whether its sign is certain."""
     sure = "certainly more" if row.low > 0 else "certainly less" if row.high < 0 else "more or less: not certain"
-    return f"{row.quantity}: {row.value:+.3f} [{row.low:+.3f}, {row.high:+.3f}], {sure}"
+    return f"{row.quantity}: {row.value:+z.3f} [{row.low:+z.3f}, {row.high:+z.3f}], {sure}"
 
 
 def orders_table(study: Study, arms: tuple[str, ...]) -> pd.DataFrame:

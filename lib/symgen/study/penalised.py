@@ -63,8 +63,8 @@ def ensure_penalised_effects(study: Study, role: str) -> xr.Dataset:
                 v = np.stack([game.values(*sample) for sample in samples])
             with stage("solving"):
                 solution = solve(few, v)
-        effects = np.stack([solution.i_and, solution.i_or], axis=1)
-        return xr.Dataset({"effects": (("item", "kind", "subset"), effects)}, {"item": items.item.to_numpy()})
+        effects = {"effects": (("item", "kind", "subset"), solution.effects)}
+        return xr.Dataset(effects, {"item": items.item.to_numpy()})
 
     path = path_of(few, role, f"penalised-{label_of(checkpoint)}.nc")
     return cached(path, few.settings_of("interactions", role, checkpoint), extract)

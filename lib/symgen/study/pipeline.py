@@ -147,7 +147,7 @@ def solve(study: Study, v: np.ndarray) -> SparseAndOr:
 def _as_dataset(solution, values, seconds):
     """Interactions with their axes by name."""
     variables = {
-        "effects": (("sample", "kind", "subset"), np.stack([solution.i_and, solution.i_or], axis=1)),
+        "effects": (("sample", "kind", "subset"), solution.effects),
         "noise": (("sample", "subset"), solution.noise),
         **{name: ("sample", getattr(solution, name)) for name in ("bias", "bound", "l1", "gap")},
         "seconds_solving": seconds,

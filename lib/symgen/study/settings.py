@@ -49,7 +49,15 @@ BEHIND["interactions"] = (*BEHIND["values"], "interactions")
 class Study(*SECTIONS):
     """The settings of one study. Every field but `name` and `before` is a key of its YAML file.
 
-    Load one with `Study.load("fashion-vgg", overrides={"epochs": 10})`.
+    `Study.load` reads one.
+
+    Examples
+    --------
+    >>> study = Study.load("fashion-vgg", overrides={"epochs": 80})
+    >>> study.epochs, study.n_variables, study.modality
+    (80, 10, 'images')
+    >>> study.targets
+    ('target-11', 'target-12', 'target-13')
     """
 
     name: str

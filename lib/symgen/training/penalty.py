@@ -125,4 +125,4 @@ def held_interactions(v: Float[Tensor, "sample subset"], **solver) -> Float[Tens
     half = (v - v.detach()) / 2
     moved = torch.stack(merge_singletons(and_interactions(half), or_interactions(half)), dim=1)
     moved[..., 0] = 0  # the empty set carries no interaction
-    return torch.stack([solved.i_and, solved.i_or], dim=1) + moved
+    return solved.effects + moved
