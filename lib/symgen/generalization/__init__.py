@@ -1,6 +1,6 @@
 """Which interactions another network has too, how many, how strong, since when, and how sure that is."""
 
-from symgen.generalization.bootstrap import Bootstrap, Estimate, estimates_table, interval
+from symgen.generalization.bootstrap import Bootstrap, Estimate, estimates_table, interval, pooled
 from symgen.generalization.comparison import Comparison, compare
 from symgen.generalization.metrics import (
     agreed,
@@ -30,6 +30,7 @@ __all__ = [
     "generalization_ratio",
     "interval",
     "jaccard",
+    "pooled",
     "removed_value",
     "salient",
     "similarity",

@@ -10,8 +10,17 @@ from jaxtyping import Bool, Float, Int8
 
 from symgen.generalization.bootstrap import Bootstrap, Estimate, Power, power
 from symgen.generalization.comparison import Comparison, order_rows
-from symgen.generalization.metrics import COMBINE, derangements, jaccard, ratio, salient, strength_by_order
+from symgen.generalization.metrics import (
+    COMBINE,
+    derangements,
+    jaccard,
+    order_sums,
+    ratio,
+    salient,
+    strength_by_order,
+)
 from symgen.generalization.tables import SAMPLES, dynamics_table, phases_of, phases_table
+from symgen.interactions import n_variables, orders
 
 
 # who generalizes to whom
@@ -38,6 +47,12 @@ class Votes:
     def alone(self) -> list["Votes"]:
         """Of each baseline by itself."""
         return [replace(self, agree=self.agree[:, [i]]) for i in range(len(self))]
+
+    def of_orders(self, of_orders: range | None) -> "Votes":
+        """On interactions of some orders alone; on all for None."""
+        if of_orders is None:
+            return self
+        return replace(self, effects=self.effects * np.isin(orders(n_variables(self.effects.shape[-1])), of_orders))
 
     def shared(self, k: int, combine: str) -> Float[np.ndarray, "order sample kind subset"]:
         """In what share of the choices of k baselines each interaction generalizes; 0 or 1 if k is all of them."""
@@ -140,51 +155,60 @@ def judges_table(families: dict[str, Votes], of: np.ndarray, combine: str, boots
 def crossvalidation_table(b: Votes, c: Votes, combine: str, bootstrap: Bootstrap) -> pd.DataFrame:
     """`crossvalidation` of one target as a table: quantity, value, low, high, chance (Table 1)."""
     crossed = crossvalidation(b, c, combine, bootstrap)
-    rows = [(quantity, *estimate.row, chance) for quantity, (estimate, chance) in crossed.items()]
+    rows = [(quantity, *estimate.row, float(chance.value)) for quantity, (estimate, chance) in crossed.items()]
     return pd.DataFrame(rows, columns=["quantity", "value", "low", "high", "chance"])
 
 
-def crossvalidation(b: Votes, c: Votes, combine: str, bootstrap: Bootstrap) -> dict[str, tuple[Estimate, float]]:
+def crossvalidation(b: Votes, c: Votes, combine: str, bootstrap: Bootstrap) -> dict[str, tuple[Estimate, Estimate]]:
     """Whether what generalizes to one family of baselines also does to another, and by chance (Appendix N, Table 1).
 
-    The Jaccard similarity compares distributions over signs and orders, summed over samples first. "share of B's that is
-    C's" compares interaction by interaction: how much of the strength generalizable to B is generalizable to C too. Chance
-    asks the family named last about other samples. Two baselines of one family, each judging alone, are the ceiling for
-    one of each (mean over all pairs).
+    The Jaccard similarity compares distributions over signs and orders, summed over samples first, each scaled to sum 1.
+    "share of B's that is C's" compares interaction by interaction: how much of the strength generalizable to B is
+    generalizable to C too. By chance, the families are asked about other samples: both of them for the Jaccard similarity,
+    which compares two distributions; the one named last for the share. Two baselines of one family, each judging alone, are
+    the ceiling for one of each (mean over all pairs).
     """
     compared = {
         "Jaccard of B and C": (_similar, [(b, c)]),
-        "Jaccard of C and B": (_similar, [(c, b)]),
         "share of B's that is C's": (_shared, [(b, c)]),
         "share of C's that is B's": (_shared, [(c, b)]),
         "Jaccard of one of B and one of C": (_similar, list(product(b.alone(), c.alone()))),
         "Jaccard of two of B": (_similar, list(combinations(b.alone(), 2))),
         "Jaccard of two of C": (_similar, list(combinations(c.alone(), 2))),
     }
-
-    def agreement(statistic, one, two):
-        mask, (same, *others) = one.shared(len(one), combine)[0], two.shared(len(two), combine)
-        by_chance = [statistic(b.effects, mask, other, Bootstrap(draws=0)).value for other in others]
-        return statistic(b.effects, mask, same, bootstrap), np.mean(by_chance)
-
     crossed = {}
     for quantity, (statistic, pairs) in compared.items():
         if pairs:  # a family of one has no two
-            estimates, by_chance = zip(*(agreement(statistic, *pair) for pair in pairs))
-            crossed[quantity] = sum(estimates) / len(pairs), float(np.mean(by_chance))
+            agreed = [statistic(one, other, combine, bootstrap) for one, other in pairs]
+            crossed[quantity] = tuple(sum(part) / len(pairs) for part in zip(*agreed))
     return crossed
 
 
-def _similar(effects, shared, shared_too, bootstrap):
-    """Jaccard similarity of two distributions over signs and orders."""
-    one, two = (bootstrap.sum(strength_by_order(effects, mask)) for mask in (shared, shared_too))
-    return one.map(jaccard, two)
+def _similar(one, other, combine, bootstrap):
+    """Jaccard similarity of two distributions over signs and orders, and by chance: each about other samples, in turns."""
+    (same, *moved), (same_too, *moved_too) = (
+        [bootstrap.sum(strength_by_order(family.effects, mask)) for mask in family.shared(len(family), combine)]
+        for family in (one, other)
+    )
+    by_chance = [alike(x, y) for i, x in enumerate(moved) for j, y in enumerate(moved_too) if i != j or len(moved) == 1]
+    return alike(same, same_too), sum(by_chance) / len(by_chance)
 
 
-def _shared(effects, shared, shared_too, bootstrap):
-    """Share of the strength of what is shared that is shared too, interaction by interaction."""
-    strength = np.abs(effects) * shared
-    return bootstrap.sum((strength * shared_too).sum(axis=(1, 2))) / bootstrap.sum(strength.sum(axis=(1, 2)))
+def alike(one: Estimate, other: Estimate) -> Estimate:
+    """Jaccard similarity of two distributions (sign, order), each scaled to sum 1, less its bias (Appendix N)."""
+
+    def similar(first, second):
+        return jaccard(*(ratio(part, order_sums(part)[..., None, None]) for part in (first, second)))
+
+    return one.map(similar, other).unbiased()
+
+
+def _shared(one, other, combine, bootstrap):
+    """Share of the strength generalizable to one that is to the other too, and by chance: the other about other samples."""
+    strength = np.abs(one.effects) * one.shared(len(one), combine)[0]
+    whole, (same, *moved) = bootstrap.sum(strength.sum(axis=(1, 2))), other.shared(len(other), combine)
+    share, *by_chance = (bootstrap.sum((strength * mask).sum(axis=(1, 2))) / whole for mask in (same, *moved))
+    return share, sum(by_chance) / len(by_chance)
 
 
 # every other setting

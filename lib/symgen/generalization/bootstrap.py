@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
+from scipy.special import stdtrit
 
 from symgen.generalization.metrics import ratio
 
@@ -81,17 +82,31 @@ class Estimate:
         """value, low and high of a number, as tables have them."""
         return float(self.value), *map(float, self.interval())
 
-    @staticmethod
-    def mean(estimates: Sequence["Estimate"], seed: int = 0) -> "Estimate":
-        """The mean over networks, from estimates of the same draws of samples, one a network.
+    def unbiased(self) -> "Estimate":
+        """Less its bias, as the draws show it: what resampling adds to a similarity's noise pulls it down."""
+        bias = np.nanmean(self.draws, axis=0) - self.value
+        return Estimate(self.value - bias, self.draws - 2 * bias)
 
-        Every draw resamples the networks too, so that an interval covers both samples and seeds. NaN where a network that
-        is drawn has none.
-        """
-        values, draws = (np.stack([getattr(x, name) for x in estimates]) for name in ("value", "draws"))
-        n_networks, n_draws = draws.shape[:2]
-        drawn = np.random.default_rng(seed).integers(n_networks, size=(n_networks, n_draws + 1))[:, 1:]
-        return Estimate(values.mean(axis=0), draws[drawn, np.arange(n_draws)].mean(axis=0))
+
+def pooled(estimates: Sequence[Estimate]) -> tuple[float, float, float]:
+    """The mean over networks of a number, with its 95 % interval over samples and networks: value, low, high.
+
+    `estimates`: one a network, of the same draws of samples. The variance of the mean is that over samples, which all
+    networks share, and that over networks, less what both count (Cameron, Gelbach and Miller, 2011). The interval is
+    Student's, with the degrees of freedom that the variance over networks leaves (Satterthwaite): percentiles of three
+    networks would cover 80 to 90 %. One network has the percentiles of its draws. NaN where a network has no value.
+    """
+    if len(estimates) == 1:
+        return estimates[0].row
+    values, draws = (np.stack([getattr(x, name) for x in estimates]) for name in ("value", "draws"))
+    k, mean = len(values), float(values.mean())
+    over_samples = np.nanvar(draws.mean(axis=0))
+    counted_twice = np.nanvar(draws - draws.mean(axis=0), axis=1).sum() / (k - 1) / k
+    over_networks = values.var(ddof=1) / k
+    variance = over_samples + max(over_networks - counted_twice, 0.0)
+    freedom = (k - 1) * (variance / over_networks) ** 2 if over_networks else np.inf
+    half = float(stdtrit(freedom, (1 + LEVEL) / 2) * np.sqrt(variance)) if np.isfinite(variance) else np.nan
+    return mean, mean - half, mean + half
 
 
 @dataclass(frozen=True)
@@ -152,11 +167,11 @@ def power(
     return Power(generalizable / total, chance / total, (generalizable - chance) / total)
 
 
-def estimates_table(estimates: dict[str, dict[str, Estimate]], seed: int) -> pd.DataFrame:
+def estimates_table(estimates: dict[str, dict[str, Estimate]]) -> pd.DataFrame:
     """Rows quantity, role, value, low, high from role -> quantity -> Estimate; role `all` is the mean over networks."""
     rows = []
     for quantity in next(iter(estimates.values())):
         by_role = {role: quantities[quantity] for role, quantities in estimates.items()}
-        by_role["all"] = Estimate.mean(list(by_role.values()), seed)
         rows += [(quantity, role, *estimate.row) for role, estimate in by_role.items()]
+        rows.append((quantity, "all", *pooled(list(by_role.values()))))
     return pd.DataFrame(rows, columns=["quantity", "role", "value", "low", "high"])

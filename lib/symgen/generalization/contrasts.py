@@ -4,54 +4,46 @@ Every function takes the comparisons of the targets by role and gives a tidy tab
 low, high.
 """
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import xarray as xr
 from jaxtyping import Float
-from scipy.stats import rankdata
 
 from symgen.generalization import metrics
-from symgen.generalization.baselines import Votes, crossvalidation, growth
+from symgen.generalization.baselines import Votes, alike, crossvalidation, growth
 from symgen.generalization.bootstrap import Bootstrap, estimates_table
 from symgen.generalization.comparison import Comparison
-from symgen.generalization.metrics import jaccard, order_sums, ratio, strength_by_order
-from symgen.generalization.phases import peak, turn, turns
+from symgen.generalization.metrics import order_sums, ratio, strength_by_order
 from symgen.generalization.tables import ratios
-from symgen.interactions import by_definition, conditions_of, dictionary_size, n_variables, needed_for
+from symgen.interactions import conditions_of, dictionary_size, logical_model, n_variables, needed_for
 
 Comparisons = dict[str, Comparison]  # of the targets, by role
 
 
 def order_contrasts(
-    comparisons: Comparisons, bootstrap: Bootstrap, low_orders: range, high_orders: range
+    comparisons: Comparisons,
+    bootstrap: Bootstrap,
+    low_orders: range,
+    high_orders: range,
+    shuffled: Comparisons | None = None,
 ) -> pd.DataFrame:
-    """At the last checkpoint: H_low - H_high, that by chance, and what is left of it above chance (claim F2)."""
+    """At the last checkpoint: H_low - H_high, that by chance, and what is left of it above chance (claim F2).
 
-    def measured(comparison):
+    `shuffled`: the same networks as judged by networks that were trained on shuffled labels; what they give is taken off.
+    """
+
+    def difference(comparison):
         last = ratios(comparison, comparison.epochs[-1], bootstrap, low_orders, high_orders)
         return dict(zip(("H_low - H_high", "by chance", "above chance"), last["H_low - H_high"]))
 
-    return _table(measured, comparisons, bootstrap)
+    def measured(role):
+        estimates = difference(comparisons[role])
+        if shuffled:
+            by_shuffled = difference(shuffled[role])["H_low - H_high"]
+            estimates["less that by judges of shuffled labels"] = estimates["H_low - H_high"] - by_shuffled
+        return estimates
 
-
-def turn_contrasts(comparisons: Comparisons, bootstrap: Bootstrap) -> pd.DataFrame:
-    """Whether H rises and falls, also above chance, and N falls and rises (claims F3a, F3b).
-
-    The checkpoint at which each turns is chosen on the samples drawn, and measured on those left out, as in `Phases`.
-    """
-    names = {"rise": "H rises", "fall": "H falls"}
-    names |= {"excess_rise": "H rises above chance", "excess_fall": "H falls above chance"}
-
-    def measured(comparison):
-        of_power = turns(*comparison.strengths(), bootstrap)
-        number = metrics.effective_number(comparison.effects).T  # (sample, epoch)
-        least = peak(-bootstrap.mean(number))
-        falls, rises = (-change for change in turn(replace(bootstrap, left_out=True).mean(number), least))
-        return {name: of_power[key] for key, name in names.items()} | {"N falls": falls, "N rises": rises}
-
-    return _table(measured, comparisons, bootstrap)
+    return _table(measured, {role: role for role in comparisons}, bootstrap)
 
 
 def tuning_contrasts(
@@ -80,68 +72,38 @@ def tuning_contrasts(
     return _table(measured, comparisons, bootstrap)
 
 
-def gap_contrasts(comparisons: Comparisons, losses: dict[str, pd.DataFrame], bootstrap: Bootstrap) -> pd.DataFrame:
-    """Spearman correlation over checkpoints of 1 - H, and of N, with the testing-training loss gap (claim F3c).
-
-    losses: role -> table of epoch and loss_gap. Over all checkpoints, and from the peak of H on; as controls, that of
-    1 - H by chance, and of 1 less what H is above chance. NaN where fewer than three checkpoints are left.
-    """
-
-    def measured(comparison, curves):
-        gap = curves.set_index("epoch").loss_gap[comparison.epochs].to_numpy()
-        h, chance, excess = comparison.power(bootstrap)
-        number = bootstrap.mean(metrics.effective_number(comparison.effects).T)
-        curves = {"1 - H": 1 - h, "N": number, "1 - H by chance": 1 - chance, "1 - H above chance": 1 - excess}
-        parts = {"all checkpoints": 0, "from the peak of H": int(peak(h).value)}
-        return {
-            f"{name}, {part}": curve[since:].map(rank_correlation, gap[since:])
-            for part, since in parts.items()
-            for name, curve in curves.items()
-        }
-
-    estimates = {role: measured(comparison, losses[role]) for role, comparison in comparisons.items()}
-    return estimates_table(estimates, bootstrap.seed)
-
-
-def rank_correlation(
-    curves: Float[np.ndarray, "*draw checkpoint"], other: Float[np.ndarray, "checkpoint"]
-) -> Float[np.ndarray, "*draw"] | float:
-    """Spearman's correlation of each curve with another one; NaN for fewer than three checkpoints, or a flat curve."""
-    if len(other) < 3:
-        return np.full(curves.shape[:-1], np.nan)
-    ranks, reference = rankdata(curves, axis=-1), rankdata(other)
-    ranks, reference = ranks - ranks.mean(axis=-1, keepdims=True), reference - reference.mean()
-    return ratio(ranks @ reference, np.sqrt((ranks**2).sum(axis=-1) * (reference**2).sum()))
-
-
 def graded_contrasts(
     comparisons: Comparisons, bootstrap: Bootstrap, low_orders: range, high_orders: range
 ) -> pd.DataFrame:
     """At the last checkpoint: whether the graded measure gives the binary one's picture by order (claim F10).
 
-    Jaccard similarity of the two distributions over signs and orders, each scaled to sum 1, and of the binary one with
-    the graded one by chance; and the graded measure's own difference between low and high orders, above chance.
+    Jaccard similarity of the two distributions over signs and orders, each scaled to sum 1; its floor, that of the binary
+    one with the graded one by chance; its ceiling, that of the binary ones of two halves of the samples, beside binary and
+    graded of two halves, which as few samples stand behind. And the graded measure's difference between low and high orders,
+    above chance.
     """
 
-    def similar(first, second):
-        return jaccard(*(part / order_sums(part)[..., None, None] for part in (first, second)))
-
-    def measured(comparison):
-        c = comparison
-        total, binary, graded, chance = (
-            bootstrap.sum(strength_by_order(c.normalized[-1], part[-1]))
-            for part in (c.salient, c.generalizable, c.graded, c.graded_chance)
-        )  # (sign, order)
+    def measured(c):
+        names = {"total": c.salient, "binary": c.generalizable, "graded": c.graded, "chance": c.graded_chance}
+        parts = {name: strength_by_order(c.normalized[-1], part[-1]) for name, part in names.items()}
+        total, binary, graded, chance = (bootstrap.sum(part) for part in parts.values())  # (sign, order)
+        halves = [(np.arange(len(c.of)) % 2 == i)[:, None, None] for i in (0, 1)]
+        (binary_0, binary_1), (graded_0, graded_1) = (
+            [bootstrap.sum(parts[name] * half) for half in halves] for name in ("binary", "graded")
+        )
 
         def difference(part):
             low, high = (part.map(order_sums, o) / total.map(order_sums, o) for o in (low_orders, high_orders))
             return low - high
 
-        jaccard_of_graded, by_chance = binary.map(similar, graded), binary.map(similar, chance)
+        floor, ceiling = alike(binary, chance), alike(binary_0, binary_1)
+        crossed = (alike(binary_0, graded_1) + alike(binary_1, graded_0)) / 2
         return {
-            "Jaccard of binary and graded": jaccard_of_graded,
-            "by chance": by_chance,
-            "Jaccard above chance": jaccard_of_graded - by_chance,
+            "Jaccard of binary and graded": alike(binary, graded),
+            "by chance": floor,
+            "Jaccard above chance": alike(binary, graded) - floor,
+            "Jaccard of two halves, binary": ceiling,
+            "Jaccard of two halves, binary and graded, less its ceiling": crossed - ceiling,
             "graded low - high": difference(graded),
             "graded low - high above chance": difference(graded) - difference(chance),
         }
@@ -149,13 +111,19 @@ def graded_contrasts(
     return _table(measured, comparisons, bootstrap)
 
 
-def growth_contrasts(judged: dict[str, Votes], bootstrap: Bootstrap) -> pd.DataFrame:
-    """How far H grows with the number of baselines, of which any counts (claim F5), from votes by role."""
+def growth_contrasts(
+    judged: dict[str, Votes], bootstrap: Bootstrap, low_orders: range, high_orders: range
+) -> pd.DataFrame:
+    """How far H grows with the number of baselines, of which any counts (claim F5), from votes by role; also by order."""
     names = {"H": "growth of H", "excess": "growth of H above chance", "reached": "share of H reached"}
+    parts = {"": None, ", low orders": low_orders, ", high orders": high_orders}
 
     def measured(family):
-        estimates = growth(family, "any", bootstrap)
-        return {f"{names[name]}, K = {k} against {len(family)}": estimate for (k, name), estimate in estimates.items()}
+        return {
+            f"{names[name]}, K = {k} against {len(family)}{part}": estimate
+            for part, of_orders in parts.items()
+            for (k, name), estimate in growth(family.of_orders(of_orders), "any", bootstrap).items()
+        }
 
     return _table(measured, judged, bootstrap)
 
@@ -168,36 +136,39 @@ def crossvalidation_contrasts(
     def measured(families):
         estimates = {}
         for quantity, (estimate, chance) in crossvalidation(*families, combine, bootstrap).items():
-            constant = estimate.map(lambda x, chance=chance: np.full_like(x, chance))
-            estimates |= {quantity: estimate, f"{quantity}, by chance": constant}
+            estimates |= {quantity: estimate, f"{quantity}, by chance": chance}
             estimates[f"{quantity}, above chance"] = estimate - chance
         return estimates
 
     return _table(measured, judged, bootstrap)
 
 
-def faithfulness_contrasts(explained: dict[str, xr.Dataset], bootstrap: Bootstrap) -> pd.DataFrame:
+def faithfulness_contrasts(explained: dict[str, xr.Dataset], tau_ratio: float, bootstrap: Bootstrap) -> pd.DataFrame:
     """How well, concisely and fast the AND-OR model gives the outputs back (claims F7, L1), from interactions by role.
 
-    relative error: max_S |model + noise - v| / max |v|, the model evaluated by its definition, at the last checkpoint.
-    share of all interactions needed: the fewest strongest ones with 95 % of the variance of the outputs, over all that n
-    variables have; also of the untrained network. seconds a set of interactions: values and solving, over all checkpoints.
+    R2 of the salient ones: share of the variance of the 2^n outputs that they explain, without the noise (Eq. 14-15). share
+    of all interactions needed: the fewest strongest ones with 95 % of that variance, over all that n variables have. Both at
+    the last checkpoint, and of the untrained network, each beside the difference. seconds a set of interactions: values and
+    solving, over all checkpoints.
     """
 
-    def needed(data):
+    def at(data):
         v, effects, bias = (data[name].to_numpy() for name in ("v", "effects", "bias"))
-        return needed_for(v, effects, bias) / dictionary_size(n_variables(v.shape[-1]))
+        kept = effects * metrics.salient(effects, tau_ratio)
+        missed = v - logical_model(kept, bias[:, None])
+        return {
+            "R2 of the salient ones": 1 - ratio((missed**2).mean(axis=1), v.var(axis=1)),
+            "share of all interactions needed": needed_for(v, effects, bias)
+            / dictionary_size(n_variables(v.shape[-1])),
+        }
 
     def per_sample(data):
-        last = data.isel(epoch=-1)
-        v, model = last.v.to_numpy(), by_definition(last.effects.to_numpy(), last.bias.to_numpy())
-        seconds = float((data.seconds_values + data.seconds_solving).mean()) / len(v)
-        return {
-            "relative error": np.abs(model + last.noise.to_numpy() - v).max(axis=1) / np.abs(v).max(axis=1),
-            "share of all interactions needed": needed(last),
-            "share of all interactions needed, untrained": needed(data.isel(epoch=0)),
-            "seconds a set of interactions": np.full(len(v), seconds),
-        }
+        last, first = at(data.isel(epoch=-1)), at(data.isel(epoch=0))
+        untrained = {f"{name}, untrained": value for name, value in first.items()}
+        more = {f"{name}, less untrained": value - first[name] for name, value in last.items()}
+        seconds = float((data.seconds_values + data.seconds_solving).mean()) / data.sizes["sample"]
+        timed = {"seconds a set of interactions": np.full(data.sizes["sample"], seconds)}
+        return last | untrained | more | timed
 
     return mean_contrasts({role: per_sample(data) for role, data in explained.items()}, bootstrap)
 
@@ -207,7 +178,8 @@ def conditions_contrasts(explained: dict[str, xr.Dataset], bootstrap: Bootstrap)
 
     def per_sample(data):
         last, first = (conditions_of(data.v[t].to_numpy(), data.effects[t].to_numpy()) for t in (-1, 0))
-        return last | {f"{name}, untrained": values for name, values in first.items()}
+        untrained = {f"{name}, untrained": values for name, values in first.items()}
+        return last | untrained | {f"{name}, less untrained": values - first[name] for name, values in last.items()}
 
     return mean_contrasts({role: per_sample(data) for role, data in explained.items()}, bootstrap)
 
@@ -219,4 +191,4 @@ def mean_contrasts(per_sample: dict[str, dict[str, Float[np.ndarray, "sample"]]]
 
 def _table(measured, given: dict, bootstrap) -> pd.DataFrame:
     """The table of the estimates by quantity that a function gives for each role."""
-    return estimates_table({role: measured(of_role) for role, of_role in given.items()}, bootstrap.seed)
+    return estimates_table({role: measured(of_role) for role, of_role in given.items()})

@@ -1,21 +1,24 @@
 """The loss of a network without some of its interactions, against a placebo (Eq. 11-12; science, section 9)."""
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from symgen.errors import InputError
-from symgen.generalization.bootstrap import Bootstrap, Estimate
+from symgen.generalization.bootstrap import Bootstrap, Estimate, pooled
 from symgen.generalization.comparison import Comparison
 from symgen.interactions import n_variables, orders
 
 OF = ("training", "testing")
 QUANTITIES = (
     "training rise", "testing change", "gap before", "gap after", "gap narrowed by",
-    "effect on training", "effect on testing", "effect apart",
+    "effect on training", "effect on testing", "share apart", "effect apart",
 )  # fmt: skip
+OF_THE_GAP = ("training rise", "testing change", "gap narrowed by")  # also as shares of the mean gap before
+SETS = ("removed", "reverse")
 SMALLER_IS_MORE = ("testing change", "gap after", "effect on testing")  # what the claim says goes down, or stays small
 
 
@@ -98,53 +101,65 @@ def _effects(comparison, t, draws, seed):
 def contrasts_table(comparisons: dict[str, Comparison], bootstrap: Bootstrap, draws: int = 100) -> pd.DataFrame:
     """What removal does at the last checkpoint, and whether it does more than the placebo: role, what, quantity.
 
-    what: removed or reverse, each with a placebo of its own. Losses and gaps (testing - training) in nats, effects in
-    log-odds; `effect apart` is the effect on training samples less that on testing samples. role `all` is the mean over
+    what: removed or reverse, each with a placebo of its own. Losses and gaps (testing - training) in nats, and as shares of
+    the mean gap before; effects in log-odds. `share apart`: signed over absolute effect of what is taken, on training
+    less on testing samples; `effect apart`: that, less the same of what is taken in reverse. role `all` is the mean over
     networks. value, low, high; placebo (mean over draws); versus_*: value - placebo, resampled together; p: how rarely
     a draw of the placebo does at least as much, (1 + such draws) / (1 + draws), on the samples as they are.
     """
+    of_networks = {role: _contrasts(comparison, bootstrap, draws) for role, comparison in comparisons.items()}
+    befores = [network["removed"][0]["gap before"] for network in of_networks.values()]
+    mean_before = sum(befores) / len(befores)
     rows = []
-    for what in ("removed", "reverse"):
-        of_networks = [_contrasts(comparison, what, bootstrap, draws) for comparison in comparisons.values()]
-        for quantity in QUANTITIES:
-            by_role = dict(zip(comparisons, ([part[quantity] for part in parts] for parts in of_networks)))
-            values, placebos, by_draw = zip(*by_role.values())
-            means = (Estimate.mean(estimates, bootstrap.seed) for estimates in (values, placebos))
-            by_role["all"] = *means, np.mean(by_draw, axis=0)
-            rows += [(role, what, quantity, *_compared(quantity, *parts)) for role, parts in by_role.items()]
+    for what, quantity in product(SETS, QUANTITIES):
+        taken = {role: [part[quantity] for part in network[what]] for role, network in of_networks.items()}
+        rows += [(role, what, quantity, *_compared(quantity, [parts])) for role, parts in taken.items()]
+        rows.append(("all", what, quantity, *_compared(quantity, list(taken.values()))))
+        if quantity in OF_THE_GAP:
+            scales = mean_before, mean_before, mean_before.value
+            shares = [[part / scale for part, scale in zip(parts, scales)] for parts in taken.values()]
+            rows.append(("all", what, f"{quantity}, share of the gap", *_compared(quantity, shares)))
     columns = ["role", "what", "quantity", "value", "low", "high", "placebo"]
     return pd.DataFrame(rows, columns=[*columns, "versus_placebo", "versus_low", "versus_high", "p"])
 
 
-def _contrasts(comparison, what, bootstrap, draws):
-    """QUANTITIES by name, three times: of the removal, of the mean placebo, and of each placebo (draw,) by itself."""
+def _contrasts(comparison, bootstrap, draws):
+    """For each of SETS, QUANTITIES by name, three times: removed, the mean placebo, each placebo (draw,) by itself."""
     t = len(comparison.epochs) - 1
-    v, effects, removed = comparison.v[t, :, -1], comparison.effects[t], _removed_sets(comparison, t)[what]
-    effect = np.einsum("iks,iks->i", effects, removed)[None]
-    placebo = placebo_effects(effects, comparison.salient[t], removed, draws, [bootstrap.seed, t])
-    real, fake = (
-        np.stack(np.broadcast_arrays(loss(v), loss(v - e), e)) for e in (effect, placebo)
-    )  # (.., draw, sample)
-    samples = []
-    for chosen, of in _by_kind(comparison, bootstrap).values():
-        resampled = ([of.mean(per_sample[chosen]) for per_sample in x.mean(axis=1)] for x in (real, fake))
-        samples.append((*resampled, fake[..., chosen].mean(axis=-1)))
-    return [_quantities(*pair) for pair in zip(*samples)]
+    v, effects = comparison.v[t, :, -1], comparison.effects[t]
+    outcome = {}
+    for what, removed in _removed_sets(comparison, t).items():
+        effect = np.einsum("iks,iks->i", effects, removed)[None]
+        strength = np.einsum("iks,iks->i", np.abs(effects), removed)
+        placebo = placebo_effects(effects, comparison.salient[t], removed, draws, [bootstrap.seed, t])
+        real, fake = (np.stack(np.broadcast_arrays(loss(v), loss(v - e), e, strength)) for e in (effect, placebo))
+        samples = []
+        for chosen, of in _by_kind(comparison, bootstrap).values():  # arrays (.., draw, sample)
+            resampled = ([of.mean(per_sample[chosen]) for per_sample in x.mean(axis=1)] for x in (real, fake))
+            samples.append((*resampled, [Estimate(x, x[:0, None]) for x in fake[..., chosen].mean(axis=-1)]))
+        outcome[what] = [_quantities(*pair) for pair in zip(*samples)]
+    for one, other in zip(outcome["removed"], outcome["reverse"]):
+        apart = one["share apart"] - other["share apart"]
+        one["effect apart"], other["effect apart"] = apart, -apart
+    return outcome
 
 
 def _quantities(training, testing):
-    """QUANTITIES by name from loss before, loss after and effect on each kind of samples."""
+    """QUANTITIES by name but for the last, from loss before, loss after, effect and strength on each kind of samples."""
     rise, change = training[1] - training[0], testing[1] - testing[0]
-    before, after, effects = (late - early for late, early in zip(testing, training))
-    return dict(zip(QUANTITIES, (rise, change, before, after, before - after, training[2], testing[2], -effects)))
+    before, after = (testing[i] - training[i] for i in (0, 1))
+    apart = training[2] / training[3] - testing[2] / testing[3]
+    return dict(zip(QUANTITIES, (rise, change, before, after, before - after, training[2], testing[2], apart)))
 
 
-def _compared(quantity, estimate, placebo, by_draw):
-    """One row of the table of contrasts."""
-    versus = (estimate - placebo).map(lambda x: np.round(x, 12) + 0.0)  # rounding is no difference, and nor is -0
-    sign = -1 if quantity in SMALLER_IS_MORE else 1
-    p = (1 + np.sum(sign * (by_draw - estimate.value) > -1e-12)) / (1 + len(by_draw))
-    return *estimate.row, float(placebo.value), *versus.row, p
+def _compared(quantity, networks):
+    """One row of the table of contrasts, over (estimate, placebo, draws of the placebo) of some networks."""
+    values, placebos, by_draw = zip(*networks)
+    versus = [(value - placebo).map(lambda x: np.round(x, 12) + 0.0) for value, placebo in zip(values, placebos)]
+    row, sign = pooled(values), -1 if quantity in SMALLER_IS_MORE else 1
+    mean_draws = np.mean([draws.value for draws in by_draw], axis=0)
+    p = (1 + np.sum(sign * (mean_draws - row[0]) > -1e-12)) / (1 + len(mean_draws))
+    return *row, float(np.mean([placebo.value for placebo in placebos])), *pooled(versus), p
 
 
 def verdict(quantity: str, low: float, high: float) -> str:
@@ -156,7 +171,7 @@ def verdict(quantity: str, low: float, high: float) -> str:
 
 def sentence(row) -> str:
     """A row of the table of contrasts in words: what removal does, and by how much it does more than the placebo."""
-    unit = "log-odds" if row.quantity.startswith("effect") else "nats"
+    unit = "of it" if row.quantity.endswith("apart") else "log-odds" if row.quantity.startswith("effect") else "nats"
     alone, against = (verdict(row.quantity, *pair) for pair in ((row.low, row.high), (row.versus_low, row.versus_high)))
     return (
         f"{row.role}: {row.quantity} {row.value:z.2f} {unit} [{row.low:z.2f}, {row.high:z.2f}], {alone}; placebo "

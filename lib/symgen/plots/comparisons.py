@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 
 from symgen.plots.style import COLOURS, OF_SAMPLES, epoch_axis
 
-VERDICTS = {"reproduced": "#9fd0af", "inconclusive": "#e3e3e3", "not reproduced": "#efb261"}
+VERDICTS = {"reproduced": "#9fd0af", "undecided": "#e3e3e3", "not reproduced": "#efb261", "not testable": "#ffffff"}
 
 
 def sparsity(table: pd.DataFrame, tau_ratio: float) -> Figure:
@@ -200,13 +200,18 @@ def penalty_curve(table: pd.DataFrame) -> Figure:
 
 
 def claims(table: pd.DataFrame) -> Figure:
-    """The claims at a glance: a row a claim, a column a study, coloured by the verdict. table: as `claims.readable`."""
+    """The claims at a glance: a row a claim, a column a study, coloured by the verdicts. table: as `claims.readable`.
+
+    The left half of a cell is the verdict as the paper measures it, the right half that beyond the control.
+    """
     studies, names = list(table.study.unique()), list(table.id.unique())
-    figure, ax = plt.subplots(figsize=(3.6 + 0.8 * len(studies), 0.36 * len(names) + 0.9), dpi=72)  # dpi: in a notebook
+    figure, ax = plt.subplots(figsize=(3.6 + 1.5 * len(studies), 0.36 * len(names) + 0.9), dpi=72)  # dpi: in a notebook
     for row in table.itertuples():
         x, y = studies.index(row.study), names.index(row.id)
-        ax.add_patch(Rectangle((x + 0.03, y + 0.06), 0.94, 0.88, color=VERDICTS[row.verdict]))
-        ax.text(x + 0.5, y + 0.5, row.verdict.replace(" ", "\n"), ha="center", va="center", fontsize=7)
+        for left, verdict in ((0.0, row.paper), (0.5, row.control)):
+            if verdict != "–":
+                ax.add_patch(Rectangle((x + left + 0.015, y + 0.06), 0.47, 0.88, color=VERDICTS[verdict]))
+            ax.text(x + left + 0.25, y + 0.5, verdict.replace(" ", "\n"), ha="center", va="center", fontsize=7)
     claim_of = table.drop_duplicates("id").set_index("id").claim
     labels = [textwrap.fill(f"{name}  {claim_of[name]}", 58) for name in names]
     ax.set(xlim=(0, len(studies)), ylim=(len(names), 0))

@@ -1,138 +1,102 @@
-"""The paper's claims, each with the rule that decides it, applied to the tables of every study (science, section 11)."""
+"""The paper's claims, decided by the rules of claims.yaml, on the tables of every study (science, section 11)."""
 
-from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal, NamedTuple
 
+import numpy as np
 import pandas as pd
+import yaml
+from pydantic import BaseModel, ConfigDict
 
 from symgen.errors import InputError
 from symgen.study import Study, study_names
 
-VERDICTS = ("reproduced", "inconclusive", "not reproduced")
+VERDICTS = ("reproduced", "undecided", "not reproduced", "not testable")
+OF = {"paper": "as the paper measures it", "control": "beyond its control"}
+LEARNED = "fig06_learned"  # the table that says whether networks have learned anything
 
 
-@dataclass(frozen=True)
-class Part:
-    """One statistic of a claim: a quantity of a table, expected with its whole interval above (or below) a threshold.
-
-    `quantity` is a regular expression, where a setting is part of the name. `control`: the quantity, or the column of
-    the same row, that stands beside it. `columns`: where value, low and high are.
+class Decision(NamedTuple):
+    """verdict: one of `VERDICTS`. how: contrary or negligible, where not reproduced. more: how many times as many samples
+    and networks would decide what is undecided, about; NaN else.
     """
 
+    verdict: str
+    how: str = ""
+    more: float = np.nan
+
+
+class Statistic(BaseModel):
+    """A row of a table, and the rule that decides it; claims.yaml says what each field means."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
     quantity: str
-    above: float | None = 0.0
-    below: float | None = None
-    control: str = ""
-    columns: tuple[str, str, str] = ("value", "low", "high")
+    of: Literal["paper", "control"]
+    expected: Literal["above", "below", "within"] = "above"
+    threshold: float = 0.0
+    sesoi: float = 0.0
+    ours: bool = False
+    columns: Literal["", "versus"] = ""
+    optional: bool = False
 
     @property
     def rule(self) -> str:
         """The rule in words."""
-        return f"> {self.above:g}" if self.below is None else f"< {self.below:g}"
+        sign = {"above": ">", "below": "<", "within": "within ±"}[self.expected]
+        reach = f", reaches {abs(self.sesoi):g} more" if self.sesoi else ""
+        return f"{sign} {self.threshold:g}{reach}{' (ours)' if self.ours else ''}"
 
-    def verdict(self, low: float, high: float) -> str:
-        """Reproduced if the whole interval is on the expected side, not reproduced if all of it is on the other one."""
-        inside, outside = (
-            (low > self.above, high < self.above) if self.below is None else (high < self.below, low > self.below)
-        )
-        return "reproduced" if inside else "not reproduced" if outside else "inconclusive"
+    def decide(self, low: float, high: float) -> Decision:
+        """What a 95 % interval says."""
+        if not np.isfinite([low, high]).all():
+            return Decision("not testable")
+        if self.expected == "within":
+            return self._within(low, high)
+        sign = -1 if self.expected == "below" else 1
+        low, high = sorted((sign * (low - self.threshold), sign * (high - self.threshold)))
+        if low > 0 and high >= self.sesoi:
+            return Decision("reproduced")
+        if high < self.sesoi or high < 0:
+            return Decision("not reproduced", "contrary" if high < 0 else "negligible")
+        half, value = (high - low) / 2, (high + low) / 2
+        room = max(abs(value) if value > 0 or not self.sesoi else 0.0, self.sesoi - value)
+        return Decision("undecided", more=(half / room) ** 2 if room else np.inf)
+
+    def _within(self, low, high):
+        """An interval that has to lie within the threshold of 0."""
+        if max(-low, high) < self.threshold:
+            return Decision("reproduced")
+        if low > self.threshold or high < -self.threshold:
+            return Decision("not reproduced", "contrary")
+        room = abs(self.threshold - abs(high + low) / 2)
+        return Decision("undecided", more=((high - low) / 2 / room) ** 2 if room else np.inf)
 
 
-@dataclass(frozen=True)
-class Claim:
-    """A claim of the paper: what it says, what it reports, and the table and statistics that decide it.
+class Claim(BaseModel):
+    """What the paper says and reports, the table and the statistics that decide it, and the studies that are asked."""
 
-    `needs`: a setting; a study in which it is 0 does not ask.
-    """
-
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
     says: str
     paper: str
+    since: object
     table: str
-    parts: tuple[Part, ...]
+    statistics: tuple[Statistic, ...]
     needs: str = ""
+    modality: str = ""
+    skip_if_all_are_few: bool = False
+
+    def asks(self, study: Study) -> bool:
+        """Whether it is a claim about such a study."""
+        few = self.skip_if_all_are_few and study.few_shot_size == study.train_size  # one number would count twice
+        return bool(getattr(study, self.needs, True)) and self.modality in ("", study.modality) and not few
 
 
-VERSUS = ("versus_placebo", "versus_low", "versus_high")
-CLAIMS = {
-    "F2": Claim(
-        "low orders generalize better than high ones", "all 6 pairs", "fig02_contrasts",
-        (Part("H_low - H_high", control="by chance"), Part("above chance")),
-    ),
-    "F3a": Claim(
-        "N first falls, then rises", "all pairs", "fig03_contrasts", (Part("N falls"), Part("N rises"))
-    ),
-    "F3b": Claim(
-        "H first rises, then falls", "all pairs", "fig03_contrasts",
-        (Part("H rises above chance"), Part("H falls above chance")),
-    ),
-    "F3c": Claim(
-        "1 - H and N move with the loss gap", "all pairs", "fig03_gap",
-        (Part("1 - H, all checkpoints", control="1 - H by chance, all checkpoints"),
-         Part("1 - H above chance, all checkpoints"), Part("N, all checkpoints")),
-    ),
-    "F4": Claim(
-        "removing what does not generalize raises the training loss, not the testing loss, and narrows the gap",
-        "all pairs", "fig04_contrasts",
-        (Part("training rise", control="placebo"), Part("testing change", below=0.0, control="placebo"),
-         Part("gap narrowed by", control="placebo"), Part("gap narrowed by", columns=VERSUS)),
-    ),
-    "F5": Claim(
-        "more baselines find more generalizable interactions; two are enough", "all pairs", "fig05_growth",
-        (Part(r"growth of H, K = 1 against \d+"), Part(r"growth of H above chance, K = 1 against \d+"),
-         Part(r"share of H reached, K = 2 against \d+", above=0.9)),
-    ),
-    "F7": Claim(
-        "the AND-OR model matches the network on all masked samples; few interactions suffice", "shown on samples",
-        "fig07_contrasts",
-        (Part("relative error", below=1e-6),
-         Part("share of all interactions needed", below=0.1, control="share of all interactions needed, untrained")),
-    ),
-    "F10": Claim(
-        "the graded measure gives the same picture by order", "2 pairs", "fig10_contrasts",
-        (Part("Jaccard of binary and graded", control="by chance"), Part("Jaccard above chance"),
-         Part("graded low - high above chance")),
-    ),
-    "F11": Claim(
-        "two language models share low-order interactions more", "1 pair", "fig11_contrasts",
-        (Part("H_low - H_high", control="by chance"), Part("above chance")),
-    ),
-    "F12": Claim(
-        "fine-tuning raises low-order and lowers high-order strength, and raises H", "H 45.2 -> 52.3 %",
-        "fig12_contrasts",
-        (Part("low-order strength rises, at the lowest held-out loss"),
-         Part("high-order strength rises, at the lowest held-out loss", below=0.0),
-         Part("H rises, at the lowest held-out loss"), Part("H above chance rises, at the lowest held-out loss")),
-    ),
-    "T1": Claim(
-        "what generalizes to B generalizes to C: similar distributions", "Jaccard 71.4 %, 74.7 %", "tab1_contrasts",
-        (Part("Jaccard of B and C", above=0.714, control="Jaccard of B and C, by chance"),
-         Part("Jaccard of B and C, above chance")),
-    ),
-    "K1": Claim(
-        "training with the penalty raises H", "28 -> 39 %", "figK_contrasts",
-        (Part("all samples: H, penalty - plain", control="all samples: H, distilled - plain"),
-         Part("all samples: H by others, penalty - plain", control="all samples: H by others, distilled - plain"),
-         Part("all samples: H by others, above chance, penalty - plain",
-              control="all samples: H by others, above chance, distilled - plain")),
-    ),
-    "K2, K3": Claim(
-        "training with the penalty raises the accuracy", "46.3 -> 48.8 % (images), 72.2 -> 76.6 % (texts)",
-        "figK_contrasts",
-        (Part("all samples: accuracy, penalty - plain", control="all samples: accuracy, distilled - plain"),),
-    ),
-    "K4": Claim(
-        "training with the penalty raises the accuracy with few samples", "76.6 -> 82.6 %", "figK_contrasts",
-        (Part("few samples: accuracy, penalty - plain", control="few samples: accuracy, distilled - plain"),),
-        needs="few_shot_size",
-    ),
-    "B1": Claim("high orders hold next to no strength", "assumed", "figB_contrasts",
-                (Part("low orders", above=0.95, control="low orders, untrained"),)),
-    "B2": Claim("the mean output does not fall as more is shown", "assumed", "figB_contrasts",
-                (Part("steady", above=0.95, control="steady, untrained"),)),
-    "B3": Claim("the mean output is bounded from below by a power of what is shown", "assumed", "figB_contrasts",
-                (Part("bounded", above=0.95, control="bounded, untrained"),)),
-    "L1": Claim("extracting one set of interactions takes no more than a minute", "60 s", "fig07_contrasts",
-                (Part("seconds a set of interactions", below=60.0),)),
-}  # fmt: skip
+@cache
+def claims() -> dict[str, Claim]:
+    """All claims by name, as claims.yaml has them."""
+    text = (Path(__file__).parent / "claims.yaml").read_text()
+    return {name: Claim.model_validate(fields) for name, fields in yaml.safe_load(text).items()}
 
 
 def studies_beside(study: Study) -> list[Study]:
@@ -162,71 +126,97 @@ def gathered(studies: list[Study], name: str) -> pd.DataFrame:
 
 
 def claims_table(studies: list[Study]) -> pd.DataFrame:
-    """Every claim whose table is among the figures of one of the studies, part by part.
+    """Every claim on every study whose figures have its statistics, one row a statistic.
 
-    Columns id, claim, paper, study, scale, quantity, value, low, high, control, rule, part_verdict, and verdict, that of
-    the claim: reproduced if every part is, not reproduced if one is not, else inconclusive. Values are those of the mean
-    over the study's networks, intervals over samples and networks.
+    Columns id, claim, paper, study, scale, of (paper, control), quantity, value, low, high, rule, part_verdict, how, more
+    (see `Decision`), and verdict: that of the claim in this column, which is that of its worst statistic. Values are
+    those of the mean over the study's networks, intervals over samples and networks. Studies whose figures are older than
+    the rules are left out.
     """
     rows = [
-        {"id": name, "claim": claim.says, "paper": claim.paper, "study": folder.name, "scale": scale_of(study), **part}
-        for name, claim in CLAIMS.items()
-        for study, folder in ((study, study.figures_dir) for study in studies)
-        if (folder / f"{claim.table}.csv").is_file() and getattr(study, claim.needs, True)
-        for part in decided(claim, pd.read_csv(folder / f"{claim.table}.csv"))
+        {
+            "id": name,
+            "claim": claim.says,
+            "paper": claim.paper,
+            "study": study.figures_dir.name,
+            "scale": scale_of(study),
+        }
+        | part
+        for name, claim in claims().items()
+        for study in studies
+        if claim.asks(study)
+        for part in decided(claim, study.figures_dir)
     ]
     if not rows:
         names = [study.figures_dir.name for study in studies]
-        raise InputError(f"no table of a claim in {names}; notebooks 03 to 10 make them")
+        raise InputError(f"no table of a claim in {names}; notebooks 02 to 10 make them")
     return pd.DataFrame(rows)
 
 
-def decided(claim: Claim, table: pd.DataFrame) -> list[dict]:
-    """The parts of a claim with their values, and its verdict on all of them."""
-    pooled = table[table.role == "all"]
-    pooled = pooled[pooled.what == "removed"] if "what" in pooled else pooled
+def decided(claim: Claim, folder: Path) -> list[dict]:
+    """The statistics of a claim that are among a study's figures, with the verdicts of each and, by column, of all."""
+    path = folder / f"{claim.table}.csv"
+    if not path.is_file() or not (folder / f"{LEARNED}.csv").is_file():
+        return []
+    table, learned = pd.read_csv(path), pd.read_csv(folder / f"{LEARNED}.csv").learned.all()
+    table = table[table.role == "all"]
+    table = table[table.what == "removed"] if "what" in table else table
     rows = []
-    for part in claim.parts:
-        row = _row(pooled, part.quantity)
-        value, low, high = (float(row[column]) for column in part.columns)
-        name = row.quantity + (" more than the placebo" if part.columns == VERSUS else "")
-        rows.append(
-            {"quantity": name, "value": value, "low": low, "high": high, "control": _control(pooled, row, part)}
+    for statistic in claim.statistics:
+        row = _row(table, statistic, folder)
+        if row is None:
+            continue
+        names = ("versus_placebo", "versus_low", "versus_high") if statistic.columns else ("value", "low", "high")
+        value, low, high = (float(row[name]) for name in names)
+        decision = (
+            statistic.decide(low, high) if learned or claim.table == "fig07_contrasts" else Decision("not testable")
         )
-        rows[-1] |= {"rule": part.rule, "part_verdict": part.verdict(low, high)}
-    verdicts = {row["part_verdict"] for row in rows}
-    verdict = next((bad for bad in ("not reproduced", "inconclusive") if bad in verdicts), "reproduced")
-    return [row | {"verdict": verdict} for row in rows]
+        quantity = row.quantity + (", more than the placebo" if statistic.columns else "")
+        numbers = {"of": statistic.of, "quantity": quantity, "value": value, "low": low, "high": high}
+        part = {"part_verdict": decision.verdict, "how": decision.how, "more": decision.more}
+        rows.append(numbers | {"rule": statistic.rule} | part)
+    for row in rows:
+        verdicts = {other["part_verdict"] for other in rows if other["of"] == row["of"]}
+        row["verdict"] = next(verdict for verdict in reversed(VERDICTS) if verdict in verdicts)  # the worst
+    return rows
 
 
-def _row(table, quantity):
-    rows = table[table.quantity.str.fullmatch(quantity)]
-    if len(rows) != 1:
-        raise InputError(f"{len(rows)} rows of {quantity!r} over all networks; expected one. Run its notebook again")
-    return rows.iloc[0]
-
-
-def _control(table, row, part):
-    if not part.control:
-        return float("nan")
-    return float(row[part.control] if part.control in row else _row(table, part.control).value)
+def _row(table, statistic, folder):
+    rows = table[table.quantity.str.fullmatch(statistic.quantity)]
+    if len(rows) == 1:
+        return rows.iloc[0]
+    if statistic.optional and not len(rows):
+        return None
+    raise InputError(f"{folder.name}: {len(rows)} rows of {statistic.quantity!r}; expected one. Run its notebook again")
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """One row a claim and study, for reading: id, claim, paper, study, scale, measured, control, verdict."""
+    """One row a claim and study, for reading: id, claim, paper, study, scale; verdict and measured in either column."""
 
     def joined(parts):
-        return pd.Series(
-            {
-                "measured": "; ".join(_measured(row) for row in parts.itertuples()),
-                "control": "; ".join(f"{value:z.2g}" for value in parts.control.dropna()) or "–",
-                "verdict": parts.verdict.iloc[0],
-            }
-        )
+        cells = {}
+        for of in OF:
+            column = parts[parts.of == of]
+            cells[of] = column.verdict.iloc[0] if len(column) else "–"
+            cells[f"{of}, measured"] = "; ".join(_measured(row) for row in column.itertuples()) or "–"
+        return pd.Series(cells)
 
     keys = ["id", "claim", "paper", "study", "scale"]
     return table.groupby(keys, sort=False)[list(table.columns)].apply(joined).reset_index()
 
 
 def _measured(row):
-    return f"{row.quantity} {row.value:z.2g} [{row.low:z.2g}, {row.high:z.2g}] ({row.rule})"
+    """A statistic in words, with what decides it; what is undecided says how much more would decide it."""
+    text = f"{row.quantity} {row.value:.2g} [{row.low:.2g}, {row.high:.2g}] ({row.rule}): {row.part_verdict}"
+    if row.part_verdict == "undecided":
+        return f"{text}, half-width {(row.high - row.low) / 2:.2g}, {_times(row.more)}"
+    return text + (f", {row.how}" if isinstance(row.how, str) and row.how else "")
+
+
+def _times(more):
+    """How many times the samples and networks would decide, in words."""
+    return (
+        "no number would decide it"
+        if more > 1e3
+        else f"about {max(more, 1.1):.2g} times the samples and networks decide"
+    )

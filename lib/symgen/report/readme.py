@@ -19,7 +19,7 @@ BESIDE = {  # controls of the penalty that know as much as it does
 
 
 def claims_text(root: Path) -> str:
-    """Every claim in the embedded studies (Markdown), from figures/claims.csv: verdict, and the statistic that decided it.
+    """Every claim in the embedded studies (Markdown), from figures/claims.csv: both verdicts, and what decided the first.
 
     The others stand beside them in the picture of notebook 11: a table of all would be too wide to read.
     """
@@ -34,12 +34,13 @@ def claims_text(root: Path) -> str:
 
 
 def _decided(parts):
-    """A claim's verdict on one study, and the part that decided it: the first that is as bad as the whole."""
+    """A claim's verdicts on one study, and the statistic that decided it: the first that is as bad as the whole."""
     if not len(parts):
         return "–"
-    row = parts[parts.part_verdict == parts.verdict].iloc[0]
-    control = "" if pd.isna(row.control) else f", control {row.control:z.2g}"
-    return f"**{row.verdict}**: {row.quantity} {row.value:z.2g} [{row.low:z.2g}, {row.high:z.2g}] {row.rule}{control}"
+    paper, control = (parts[parts.of == of] for of in ("paper", "control"))
+    row = paper[paper.part_verdict == paper.verdict].iloc[0]
+    beyond = f"; beyond its control **{control.verdict.iloc[0]}**" if len(control) else ""
+    return f"**{row.verdict}**: {row.quantity} {row.value:z.2g} [{row.low:z.2g}, {row.high:z.2g}] {row.rule}{beyond}"
 
 
 def results_text(root: Path) -> str:

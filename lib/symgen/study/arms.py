@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from symgen import training
 from symgen.errors import InputError
-from symgen.generalization import Estimate, estimates_table
+from symgen.generalization import Estimate, estimates_table, pooled
 from symgen.study.devices import arithmetic, now
 from symgen.study.penalised import ensure_penalised, penalty_by
 from symgen.study.pipeline import compare, ensure_training, part_data
@@ -26,8 +26,9 @@ Measured = dict[str, list[Estimate]]  # quantity -> an estimate of each network
 
 # which networks there are
 def roles(study: Study, arm: str) -> tuple[str, ...]:
-    """The roles of an arm, one for each target seed."""
-    return study.targets if arm == "plain" else tuple(f"{arm}-{seed}" for seed in study.target_seeds)
+    """The roles of an arm, one for each target seed, or for the first `arms_networks`."""
+    family = "target" if arm == "plain" else arm
+    return tuple(f"{family}-{seed}" for seed in study.target_seeds[: study.arms_networks or None])
 
 
 def judges(study: Study) -> dict[str, tuple[str, ...]]:
@@ -39,7 +40,7 @@ def settings_of(study: Study) -> dict[str, Study]:
     """The settings in which arms are compared: all samples and, if the study says how many, few to learn from."""
     if not study.penalty_weight:
         raise InputError(f"penalty_weight = 0 in study {study.name!r}; expected more than 0 to compare ways to train")
-    fewer = max(1, study.explain_per_class // 2)  # of the samples to explain: there are many networks
+    fewer = study.arms_per_class or max(1, study.explain_per_class // 2)  # there are many networks
     study = study.replace(explain_per_class=fewer)
     settings = {"all samples": study}
     if study.few_shot_size == study.train_size:  # all are few: the same networks
@@ -106,7 +107,7 @@ def _of_interactions(study, role):
 def arms_table(measured: dict[str, Measured], study: Study) -> pd.DataFrame:
     """Every quantity of every arm, mean over its networks: arm, quantity, value, low, high, over items and networks."""
     rows = [
-        (arm, quantity, *Estimate.mean(estimates, study.analysis_seed).row)
+        (arm, quantity, *pooled(estimates))
         for arm, quantities in measured.items()
         for quantity, estimates in quantities.items()
     ]
@@ -128,9 +129,9 @@ def contrasts_table(measured: dict[str, Measured], study: Study, setting: str) -
                 f"{setting}: {quantity}, {arm} - {against}": estimates[i] - measured[against][quantity][i]
                 for quantity, estimates in measured[arm].items()
             }
-            for i, seed in enumerate(study.target_seeds)
+            for i, seed in enumerate(study.target_seeds[: study.arms_networks or None])
         }
-        tables.append(estimates_table(changes, study.analysis_seed))
+        tables.append(estimates_table(changes))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -105,10 +105,13 @@ def job_named(study: Study, name: str) -> Job:
 def _asked(study) -> Iterator[tuple[Study, str, tuple[float | str, ...]]]:
     """All that the notebooks of a study look at, as (study, role, checkpoints)."""
     named = notebooks(study)
-    roles = [(study, role) for role in study.targets + study.baselines]
+    everyone = study.targets + study.baselines
+    yield from ((study.dynamics, role, study.checkpoints_of(role)) for role in everyone)
+    if not study.target_model:
+        yield from ((study, role, study.ends) for role in study.targets)
+        yield from ((study, role, study.checkpoints_of(role)) for role in study.baselines)
     if "10_fine_tuning" in named:
-        roles += [(study.tuned, role) for role in study.targets + study.baselines]
-    yield from ((wanted, role, wanted.checkpoints_of(role)) for wanted, role in roles)
+        yield from ((study.tuned, role, study.tuned.checkpoints_of(role)) for role in everyone)
     if "08_ablations" in named:
         yield from ablations.asked(study)
     if "07_penalty" in named:

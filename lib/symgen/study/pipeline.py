@@ -1,6 +1,7 @@
 """From a study to its results: `ensure_*` gives what is on disk, or computes it, and what it rests on, and keeps it."""
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,7 @@ __all__ = [
     "artefact_path",
     "certificate_table",
     "compare",
+    "compared_by_shuffled",
     "curves_path",
     "curves_table",
     "effects_of",
@@ -52,6 +54,7 @@ __all__ = [
     "ensure_training",
     "ensure_values",
     "game_of",
+    "learned_table",
     "load_data",
     "loss_gap",
     "part_data",
@@ -196,15 +199,22 @@ def compare(
     )
 
 
+def compared_by_shuffled(study: Study) -> dict[str, Comparison]:
+    """Targets at their last checkpoint, judged by networks that were trained on shuffled labels; none without ablations."""
+    judges = tuple(f"shuffled-{seed}" for seed in study.shuffled_seeds) if study.ablation_per_class else ()
+    last = study.checkpoints[-1:]
+    return {role: compare(study, role, judges=judges, checkpoints=last) for role in study.targets if judges}
+
+
 # tables
-def certificate_table(study: Study, role: str, interactions: xr.Dataset) -> pd.DataFrame:
+def certificate_table(role: str, interactions: xr.Dataset) -> pd.DataFrame:
     """What vouches for a role's interactions, one row a checkpoint: worst over its samples.
 
     error: |model + noise - v| / max |v|. noise: |noise|, as a share of what it may be. gap: relative duality
     gap. seconds_*: time of the extraction, for all samples together.
     """
     rows = []
-    for checkpoint in study.checkpoints_of(role):
+    for checkpoint in interactions.epoch.to_numpy():
         solved = interactions.sel(epoch=checkpoint)
         v, noise = solved.v.to_numpy(), solved.noise.to_numpy()
         model = by_definition(solved.effects.to_numpy(), solved.bias.to_numpy())
@@ -224,6 +234,23 @@ def curves_table(trained: Training) -> pd.DataFrame:
     long = long[long["set"].str.endswith("_loss")]
     long["set"] = long["set"].str.removesuffix("_loss")
     return long.assign(role=trained.role, best=trained.best)
+
+
+def learned_table(networks: Iterable[Training]) -> pd.DataFrame:
+    """Whether networks have learned anything: role, accuracy on D, that of always the same answer, and the verdict.
+
+    A target at its last epoch, others at their best. Learned is what is right five times in a hundred more often.
+    """
+    rows = []
+    for network in networks:
+        curves = network.curves.set_index("epoch").test_accuracy
+        target = network.study.family(network.role) == "target" or np.isnan(network.best)
+        accuracy = curves.iloc[-1] if target else curves[network.best]
+        _, labels = part_data(network.study, "D")
+        labels = labels[labels >= 0]
+        same = (labels == labels.mode().values).double().mean().item()
+        rows.append((network.role, accuracy, same, accuracy > same + 0.05))
+    return pd.DataFrame(rows, columns=["role", "accuracy", "always the same", "learned"])
 
 
 def loss_gap(trained: Training) -> pd.DataFrame:

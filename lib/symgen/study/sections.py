@@ -151,6 +151,8 @@ class Analysis(Section):
     """orders from this one to n are high"""
     phase_ratio: Positive = 1.0
     """r of Appendix I"""
+    dynamics_per_class: Amount = 0
+    """items of each class that are followed through training; explain_per_class of them at its start and end; 0: all"""
     bootstrap_draws: Count = 1000
     """behind each interval"""
     chance_draws: Count = 5
@@ -197,6 +199,10 @@ class Penalised(Section):
     """decoupled weight decay"""
     dropout: Share = 0.3
     """share that is dropped"""
+    arms_per_class: Amount = 0
+    """items of each class that are explained of networks trained in different ways; 0: half of explain_per_class"""
+    arms_networks: Amount = 0
+    """networks trained in each way, with the first target seeds; 0: as many as there are targets"""
     few_shot_size: Amount = 200
     """items to train on when there are few; 0: ways to train are compared with all of them alone"""
 

@@ -110,6 +110,16 @@ class Study(*SECTIONS):
         }  # fmt: skip
         return checked(type(self), {}, "tuned", dict(self) | changes)
 
+    @property
+    def dynamics(self) -> "Study":
+        """The same study on the samples that are followed through training."""
+        return self.replace(explain_per_class=self.dynamics_per_class or self.explain_per_class, dynamics_per_class=0)
+
+    @property
+    def ends(self) -> tuple[float, ...]:
+        """The first checkpoint and the last, at which all samples are explained."""
+        return tuple(dict.fromkeys((self.checkpoints[0], self.checkpoints[-1])))
+
     def starts_from(self, role: str) -> float | str:
         """Checkpoint of the study `before` at which a role of a tuned study starts."""
         return self.tuning_from if self.family(role) == "target" else self.before.checkpoints_of(role)[-1]

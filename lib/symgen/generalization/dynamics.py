@@ -1,0 +1,191 @@
+"""The statistics of the claims on training: turns, the loss gap, phases, what is learned when, the untrained network.
+
+Where a turn is measured, its place comes from the other networks: a curve on which a peak is both looked for and measured
+always has one. A single network's place comes from one half of its samples, and the other half is measured.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from scipy.special import betaincinv
+
+from symgen.generalization import metrics
+from symgen.generalization.bootstrap import LEVEL, Bootstrap, Estimate, estimates_table, power
+from symgen.generalization.comparison import Comparison
+from symgen.generalization.metrics import ratio
+from symgen.generalization.phases import CERTAIN, Phases
+from symgen.interactions import n_variables, orders
+
+Comparisons = dict[str, Comparison]  # of the targets, by role
+LEAST_CHANGES = 4  # checkpoints after the peak without which a correlation says nothing
+
+
+def turn_contrasts(comparisons: Comparisons, bootstrap: Bootstrap) -> pd.DataFrame:
+    """How far H rises and falls, also above chance, and N falls and rises, relative to where it comes from (F3a, F3b)."""
+    estimates = {role: {} for role in comparisons}
+    for role, (c, top) in placed(comparisons, _height).items():
+        h, _, excess = c.power(bootstrap)
+        for name, curve in (("", h), (" above chance", excess)):
+            estimates[role] |= {f"H rises{name}": curve[top] - curve[0], f"H falls{name}": curve[top] - curve[-1]}
+    for role, (c, least) in placed(comparisons, lambda c: -_number(c).mean(axis=0)).items():
+        number = bootstrap.mean(_number(c))
+        estimates[role]["N falls"] = (number[0] - number[least]) / number[0]
+        estimates[role]["N rises"] = (number[-1] - number[least]) / number[least]
+    return estimates_table(estimates)
+
+
+def placed(comparisons: Comparisons, curve: Callable) -> dict[str, tuple[Comparison, int]]:
+    """By role, what to measure on and the checkpoint number at which the mean curve of the other networks is highest."""
+    if len(comparisons) == 1:
+        ((role, whole),) = comparisons.items()
+        one, other = (Comparison(whole.data.isel(sample=slice(half, None, 2))) for half in (0, 1))
+        return {role: (other, _top(curve(one)))}
+    curves = {role: curve(c) for role, c in comparisons.items()}
+    others = {role: [curves[other] for other in curves if other != role] for role in curves}
+    return {role: (c, _top(np.mean(others[role], axis=0))) for role, c in comparisons.items()}
+
+
+def gap_contrasts(comparisons: Comparisons, losses: dict[str, pd.DataFrame], bootstrap: Bootstrap) -> pd.DataFrame:
+    """Whether the dynamics go with the loss gap, testing - training (F3c). losses: role -> epoch, loss_gap.
+
+    gap at the peak of H, as a share of the last one. From the peak on, Spearman's correlation of the changes between
+    checkpoints of 1 - H, of N, and of 1 less H above chance, with those of the gap; and each less its mean over all circular
+    shifts of the gap's changes. NaN where fewer than `LEAST_CHANGES` are left.
+    """
+    estimates = {}
+    for role, (c, top) in placed(comparisons, _height).items():
+        gap = losses[role].set_index("epoch").loss_gap[c.epochs].to_numpy()
+        h, _, excess = c.power(bootstrap)
+        curves = {"1 - H": 1 - h, "N": bootstrap.mean(_number(c)), "1 - H above chance": 1 - excess}
+        share = np.float64(ratio(gap[top], gap[-1]))
+        estimates[role] = {"gap at the peak of H, share of the last": Estimate(share, np.full(bootstrap.draws, share))}
+        for name, curve in curves.items():
+            together, shifted = curve[top:].map(_together, gap[top:]), curve[top:].map(_shifted, gap[top:])
+            estimates[role][f"{name}, changes after the peak"] = together
+            estimates[role][f"{name}, changes after the peak, less circular shifts"] = together - shifted
+    return estimates_table(estimates)
+
+
+def phase_contrasts(phases: dict[str, Phases]) -> pd.DataFrame:
+    """Shares of networks with three phases, by the letter of Appendix I and with certainty, with exact intervals (F3d)."""
+    kinds = {
+        "three phases, by the letter": lambda p: np.isfinite(p.t2),
+        "t2 with certainty": lambda p: p.t2_found >= CERTAIN,
+        "three phases, with certainty": lambda p: p.n_phases == 3,
+    }
+    rows = []
+    for name, holds in kinds.items():
+        each = {role: float(holds(p)) for role, p in phases.items()}
+        rows += [(name, role, value, value, value) for role, value in each.items()]
+        rows.append((name, "all", *exact_share(int(sum(each.values())), len(each))))
+    return pd.DataFrame(rows, columns=["quantity", "role", "value", "low", "high"])
+
+
+def exact_share(hits: int, n: int) -> tuple[float, float, float]:
+    """A share with its 95 % interval by Clopper and Pearson: value, low, high."""
+    tail = (1 - LEVEL) / 2
+    low = betaincinv(hits, n - hits + 1, tail) if hits else 0.0
+    high = betaincinv(hits + 1, n - hits, 1 - tail) if hits < n else 1.0
+    return hits / n, float(low), float(high)
+
+
+def learned_contrasts(comparisons: Comparisons, bootstrap: Bootstrap) -> pd.DataFrame:
+    """What is newly learned in the last phase against the first: its mean order, and the share that generalizes (F3e).
+
+    The first phase goes to the peak of H, the last one begins where mostly other interactions are newly learned; both places
+    come from the other networks. NaN where there is no last phase.
+    """
+    onsets = placed(comparisons, _dominated)
+    estimates = {}
+    for role, (c, top) in placed(comparisons, _height).items():
+        gained = metrics.newly_learned(c.effects) * c.salient
+        onset = max(onsets[role][1], top + 1)
+        first, last = gained[1 : top + 1].sum(axis=0), gained[onset:].sum(axis=0)
+        order = orders(n_variables(gained.shape[-1]))
+        by_phase = [_learned(c, gained, part, order, bootstrap) for part in (slice(1, top + 1), slice(onset, None))]
+        one, three = (
+            by_phase if first.any() and last.any() else [{name: x * np.nan for name, x in by_phase[0].items()}] * 2
+        )
+        estimates[role] = {
+            "mean order, last phase - first": three["order"] - one["order"],
+            "share that generalizes, first phase - last": one["share"] - three["share"],
+            "share that generalizes above chance, first phase - last": one["excess"] - three["excess"],
+        }
+    return estimates_table(estimates)
+
+
+def _learned(c, gained, part, order, bootstrap):
+    """Mean order of what is newly learned in a part of the training, the share that generalizes, and that above chance."""
+
+    def total(weight):
+        return np.einsum("tiks,tiks->i", gained[part], np.broadcast_to(weight, gained.shape)[part])
+
+    share, _, excess = power(total(c.generalizable), total(1.0), total(c.chance), bootstrap)
+    return {"order": bootstrap.sum(total(order)) / bootstrap.sum(total(1.0)), "share": share, "excess": excess}
+
+
+def untrained_contrasts(comparisons: Comparisons, bootstrap: Bootstrap, middle: range = range(3, 8)) -> pd.DataFrame:
+    """The untrained network (F3f): strength at middle orders, how far signs cancel, H less chance."""
+
+    def measured(c):
+        effects, h = c.effects[0], c.power(bootstrap)
+        of_order, sums = np.isin(orders(n_variables(effects.shape[-1])), middle), (-2, -1)
+        strength = bootstrap.sum(np.abs(effects).sum(axis=sums))
+        left = bootstrap.sum(np.abs(effects.sum(axis=sums)))
+        return {
+            "share of orders 3 to 7": bootstrap.sum(np.abs(effects[..., of_order]).sum(axis=sums)) / strength,
+            "share that cancels": 1 - left / strength,
+            "H less chance": h.excess[0],
+        }
+
+    return estimates_table({role: measured(c) for role, c in comparisons.items()})
+
+
+def rank_correlation(
+    curves: Float[np.ndarray, "*draw checkpoint"], other: Float[np.ndarray, "checkpoint"]
+) -> Float[np.ndarray, "*draw"] | float:
+    """Spearman's correlation of each curve with another one; NaN where one of them is flat."""
+    from scipy.stats import rankdata  # half a second of every start
+
+    ranks, reference = rankdata(curves, axis=-1), rankdata(other)
+    ranks, reference = ranks - ranks.mean(axis=-1, keepdims=True), reference - reference.mean()
+    return ratio(ranks @ reference, np.sqrt((ranks**2).sum(axis=-1) * (reference**2).sum()))
+
+
+def _together(curves, gap):
+    """Correlation of the changes of curves (..., checkpoint) with those of the gap."""
+    if len(gap) <= LEAST_CHANGES:
+        return np.full(curves.shape[:-1], np.nan)[()]
+    return rank_correlation(np.diff(curves, axis=-1), np.diff(gap))
+
+
+def _shifted(curves, gap):
+    """The same, mean over all circular shifts of the gap's changes but none."""
+    if len(gap) <= LEAST_CHANGES:
+        return np.full(curves.shape[:-1], np.nan)[()]
+    changes, of_gap = np.diff(curves, axis=-1), np.diff(gap)
+    return np.mean([rank_correlation(changes, np.roll(of_gap, shift)) for shift in range(1, len(of_gap))], axis=0)
+
+
+def _height(c):
+    return c.power(Bootstrap(draws=0)).H.value
+
+
+def _number(c):
+    """N (sample, epoch)."""
+    return metrics.effective_number(c.effects).T
+
+
+def _dominated(c):
+    """Highest at the first checkpoint after the peak of H at which mostly other interactions are newly learned."""
+    delta_g, delta_n = (strength.mean(axis=1) for strength in c.newly_learned)
+    after = np.arange(len(c.epochs)) > _top(_height(c))
+    where = after & (delta_g < delta_n)
+    return np.where(where, -np.arange(len(where)), -len(where)).astype(float)
+
+
+def _top(curve):
+    """Where a curve is highest; where it is NaN, it has no height."""
+    return int(np.where(np.isnan(curve), -np.inf, curve).argmax())
