@@ -208,7 +208,7 @@ def claims(table: pd.DataFrame) -> Figure:
     figure, ax = plt.subplots(figsize=(3.6 + 1.5 * len(studies), 0.36 * len(names) + 0.9), dpi=72)  # dpi: in a notebook
     for row in table.itertuples():
         x, y = studies.index(row.study), names.index(row.id)
-        for left, verdict in ((0.0, row.paper), (0.5, row.control)):
+        for left, verdict in ((0.0, row.verdict), (0.5, row.beyond)):
             if verdict != "–":
                 ax.add_patch(Rectangle((x + left + 0.015, y + 0.06), 0.47, 0.88, color=VERDICTS[verdict]))
             ax.text(x + left + 0.25, y + 0.5, verdict.replace(" ", "\n"), ha="center", va="center", fontsize=7)

@@ -13,7 +13,7 @@ from symgen.errors import InputError
 from symgen.study import Study, study_names
 
 VERDICTS = ("reproduced", "undecided", "not reproduced", "not testable")
-OF = {"paper": "as the paper measures it", "control": "beyond its control"}
+COLUMNS = {"verdict": "as the paper measures it", "beyond": "beyond its control"}  # of what is read
 LEARNED = "fig06_learned"  # the table that says whether networks have learned anything
 
 
@@ -191,14 +191,17 @@ def _row(table, statistic, folder):
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """One row a claim and study, for reading: id, claim, paper, study, scale; verdict and measured in either column."""
+    """One row a claim and study, for reading: id, claim, paper, study, scale, verdict, measured, beyond, control.
+
+    verdict and measured are those of the paper's statistics, beyond and control those beyond controls.
+    """
 
     def joined(parts):
         cells = {}
-        for of in OF:
+        for of, names in (("paper", ("verdict", "measured")), ("control", ("beyond", "control"))):
             column = parts[parts.of == of]
-            cells[of] = column.verdict.iloc[0] if len(column) else "–"
-            cells[f"{of}, measured"] = "; ".join(_measured(row) for row in column.itertuples()) or "–"
+            text = "; ".join(_measured(row) for row in column.itertuples())
+            cells |= dict(zip(names, (column.verdict.iloc[0], text) if len(column) else ("–", "–")))
         return pd.Series(cells)
 
     keys = ["id", "claim", "paper", "study", "scale"]
