@@ -30,7 +30,7 @@ def make_figures(arguments: list[str]) -> int:
     prepare()
     with _lock(), _timed():
         code = _run([*OPTIONS, *_cores(options), *options, "--config", f"studies={','.join(names)}"], last)
-    if not code:
+    if not code and (project_root() / "figures" / "claims.csv").is_file():
         update_readme()
     return code
 
