@@ -172,7 +172,8 @@ def _check_values(v):
     if not len(games):
         raise InputError(f"v has shape {tuple(v.shape)}; expected at least one sample")
     with np.errstate(over="ignore", invalid="ignore"):
-        bad = np.flatnonzero(~np.isfinite(games - games[:, :1]).all(axis=1)).tolist()
+        size = np.abs(games - games[:, :1]).sum(axis=1)  # finite, so that sums of effects are
+        bad = np.flatnonzero(~np.isfinite(4 * size)).tolist()
     if bad:
         raise InputError(f"v holds NaN, infinity or too large a difference in samples {bad}; expected finite values")
     return games
