@@ -135,7 +135,8 @@ def sparse_and_or(
     i_and, i_or = x[:, : u.shape[1]].copy(), x[:, u.shape[1] :].copy()
     noise = games - reconstruct(i_and, i_or, bias)
     _warn_unless(gap <= tol, gap, iterations)
-    l1 = np.abs(i_and).sum(axis=1) + np.abs(i_or).sum(axis=1)
+    with np.errstate(over="ignore"):  # infinite where v is near the largest number that there is
+        l1 = np.abs(i_and).sum(axis=1) + np.abs(i_or).sum(axis=1)
     summed = ROUNDINGS * FLOAT64 * largest + ROUNDINGS * FLOAT64 * l1  # no sum of interactions is more exact
     bound = np.maximum(bound, summed)
     return _like(v, SparseAndOr(i_and, i_or, bias, noise, bound, l1, gap, iterations))
@@ -172,8 +173,7 @@ def _check_values(v):
     if not len(games):
         raise InputError(f"v has shape {tuple(v.shape)}; expected at least one sample")
     with np.errstate(over="ignore", invalid="ignore"):
-        size = np.abs(games - games[:, :1]).sum(axis=1)  # finite, so that sums of effects are
-        bad = np.flatnonzero(~np.isfinite(4 * size)).tolist()
+        bad = np.flatnonzero(~np.isfinite(games - games[:, :1]).all(axis=1)).tolist()
     if bad:
         raise InputError(f"v holds NaN, infinity or too large a difference in samples {bad}; expected finite values")
     return games
