@@ -50,4 +50,4 @@ def breakdown(log: Path, wall: float, cores: int) -> pd.DataFrame:
             spent[name] += float(seconds)
     rows = [*spent.most_common(), ("idle", max(0.0, wall * cores - spent.total()))]
     table = pd.DataFrame(rows, columns=["stage", "seconds"])
-    return table.assign(share=table.seconds / (wall * cores))
+    return table.assign(share=table.seconds / (wall * cores), cores=cores)

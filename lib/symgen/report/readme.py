@@ -126,7 +126,7 @@ def costs_text(root: Path) -> str:
         *_solver_rows(solver),
         _row(
             "all 1,024 masked inputs",
-            f"{_range(values.ratio_to_plain, '.2f')} times a plain forward pass of the layers after the cut",
+            f"{_range(values.ratio_to_plain, '.2f')} times a plain forward pass of what has to be computed at least",
             f"{_range(values.speedup_over_loop, '.0f')} times faster than one at a time",
         ),
         _row(
@@ -169,6 +169,20 @@ def _penalty_row(penalty):
         f"every step, and {penalty.samples.max()} samples of {penalty.variables.max()} variables: "
         f"{_range(1 + most.penalty / most.plain, '.0f')} times",
     )
+
+
+def run_text(root: Path) -> str:
+    """Where the time of a run went (Markdown), from benchmarks/results/run.csv: what `symgen figures` left behind."""
+    table = _table(root / "benchmarks" / "results" / "run.csv")
+    first = table.iloc[0]
+    minutes = table.seconds.sum() / first.cores / 60
+    lines = [
+        f"`{first.command}` on {first.hardware}: {minutes:.0f} minutes.",
+        "",
+        *_head("stage", "core seconds", "share"),
+    ]
+    lines += [_row(row.stage, f"{row.seconds:,.0f}", f"{row.share:.0%}") for row in table.itertuples()]
+    return "\n".join(lines) + "\n"
 
 
 def scale_text(root: Path) -> str:
@@ -226,6 +240,7 @@ PAGES = {  # by name of a section: the page, and what writes the section
     "claims": ("README.md", claims_text),
     "results": ("README.md", results_text),
     "costs": ("docs/costs.md", costs_text),
+    "run": ("docs/costs.md", run_text),
     "scale": ("docs/costs.md", scale_text),
     "settings": ("docs/settings.md", settings_text),
 }

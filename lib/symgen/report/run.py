@@ -82,7 +82,7 @@ def _timed():
         table = timing.breakdown(log, wall, cores)
         table.to_csv(folder / "seconds.csv", index=False, float_format="%.4g")
         print(f"\n{wall / 60:.1f} minutes on {cores} cores; core seconds, and share of them:")
-        print(table.round({"seconds": 0, "share": 3}).to_string(index=False))
+        print(table.drop(columns="cores").round({"seconds": 0, "share": 3}).to_string(index=False))
     del os.environ[timing.LOG]
 
 
