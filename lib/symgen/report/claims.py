@@ -191,7 +191,9 @@ def _row(table, statistic, folder):
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """One row a claim and study, for reading: id, claim, paper, study, scale; verdict and measured in either column."""
+    """One row a claim and study, for reading: id, claim, reported (by the paper), study, scale; then by `OF` the verdict, and
+    what was measured.
+    """
 
     def joined(parts):
         cells = {}
@@ -201,7 +203,8 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
             cells[f"{of}, measured"] = "; ".join(_measured(row) for row in column.itertuples()) or "–"
         return pd.Series(cells)
 
-    keys = ["id", "claim", "paper", "study", "scale"]
+    table = table.rename(columns={"paper": "reported"})
+    keys = ["id", "claim", "reported", "study", "scale"]
     return table.groupby(keys, sort=False)[list(table.columns)].apply(joined).reset_index()
 
 
