@@ -155,7 +155,7 @@ def faithfulness_contrasts(explained: dict[str, xr.Dataset], tau_ratio: float, b
     def at(data):
         v, effects, bias = (data[name].to_numpy() for name in ("v", "effects", "bias"))
         kept = effects * metrics.salient(effects, tau_ratio)
-        missed = v - logical_model(kept, bias[:, None])
+        missed = v - logical_model(kept, bias)
         return {
             "R2 of the salient ones": 1 - ratio((missed**2).mean(axis=1), v.var(axis=1)),
             "share of all interactions needed": needed_for(v, effects, bias)
