@@ -1,13 +1,13 @@
 """Ablations from arrays: numbers worked by hand, and loops over every choice of baselines as the oracle."""
 
-from itertools import combinations, product
+from itertools import combinations, permutations, product
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from symgen import plots
-from symgen.generalization import Bootstrap, compare, metrics
+from symgen.generalization import Bootstrap, compare, contrasts, metrics
 from symgen.generalization import baselines as ab
 from symgen.generalization.tables import dynamics_table, phases_of, ratio_table
 
@@ -143,6 +143,23 @@ def test_growth_is_the_difference_of_two_rows(rng):
     assert not grown(target, bases[:1])
 
 
+def test_growth_by_order_is_that_of_interactions_of_these_orders_alone(rng):
+    target = network(rng)
+    bases, low = judged_by(rng, target, 3), np.isin(np.array([bin(s).count("1") for s in range(16)]), (1, 2))
+    table = contrasts.growth_contrasts({"t": votes(target, bases)}, BOOTSTRAP, range(1, 3), range(3, 5))
+    values, salient = table[table.role == "t"].set_index("quantity").value, metrics.salient(target, TAU)
+    for name, of_order in (("", low | ~low), (", low orders", low), (", high orders", ~low)):
+        strength = np.abs(target) * of_order * salient
+        h = [
+            np.mean([(strength * metrics.generalizable(target, bases[list(chosen)], TAU)).sum() / strength.sum()
+                     for chosen in combinations(range(3), k)])
+            for k in (1, 2, 3)
+        ]  # fmt: skip
+        for k in (1, 2):
+            assert values[f"growth of H, K = {k} against 3{name}"] == pytest.approx(h[2] - h[k - 1])
+            assert values[f"share of H reached, K = {k} against 3{name}"] == pytest.approx(h[k - 1] / h[2])
+
+
 def test_any_of_all_baselines_is_what_the_other_tables_say(rng):
     """The same H, interval and chance as the dynamics and the ratios of the study show."""
     target = network(rng)
@@ -213,16 +230,20 @@ def test_families_of_different_size_judge_in_equal_numbers(rng):
 
 
 def test_cross_validation_worked_by_hand():
-    """B has all of the target's interactions; C has and_1 on the first sample only and and_3 on the second only."""
+    """B has all of the target's interactions; C has and_1 on the first sample only and and_3 on the second only.
+
+    As shares of all, those of B are 1/2 and 1/2 (orders 1, 2), those of C 1/3 and 2/3: minima 5/6, maxima 7/6.
+    Of the draws with 0, 1, 2 times the second sample, B has (1, 0), (1/2, 1/2), (1/3, 2/3), and C (1, 0), .., (0, 1).
+    """
     target = np.stack([sample(and_1=1.0), sample(and_1=1.0, and_3=2.0)])
     c = np.stack([sample(and_1=4.0), sample(and_3=5.0)])
     table = crossed(target, target[None], c[None]).set_index("quantity")
-    assert table.loc["Jaccard of B and C", ["value", "chance"]].tolist() == pytest.approx([3 / 4, 1 / 4])
-    assert table.loc["Jaccard of C and B", ["value", "chance"]].tolist() == pytest.approx([3 / 4, 1 / 4])
+    similar = np.array([1, 5 / 7, 1 / 2])[BOOTSTRAP.weights(2)[:, 1].astype(int)]
+    assert table.value["Jaccard of B and C"] == pytest.approx(2 * 5 / 7 - similar.mean())
     assert table.loc["share of B's that is C's", ["value", "chance"]].tolist() == pytest.approx([3 / 4, 1 / 4])
     assert table.loc["share of C's that is B's", ["value", "chance"]].tolist() == pytest.approx([1, 1 / 3])
     assert table.loc["share of B's that is C's", ["low", "high"]].tolist() == pytest.approx([2 / 3, 1])
-    assert "Jaccard of two of B" not in table.index and len(table) == 5  # a family of one has no ceiling
+    assert "Jaccard of two of B" not in table.index and len(table) == 4  # a family of one has no ceiling
 
 
 def test_identical_families_agree_in_everything_but_by_chance(rng):
@@ -236,26 +257,59 @@ def test_identical_families_agree_in_everything_but_by_chance(rng):
 
 
 def test_cross_validation_is_the_mean_over_pairs_of_the_metrics(rng):
+    """Each similarity scaled, less its bias, and by chance with both families asked about other samples than each other."""
     target = network(rng)
     b, c = judged_by(rng, target, 3), judged_by(rng, target, 2)
-    salient = metrics.salient(target, TAU)
+    salient, weights = metrics.salient(target, TAU), BOOTSTRAP.weights(len(target))
+    same, *others = np.arange(12), *metrics.derangements(12, DRAWS, np.random.default_rng(0))
 
     def similar(first, second):
-        shared = [salient & metrics.generalizable(target, bases, TAU) for bases in (first, second)]
-        return metrics.jaccard(*(metrics.strength_by_order(target, each).sum(axis=0) for each in shared))
+        """Of two families, each with the order in which it is asked about the samples."""
+        parts = [
+            metrics.strength_by_order(target, salient & metrics.generalizable(target, bases[:, order], TAU))
+            for bases, order in (first, second)
+        ]
+
+        def of(rows):
+            drawn = [np.abs(np.tensordot(rows, part, 1)) for part in parts]
+            one, other = (each / each.sum(axis=(1, 2), keepdims=True) for each in drawn)
+            return np.minimum(one, other).sum(axis=(1, 2)) / np.maximum(one, other).sum(axis=(1, 2))
+
+        return 2 * of(np.ones((1, 12)))[0] - np.mean(of(weights))
 
     table = crossed(target, b, c).set_index("quantity")
     for quantity, pairs in {
         "Jaccard of B and C": [(b, c)],
-        "Jaccard of C and B": [(c, b)],
         "Jaccard of one of B and one of C": [(b[[i]], c[[j]]) for i in range(3) for j in range(2)],
         "Jaccard of two of B": [(b[[i]], b[[j]]) for i, j in ((0, 1), (0, 2), (1, 2))],
         "Jaccard of two of C": [(c[[0]], c[[1]])],
     }.items():
         row = table.loc[quantity]
-        chance = np.mean([by_chance(lambda o, x=x, y=y: similar(x, y[:, o]), len(target)) for x, y in pairs])
-        assert row.value == pytest.approx(np.mean([similar(*pair) for pair in pairs]))
+        asked = list(permutations(others, 2))  # never both about the same other sample
+        chance = np.mean([similar((x, one), (y, other)) for x, y in pairs for one, other in asked])
+        assert row.value == pytest.approx(np.mean([similar((x, same), (y, same)) for x, y in pairs]))
         assert row.chance == pytest.approx(chance) and row.low <= row.value <= row.high
+
+
+def test_by_chance_both_families_are_asked_about_other_samples_so_it_hangs_on_neither(rng):
+    target = network(rng)
+    b, c = judged_by(rng, target, 3), judged_by(rng, target, 2)
+    there, back = (crossed(target, *pair).set_index("quantity") for pair in ((b, c), (c, b)))
+    for column in ("value", "chance", "low", "high"):
+        assert there[column]["Jaccard of B and C"] == pytest.approx(back[column]["Jaccard of B and C"])
+
+
+def test_above_chance_is_the_difference_draw_by_draw(rng):
+    targets = {f"target-{i}": network(rng) for i in (1, 2)}
+    judged = {
+        role: (votes(target, judged_by(rng, target, 2)), votes(target, judged_by(rng, target, 2)))
+        for role, target in targets.items()
+    }
+    table = contrasts.crossvalidation_contrasts(judged, "any", BOOTSTRAP).set_index(["quantity", "role"]).value
+    for role, families in judged.items():
+        for quantity, (estimate, chance) in ab.crossvalidation(*families, "any", BOOTSTRAP).items():
+            assert table[quantity, role] == estimate.value and table[f"{quantity}, by chance", role] == chance.value
+            assert table[f"{quantity}, above chance", role] == pytest.approx(estimate.value - chance.value)
 
 
 # every other setting

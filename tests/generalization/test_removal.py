@@ -69,8 +69,14 @@ def test_two_samples_worked_by_hand():
     values = contrasts.loc[("one", "removed")].set_index("quantity").value
     rise, change = loss(np.array([4.0, 3.0])) - loss(np.array([5.0, 0.0]))
     before = math.log(2) - loss(np.array([5.0]))[0]
-    expected = [rise, change, before, before + change - rise, rise - change, 1, -3, 4]
+    apart = 1 / (2 + 1) - -3 / (1 + 4)  # signed over absolute; what is left in reverse, 3 and 2, is wholly positive
+    expected = [rise, change, before, before + change - rise, rise - change, 1, -3, apart, apart - (3 / 3 - 2 / 2)]
     np.testing.assert_allclose(values[list(QUANTITIES)], expected, atol=1e-12)
+    reverse = contrasts.loc[("one", "reverse")].set_index("quantity").value
+    assert reverse["share apart"] == pytest.approx(0) and reverse["effect apart"] == pytest.approx(-apart)
+    of_all = contrasts.loc[("all", "removed")].set_index("quantity").value
+    for name, value in (("training rise", rise), ("testing change", change), ("gap narrowed by", rise - change)):
+        assert of_all[f"{name}, share of the gap"] == pytest.approx(value / before)
 
 
 @pytest.fixture
@@ -156,12 +162,13 @@ def test_removing_nothing_changes_nothing(effects, generalizes, untouched):
         for what in untouched:
             np.testing.assert_allclose(rows.loc[(of, what)], rows.loc[(of, "before")], atol=1e-12)
     contrasts = by(contrasts_table({"one": comparison}, BOOTSTRAP), "what")
-    nothing = contrasts.loc[untouched[0]]
-    assert (nothing[["versus_placebo", "versus_low", "versus_high"]] == 0).all(axis=None) and (nothing.p == 1).all()
-    everything = contrasts.loc[
-        {"removed": "reverse", "reverse": "removed"}[untouched[0]]
-    ]  # its placebo is everything too
-    assert (everything[["versus_placebo", "versus_low", "versus_high"]] == 0).all(axis=None)
+    versus = ["versus_placebo", "versus_low", "versus_high"]
+    bounded = contrasts.quantity.isin(["share apart", "effect apart"])  # of nothing, there is no share
+    assert contrasts.loc[bounded & (contrasts.index == untouched[0]), ["value", "low", "high"]].isna().all(axis=None)
+    nothing = contrasts[~bounded].loc[untouched[0]]
+    assert (nothing[versus] == 0).all(axis=None) and (nothing.p == 1).all()
+    everything = contrasts[~bounded].loc[{"removed": "reverse", "reverse": "removed"}[untouched[0]]]
+    assert (everything[versus] == 0).all(axis=None)  # its placebo is everything too
     assert everything.value.abs().max() > 0.1
 
 
@@ -268,8 +275,17 @@ def test_over_all_networks_values_are_means_and_intervals_cover_the_networks_too
         assert rows[name]["all"] == pytest.approx(single[name].mean())
     widths = rows.high - rows.low
     assert widths["all"] > widths.drop("all").max()  # the networks differ by more than samples do
+    gaps = table.loc[("removed", "gap before")].value
+    for quantity in ("training rise", "testing change", "gap narrowed by"):
+        share = table.loc[("removed", f"{quantity}, share of the gap")].loc["all"]
+        whole = table.loc[("removed", quantity)].loc["all"]
+        assert share.value == pytest.approx(whole.value / gaps["all"])  # of the mean gap before, not a mean of shares
+        assert share.placebo == pytest.approx(whole.placebo / gaps["all"]) and share.p == whole.p
+    assert set(rows.index) == {*networks, "all"}
     alone = by(contrasts_table({"target-0": networks["target-0"]}, BOOTSTRAP), "role")
-    assert alone.loc["all"].reset_index(drop=True).equals(alone.loc["target-0"].reset_index(drop=True))
+    of_all = alone.loc["all"]
+    of_all = of_all[~of_all.quantity.str.contains("share of the gap")].reset_index(drop=True)
+    assert of_all.equals(alone.loc["target-0"].reset_index(drop=True))
 
 
 def test_a_verdict_says_whether_the_interval_is_on_the_side_of_the_claim():
@@ -287,4 +303,5 @@ def test_a_sentence_says_value_placebo_and_difference(rng):
         f"one: training rise {row.value:.2f} nats [{row.low:.2f}, {row.high:.2f}], certain; placebo "
     )
     assert text.endswith("certain (p = 0.01)")
-    assert "log-odds" in sentence(table[table.quantity == "effect apart"].iloc[0])
+    assert "log-odds" in sentence(table[table.quantity == "effect on training"].iloc[0])
+    assert "of it [" in sentence(table[table.quantity == "effect apart"].iloc[0])

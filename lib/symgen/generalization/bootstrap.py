@@ -84,7 +84,8 @@ class Estimate:
 
     def unbiased(self) -> "Estimate":
         """Less its bias, as the draws show it: what resampling adds to a similarity's noise pulls it down."""
-        bias = np.nanmean(self.draws, axis=0) - self.value
+        known = (~np.isnan(self.draws)).sum(axis=0)
+        bias = np.where(known, ratio(np.nansum(self.draws, axis=0), known) - self.value, 0.0)[()]
         return Estimate(self.value - bias, self.draws - 2 * bias)
 
 
@@ -100,12 +101,14 @@ def pooled(estimates: Sequence[Estimate]) -> tuple[float, float, float]:
         return estimates[0].row
     values, draws = (np.stack([getattr(x, name) for x in estimates]) for name in ("value", "draws"))
     k, mean = len(values), float(values.mean())
+    if not np.isfinite(mean):
+        return np.nan, np.nan, np.nan
     over_samples = np.nanvar(draws.mean(axis=0))
     counted_twice = np.nanvar(draws - draws.mean(axis=0), axis=1).sum() / (k - 1) / k
     over_networks = values.var(ddof=1) / k
     variance = over_samples + max(over_networks - counted_twice, 0.0)
     freedom = (k - 1) * (variance / over_networks) ** 2 if over_networks else np.inf
-    half = float(stdtrit(freedom, (1 + LEVEL) / 2) * np.sqrt(variance)) if np.isfinite(variance) else np.nan
+    half = float(stdtrit(freedom, (1 + LEVEL) / 2) * np.sqrt(variance))
     return mean, mean - half, mean + half
 
 

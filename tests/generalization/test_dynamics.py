@@ -1,0 +1,237 @@
+"""Statistics of training: places come from other networks, and numbers are worked by hand or by scipy."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from scipy.stats import binomtest, spearmanr
+
+from symgen.generalization import Bootstrap, Comparison, dynamics, metrics
+from symgen.generalization.comparison import AXES
+from symgen.generalization.phases import Phases
+from symgen.interactions import orders
+
+BOOTSTRAP = Bootstrap(draws=100)
+
+
+def rows_of(table, role="all"):
+    """quantity -> value, low, high of one role."""
+    return table[table.role == role].set_index("quantity")[["value", "low", "high"]]
+
+
+def compared(effects, generalizable, chance=0.0, of=None):
+    """A comparison from effects (epoch, sample, kind, subset); every effect other than 0 is salient."""
+    salient = effects != 0
+    arrays = {
+        "effects": effects,
+        "salient": salient,
+        "generalizable": salient & generalizable,
+        "chance": salient * chance,
+    }
+    data = {"v": (("epoch", "sample", "subset"), np.zeros(effects.shape[:2] + effects.shape[3:]))}
+    of = np.repeat("training", effects.shape[1]) if of is None else of
+    coords = {"epoch": np.arange(len(effects), dtype=float), "of": ("sample", of)}
+    return Comparison(xr.Dataset(data | {name: (AXES, array) for name, array in arrays.items()}, coords))
+
+
+def trained(h, rng=None, n_samples=10, chance=0.05):
+    """A network whose H(t) is h, on samples of different strength."""
+    h = np.asarray(h, float)
+    effects = np.zeros((len(h), n_samples, 2, 16))
+    effects[:, :, 0, 1] = h[:, None]
+    effects[:, :, 0, 3] = 1 - h[:, None]
+    if rng is not None:
+        effects = effects * rng.uniform(0.5, 1.5, size=(n_samples, 2, 16))
+    generalizable = np.zeros((2, 16), bool)
+    generalizable[0, 1] = True
+    return compared(effects, generalizable, chance)
+
+
+def shares(c, part):
+    """A curve of H or of its chance, from plain sums."""
+    strength = np.abs(c.effects)
+    return (strength * part).sum(axis=(1, 2, 3)) / (strength * c.salient).sum(axis=(1, 2, 3))
+
+
+def test_the_turning_point_of_a_network_is_that_of_the_mean_of_the_others(rng):
+    peaks = {"a": [0.1, 0.9, 0.2, 0.2, 0.1], "b": [0.1, 0.3, 0.6, 0.2, 0.1], "c": [0.1, 0.3, 0.2, 0.7, 0.1]}
+    networks = {role: trained(h, rng) for role, h in peaks.items()}
+    curves = {role: shares(c, c.generalizable) for role, c in networks.items()}
+    table = dynamics.turn_contrasts(networks, BOOTSTRAP)
+    places = {}
+    for role, c in networks.items():
+        top = places[role] = int(np.mean([curve for other, curve in curves.items() if other != role], axis=0).argmax())
+        excess = curves[role] - shares(c, c.chance)
+        for name, curve in (("", curves[role]), (" above chance", excess)):
+            values = rows_of(table, role).value
+            assert values[f"H rises{name}"] == pytest.approx(curve[top] - curve[0])
+            assert values[f"H falls{name}"] == pytest.approx(curve[top] - curve[-1])
+    assert places == {"a": 3, "b": 1, "c": 1}  # nobody's own peak
+    assert rows_of(table, "b").value["H rises"] < 0.3  # and not the 0.5 to its own
+
+
+def test_a_network_that_only_rises_by_luck_does_not_rise_where_others_peak(rng):
+    """Curves of noise alone: to their own peaks they would rise by 0.1 each, to the others' by nothing."""
+    networks = {f"n{i}": trained(0.5 + 0.1 * rng.uniform(-1, 1, size=8)) for i in range(40)}
+    row = rows_of(dynamics.turn_contrasts(networks, BOOTSTRAP)).loc["H rises"]
+    own = np.mean([shares(c, c.generalizable).max() - shares(c, c.generalizable)[0] for c in networks.values()])
+    assert row.low < 0 < row.high and own > 0.07
+
+
+def test_a_single_network_has_its_place_from_one_half_of_the_samples_and_is_measured_on_the_other(rng):
+    effects = rng.exponential(size=(6, 12, 2, 16))
+    effects[..., 0] = 0
+    whole = compared(effects, rng.random(effects.shape) < 0.4, 0.1)
+    placing, measuring = (Comparison(whole.data.isel(sample=slice(half, None, 2))) for half in (0, 1))
+    top = shares(placing, placing.generalizable).argmax()
+    curve = shares(measuring, measuring.generalizable)
+    table = dynamics.turn_contrasts({"one": whole}, BOOTSTRAP)
+    for role in ("one", "all"):
+        assert rows_of(table, role).value["H rises"] == pytest.approx(curve[top] - curve[0])
+        assert rows_of(table, role).value["H falls"] == pytest.approx(curve[top] - curve[-1])
+    of_placing, of_measuring = (metrics.effective_number(c.effects).mean(axis=1) for c in (placing, measuring))
+    least = of_placing.argmin()
+    assert rows_of(table).value["N falls"] == pytest.approx(1 - of_measuring[least] / of_measuring[0])
+    assert top != shares(whole, whole.generalizable).argmax()  # so that it matters
+
+
+def test_n_falls_and_rises_relative_to_where_it_comes_from():
+    """20, 10, 5, 15 interactions of one strength; four fifths of them hold four fifths of it."""
+    effects = np.zeros((4, 6, 2, 32))
+    for t, number in enumerate((20, 10, 5, 15)):
+        effects[t, :, 0, 1 : number + 1] = 1
+    networks = {role: compared(effects, True) for role in "ab"}
+    values = rows_of(dynamics.turn_contrasts(networks, BOOTSTRAP))
+    assert values.loc["N falls"].tolist() == pytest.approx([(16 - 4) / 16] * 3)
+    assert values.loc["N rises"].tolist() == pytest.approx([(12 - 4) / 4] * 3)
+
+
+@pytest.fixture
+def gaps(rng):
+    """Three networks whose H peaks at the second checkpoint, and their losses at these epochs and others."""
+    networks = {
+        f"target-{i}": trained([0.2, 0.9, *rng.uniform(0.2, 0.8, size=7)], rng, chance=rng.random()) for i in range(3)
+    }
+    losses = {}
+    for role in networks:
+        gap = np.concatenate([[0.0, 0.1], rng.uniform(0.2, 3, size=7)])
+        between = pd.DataFrame({"epoch": np.arange(9) + 0.5, "loss_gap": 99.0})
+        losses[role] = pd.concat([between, pd.DataFrame({"epoch": np.arange(9.0), "loss_gap": gap})]).sample(
+            frac=1, random_state=0
+        )
+    return networks, losses
+
+
+def test_changes_after_the_peak_go_together_with_those_of_the_gap_as_spearman_says(gaps):
+    networks, losses = gaps
+    table = dynamics.gap_contrasts(networks, losses, BOOTSTRAP)
+    for role, c in networks.items():
+        gap = losses[role].sort_values("epoch").query("loss_gap < 99").loss_gap.to_numpy()
+        h = shares(c, c.generalizable)
+        curves = {"1 - H": 1 - h, "1 - H above chance": 1 - (h - shares(c, c.chance))}
+        curves["N"] = metrics.effective_number(c.effects).mean(axis=1)
+        values = rows_of(table, role).value
+        assert values["gap at the peak of H, share of the last"] == pytest.approx(gap[1] / gap[-1])
+        for name, curve in curves.items():
+            changes, of_gap = np.diff(curve[1:]), np.diff(gap[1:])
+            together = spearmanr(changes, of_gap).statistic
+            assert values[f"{name}, changes after the peak"] == pytest.approx(together)
+            shifted = np.mean([spearmanr(changes, np.roll(of_gap, shift)).statistic for shift in range(1, 7)])
+            assert values[f"{name}, changes after the peak, less circular shifts"] == pytest.approx(together - shifted)
+
+
+def test_too_few_checkpoints_after_the_peak_say_nothing(gaps):
+    networks, losses = gaps
+    late = {role: Comparison(c.data.isel(epoch=slice(0, 5))) for role, c in networks.items()}  # four from the peak on
+    values = rows_of(dynamics.gap_contrasts(late, losses, BOOTSTRAP)).value
+    of_changes = values[values.index.str.contains("changes")]
+    assert len(of_changes) == 6 and of_changes.isna().all()
+    assert np.isfinite(values["gap at the peak of H, share of the last"])
+    assert np.isnan(dynamics.rank_correlation(np.ones((1, 4)), np.arange(4.0))).all()  # a flat curve
+
+
+def phases_like(t2, t2_found, n_phases):
+    of = {name: (0.0, 0.0) if name.endswith("interval") else 0.0 for name in Phases.__dataclass_fields__}
+    of |= {"t2": t2, "t2_found": t2_found, "n_phases": n_phases}
+    return Phases(**of)
+
+
+def test_shares_of_networks_have_the_interval_of_clopper_and_pearson():
+    for hits, n in ((0, 3), (3, 3), (1, 1), (2, 7), (9, 10), (5, 10)):
+        expected = binomtest(hits, n).proportion_ci(0.95, "exact")
+        assert dynamics.exact_share(hits, n) == pytest.approx((hits / n, expected.low, expected.high))
+    assert dynamics.exact_share(8, 10)[1:] == pytest.approx((0.4439, 0.9748), abs=1e-4)  # as tables have it
+
+
+def test_phases_are_counted_by_the_letter_and_with_certainty():
+    phases = {"a": phases_like(4.0, 0.99, 3), "b": phases_like(4.0, 0.96, 2), "c": phases_like(4.0, 0.5, 2)}
+    phases |= {"d": phases_like(np.inf, 0.1, 1), "e": phases_like(np.inf, 0.0, 0)}
+    table = dynamics.phase_contrasts(phases)
+    for name, hits in (
+        ("three phases, by the letter", 3),
+        ("t2 with certainty", 2),
+        ("three phases, with certainty", 1),
+    ):
+        assert rows_of(table).loc[name].tolist() == pytest.approx(dynamics.exact_share(hits, 5))
+    assert rows_of(table, "b").value.tolist() == [1, 1, 0]
+
+
+def learner(last_order, shared_later, n_samples=6):
+    """Learns 2 of order 1 that generalizes, then, mostly not, 3 of a higher order; samples are alike."""
+    effects = np.zeros((4, n_samples, 2, 16))
+    effects[1:, :, 0, 1], effects[1:, :, 1, 2] = 2, 1  # at first: one that generalizes, and one that does not
+    later = {1: 0b1000, 2: 0b11, 3: 0b111}[last_order]
+    effects[2:, :, 1, later], effects[3, :, 0, later] = 3, shared_later
+    generalizable = np.zeros((2, 16), bool)
+    generalizable[0, [1, later]] = True
+    return compared(effects, generalizable, 0.25)
+
+
+def test_what_is_learned_late_against_what_is_learned_first_worked_by_hand():
+    """First 2 of 3 generalize, of order 1; from the second checkpoint on 1 of 4 does, of order 3 or 2."""
+    table = dynamics.learned_contrasts({"a": learner(3, 1.0), "b": learner(2, 1.0)}, BOOTSTRAP)
+    for role, order in (("a", 3), ("b", 2)):
+        rows = rows_of(table, role)
+        assert rows.loc["mean order, last phase - first"].tolist() == pytest.approx([order - 1] * 3)
+        assert rows.value["share that generalizes, first phase - last"] == pytest.approx(2 / 3 - 1 / 4)
+        above = (2 / 3 - 0.25) - (1 / 4 - 0.25)
+        assert rows.value["share that generalizes above chance, first phase - last"] == pytest.approx(above)
+    assert rows_of(table).value["mean order, last phase - first"] == pytest.approx(1.5)
+
+
+def test_without_a_last_phase_nothing_is_said_of_it():
+    forgets = learner(3, 1.0)
+    forgets = {role: Comparison(forgets.data.isel(epoch=slice(0, 2))) for role in "ab"}
+    assert rows_of(dynamics.learned_contrasts(forgets, BOOTSTRAP)).isna().all(axis=None)
+
+
+def test_the_onset_of_the_last_phase_is_that_of_the_others():
+    """The third learns more that does not generalize at the second checkpoint already, the others at the third only."""
+    late = [np.zeros((4, 4, 2, 16)) for _ in range(3)]
+    for i, effects in enumerate(late):
+        effects[1:, :, 0, 1] = 4
+        effects[2:, :, 1, 7] = 3 if i == 2 else 1
+        effects[2:, :, 0, 2] = 2
+        effects[3:, :, 1, 15] = 5
+    generalizable = np.zeros((2, 16), bool)
+    generalizable[0] = True
+    networks = {f"n{i}": compared(effects, generalizable) for i, effects in enumerate(late)}
+    table = dynamics.learned_contrasts(networks, BOOTSTRAP)
+    assert rows_of(table, "n2").value["mean order, last phase - first"] == pytest.approx(
+        4 - 1
+    )  # order 3 is not counted
+
+
+def test_the_untrained_network_worked_by_hand():
+    """Orders 1, 3, 4 with strengths 2, 3 and 3; of 8 in all, 2 - 3 + 3 = 2 are left; 2 generalize, 0.1 of 8 by chance."""
+    effects = np.zeros((2, 5, 2, 16))
+    effects[0, :, 0, 1], effects[0, :, 0, 7], effects[0, :, 1, 15] = 2, -3, 3
+    effects[1] = 9  # what is learned later does not matter
+    generalizable = np.zeros((2, 16), bool)
+    generalizable[0, 1] = True
+    rows = rows_of(dynamics.untrained_contrasts({"a": compared(effects, generalizable, 0.1)}, BOOTSTRAP))
+    expected = {"share of orders 3 to 7": 6 / 8, "share that cancels": 1 - 2 / 8, "H less chance": 2 / 8 - 0.1}
+    for name, value in expected.items():
+        assert rows.loc[name].tolist() == pytest.approx([value] * 3)
+    narrow = rows_of(dynamics.untrained_contrasts({"a": compared(effects, generalizable)}, BOOTSTRAP, range(3, 4)))
+    assert narrow.value["share of orders 3 to 7"] == pytest.approx(3 / 8) and orders(4)[7] == 3
