@@ -191,8 +191,8 @@ def _row(table, statistic, folder):
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """One row a claim and study, for reading: id, claim, reported (by the paper), study, scale; then by `OF` the verdict, and
-    what was measured.
+    """One row a claim and study, for reading: id, claim, reported (by the paper), study, scale; then the verdict by `OF`,
+    and what was measured.
     """
 
     def joined(parts):
