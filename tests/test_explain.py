@@ -42,6 +42,8 @@ def test_all_interactions_explain_everything_and_fewer_explain_less(planted):
     shares = [interactions.fidelity(v, effects, 0.25, k) for k in (1, 2, 3, 10)]
     assert shares[0] < shares[1] < shares[2] == pytest.approx(1) == shares[3]
     assert interactions.needed_for(v[None], effects[None], np.array([0.25]), 0.999) == [3]
+    missed = v[None] + np.array([0, 9, -9, 0] * 4)  # the noise holds it: no number of effects explains it
+    assert interactions.needed_for(missed, effects[None], np.array([0.25])) == interactions.dictionary_size(4)
     matching = matching_table(v, effects, 0.25, (1, 3))
     full = matching[matching.k == 3]
     np.testing.assert_allclose(full.model, full.v)

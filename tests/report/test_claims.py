@@ -1,14 +1,21 @@
-"""Claims: rules that decide by intervals, from tables; every claim finds its statistics in the tables that are committed."""
+"""Claims: rules that decide by intervals, from tables; every rule can end either way, and finds its statistic."""
 
+import inspect
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import planted
 import pytest
 
+from symgen import plots
+from symgen.generalization import Estimate, contrasts
 from symgen.report import claims
+from symgen.study import arms
 from symgen.study.settings import Study
 
 FIGURES = Path(__file__).parents[2] / "figures"
+NAN = float("nan")
 
 
 def table(**rows):
@@ -16,59 +23,256 @@ def table(**rows):
     return pd.DataFrame([(name, "all", *numbers) for name, numbers in rows.items()], columns=columns)
 
 
+@pytest.fixture
+def study(tmp_path):
+    """A study with a folder for figures, whose networks have learned something."""
+    study = Study.load("snippets-bert", {"figures_root": str(tmp_path)})
+    study.figures_dir.mkdir()
+    pd.DataFrame({"role": ["target-1"], "learned": [True]}).to_csv(study.figures_dir / "fig06_learned.csv", index=False)
+    return study
+
+
+def claim(*statistics, name="some", **fields):
+    return claims.Claim(says="says", paper="paper", since="2026-01-01", table=name, statistics=statistics, **fields)
+
+
+def statistic(quantity="a", of="paper", **fields):
+    return claims.Statistic(quantity=quantity, of=of, **fields)
+
+
+# rules
+@pytest.mark.parametrize(
+    ("low", "high", "verdict", "how"),
+    [
+        (0.01, 0.2, "reproduced", ""),  # above 0, and reaches 0.1
+        (0.01, 0.1, "reproduced", ""),
+        (0.01, 0.09, "not reproduced", "negligible"),  # above 0, but too little
+        (-0.05, 0.09, "not reproduced", "negligible"),
+        (-0.05, -0.01, "not reproduced", "contrary"),
+        (-0.5, 0.0, "not reproduced", "negligible"),  # 0 itself is not contrary
+        (0.0, 0.5, "undecided", ""),  # 0 itself is not above 0
+        (-0.05, 0.1, "undecided", ""),
+        (NAN, NAN, "not testable", ""),
+        (0.2, np.inf, "not testable", ""),
+    ],
+)
+def test_an_interval_decides_as_a_whole_and_has_to_reach_the_smallest_effect_of_interest(low, high, verdict, how):
+    assert statistic(sesoi=0.1).decide(low, high)[:2] == (verdict, how)
+    mirrored = statistic(sesoi=0.1, expected="below").decide(-high, -low)
+    assert mirrored[:2] == (verdict, how)
+    moved = statistic(sesoi=0.125, threshold=0.5)
+    if how != "negligible" and np.isfinite(high) and high != 0.1:  # 0.1 is not 0.125
+        assert moved.decide(low * 1.5 + 0.5, high * 1.5 + 0.5)[:2] == (verdict, how)
+
+
 @pytest.mark.parametrize(
     ("low", "high", "above", "below"),
     [
-        (0.1, 0.5, "reproduced", "not reproduced"),
-        (-0.5, -0.1, "not reproduced", "reproduced"),
-        (-0.1, 0.1, "inconclusive", "inconclusive"),
-        (0.0, 0.5, "inconclusive", "inconclusive"),
-        (float("nan"), float("nan"), "inconclusive", "inconclusive"),
+        (0.6, 0.7, "reproduced", "not reproduced"),
+        (0.3, 0.4, "not reproduced", "reproduced"),
+        (0.4, 0.6, "undecided", "undecided"),
+        (0.5, 0.6, "undecided", "undecided"),
     ],
 )
-def test_an_interval_decides_as_a_whole(low, high, above, below):
-    assert claims.Part("x").verdict(low, high) == above
-    assert claims.Part("x", below=0.0).verdict(low, high) == below
+def test_without_an_effect_of_interest_a_threshold_alone_decides(low, high, above, below):
+    up, down = (statistic(threshold=0.5, expected=expected).decide(low, high) for expected in ("above", "below"))
+    assert (up.verdict, down.verdict) == (above, below)
+    assert {up.how, down.how} == ({"contrary", ""} if above != "undecided" else {""})
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "verdict", "how"),
+    [
+        (-0.04, 0.04, "reproduced", ""),
+        (0.01, 0.04, "reproduced", ""),
+        (-0.05, 0.0, "undecided", ""),
+        (-0.1, 0.1, "undecided", ""),
+        (0.02, 0.2, "undecided", ""),
+        (0.06, 0.2, "not reproduced", "contrary"),
+        (-0.2, -0.06, "not reproduced", "contrary"),
+        (NAN, NAN, "not testable", ""),
+    ],
+)
+def test_what_should_be_nothing_has_to_lie_within_the_threshold_of_0(low, high, verdict, how):
+    assert statistic(threshold=0.05, expected="within").decide(low, high)[:2] == (verdict, how)
+
+
+@pytest.mark.parametrize(
+    ("fields", "value", "half", "verdict"),
+    [
+        ({"sesoi": 0.1}, 0.2, 0.4, "reproduced"),
+        ({"sesoi": 0.1}, 0.04, 0.3, "not reproduced"),
+        ({"sesoi": 0.1}, -0.2, 0.35, "not reproduced"),
+        ({}, 0.2, 0.5, "reproduced"),
+        ({}, -0.2, 0.5, "not reproduced"),
+        ({"threshold": 0.5, "expected": "below"}, 0.4, 0.5, "reproduced"),
+        ({"threshold": 0.05, "expected": "within"}, 0.02, 0.06, "reproduced"),
+        ({"threshold": 0.05, "expected": "within"}, -0.12, 0.14, "not reproduced"),
+    ],
+)
+def test_so_many_times_the_samples_would_decide_what_is_undecided(fields, value, half, verdict):
+    """Half-widths fall with the square root of how many there are: with that many, the very value is decided."""
+    rule = statistic(**fields)
+    undecided = rule.decide(value - half, value + half)
+    assert undecided.verdict == "undecided" and undecided.more > 1
+    for times, expected in ((1.01, verdict), (0.99, "undecided")):
+        shorter = half / np.sqrt(undecided.more * times)
+        assert rule.decide(value - shorter, value + shorter).verdict == expected
+
+
+def test_where_the_value_is_the_threshold_no_number_decides():
+    assert np.isinf(statistic().decide(-1, 1).more) and np.isinf(
+        statistic(threshold=1, expected="within").decide(0, 2).more
+    )
+    assert np.isnan(statistic().decide(1, 2).more)
+
+
+def test_a_rule_is_said_in_words():
+    rules = {
+        "> 0, reaches 0.05 more": {"sesoi": 0.05},
+        "< 0.1 (ours)": {"expected": "below", "threshold": 0.1, "ours": True},
+    }
+    rules |= {"within ± 0.05": {"expected": "within", "threshold": 0.05}}
+    for words, fields in rules.items():
+        assert statistic(**fields).rule == words
+
+
+# the file of claims
+def test_the_file_of_claims_loads_and_every_statistic_has_a_rule_that_can_end_either_way():
+    assert len(claims.claims()) >= 20
+    for name, of in claims.claims().items():
+        assert {part.of for part in of.statistics} <= {"paper", "control"} and any(
+            p.of == "paper" for p in of.statistics
+        ), name
+        for part in of.statistics:
+            assert not part.ours or part.threshold, (name, part.quantity)  # a threshold that is ours is one
+            assert part.expected != "within" or part.threshold > 0
+            edge = 2 * max(abs(part.threshold), part.sesoi, 1)
+            ends = {
+                part.decide(*bounds).verdict for bounds in ((-edge - 1, -edge), (0, 0), (edge, edge + 1), (-edge, edge))
+            }
+            ends.add(part.decide(part.threshold / 2, part.threshold / 2).verdict)
+            assert {"reproduced", "not reproduced", "undecided"} <= ends, (name, part.quantity)
+
+
+def test_a_claim_with_an_unknown_field_or_side_is_refused():
+    with pytest.raises(ValueError, match="extra"):
+        statistic(treshold=0.5)
+    with pytest.raises(ValueError, match="expected"):
+        statistic(expected="beside")
+
+
+def tuned(settings, _):
+    """A table of fine-tuning, as its notebook makes it of its moments."""
+    network = planted.of_turns(True, 1, 12)
+    return contrasts.tuning_contrasts({"a": network, "b": network}, {"at the lowest held-out loss": 2.0}, *settings)
+
+
+def of_the_penalty(_, study):
+    """A table of all arms in both settings, of arms that all measure the same."""
+    kinds = ("accuracy", "accuracy at best", "loss", "H", "H by others")
+    same = {kind: [Estimate(0.5, np.full(10, 0.5))] * len(study.target_seeds) for kind in kinds}
+    measured = {arm: same for arm in arms.ARMS}
+    return pd.concat(arms.contrasts_table(measured, study, name) for name in arms.settings_of(study))
+
+
+@pytest.mark.parametrize("name", claims.claims())
+def test_every_statistic_of_a_claim_is_in_the_table_that_the_study_makes(name, study):
+    of = claims.claims()[name]
+    others = {"F12": tuned, "K1": of_the_penalty, "K2": of_the_penalty, "K3": of_the_penalty, "K4": of_the_penalty}
+    resampling = planted.BOOTSTRAP, planted.LOW, planted.HIGH
+    if name in others:
+        made = others[name](resampling, study)
+    else:
+        made = planted.table_of("F7" if name == "L1" else name, "undecided")
+    made = made[made.role == "all"]
+    made = made[made.what == "removed"] if "what" in made else made
+    for part in of.statistics:
+        assert made.quantity.str.fullmatch(part.quantity).sum() == 1, part.quantity
+
+
+@pytest.mark.parametrize("wanted", ["reproduced", "not reproduced", "undecided"])
+@pytest.mark.parametrize("name", planted.PLANTED)
+def test_from_samples_to_verdicts_a_claim_can_end_either_way(name, wanted, study):
+    """Through comparisons, the function that makes the table, and the table on disk: every statistic, by what is planted."""
+    planted.table_of(name, wanted).to_csv(study.figures_dir / f"{claims.claims()[name].table}.csv", index=False)
+    judged = claims.claims_table([study])
+    judged = judged[judged.id == name]
+    assert len(judged) == len(claims.claims()[name].statistics)
+    assert dict(zip(judged.quantity, judged.part_verdict)) == dict.fromkeys(judged.quantity, wanted)
+    assert set(judged.verdict) == {wanted}
+    assert (judged.more > 1).all() if wanted == "undecided" else judged.more.isna().all()
+
+
+def test_every_claim_on_comparisons_votes_and_interactions_is_planted():
+    elsewhere = {"F12", "K1", "K2", "K3", "K4", "L1"}  # fine-tuning, arms of training, and a time
+    assert set(planted.PLANTED) == set(claims.claims()) - elsewhere
+    assert inspect.signature(planted.table_of).parameters.keys() == {"name", "wanted"}
+
+
+# from tables to verdicts
 @pytest.mark.parametrize(
     ("first", "second", "verdict"),
     [
         ((1, 0.5, 2), (1, 0.5, 2), "reproduced"),
-        ((1, 0.5, 2), (1, -0.5, 2), "inconclusive"),
+        ((1, 0.5, 2), (1, -0.5, 2), "undecided"),
         ((1, -0.5, 2), (-1, -2, -0.5), "not reproduced"),
+        ((-1, -2, -0.5), (NAN, NAN, NAN), "not testable"),
     ],
 )
-def test_a_claim_is_as_good_as_its_worst_part(first, second, verdict):
-    claim = claims.Claim("says", "paper", "some", (claims.Part("a"), claims.Part(r"b, K = \d+", control="a")))
-    rows = claims.decided(claim, table(**{"a": first, "b, K = 5": second, "c": (0, 0, 0)}))
-    assert [row["verdict"] for row in rows] == [verdict] * 2 and rows[1]["control"] == first[0]
+def test_a_claim_is_as_good_as_its_worst_statistic_in_each_column_by_itself(first, second, verdict, study):
+    of = claim(statistic("a"), statistic(r"b, K = \d+"), statistic("c", of="control"))
+    table(**{"a": first, "b, K = 5": second, "c": (1, 0.5, 2), "d": (0, 0, 0)}).to_csv(study.figures_dir / "some.csv")
+    rows = claims.decided(of, study.figures_dir)
+    assert [(row["of"], row["verdict"]) for row in rows] == [("paper", verdict)] * 2 + [("control", "reproduced")]
     assert rows[1]["quantity"] == "b, K = 5" and rows[0]["rule"] == "> 0"
 
 
-def test_a_statistic_that_is_not_there_is_named():
-    claim = claims.Claim("says", "paper", "some", (claims.Part("missing"),))
-    with pytest.raises(ValueError, match="0 rows of 'missing' over all networks; expected one"):
-        claims.decided(claim, table(a=(1, 0, 2)))
+def test_a_statistic_that_is_not_there_is_named_unless_it_is_optional(study):
+    table(a=(1, 0, 2)).to_csv(study.figures_dir / "some.csv")
+    with pytest.raises(ValueError, match="0 rows of 'missing'; expected one"):
+        claims.decided(claim(statistic("missing")), study.figures_dir)
+    (row,) = claims.decided(claim(statistic("a"), statistic("missing", optional=True)), study.figures_dir)
+    assert row["quantity"] == "a"
 
 
-def test_a_claim_is_asked_of_studies_that_have_what_it_needs(tmp_path):
-    with_few = Study.load("snippets-bert", {"figures_root": str(tmp_path)})
-    without = with_few.replace(few_shot_size=0)
-    kinds = ("H", "H by others", "H by others, above chance", "accuracy")
-    pairs = [f"all samples: {kind}, {arm} - plain" for kind in kinds for arm in ("penalty", "distilled")]
-    for study in (with_few, without):
-        study.figures_dir.mkdir()
-        table(**dict.fromkeys(pairs, (1, 0.5, 2))).to_csv(study.figures_dir / "figK_contrasts.csv")
-    assert set(claims.claims_table([without]).id) == {"K1", "K2, K3"}
+def test_networks_that_have_learned_nothing_are_not_asked_but_how_concise_and_how_fast_they_are_explained(study):
+    pd.DataFrame({"role": ["a", "b"], "learned": [True, False]}).to_csv(study.figures_dir / "fig06_learned.csv")
+    for name in ("some", "fig07_contrasts"):
+        table(a=(1, 0.5, 2)).to_csv(study.figures_dir / f"{name}.csv")
+    verdicts = [
+        claims.decided(claim(statistic("a"), name=name), study.figures_dir)[0]["verdict"]
+        for name in ("some", "fig07_contrasts")
+    ]
+    assert verdicts == ["not testable", "reproduced"]
+    (study.figures_dir / "fig06_learned.csv").unlink()  # figures that are older than the rules
+    assert not claims.decided(claim(statistic("a")), study.figures_dir)
+
+
+def test_a_claim_is_asked_of_studies_that_have_what_it_needs(study):
+    without = study.replace(few_shot_size=0)
+    without.figures_dir.mkdir()
+    kinds = ("H by others", "accuracy", "accuracy at best")
+    pairs = [f"all samples: {kind}, penalty - {arm}" for kind in kinds for arm in ("plain", "distilled")]
+    for one in (study, without):
+        table(**dict.fromkeys(pairs, (1, 0.5, 2))).to_csv(one.figures_dir / "figK_contrasts.csv")
+        pd.DataFrame({"learned": [True]}).to_csv(one.figures_dir / "fig06_learned.csv")
+    assert set(claims.claims_table([without]).id) == {"K1", "K3"}  # of texts
     with pytest.raises(ValueError, match="0 rows of 'few samples: accuracy, penalty - plain'"):
-        claims.claims_table([with_few])
+        claims.claims_table([study])
+    k = claims.claims()
+    images = Study.load("fashion-vgg")
+    assert k["K2"].asks(images) and not k["K3"].asks(images) and not k["K2"].asks(study)
+    assert not k["K2"].asks(images.replace(few_shot_size=images.train_size))  # one number would count twice
 
 
-def test_removal_is_judged_against_the_placebo_and_not_by_the_reverse(tmp_path):
-    study = Study.load("snippets-bert", {"figures_root": str(tmp_path)})
-    folder = study.figures_dir
-    folder.mkdir()
+def removed(path):
+    """A table of removal, in which all is as the claim says, but for what is left beyond the placebo."""
+    good = {"training rise": (1, 0.5, 2), "testing change": (-1, -2, -0.5), "gap narrowed by": (2, 1, 3)}
+    good = {f"{name}, share of the gap": numbers for name, numbers in good.items()} | {"effect apart": (1, 0.5, 2)}
+    rows = [("all", "removed", name, *numbers, 0.3, 0.1, -0.2, 0.4) for name, numbers in good.items()]
+    rows += [("all", "reverse", name, 0, 0, 0, 0, 0, 0, 0) for name in good]
+    rows += [("target-1", "removed", name, 0, 0, 0, 0, 0, 0, 0) for name in good]
     columns = [
         "role",
         "what",
@@ -77,37 +281,62 @@ def test_removal_is_judged_against_the_placebo_and_not_by_the_reverse(tmp_path):
         "low",
         "high",
         "placebo",
-        "versus_placebo",
-        "versus_low",
-        "versus_high",
+        *(f"versus_{x}" for x in ("placebo", "low", "high")),
     ]
-    good = {"training rise": (1, 0.5, 2), "testing change": (-1, -2, -0.5), "gap narrowed by": (2, 1, 3)}
-    rows = [("all", "removed", name, *numbers, 0.3, 0.1, -0.2, 0.4) for name, numbers in good.items()]
-    rows += [("all", "reverse", name, 0, 0, 0, 0, 0, 0, 0) for name in good]
-    rows += [("target-1", "removed", name, 0, 0, 0, 0, 0, 0, 0) for name in good]
-    pd.DataFrame(rows, columns=columns).to_csv(folder / "fig04_contrasts.csv")
-    other = Study.load("fashion-vgg", {"figures_root": str(tmp_path)})
+    pd.DataFrame(rows, columns=columns).to_csv(path / "fig04_contrasts.csv")
+
+
+def test_removal_is_judged_against_the_placebo_and_not_by_the_reverse(study):
+    removed(study.figures_dir)
+    other = study.replace(learning_rate=0.5)
     judged = claims.claims_table([other, study])
-    assert set(judged.id) == {"F4"} and set(judged.study) == {"snippets-bert"}
-    assert judged.part_verdict.tolist() == ["reproduced"] * 3 + ["inconclusive"]  # not certainly more than the placebo
-    assert judged.control.tolist()[:3] == [0.3] * 3
-    assert judged.quantity.iloc[3] == "gap narrowed by more than the placebo"
-    (row,) = claims.readable(judged).itertuples()
-    assert row.verdict == "inconclusive" and row.measured.startswith("training rise 1 [0.5, 2] (> 0); testing change")
+    assert set(judged.id) == {"F4"} and set(judged.study) == {study.figures_dir.name}
+    assert judged.part_verdict.tolist() == ["reproduced"] * 3 + ["undecided", "reproduced"]
+    beyond = judged.iloc[3]
+    assert beyond.quantity == "gap narrowed by, share of the gap, more than the placebo"
+    assert (beyond.of, beyond.value, beyond.low, beyond.high) == ("control", 0.1, -0.2, 0.4)
+    assert beyond.more == pytest.approx((0.3 / 0.1) ** 2)
+    assert judged.groupby("of").verdict.first().to_dict() == {"paper": "reproduced", "control": "undecided"}
     with pytest.raises(ValueError, match="no table of a claim in"):
         claims.claims_table([other])
     gathered = claims.gathered([other, study], "fig04_contrasts")
-    assert set(gathered.study) == {"snippets-bert"}
-    pd.testing.assert_frame_equal(gathered.drop(columns="study"), pd.read_csv(folder / "fig04_contrasts.csv"))
+    assert set(gathered.study) == {study.figures_dir.name}
+    pd.testing.assert_frame_equal(
+        gathered.drop(columns="study"), pd.read_csv(study.figures_dir / "fig04_contrasts.csv")
+    )
     with pytest.raises(ValueError, match=r"no fig03_dynamics\.csv in"):
         claims.gathered([other, study], "fig03_dynamics")
+
+
+def test_claims_are_read_in_both_columns_with_what_would_decide_them(study):
+    removed(study.figures_dir)
+    table(**{"seconds a set of interactions": (70, 65, 75), "R2 of the salient ones": (0.99, 0.98, 1), "share of all "
+             "interactions needed": (0.05, 0.04, 0.06), "share of all interactions needed, less untrained": (0.1, 0.1, 0.1)}
+          ).to_csv(study.figures_dir / "fig07_contrasts.csv")  # fmt: skip
+    judged = claims.claims_table([study])
+    readable = claims.readable(judged)
+    rows = readable.set_index("id")
+    assert rows.index.tolist() == ["F4", "F7", "L1"] and rows.paper["L1"] == "60 s"
+    assert (rows.verdict["F4"], rows.beyond["F4"]) == ("reproduced", "undecided")
+    said = rows.loc["F4", "control"]
+    assert (
+        "more than the placebo 0.1 [-0.2, 0.4] (> 0, reaches 0.1 more): undecided, half-width 0.3, about 9 times"
+        in said
+    )
+    assert rows.loc["F4", "measured"].startswith(
+        "training rise, share of the gap 1 [0.5, 2] (> 0, reaches 0.1 more): rep"
+    )
+    assert rows.loc["F7", "control"].endswith("not reproduced, contrary")
+    assert (rows.verdict["L1"], rows.beyond["L1"], rows.loc["L1", "control"]) == ("not reproduced", "–", "–")
+    (ax,) = plots.claims(readable).axes
+    assert len(ax.patches) == 5  # two halves a claim, but for the one without a control
 
 
 def test_the_committed_table_is_what_the_committed_tables_say():
     committed = pd.read_csv(FIGURES / "claims.csv")
     judged = claims.claims_table(claims.studies_beside(Study.load("fashion-vgg")))
     pd.testing.assert_frame_equal(judged, committed, check_exact=False, rtol=1e-4, check_dtype=False)
-    assert set(committed.id) == set(claims.CLAIMS)
+    assert set(committed.id) == set(claims.claims())
 
 
 def test_a_scale_is_that_of_the_study_and_figures_without_a_study_are_left_alone(tmp_path):
@@ -116,5 +345,5 @@ def test_a_scale_is_that_of_the_study_and_figures_without_a_study_are_left_alone
     changed = Study.load("fashion-vgg", {"figures_root": str(tmp_path), "epochs": 80, "target_seeds": [11]})
     first, other = claims.studies_beside(changed)
     assert first is changed and first.figures_dir.name.startswith("fashion-vgg+") and other.name == "snippets-bert"
-    assert claims.scale_of(first) == "1 network, 1,000 images, 80 epochs, 40 + 40 samples"
+    assert claims.scale_of(first) == "1 network, 1,000 images, 80 epochs, 80 + 80 samples, 20 + 20 of them followed"
     assert claims.scale_of(Study.load("smollm2")) == "a model as it is given, 8 variables"

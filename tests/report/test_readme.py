@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 import torchvision
@@ -46,6 +47,32 @@ def test_numbers_that_are_not_the_tables_are_mended(tmp_path, page, line):
     (tmp_path / page).write_text("nothing")
     with pytest.raises(ValueError, match=f"{Path(page).name} must hold the line"):
         report.update_readme(tmp_path)
+
+
+def test_a_claim_is_said_with_both_verdicts_and_the_statistic_that_is_as_bad_as_the_first(tmp_path):
+    shared = {
+        "id": "F2",
+        "claim": "low before high",
+        "paper": "all",
+        "study": "fashion-vgg",
+        "scale": "one",
+        "rule": "> 0",
+    }
+    rows = [
+        shared | {"of": of, "quantity": quantity, "value": value, "low": value - 1, "high": value + 1, "part_verdict": part,
+                  "verdict": verdict}
+        for of, quantity, value, part, verdict in (
+            ("paper", "a", 2, "reproduced", "undecided"),
+            ("paper", "b", 0.5, "undecided", "undecided"),
+            ("control", "c", -2, "not reproduced", "not reproduced"),
+        )
+    ]  # fmt: skip
+    rows += [rows[0] | {"id": "L1", "verdict": "reproduced"}]
+    (tmp_path / "figures").mkdir()
+    pd.DataFrame(rows).to_csv(tmp_path / "figures" / "claims.csv", index=False)
+    text = report.claims_text(tmp_path)
+    assert "**undecided**: b 0.5 [-0.5, 1.5] > 0; beyond its control **not reproduced** |" in text
+    assert "**reproduced**: a 2 [1, 3] > 0 |" in text and text.count("control") == 1
 
 
 def test_the_page_of_settings_holds_every_setting_with_its_default():

@@ -155,6 +155,24 @@ def test_settings_and_weights_in_which_arms_are_compared(study):
     all_are_few = study.replace(few_shot_size=study.train_size)
     assert len(set(arms.settings_of(all_are_few).values())) == 1  # nothing is computed twice
     assert list(arms.curve(study.replace(penalty_factors=[]))) == [0, study.penalty_weight]
+    explained = {
+        n: arms.settings_of(study.replace(explain_per_class=9, arms_per_class=n))["all samples"].explain_per_class
+        for n in (0, 7)
+    }
+    assert explained == {0: 4, 7: 7}  # half of them, if nothing is said
+
+
+def test_as_many_networks_are_trained_in_each_way_as_there_are_targets_or_as_are_asked_for(study):
+    study = study.replace(target_seeds=[1, 2, 3])
+    assert arms.roles(study, "plain") == ("target-1", "target-2", "target-3")
+    fewer = study.replace(arms_networks=2)
+    assert arms.roles(fewer, "plain") == ("target-1", "target-2") and arms.roles(fewer, "decay") == (
+        "decay-1",
+        "decay-2",
+    )
+    same = {"accuracy": [Estimate(0.5, np.full(10, 0.5))] * 2}
+    table = arms.contrasts_table({"plain": same, "penalty": same}, fewer, "some")
+    assert table.role.tolist() == ["penalty-1", "penalty-2", "all"]
 
 
 def test_accuracy_and_loss_are_those_of_an_evaluation_on_d_and_h_that_of_the_metrics(study):

@@ -1,11 +1,13 @@
 """The pipeline end to end on a tiny study: what is there is kept, what is not is computed, the same again."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from symgen import Study, reconstruct
+from symgen import Study, reconstruct, training
 from symgen.generalization import compare, tables
 from symgen.study import networks, pipeline
 
@@ -199,3 +201,64 @@ def test_other_solver_settings_use_the_same_masked_values(study, monkeypatch):
 def test_another_variables_seed_draws_other_variables_of_the_same_samples(study):
     first, other = (pipeline.ensure_samples(study.replace(variables_seed=seed)) for seed in (0, 1))
     assert first.item.equals(other.item) and (first.variables != other.variables).any()
+
+
+def test_learned_is_what_is_right_more_often_than_always_the_same_answer(study):
+    roles = ("target-91", "baseline-93")
+    table = pipeline.learned_table(pipeline.ensure_training(study, role) for role in roles).set_index("role")
+    inputs, labels = pipeline.part_data(study, "D")
+    same = np.unique(labels, return_counts=True)[1].max() / len(labels)
+    for role, checkpoint in zip(roles, (2.0, "best")):  # a target in the end, others at their best
+        z = training.logits(pipeline.ensure_training(study, role).model(checkpoint).eval(), inputs)
+        accuracy = (z.argmax(dim=1) == labels).double().mean().item()
+        row = table.loc[role]
+        assert row.accuracy == pytest.approx(accuracy) and row["always the same"] == pytest.approx(same)
+        assert row.learned == (accuracy > same + 0.05)
+
+
+@pytest.mark.parametrize(("accuracy", "learned"), [(0.649, False), (0.651, True)])
+def test_learned_is_five_in_a_hundred_above_the_most_frequent_answer_of_those_that_count(
+    study, monkeypatch, accuracy, learned
+):
+    labels = torch.tensor([0] * 6 + [1] * 4 + [-1] * 10)  # no label: nothing is asked of it
+    monkeypatch.setattr(pipeline, "part_data", lambda study, part: (None, labels))
+    trained = pipeline.ensure_training(study, "target-91")
+    curves = trained.curves.assign(test_accuracy=[1.0] * (len(trained.curves) - 1) + [accuracy])
+    (row,) = pipeline.learned_table([replace(trained, curves=curves)]).itertuples()
+    assert row._3 == pytest.approx(0.6) and bool(row.learned) == learned
+
+
+def test_what_vouches_for_interactions_is_one_row_a_checkpoint_that_is_there(study):
+    some = pipeline.all_interactions(study, "target-91", progress=False, checkpoints=study.ends)
+    table = pipeline.certificate_table("target-91", some)
+    assert table.epoch.tolist() == [0, 2] and (table.samples == 12).all() and (table.role == "target-91").all()
+    assert (table.error < 1e-9).all() and (table.noise <= 1 + 1e-9).all() and (table.gap <= study.tol).all()
+    worst = np.abs(some.noise[-1]).max(dim="subset") / some.bound[-1]
+    assert table.noise[1] == pytest.approx(float(worst.max())) and table.gap[1] == float(some.gap[-1].max())
+    wrong = some.assign(effects=some.effects * 1.1)
+    assert (pipeline.certificate_table("target-91", wrong).error > 1e-5).all()
+
+
+def test_judges_of_shuffled_labels_judge_the_last_checkpoint_where_a_study_has_them(study):
+    assert not pipeline.compared_by_shuffled(study.replace(ablation_per_class=0))
+    shuffling = study.replace(ablation_per_class=1, shuffled_seeds=[95])
+    judged_by = pipeline.compared_by_shuffled(shuffling)
+    role, judged = "target-91", judged_by["target-91"]
+    assert tuple(judged_by) == study.targets
+    assert judged.epochs.tolist() == [2.0]
+    target, judge = (
+        pipeline.ensure_interactions(shuffling, r, c) for r, c in (("target-91", 2.0), ("shuffled-95", "last"))
+    )
+    of = pipeline.ensure_samples(study).of.to_numpy()
+    expected = compare(target, [judge], tau_ratio=study.tau_ratio, chance_draws=study.chance_draws, of=of)
+    assert np.array_equal(judged.generalizable, expected.generalizable)
+    assert not np.array_equal(judged.generalizable, pipeline.compare(study, role).generalizable[-1:])
+
+
+def test_fewer_samples_are_followed_through_training_than_are_asked_at_its_ends(study):
+    assert study.ends == (0, 2) and study.dynamics.replace(dynamics_per_class=0) == study.replace(dynamics_per_class=0)
+    fewer = study.replace(dynamics_per_class=1).dynamics
+    assert fewer.explain_per_class == 1 and pipeline.compare(fewer, "target-91").effects.shape[:2] == (
+        4,
+        2 * study.explain_classes,
+    )

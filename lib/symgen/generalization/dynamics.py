@@ -51,8 +51,9 @@ def gap_contrasts(comparisons: Comparisons, losses: dict[str, pd.DataFrame], boo
     """Whether the dynamics go with the loss gap, testing - training (F3c). losses: role -> epoch, loss_gap.
 
     gap at the peak of H, as a share of the last one. From the peak on, Spearman's correlation of the changes between
-    checkpoints of 1 - H, of N, and of 1 less H above chance, with those of the gap; and each less its mean over all circular
-    shifts of the gap's changes. NaN where fewer than `LEAST_CHANGES` are left.
+    checkpoints of 1 - H, of N, and of 1 less H above chance, with those of the gap; and each less the largest that a
+    circular shift of the gap's changes gives (their mean says nothing: over all shifts, rank correlations sum to 0). NaN
+    where fewer than `LEAST_CHANGES` are left.
     """
     estimates = {}
     for role, (c, top) in placed(comparisons, _height).items():
@@ -64,7 +65,7 @@ def gap_contrasts(comparisons: Comparisons, losses: dict[str, pd.DataFrame], boo
         for name, curve in curves.items():
             together, shifted = curve[top:].map(_together, gap[top:]), curve[top:].map(_shifted, gap[top:])
             estimates[role][f"{name}, changes after the peak"] = together
-            estimates[role][f"{name}, changes after the peak, less circular shifts"] = together - shifted
+            estimates[role][f"{name}, changes after the peak, less the best shift"] = together - shifted
     return estimates_table(estimates)
 
 
@@ -162,11 +163,11 @@ def _together(curves, gap):
 
 
 def _shifted(curves, gap):
-    """The same, mean over all circular shifts of the gap's changes but none."""
+    """The same, the largest over all circular shifts of the gap's changes but none."""
     if len(gap) <= LEAST_CHANGES:
         return np.full(curves.shape[:-1], np.nan)[()]
     changes, of_gap = np.diff(curves, axis=-1), np.diff(gap)
-    return np.mean([rank_correlation(changes, np.roll(of_gap, shift)) for shift in range(1, len(of_gap))], axis=0)
+    return np.max([rank_correlation(changes, np.roll(of_gap, shift)) for shift in range(1, len(of_gap))], axis=0)
 
 
 def _height(c):

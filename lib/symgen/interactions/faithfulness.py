@@ -85,9 +85,13 @@ def shares(effects: Float[np.ndarray, "*batch kind subset"]) -> Float[np.ndarray
 
 
 def needed_for(v, effects, bias, share: float = 0.95) -> np.ndarray:
-    """The fewest strongest interactions with which the model explains `share` of the variance and stays above, (sample,)."""
+    """The fewest strongest interactions with which the model explains `share` of the variance and stays above, (sample,).
+
+    As many as there are, where even all that are not 0 explain less: the noise holds the rest.
+    """
     curves = _curves(v, effects, bias)
-    return (np.arange(1, curves.shape[1] + 1) * (curves < share)).max(axis=1, initial=0) + 1
+    needed = (np.arange(1, curves.shape[1] + 1) * (curves < share)).max(axis=1, initial=0) + 1
+    return np.where(needed > curves.shape[1], dictionary_size(n_variables(v.shape[-1])), needed)
 
 
 def mean_outputs(v: Float[np.ndarray, "sample subset"]) -> Float[np.ndarray, "sample m"]:

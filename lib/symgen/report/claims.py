@@ -112,8 +112,10 @@ def scale_of(study: Study) -> str:
     if study.target_model:
         return f"a model as it is given, {study.n_variables} variables"
     networks = f"{len(study.targets)} network{'s' if len(study.targets) > 1 else ''}"
-    samples = study.explain_classes * study.explain_per_class
-    return f"{networks}, {study.train_size:,} {study.modality}, {study.epochs} epochs, {samples} + {samples} samples"
+    whole, few = (one.explain_classes * one.explain_per_class for one in (study, study.dynamics))
+    followed = f", {few} + {few} of them followed" if few < whole else ""
+    samples = f"{whole} + {whole} samples{followed}"
+    return f"{networks}, {study.train_size:,} {study.modality}, {study.epochs} epochs, {samples}"
 
 
 def gathered(studies: list[Study], name: str) -> pd.DataFrame:
@@ -145,7 +147,7 @@ def claims_table(studies: list[Study]) -> pd.DataFrame:
         for name, claim in claims().items()
         for study in studies
         if claim.asks(study)
-        for part in decided(claim, study.figures_dir)
+        for part in decided(claim, study.figures_dir, given=bool(study.target_model))
     ]
     if not rows:
         names = [study.figures_dir.name for study in studies]
@@ -153,12 +155,15 @@ def claims_table(studies: list[Study]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def decided(claim: Claim, folder: Path) -> list[dict]:
-    """The statistics of a claim that are among a study's figures, with the verdicts of each and, by column, of all."""
-    path = folder / f"{claim.table}.csv"
-    if not path.is_file() or not (folder / f"{LEARNED}.csv").is_file():
+def decided(claim: Claim, folder: Path, given: bool = False) -> list[dict]:
+    """The statistics of a claim that are among a study's figures, with the verdicts of each and, by column, of all.
+
+    Models that are `given` were not trained here, and count as having learned.
+    """
+    path, record = folder / f"{claim.table}.csv", folder / f"{LEARNED}.csv"
+    if not path.is_file() or not (given or record.is_file()):
         return []
-    table, learned = pd.read_csv(path), pd.read_csv(folder / f"{LEARNED}.csv").learned.all()
+    table, learned = pd.read_csv(path), given or pd.read_csv(record).learned.all()
     table = table[table.role == "all"]
     table = table[table.what == "removed"] if "what" in table else table
     rows = []

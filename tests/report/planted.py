@@ -1,0 +1,182 @@
+"""Samples of networks in which a claim holds, or does not: what the tables of the claims are made from in tests."""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from symgen.generalization import Bootstrap, baselines, compare, contrasts, dynamics, tables
+from symgen.generalization.removal import contrasts_table as removal_contrasts
+from symgen.interactions import orders, reconstruct
+
+BOOTSTRAP, LOW, HIGH = Bootstrap(draws=200), range(1, 3), range(3, 5)
+ORDER = orders(4)
+
+
+def random_effects(rng, n, signs=None, share=0.4, where=True):
+    """Interactions (sample, kind, subset) of four variables, a share of all; signs (sample,) or random ones."""
+    strength = rng.uniform(0.5, 1.5, size=(n, 2, 16)) * (rng.random((n, 2, 16)) < share) * where * (ORDER > 0)
+    return strength * (rng.choice([-1, 1], size=strength.shape) if signs is None else np.reshape(signs, (-1, 1, 1)))
+
+
+def path(low, high=None):
+    """Amplitude (epoch, 1, 1, subset) from that of low and of high orders at each checkpoint."""
+    low, high = np.broadcast_arrays(low, low if high is None else high)
+    return np.where(ORDER <= 2, low[:, None], high[:, None])[:, None, None]
+
+
+def network(seed, n, shared, own, signs=(None, None), apart=True, base=1.0, strangers=False):
+    """A target with what its baseline knows times `shared`, and what it has alone times `own`, (epoch, 1, 1, subset).
+
+    All networks are asked about the same samples. `apart`: its own are other interactions than those that are known.
+    """
+    known = random_effects(np.random.default_rng(0), n, signs[0])
+    rng = np.random.default_rng(seed)
+    alone = random_effects(rng, n, signs[1], 0.9, known == 0) if apart else random_effects(rng, n, signs[1])
+    effects = shared * known + own * alone
+    theirs = known * base
+    theirs = np.roll(theirs, 1, axis=0) if strangers else theirs
+    v, base_v = (reconstruct(x[..., 0, :], x[..., 1, :], np.zeros(x.shape[:-2])) for x in (effects, theirs))
+    of = np.where(np.arange(n) % 4 < 2, "training", "testing")
+    return compare((v, effects), [(base_v, theirs)], chance_draws=3, epochs=np.arange(len(effects)), of=of)
+
+
+def of_orders(holds, seed, n):
+    """Low orders are shared and high ones are not, or the other way round; also as judged by strangers."""
+    shared, own = ([1.0], [0.1]), ([0.1], [1.0])
+    shared, own = (shared, own) if holds else (own, shared)
+    return tuple(network(seed, n, path(*shared), path(*own), strangers=by) for by in (False, True))
+
+
+def of_turns(holds, seed, n):
+    """H rises to a peak and N falls, and back; or H falls and N rises, and back."""
+    shared, own = (
+        ([0.2, 0.6, 1, 0.8, 0.4], [1, 0.4, 0.1, 0.5, 1]) if holds else ([1, 0.6, 0.2, 0.6, 1], [0.1, 0.5, 1, 0.5, 0.1])
+    )
+    return network(seed, n, path(shared), path(own))
+
+
+def of_the_gap(holds, seed, n):
+    """After the peak of H, what a network has alone comes and goes, and the loss gap with it; or against it."""
+    own = np.array([1, 0.1, 0.75, 0.2, 0.45, 0.3, 0.9, 0.6, 1.0])
+    gap = own - 0.1 if holds else 1.1 - own
+    losses = pd.DataFrame({"epoch": np.arange(9.0), "loss_gap": gap * (1 + seed / 100)})
+    return network(seed, n, path([0.2] + [1.0] * 8), path(own)), losses
+
+
+def of_phases(holds, seed, n):
+    """Three phases; or H that rises to the end."""
+    shared, own = ([0.1, 1, 1.6, 1.6], [0.5, 0.1, 0.3, 1.2]) if holds else ([0.1, 0.4, 0.7, 1], [0.5, 0.4, 0.3, 0.2])
+    return tables.phases_of(network(seed, n, path(shared), path(own)), BOOTSTRAP)
+
+
+def of_learning(holds, seed, n):
+    """Low orders that are shared, then high ones that are not; or high ones, then low ones that are shared more."""
+    if holds:
+        shared, own = path([0, 1, 1, 1], [0, 0, 0.2, 0.2]), path([0.3, 0.3, 0.3, 0.3], [0, 0, 1, 1])
+    else:
+        shared, own = path([0, 0, 0.55, 0.55], [0, 0.9, 0, 0]), path([0.2, 0.2, 0.65, 0.65], [0, 1, 1, 1])
+    return network(seed, n, shared, own)
+
+
+def before_training(holds, seed, n):
+    """High orders of either sign that are nobody else's; or low ones of one sign that are shared."""
+    if holds:
+        return network(seed, n, path([0.0]), path([0.2], [1.0]), apart=False)
+    return network(seed, n, path([1.0], [0.1]), path([0.1]), signs=(np.ones(n), np.ones(n)))
+
+
+def of_removal(holds, seed, n):
+    """What does not generalize helps on training samples and harms on testing ones; or the other way round."""
+    side = np.where(np.arange(n) % 4 < 2, 1.0, -1.0)
+    signs = (np.ones(n), side) if holds else (side, -side)
+    return network(seed, n, path([0.15]), path([(0.12 if holds else 0.06) + 0.001 * seed]), signs=signs)
+
+
+def of_growth(holds, seed, n):
+    """Every one of five baselines has another part of what is known; or all of them the same."""
+    known, rng = random_effects(np.random.default_rng(0), n), np.random.default_rng(seed)
+    parts = rng.random((5, *known.shape)) < 0.3
+    return baselines.votes(known, known * (parts if holds else parts[[0] * 5]))
+
+
+def of_the_grade(holds, seed, n):
+    """A baseline that differs by as much at all orders, of which it has the low ones; or by more at low ones, of all."""
+    if holds:
+        return network(seed, n, path([1.0], [0.1]), path([0.1], [1.0]), base=1.5)
+    return network(seed, n, path([1.0]), path([0.2]), base=np.where(ORDER <= 2, 0.15, 1.0))
+
+
+def of_two_families(holds, seed, n):
+    """Families that have the same of a target, and besides what it has not, at other orders each; or that share nothing."""
+    known, rng = random_effects(np.random.default_rng(0), n), np.random.default_rng(seed)
+    if holds:
+        junk = [random_effects(rng, n, share=0.9, where=(known == 0) & side) for side in (ORDER <= 2, ORDER > 2)]
+        families = [(known + of)[None] for of in junk]
+    else:
+        families = [(known * side)[None] for side in (ORDER <= 2, ORDER > 2)]
+    return tuple(baselines.votes(known, family) for family in families)
+
+
+def of_the_model(holds, seed, n):
+    """v that one interaction explains, from noise and many before training; or that in the end."""
+    rng, effects, noise = np.random.default_rng(seed), np.zeros((2, n, 2, 16)), np.zeros((2, n, 16))
+    effects[..., 0, 3] = rng.uniform(1, 2, size=n)
+    effects[0 if holds else 1] = random_effects(rng, n)
+    noise[0 if holds else 1] = rng.normal(size=(n, 16))
+    return explained(effects, noise)
+
+
+def of_conditions(holds, seed, n):
+    """What is shown adds up, where before it took away until all was shown; or the other way round."""
+    rng, effects = np.random.default_rng(seed), np.zeros((2, n, 2, 16))
+    of_each, of_all = (-1, 0) if holds else (0, -1)
+    effects[of_each, :, 0, [1, 2, 4, 8]] = rng.uniform(1, 2, size=(4, n))
+    effects[of_all, :, 0, [1, 2, 4, 8]] = -rng.uniform(1, 2, size=(4, n))
+    effects[of_all, :, 0, 15] = 20
+    return explained(effects, np.zeros((2, n, 16)))
+
+
+def explained(effects, noise):
+    """Interactions as a study keeps them."""
+    bias = np.full(effects.shape[:2], 0.5)
+    return xr.Dataset(
+        {"v": (("epoch", "sample", "subset"), reconstruct(effects[..., 0, :], effects[..., 1, :], bias) + noise),
+         "effects": (("epoch", "sample", "kind", "subset"), effects), "bias": (("epoch", "sample"), bias),
+         "seconds_values": ("epoch", [1.0, 1.0]), "seconds_solving": ("epoch", [1.0, 1.0])}
+    )  # fmt: skip
+
+
+def _each(of, i):
+    return {role: parts[i] for role, parts in of.items()}
+
+
+def order_table(of):
+    return contrasts.order_contrasts(_each(of, 0), BOOTSTRAP, LOW, HIGH, _each(of, 1))
+
+
+# claim -> what makes a network of it, and the function that makes its table of networks by role
+PLANTED = {
+    "F2": (of_orders, order_table),
+    "F3a": (of_turns, lambda of: dynamics.turn_contrasts(of, BOOTSTRAP)),
+    "F3b": (of_turns, lambda of: dynamics.turn_contrasts(of, BOOTSTRAP)),
+    "F3c": (of_the_gap, lambda of: dynamics.gap_contrasts(_each(of, 0), _each(of, 1), BOOTSTRAP)),
+    "F3d": (of_phases, dynamics.phase_contrasts),
+    "F3e": (of_learning, lambda of: dynamics.learned_contrasts(of, BOOTSTRAP)),
+    "F3f": (before_training, lambda of: dynamics.untrained_contrasts(of, BOOTSTRAP)),
+    "F4": (of_removal, lambda of: removal_contrasts(of, BOOTSTRAP, draws=20)),
+    "F5": (of_growth, lambda of: contrasts.growth_contrasts(of, BOOTSTRAP, LOW, HIGH)),
+    "F7": (of_the_model, lambda of: contrasts.faithfulness_contrasts(of, 0.05, BOOTSTRAP)),
+    "F10": (of_the_grade, lambda of: contrasts.graded_contrasts(of, BOOTSTRAP, LOW, HIGH)),
+    "F11": (of_orders, order_table),
+    "T1": (of_two_families, lambda of: contrasts.crossvalidation_contrasts(of, "any", BOOTSTRAP)),
+    **{name: (of_conditions, lambda of: contrasts.conditions_contrasts(of, BOOTSTRAP)) for name in ("B1", "B2", "B3")},
+}
+TRUTHS = {"reproduced": True, "not reproduced": False}
+
+
+def table_of(name, wanted):
+    """The table of a claim from which a verdict should come: two networks that disagree, on few samples, leave it open."""
+    make, table = PLANTED[name]
+    if wanted == "undecided":
+        return table({"target-1": make(True, 1, 12), "target-2": make(False, 2, 12)})
+    return table({f"target-{seed}": make(TRUTHS[wanted], seed, 160) for seed in range(1, 9)})
