@@ -56,8 +56,8 @@ class Study(*SECTIONS):
     >>> study = Study.load("fashion-vgg", overrides={"epochs": 80})
     >>> study.epochs, study.n_variables, study.modality
     (80, 10, 'images')
-    >>> study.targets
-    ('target-11', 'target-12', 'target-13')
+    >>> study.baselines
+    ('baseline-21', 'baseline-22')
     """
 
     name: str
