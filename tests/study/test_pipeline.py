@@ -256,7 +256,8 @@ def test_judges_of_shuffled_labels_judge_the_last_checkpoint_where_a_study_has_t
 
 
 def test_fewer_samples_are_followed_through_training_than_are_asked_at_its_ends(study):
-    assert study.ends == (0, 2) and study.dynamics.key("values") == study.key("values")
+    assert study.ends == (0, 2) and study.replace(dynamics_per_class=0).dynamics.key("values") == study.key("values")
+    assert study.replace(dynamics_per_class=9).dynamics.key("values") == study.key("values")  # no more than there are
     fewer = study.replace(dynamics_per_class=1).dynamics
     assert fewer.explain_per_class == 1 and pipeline.compare(fewer, "target-91").effects.shape[:2] == (
         4,

@@ -113,7 +113,8 @@ class Study(*SECTIONS):
     @property
     def dynamics(self) -> "Study":
         """The same study on the samples that are followed through training."""
-        return self.replace(explain_per_class=self.dynamics_per_class or self.explain_per_class, dynamics_per_class=0)
+        followed = min(self.dynamics_per_class or self.explain_per_class, self.explain_per_class)
+        return self.replace(explain_per_class=followed, dynamics_per_class=0)
 
     @property
     def ends(self) -> tuple[float, ...]:
