@@ -196,12 +196,16 @@ def _order_legend(figure, further=None):
 
 
 def _curves(ax, curves, name):
-    for role, style in zip(curves.role.unique(), ["-", "--", "-.", ":"] * len(curves)):
+    roles = curves.role.unique()
+    many = len(roles) > 4  # more than there are styles of lines
+    for role, style in zip(roles, ["-"] * len(roles) if many else ["-", "--", "-.", ":"]):
         shown = curves[curves.role == role]
-        ax.plot(shown.epoch, shown[name], color=COLOURS["target"], linestyle=style, label=role)
+        label = (f"{len(roles)} networks" if role == roles[0] else None) if many else role
+        width = 0.9 if many else None
+        ax.plot(shown.epoch, shown[name], color=COLOURS["target"], linestyle=style, linewidth=width, label=label)
         if f"{name}_low95" in shown:
             band = shown[f"{name}_low95"], shown[f"{name}_high95"]
-            ax.fill_between(shown.epoch, *band, color=COLOURS["target"], alpha=0.13, linewidth=0)
+            ax.fill_between(shown.epoch, *band, color=COLOURS["target"], alpha=0.05 if many else 0.13, linewidth=0)
         if f"{name}_chance" in shown:
             label = "by chance" if role == curves.role.iloc[0] else None
             ax.plot(
