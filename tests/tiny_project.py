@@ -17,6 +17,7 @@ SETTINGS = {  # make the embedded study a matter of seconds
 }  # fmt: skip
 ALONE = {  # with these, a study is one target and one baseline, and what notebooks 07 and 08 ask for is left out
     "target_seeds": [91], "baseline_seeds": [93], "penalty_weight": 0.0, "ablation_per_class": 0,
+    "dynamics_per_class": 0,
 }  # fmt: skip
 JOB = jobs(Study.load("fashion-vgg", SETTINGS | ALONE))[0].name  # that trains the target of such a study
 

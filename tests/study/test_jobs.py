@@ -36,22 +36,30 @@ def extractions(job):
 def looked_at(study):
     """What the notebooks read of networks, as (study, role, checkpoints), written down a second time."""
     yield from ((s, role, s.checkpoints_of(role)) for s, role in whole(study))
+    if not study.target_model:
+        yield from ((study, role, (study.checkpoints[0], study.checkpoints[-1])) for role in study.targets)
     if "08_ablations" in notebooks(study):
         few = ablations.variants(study)["as it is"]
         yield few.replace(noise_bound=0.0), study.targets[0], study.checkpoints[:1]
     if "07_penalty" in notebooks(study):
         for setting in arms.settings_of(study).values():
             for family in ("target", *[arm for arm in ARMS if arm != "plain"]):
-                yield from ((setting, f"{family}-{seed}", ("last",)) for seed in setting.target_seeds)
+                yield from ((setting, f"{family}-{seed}", ("last",)) for seed in compared_seeds(setting))
         for weight, (changed, _) in arms.curve(arms.settings_of(study)["all samples"]).items():
             family = "penalty" if weight else "target"
-            yield from ((changed, f"{family}-{seed}", ("last",)) for seed in study.target_seeds)
+            yield from ((changed, f"{family}-{seed}", ("last",)) for seed in compared_seeds(study))
+
+
+def compared_seeds(study):
+    """Of the networks that are trained in each way."""
+    return study.target_seeds[: study.arms_networks] if study.arms_networks else study.target_seeds
 
 
 def whole(study):
     """What they read at every checkpoint of a role, as (study, role)."""
     roles = study.targets + study.baselines
-    yield from ((study, role) for role in roles)
+    yield from ((study.dynamics, role) for role in roles)
+    yield from ((study, role) for role in study.baselines)
     if "10_fine_tuning" in notebooks(study):
         yield from ((study.tuned, role) for role in roles)
     if "08_ablations" in notebooks(study):
@@ -116,7 +124,7 @@ def test_all_few_samples_are_the_same_networks():
     assert len(once) == len(jobs(study.replace(few_shot_size=0, roles_per_job=1)))
     twice = jobs(study.replace(roles_per_job=1))
     judging = len(study.baselines) + len(study.second_seeds)
-    assert len(twice) - len(once) == judging + len(ARMS) * len(study.target_seeds)
+    assert len(twice) - len(once) == judging + len(ARMS) * len(compared_seeds(study))
 
 
 @pytest.mark.parametrize("name", TRAINED)

@@ -33,7 +33,9 @@ def test_families_without_networks_are_left_out(study):
 def test_the_full_profile_is_the_same_study_with_more_of_it(name):
     small, full = Study.load(name), Study.load(f"{name}-full")
     changed = {key for key in dict(small) if getattr(small, key) != getattr(full, key)}
-    more = {"name", "target_seeds", "explain_per_class", "ablation_per_class", "checkpoints"}
-    assert changed - {"more_variables"} == more and full.more_variables == 12
-    assert set(small.target_seeds) < set(full.target_seeds) and set(small.checkpoints) <= set(full.checkpoints)
+    more = {"name", "explain_per_class", "ablation_per_class", "checkpoints"}
+    fewer = {"dynamics_per_class", "arms_networks", "arms_per_class"}  # of the small one
+    assert changed - {"more_variables"} == more | fewer and full.more_variables == 12
+    assert not full.dynamics_per_class and not full.arms_networks  # all of them
+    assert set(small.target_seeds) <= set(full.target_seeds) and set(small.checkpoints) <= set(full.checkpoints)
     assert full.explain_per_class * full.explain_classes == 100  # of A, and as many of D, as in the paper
