@@ -240,11 +240,14 @@ def test_networks_that_have_learned_nothing_are_not_asked_but_how_concise_and_ho
     pd.DataFrame({"role": ["a", "b"], "learned": [True, False]}).to_csv(study.figures_dir / "fig06_learned.csv")
     for name in ("some", "fig07_contrasts"):
         table(a=(1, 0.5, 2)).to_csv(study.figures_dir / f"{name}.csv")
-    verdicts = [
-        claims.decided(claim(statistic("a"), name=name), study.figures_dir)[0]["verdict"]
-        for name in ("some", "fig07_contrasts")
+    asked = [
+        claim(statistic("a"), name=name).model_copy(update={"of_any_network": any_network})
+        for name, any_network in (("some", False), ("fig07_contrasts", True))
     ]
+    verdicts = [claims.decided(one, study.figures_dir)[0]["verdict"] for one in asked]
     assert verdicts == ["not testable", "reproduced"]
+    of_any = {name for name, one in claims.claims().items() if one.of_any_network}
+    assert of_any == {name for name, one in claims.claims().items() if one.table == "fig07_contrasts"}
     (study.figures_dir / "fig06_learned.csv").unlink()  # figures that are older than the rules
     assert not claims.decided(claim(statistic("a")), study.figures_dir)
 

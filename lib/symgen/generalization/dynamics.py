@@ -15,7 +15,7 @@ from symgen.generalization import metrics
 from symgen.generalization.bootstrap import LEVEL, Bootstrap, Estimate, estimates_table, power
 from symgen.generalization.comparison import Comparison
 from symgen.generalization.metrics import ratio
-from symgen.generalization.phases import CERTAIN, Phases
+from symgen.generalization.phases import CERTAIN, Phases, highest
 from symgen.interactions import n_variables, orders
 
 Comparisons = dict[str, Comparison]  # of the targets, by role
@@ -41,10 +41,10 @@ def placed(comparisons: Comparisons, curve: Callable) -> dict[str, tuple[Compari
     if len(comparisons) == 1:
         ((role, whole),) = comparisons.items()
         one, other = (Comparison(whole.data.isel(sample=slice(half, None, 2))) for half in (0, 1))
-        return {role: (other, _top(curve(one)))}
+        return {role: (other, int(highest(curve(one))))}
     curves = {role: curve(c) for role, c in comparisons.items()}
     others = {role: [curves[other] for other in curves if other != role] for role in curves}
-    return {role: (c, _top(np.mean(others[role], axis=0))) for role, c in comparisons.items()}
+    return {role: (c, int(highest(np.mean(others[role], axis=0)))) for role, c in comparisons.items()}
 
 
 def gap_contrasts(comparisons: Comparisons, losses: dict[str, pd.DataFrame], bootstrap: Bootstrap) -> pd.DataFrame:
@@ -103,12 +103,8 @@ def learned_contrasts(comparisons: Comparisons, bootstrap: Bootstrap) -> pd.Data
     for role, (c, top) in placed(comparisons, _height).items():
         gained = metrics.newly_learned(c.effects) * c.salient
         onset = max(onsets[role][1], top + 1)
-        first, last = gained[1 : top + 1].sum(axis=0), gained[onset:].sum(axis=0)
         order = orders(n_variables(gained.shape[-1]))
-        by_phase = [_learned(c, gained, part, order, bootstrap) for part in (slice(1, top + 1), slice(onset, None))]
-        one, three = (
-            by_phase if first.any() and last.any() else [{name: x * np.nan for name, x in by_phase[0].items()}] * 2
-        )
+        one, three = (_learned(c, gained, part, order, bootstrap) for part in (slice(1, top + 1), slice(onset, None)))
         estimates[role] = {
             "mean order, last phase - first": three["order"] - one["order"],
             "share that generalizes, first phase - last": one["share"] - three["share"],
@@ -182,11 +178,6 @@ def _number(c):
 def _dominated(c):
     """Highest at the first checkpoint after the peak of H at which mostly other interactions are newly learned."""
     delta_g, delta_n = (strength.mean(axis=1) for strength in c.newly_learned)
-    after = np.arange(len(c.epochs)) > _top(_height(c))
+    after = np.arange(len(c.epochs)) > highest(_height(c))
     where = after & (delta_g < delta_n)
     return np.where(where, -np.arange(len(where)), -len(where)).astype(float)
-
-
-def _top(curve):
-    """Where a curve is highest; where it is NaN, it has no height."""
-    return int(np.where(np.isnan(curve), -np.inf, curve).argmax())

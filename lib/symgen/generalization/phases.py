@@ -140,9 +140,14 @@ def turns(
     return {"rise": rise, "fall": fall, "excess_rise": excess_rise, "excess_fall": excess_fall}
 
 
+def highest(curve: Float[np.ndarray, "*draw checkpoint"]):
+    """Checkpoint number at which a curve is highest; where it is NaN, it has no height."""
+    return np.where(np.isnan(curve), -np.inf, curve).argmax(axis=-1)
+
+
 def peak(curve: Estimate) -> Estimate:
-    """Checkpoint number at which a curve (checkpoint,) is highest; where it is NaN, it has no height."""
-    return curve.map(lambda c: np.where(np.isnan(c), -np.inf, c).argmax(axis=-1))
+    """`highest` of a curve (checkpoint,) and of each of its draws."""
+    return curve.map(highest)
 
 
 def turn(curve: Estimate, position: Estimate) -> tuple[Estimate, Estimate]:

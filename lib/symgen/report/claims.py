@@ -1,5 +1,6 @@
 """The paper's claims, decided by the rules of claims.yaml, on the tables of every study (science, section 11)."""
 
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -76,14 +77,15 @@ class Statistic(BaseModel):
 class Claim(BaseModel):
     """What the paper says and reports, the table and the statistics that decide it, and the studies that are asked."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
     says: str
     paper: str
-    since: object
+    since: date
     table: str
     statistics: tuple[Statistic, ...]
     needs: str = ""
     modality: str = ""
+    of_any_network: bool = False
     skip_if_all_are_few: bool = False
 
     def asks(self, study: Study) -> bool:
@@ -173,9 +175,8 @@ def decided(claim: Claim, folder: Path, given: bool = False) -> list[dict]:
             continue
         names = ("versus_placebo", "versus_low", "versus_high") if statistic.columns else ("value", "low", "high")
         value, low, high = (float(row[name]) for name in names)
-        decision = (
-            statistic.decide(low, high) if learned or claim.table == "fig07_contrasts" else Decision("not testable")
-        )
+        testable = learned or claim.of_any_network
+        decision = statistic.decide(low, high) if testable else Decision("not testable")
         quantity = row.quantity + (", more than the placebo" if statistic.columns else "")
         numbers = {"of": statistic.of, "quantity": quantity, "value": value, "low": low, "high": high}
         part = {"part_verdict": decision.verdict, "how": decision.how, "more": decision.more}

@@ -16,6 +16,7 @@ from symgen.store import project_root
 from symgen.study import Study, notebooks
 
 DEFAULT = "fashion-vgg"
+OPTIONS = ("--nolock", "--quiet", "rules", "--rerun-incomplete", "--keep-going")  # of Snakemake
 
 
 def make_figures(arguments: list[str]) -> int:
@@ -33,9 +34,6 @@ def make_figures(arguments: list[str]) -> int:
     if not code and (project_root() / "figures" / "claims.csv").is_file():
         update_readme()
     return code
-
-
-OPTIONS = ("--nolock", "--quiet", "rules", "--rerun-incomplete", "--keep-going")
 
 
 def _cores(options):

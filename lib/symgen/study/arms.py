@@ -28,7 +28,11 @@ Measured = dict[str, list[Estimate]]  # quantity -> an estimate of each network
 def roles(study: Study, arm: str) -> tuple[str, ...]:
     """The roles of an arm, one for each target seed, or for the first `arms_networks`."""
     family = "target" if arm == "plain" else arm
-    return tuple(f"{family}-{seed}" for seed in study.target_seeds[: study.arms_networks or None])
+    return tuple(f"{family}-{seed}" for seed in _seeds(study))
+
+
+def _seeds(study):
+    return study.target_seeds[: study.arms_networks or None]
 
 
 def judges(study: Study) -> dict[str, tuple[str, ...]]:
@@ -129,7 +133,7 @@ def contrasts_table(measured: dict[str, Measured], study: Study, setting: str) -
                 f"{setting}: {quantity}, {arm} - {against}": estimates[i] - measured[against][quantity][i]
                 for quantity, estimates in measured[arm].items()
             }
-            for i, seed in enumerate(study.target_seeds[: study.arms_networks or None])
+            for i, seed in enumerate(_seeds(study))
         }
         tables.append(estimates_table(changes))
     return pd.concat(tables, ignore_index=True)
