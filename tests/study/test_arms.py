@@ -166,13 +166,13 @@ def test_as_many_networks_are_trained_in_each_way_as_there_are_targets_or_as_are
     study = study.replace(target_seeds=[1, 2, 3])
     assert arms.roles(study, "plain") == ("target-1", "target-2", "target-3")
     fewer = study.replace(arms_networks=2)
-    assert arms.roles(fewer, "plain") == ("target-1", "target-2") and arms.roles(fewer, "decay") == (
-        "decay-1",
-        "decay-2",
-    )
-    same = {"accuracy": [Estimate(0.5, np.full(10, 0.5))] * 2}
-    table = arms.contrasts_table({"plain": same, "penalty": same}, fewer, "some")
-    assert table.role.tolist() == ["penalty-1", "penalty-2", "all"]
+    assert arms.roles(fewer, "plain") == ("target-1", "target-2") and arms.roles(fewer, "data") == ("data-1", "data-2")
+    assert arms.roles(study, "decay") == ("decay-1", "decay-2") and arms.roles(fewer, "dropout") == ("dropout-1",)
+    assert {one.arms_networks for one, _ in arms.curve(study).values()} == {2}
+    two, one = ({"accuracy": [Estimate(0.5 + i, np.full(10, 0.5)) for i in range(count)]} for count in (2, 1))
+    table = arms.contrasts_table({"plain": two, "penalty": two, "decay": one}, fewer, "some")
+    assert table.role.tolist() == ["penalty-1", "penalty-2", "all", "decay-1", "all", "penalty-1", "all"]
+    assert table.value.tolist() == [0.0] * 7  # networks of the same seed
 
 
 def test_accuracy_and_loss_are_those_of_an_evaluation_on_d_and_h_that_of_the_metrics(study):
@@ -197,7 +197,7 @@ def test_contrasts_are_paired_by_network_and_by_item(study, rng):
     better = {"accuracy": [estimate + 0.1 for estimate in plain["accuracy"]]}
     better["loss"] = [estimate + more for estimate, more in zip(plain["loss"], (0.1, 0.2, 0.6))]
     worse = {name: [estimate - 0.2 for estimate in networks] for name, networks in plain.items()}
-    measured = {"plain": plain, "penalty": better, "decay": worse}
+    measured = {"plain": plain, "penalty": better, "data": worse}
     table = arms.contrasts_table(measured, study, "some").set_index(["quantity", "role"])
     certain = table.loc[("some: accuracy, penalty - plain", "all"), ["value", "low", "high"]].astype(float)
     np.testing.assert_allclose(certain, 0.1)  # the same gain on whatever is drawn
@@ -207,14 +207,14 @@ def test_contrasts_are_paired_by_network_and_by_item(study, rng):
     spread = table.loc[("some: loss, penalty - plain", "all")]
     half = 4.3027 * np.std([0.1, 0.2, 0.6], ddof=1) / np.sqrt(3)  # Student's of three networks: they differ as well
     assert (spread.low, spread.high) == pytest.approx((0.3 - half, 0.3 + half), rel=1e-4)
-    np.testing.assert_allclose(table.loc["some: loss, penalty - decay"].value, [0.3, 0.4, 0.8, 0.5])
-    np.testing.assert_allclose(table.loc["some: loss, decay - plain"].value, -0.2)
+    np.testing.assert_allclose(table.loc["some: loss, penalty - data"].value, [0.3, 0.4, 0.8, 0.5])
+    np.testing.assert_allclose(table.loc["some: loss, data - plain"].value, -0.2)
     assert not table.index.duplicated().any() and len(table) == 3 * 2 * 4
     values = arms.arms_table(measured, study).set_index(["arm", "quantity"])
     assert values.value["plain", "loss"] == pytest.approx(np.mean([estimate.value for estimate in plain["loss"]]))
     sentences = [arms.sentence(row) for row in table.reset_index().itertuples() if row.role == "all"]
     assert sentences[0] == "some: accuracy, penalty - plain: +0.100 [+0.100, +0.100], certainly more"
-    assert "decay - plain: -0.200 [-0.200, -0.200], certainly less" in sentences[2]
+    assert "data - plain: -0.200 [-0.200, -0.200], certainly less" in sentences[2]
 
 
 def test_distillation_by_hand():

@@ -13,15 +13,29 @@ def study(request):
 
 def test_one_setting_is_changed_at_a_time(study):
     variants = ablations.variants(study)
-    first, *others = variants.items()
-    assert first == ("as it is", study.replace(explain_per_class=study.ablation_per_class))
-    few = first[1]
-    for name, variant in others:
-        changed = {key for key in dict(few) if getattr(few, key) != getattr(variant, key)}
+    every, few = variants["as it is"], variants[ablations.FEWER]
+    assert every == study.dynamics and few == study.replace(explain_per_class=study.ablation_per_class)
+    base, judged = every, set()
+    for name, variant in list(variants.items())[1:]:
+        if name == ablations.FEWER:
+            base = few
+            continue
+        judged |= {name} if base is every else set()
+        changed = {key for key in dict(base) if getattr(base, key) != getattr(variant, key)}
         samples = changed & {"explain_classes", "explain_per_class"}
         assert len(changed - samples) == 1 and bool(samples) == (name == f"{study.more_variables} variables"), name
+    assert judged == {"tau_ratio 0.025", "tau_ratio 0.1", "phase_ratio 0.5", "phase_ratio 2", "generalizes to all",
+                      "baselines at the end", "baselines on D"}  # fmt: skip
     assert len({variant.digest() for variant in variants.values()}) == len(variants)
     assert variants["tau_ratio 0.1"].tau_ratio == 2 * study.tau_ratio and variants["6 variables"].n_variables == 6
+
+
+def test_every_number_of_variables_is_asked_of_all_targets_on_the_same_items(study):
+    sizes = ablations.sizes(study)
+    assert list(sizes) == list(range(6, max(study.n_variables, study.more_variables) + 1, 2))
+    assert len({(one.explain_classes, one.explain_per_class) for one in sizes.values()}) == 1
+    asked = {(one, role) for one, role, _ in ablations.asked(study)}
+    assert asked >= {(one, role) for one in sizes.values() for role in study.targets}
 
 
 def test_families_without_networks_are_left_out(study):

@@ -15,7 +15,15 @@ from symgen.generalization.bootstrap import Bootstrap, estimates_table
 from symgen.generalization.comparison import Comparison
 from symgen.generalization.metrics import order_sums, ratio, strength_by_order
 from symgen.generalization.tables import ratios
-from symgen.interactions import conditions_of, dictionary_size, logical_model, n_variables, needed_for
+from symgen.interactions import (
+    conditions_of,
+    dictionary_size,
+    logical_model,
+    n_variables,
+    needed_for,
+    orders,
+    subset_matrix,
+)
 
 Comparisons = dict[str, Comparison]  # of the targets, by role
 
@@ -182,6 +190,77 @@ def conditions_contrasts(explained: dict[str, xr.Dataset], bootstrap: Bootstrap)
         return last | untrained | {f"{name}, less untrained": values - first[name] for name, values in last.items()}
 
     return mean_contrasts({role: per_sample(data) for role, data in explained.items()}, bootstrap)
+
+
+def size_contrasts(
+    effects: dict[str, dict[int, Float[np.ndarray, "_ kind subset"]]],
+    random: dict[int, Float[np.ndarray, "_ kind subset"]],
+    tau_ratio: float,
+    bootstrap: Bootstrap,
+) -> pd.DataFrame:
+    """How the number of salient interactions grows with the number of variables n (claim B4): the p of n^p.
+
+    p: slope of the log of the mean number over samples on log n. effects: role -> n -> of that many variables. random:
+    n -> of values in random order, for fewer n perhaps; the difference is over these alone.
+    """
+
+    def slope(by_n):
+        x = np.log(list(by_n))
+        weights = (x - x.mean()) / ((x - x.mean()) ** 2).sum()
+        counts = [bootstrap.mean(metrics.salient(of, tau_ratio).sum(axis=(-2, -1))) for of in by_n.values()]
+        return sum(count.map(np.log) * weight for count, weight in zip(counts, weights))
+
+    chance = slope(random)
+
+    def measured(by_n):
+        same = slope({n: by_n[n] for n in random})
+        return {"p of n^p": slope(by_n), "p of random values": chance, "p, less that of random values": same - chance}
+
+    return _table(measured, effects, bootstrap)
+
+
+def recurrence_contrasts(
+    comparisons: Comparisons, variables: np.ndarray, labels: np.ndarray, bootstrap: Bootstrap
+) -> pd.DataFrame:
+    """Whether what generalizes to baselines recurs in other testing samples, the older definition of generalizing (claim Z).
+
+    How often a salient interaction of a testing sample is salient with the same sign in another one that has all of its
+    variables, by name: of its class, or of others. Generalizable interactions less the rest, at the last checkpoint.
+    variables (sample, variable): their names; labels (sample,): both of all samples.
+    """
+    names = {"of its class": np.equal, "of other classes": np.not_equal}
+
+    def measured(c):
+        testing, last = c.chosen("testing"), len(c.epochs) - 1
+        parts = (x[testing] for x in (c.effects[last] * c.salient[last], c.generalizable[last], variables, labels))
+        signs, shared, cells, label = parts
+        found, asked = _recurrences(np.sign(signs), cells)
+        differences = {}
+        for name, relation in names.items():
+            other = relation.outer(label, label) & ~np.eye(len(label), dtype=bool)
+            hits, tries = ((x & other[..., None, None]).sum(axis=1) for x in (found, asked))
+            one, rest = (
+                bootstrap.sum((hits * chosen).sum(axis=(1, 2))) / bootstrap.sum((tries * chosen).sum(axis=(1, 2)))
+                for chosen in (shared, ~shared)
+            )
+            differences |= {f"recurs in samples {name}, generalizable - rest": one - rest}
+        one, other = differences.values()
+        return differences | {"recurs, generalizable - rest, its class - others": one - other}
+
+    return _table(measured, comparisons, bootstrap)
+
+
+def _recurrences(signs, variables):
+    """For samples i, j and the salient interactions of i: whether j has them with the same sign, and all their variables."""
+    n_samples, n = variables.shape
+    found, asked = (np.zeros((n_samples, *signs.shape), bool) for _ in range(2))
+    for j in range(n_samples):
+        same = variables[..., None] == variables[j]
+        bit = same.any(axis=-1) * (1 << same.argmax(axis=-1))  # (sample, variable): its bit in j
+        subset = np.bitwise_or.reduce(subset_matrix(n) * bit[:, None], axis=-1)  # (sample, subset): of j
+        asked[:, j] = (orders(n)[subset] == orders(n))[:, None] & (signs != 0)
+        found[:, j] = asked[:, j] & (np.moveaxis(signs[j][:, subset], 0, 1) == signs)
+    return found, asked
 
 
 def mean_contrasts(per_sample: dict[str, dict[str, Float[np.ndarray, "sample"]]], bootstrap: Bootstrap) -> pd.DataFrame:

@@ -13,9 +13,9 @@ from scipy.special import betaincinv
 
 from symgen.generalization import metrics
 from symgen.generalization.bootstrap import LEVEL, Bootstrap, Estimate, estimates_table, power
-from symgen.generalization.comparison import Comparison
-from symgen.generalization.metrics import ratio
-from symgen.generalization.phases import CERTAIN, Phases, highest
+from symgen.generalization.comparison import Comparison, order_rows
+from symgen.generalization.metrics import ratio, strength_by_order
+from symgen.generalization.phases import CERTAIN, Phases, highest, onset
 from symgen.interactions import n_variables, orders
 
 Comparisons = dict[str, Comparison]  # of the targets, by role
@@ -36,15 +36,15 @@ def turn_contrasts(comparisons: Comparisons, bootstrap: Bootstrap) -> pd.DataFra
     return estimates_table(estimates)
 
 
-def placed(comparisons: Comparisons, curve: Callable) -> dict[str, tuple[Comparison, int]]:
-    """By role, what to measure on and the checkpoint number at which the mean curve of the other networks is highest."""
+def placed(comparisons: Comparisons, curve: Callable, place: Callable = highest) -> dict[str, tuple[Comparison, ...]]:
+    """By role, what to measure on and the place, a checkpoint number, that the mean curve of the other networks gives."""
     if len(comparisons) == 1:
         ((role, whole),) = comparisons.items()
         one, other = (Comparison(whole.data.isel(sample=slice(half, None, 2))) for half in (0, 1))
-        return {role: (other, int(highest(curve(one))))}
+        return {role: (other, place(curve(one)))}
     curves = {role: curve(c) for role, c in comparisons.items()}
     others = {role: [curves[other] for other in curves if other != role] for role in curves}
-    return {role: (c, int(highest(np.mean(others[role], axis=0)))) for role, c in comparisons.items()}
+    return {role: (c, place(np.mean(others[role], axis=0))) for role, c in comparisons.items()}
 
 
 def gap_contrasts(comparisons: Comparisons, losses: dict[str, pd.DataFrame], bootstrap: Bootstrap) -> pd.DataFrame:
@@ -98,13 +98,9 @@ def learned_contrasts(comparisons: Comparisons, bootstrap: Bootstrap) -> pd.Data
     The first phase goes to the peak of H, the last one begins where mostly other interactions are newly learned; both places
     come from the other networks. NaN where there is no last phase.
     """
-    onsets = placed(comparisons, _dominated)
     estimates = {}
-    for role, (c, top) in placed(comparisons, _height).items():
-        gained = metrics.newly_learned(c.effects) * c.salient
-        onset = max(onsets[role][1], top + 1)
-        order = orders(n_variables(gained.shape[-1]))
-        one, three = (_learned(c, gained, part, order, bootstrap) for part in (slice(1, top + 1), slice(onset, None)))
+    for role, (c, (top, last)) in placed(comparisons, _course, _boundaries).items():
+        one, three = (_learned(c, part, bootstrap) for part in (slice(1, top + 1), slice(last, None)))
         estimates[role] = {
             "mean order, last phase - first": three["order"] - one["order"],
             "share that generalizes, first phase - last": one["share"] - three["share"],
@@ -113,14 +109,75 @@ def learned_contrasts(comparisons: Comparisons, bootstrap: Bootstrap) -> pd.Data
     return estimates_table(estimates)
 
 
-def _learned(c, gained, part, order, bootstrap):
+def _learned(c, part, bootstrap):
     """Mean order of what is newly learned in a part of the training, the share that generalizes, and that above chance."""
+    gained = (metrics.newly_learned(c.effects) * c.salient)[part]
 
     def total(weight):
-        return np.einsum("tiks,tiks->i", gained[part], np.broadcast_to(weight, gained.shape)[part])
+        return np.einsum("tiks,tiks->i", gained, np.broadcast_to(weight, c.effects.shape)[part])
 
     share, _, excess = power(total(c.generalizable), total(1.0), total(c.chance), bootstrap)
+    order = orders(n_variables(gained.shape[-1]))
     return {"order": bootstrap.sum(total(order)) / bootstrap.sum(total(1.0)), "share": share, "excess": excess}
+
+
+def contents_table(comparisons: Comparisons) -> pd.DataFrame:
+    """What is newly learned in each phase, by order, mean over samples and networks, log-odds.
+
+    Columns panel, order, sign, total, generalizable. The phases are those of `learned_contrasts`, with a second one between;
+    one without checkpoints is left out.
+    """
+    tables, names = [], ("first phase", "second phase", "last phase")
+    for c, (top, last) in placed(comparisons, _course, _boundaries).values():
+        gained = np.sign(c.effects) * metrics.newly_learned(c.effects)
+        parts = dict(zip(names, (slice(1, top + 1), slice(top + 1, last), slice(last, None))))
+        total, shared = (strength_by_order(gained, chosen).mean(axis=1) for chosen in (c.salient, c.generalizable))
+        for panel, part in parts.items():
+            if len(total[part]):
+                sums = {"total": total[part].sum(axis=0), "generalizable": shared[part].sum(axis=0)}
+                tables.append(order_rows({"panel": panel}, **sums))
+    order = ["panel", "order", "sign"]
+    means = pd.concat(tables).groupby(order, sort=False, as_index=False).mean()
+    return means.sort_values("panel", key=lambda column: column.map(names.index), kind="stable", ignore_index=True)
+
+
+def tuning_removal_contrasts(
+    comparisons: Comparisons, losses: dict[str, pd.DataFrame], bootstrap: Bootstrap
+) -> pd.DataFrame:
+    """Whether fine-tuning first removes what does not generalize, and when that ends (claims S1, S2).
+
+    Removed is what an interaction that was salient has lost since the checkpoint before, newly learned what one that is
+    salient has gained. Up to the lowest held-out loss (losses: role -> epoch, test_loss): strength removed that did not
+    generalize less strength newly learned that does, over both; the share that generalizes, above chance, of what is
+    learned less that of what is removed. The end of removal: the first checkpoint at which more is learned than removed,
+    less that of the lowest held-out loss, in checkpoints.
+    """
+    estimates = {}
+    for role, c in comparisons.items():
+        loss = losses[role].set_index("epoch").test_loss[c.epochs].to_numpy()
+        lowest = max(int(loss.argmin()), 1)  # something has to come before
+        before, after = slice(None, -1), slice(1, None)
+        lost = metrics.newly_learned(c.effects[::-1])[::-1]
+        removed, learned = _flow(c, lost, before), _flow(c, metrics.newly_learned(c.effects), after)
+        noise, shared = ((removed[1] - removed[0])[:lowest].sum(axis=0), learned[0][:lowest].sum(axis=0))
+        of_removed, of_learned = (
+            power(*(part[:lowest].sum(axis=0) for part in flow), bootstrap) for flow in (removed, learned)
+        )
+        more = bootstrap.sum((learned[1] - removed[1]).T)  # (checkpoint,)
+        end = more.map(lambda x: np.where((x > 0).any(axis=-1), (x > 0).argmax(axis=-1), x.shape[-1]).astype(float))
+        estimates[role] = {
+            "removed that does not generalize - learned that does, over both": bootstrap.sum(noise - shared)
+            / bootstrap.sum(noise + shared),
+            "share that generalizes above chance, learned - removed": of_learned.excess - of_removed.excess,
+            "end of removal - lowest held-out loss, checkpoints": end - lowest,
+        }
+    return estimates_table(estimates)
+
+
+def _flow(c, strength, part):
+    """Of a strength of each interaction at some checkpoints, what generalizes, all that is salient, and by chance."""
+    masks = (c.generalizable, c.salient, c.chance)
+    return [np.einsum("tiks,tiks->ti", strength[part], mask[part].astype(float)) for mask in masks]
 
 
 def untrained_contrasts(comparisons: Comparisons, bootstrap: Bootstrap, middle: range = range(3, 8)) -> pd.DataFrame:
@@ -166,6 +223,18 @@ def _shifted(curves, gap):
     return np.max([rank_correlation(changes, np.roll(of_gap, shift)) for shift in range(1, len(of_gap))], axis=0)
 
 
+def _course(c):
+    """What shows the boundaries of the phases: H, and what is newly learned that generalizes, and that does not."""
+    return np.stack([_height(c), *(strength.mean(axis=1) for strength in c.newly_learned)])
+
+
+def _boundaries(course):
+    """Checkpoint numbers of the peak of H, and of the first one after it at which mostly other interactions are learned."""
+    height, delta_g, delta_n = course
+    top = int(highest(height))
+    return top, int(onset(top, delta_g, delta_n))
+
+
 def _height(c):
     return c.power(Bootstrap(draws=0)).H.value
 
@@ -173,11 +242,3 @@ def _height(c):
 def _number(c):
     """N (sample, epoch)."""
     return metrics.effective_number(c.effects).T
-
-
-def _dominated(c):
-    """Highest at the first checkpoint after the peak of H at which mostly other interactions are newly learned."""
-    delta_g, delta_n = (strength.mean(axis=1) for strength in c.newly_learned)
-    after = np.arange(len(c.epochs)) > highest(_height(c))
-    where = after & (delta_g < delta_n)
-    return np.where(where, -np.arange(len(where)), -len(where)).astype(float)

@@ -110,12 +110,12 @@ def find_phases(
     bootstrap, epochs = Bootstrap(draws, seed), np.asarray(epochs, float)
     ends = np.append(epochs, np.inf)
     top = peak(power(generalizable.T, total.T, chance.T, bootstrap).H)
-    onset = top.map(_onset, bootstrap.sum(learned_generalizable.T), r * bootstrap.sum(learned_other.T))
-    estimates = {"t1": top.map(lambda t: epochs[t]), "t2": onset.map(lambda t: ends[t])}
+    begins = top.map(onset, bootstrap.sum(learned_generalizable.T), r * bootstrap.sum(learned_other.T))
+    estimates = {"t1": top.map(lambda t: epochs[t]), "t2": begins.map(lambda t: ends[t])}
     estimates |= turns(generalizable, total, chance, bootstrap)
     rows = {name: estimate.row for name, estimate in estimates.items()}
-    t2_found = float(np.mean(onset.draws < len(epochs)))
-    second_seen = float(np.mean(onset.draws > top.draws + 1))
+    t2_found = float(np.mean(begins.draws < len(epochs)))
+    second_seen = float(np.mean(begins.draws > top.draws + 1))
     rises, falls = (all(rows[f"{by}{way}"][1] > 0 for by in ("", "excess_")) for way in ("rise", "fall"))
     return Phases(
         **{name: value for name, (value, _, _) in rows.items()},
@@ -156,8 +156,8 @@ def turn(curve: Estimate, position: Estimate) -> tuple[Estimate, Estimate]:
     return height - curve[0], height - curve[-1]
 
 
-def _onset(top, gained, lost):
-    """Checkpoint number of the first checkpoint after the top with gained < lost (checkpoint,), or how many there are."""
+def onset(top, gained: Float[np.ndarray, "*draw checkpoint"], lost: Float[np.ndarray, "*draw checkpoint"]):
+    """Checkpoint number of the first checkpoint after the top with gained < lost, or how many there are."""
     dominated = (np.arange(gained.shape[-1]) > np.asarray(top)[..., None]) & (gained < lost)
     return np.where(dominated.any(axis=-1), dominated.argmax(axis=-1), gained.shape[-1])
 

@@ -24,6 +24,7 @@ from symgen.plots.explanations import (
 )
 from symgen.plots.over_time import (
     dynamics,
+    learned,
     losses,
     order_shares,
     order_strength,
@@ -48,6 +49,7 @@ __all__ = [
     "in_style",
     "input_variables",
     "judges",
+    "learned",
     "logical_model",
     "losses",
     "masked_pictures",

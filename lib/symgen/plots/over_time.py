@@ -142,6 +142,29 @@ def side_by_side(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def learned(table: pd.DataFrame, boundaries: pd.DataFrame) -> Figure:
+    """Strength newly learned at each checkpoint, generalizable and not (Appendix I): thick the mean, thin each network.
+
+    table: role, epoch, delta_g, delta_n (log-odds per sample). boundaries: t1, a row a network.
+    """
+    figure, ax = plt.subplots(figsize=(5.6, 3.2))
+    names = {"delta_g": "generalizable", "delta_n": "non-generalizable"}
+    for column, name in names.items():
+        for _, network in table.groupby("role"):
+            ax.plot(network.epoch, network[column], color=COLOURS[name], linewidth=0.6, alpha=0.4)
+        mean = table.groupby("epoch")[column].mean()
+        ax.plot(mean.index, mean, color=COLOURS[name], linewidth=2, marker="o", markersize=3, label=name)
+    ax.axvline(boundaries.t1.median(), color="black", linestyle=":", linewidth=1, label="H is highest (median network)")
+    networks = table.role.nunique()
+    ax.set(
+        ylabel="strength newly learned\n(log-odds per sample)", ylim=(0, None),
+        title=f"What is learned since the checkpoint before ({networks} network{'s' if networks > 1 else ''})",
+    )  # fmt: skip
+    epoch_axis(ax, table.epoch.unique())
+    figure.legend(loc="outside lower center", ncols=3)
+    return figure
+
+
 def phases(table: pd.DataFrame, boundaries: pd.Series, title: str) -> Figure:
     """The phases at a glance (Fig. 1, right): the share of strength that generalizes over training, under the phases.
 

@@ -36,6 +36,7 @@ class Statistic(BaseModel):
     of: Literal["paper", "control"]
     expected: Literal["above", "below", "within"] = "above"
     threshold: float = 0.0
+    center: float = 0.0
     sesoi: float = 0.0
     ours: bool = False
     columns: Literal["", "versus"] = ""
@@ -44,7 +45,9 @@ class Statistic(BaseModel):
     @property
     def rule(self) -> str:
         """The rule in words."""
-        sign = {"above": ">", "below": "<", "within": "within ±"}[self.expected]
+        if self.expected == "within":
+            return f"within {self.threshold:g} of {self.center:g}{' (ours)' if self.ours else ''}"
+        sign = {"above": ">", "below": "<"}[self.expected]
         reach = f", reaches {abs(self.sesoi):g} more" if self.sesoi else ""
         return f"{sign} {self.threshold:g}{reach}{' (ours)' if self.ours else ''}"
 
@@ -53,7 +56,7 @@ class Statistic(BaseModel):
         if not np.isfinite([low, high]).all():
             return Decision("not testable")
         if self.expected == "within":
-            return self._within(low, high)
+            return self._within(low - self.center, high - self.center)
         sign = -1 if self.expected == "below" else 1
         low, high = sorted((sign * (low - self.threshold), sign * (high - self.threshold)))
         if low > 0 and high >= self.sesoi:
@@ -65,7 +68,7 @@ class Statistic(BaseModel):
         return Decision("undecided", more=(half / room) ** 2 if room else np.inf)
 
     def _within(self, low, high):
-        """An interval that has to lie within the threshold of 0."""
+        """An interval, less the center, that has to lie within the threshold of 0."""
         if max(-low, high) < self.threshold:
             return Decision("reproduced")
         if low > self.threshold or high < -self.threshold:

@@ -3,17 +3,26 @@
 from symgen.errors import InputError
 from symgen.study.settings import Study
 
+FEWER = "as it is, fewer samples"  # what stands beside whatever changes the interactions
+
 
 def variants(study: Study) -> dict[str, Study]:
-    """Studies by what is changed in them, the first with nothing changed; all on a few samples of each class.
+    """Studies by what is changed in them, the first with nothing changed.
 
-    They differ in how the same networks are looked at, so nothing is trained again but where the baselines are others.
+    What only changes the analysis or the judges stands on all samples that are followed through training, what changes the
+    interactions on a few of each class. They differ in how the same networks are looked at, so nothing is trained again but
+    where the baselines are others.
     """
     if not study.ablation_per_class:
         raise InputError(f"ablation_per_class = 0 in study {study.name!r}; expected at least 1 for ablations")
-    few = study.replace(explain_per_class=study.ablation_per_class)
-    changes = {"as it is": {}}
-    changes |= {f"{key} {value:g}": {key: value} for key, value in _scaled(study, "tau_ratio", "noise_bound", "ridge")}
+    every, few = study.dynamics, study.replace(explain_per_class=study.ablation_per_class)
+    judged = {"as it is": {}}
+    judged |= {f"{key} {value:g}": {key: value} for key, value in _scaled(study, "tau_ratio", "phase_ratio")}
+    judged["generalizes to all"] = {"generalizes_to": "all"}
+    judged["baselines at the end"] = {"baseline_checkpoint": "last"}
+    judged["baselines on D"] = {"baseline_on": "D"}
+    changes = {FEWER: {}}
+    changes |= {f"{key} {value:g}": {key: value} for key, value in _scaled(study, "noise_bound", "ridge")}
     changes |= {f"other variables, draw {seed}": {"variables_seed": study.variables_seed + seed} for seed in (1, 2)}
     changes |= {f"{n} variables": {"n_variables": n} for n in (6, 8) if n < study.n_variables}
     changes |= {f"masking {masking}": {"masking": masking} for masking in study.other_masking}
@@ -21,10 +30,16 @@ def variants(study: Study) -> dict[str, Study]:
         changes[f"cut {study.other_cut}"] = {"cut": study.other_cut}
     if study.more_variables > study.n_variables:
         changes[f"{study.more_variables} variables"] = {"n_variables": study.more_variables} | _half(few)
-    changes["generalizes to all"] = {"generalizes_to": "all"}
-    changes["baselines at the end"] = {"baseline_checkpoint": "last"}
-    changes["baselines on D"] = {"baseline_on": "D"}
-    return {name: few.replace(**change) for name, change in changes.items()}
+    looked_at = {name: every.replace(**change) for name, change in judged.items()}
+    return looked_at | {name: few.replace(**change) for name, change in changes.items()}
+
+
+def sizes(study: Study) -> dict[int, Study]:
+    """The study with n = 6, 8, .. variables (claim B4), on the samples of the variant with the most of them."""
+    few = study.replace(explain_per_class=study.ablation_per_class)
+    most = max(study.n_variables, study.more_variables)
+    samples = _half(few) if most > study.n_variables else {}
+    return {n: few.replace(n_variables=n, **samples) for n in range(6, most + 1, 2)}
 
 
 def judges(study: Study) -> dict[str, tuple[Study, tuple[str, ...]]]:
@@ -46,10 +61,11 @@ def many_baselines(study: Study) -> tuple[str, ...]:
 def asked(study: Study) -> list[tuple[Study, str, tuple[float | str, ...]]]:
     """What the ablations need extracted, as (study, role, checkpoints); some of it more than once."""
     changed = variants(study)
-    without_noise = changed["as it is"].replace(noise_bound=0.0)  # of the untrained network's spindle
+    without_noise = changed[FEWER].replace(noise_bound=0.0)  # of the untrained network's spindle
     groups = [(variant, (study.targets[0], *study.baselines)) for variant in changed.values()]
     groups += [(study, many_baselines(study)), *judges(study).values()]
     whole = [(variant, role, variant.checkpoints_of(role)) for variant, roles in groups for role in roles]
+    whole += [(sized, role, study.checkpoints[-1:]) for sized in sizes(study).values() for role in study.targets]
     return [*whole, (without_noise, study.targets[0], study.checkpoints[:1])]
 
 

@@ -20,19 +20,20 @@ from symgen.study.penalised import ensure_penalised, penalty_by
 from symgen.study.pipeline import compare, ensure_training, part_data
 from symgen.study.settings import ARMS, Study
 
+MINOR = ("decay", "dropout")  # controls of which there are half as many networks
 AT_END = ("last",)  # the checkpoint at which arms are compared
 Measured = dict[str, list[Estimate]]  # quantity -> an estimate of each network
 
 
 # which networks there are
 def roles(study: Study, arm: str) -> tuple[str, ...]:
-    """The roles of an arm, one for each target seed, or for the first `arms_networks`."""
-    family = "target" if arm == "plain" else arm
-    return tuple(f"{family}-{seed}" for seed in _seeds(study))
+    """The roles of an arm, one for each of the first `arms_networks` target seeds, or all; of `MINOR` arms half of them."""
+    family, seeds = "target" if arm == "plain" else arm, study.target_seeds[: study.arms_networks or None]
+    return tuple(f"{family}-{seed}" for seed in (_half(seeds) if arm in MINOR else seeds))
 
 
-def _seeds(study):
-    return study.target_seeds[: study.arms_networks or None]
+def _half(several):
+    return several[: -(-len(several) // 2)]
 
 
 def judges(study: Study) -> dict[str, tuple[str, ...]]:
@@ -55,7 +56,8 @@ def settings_of(study: Study) -> dict[str, Study]:
 
 
 def curve(study: Study) -> dict[float, tuple[Study, str]]:
-    """The study and the arm behind each weight of the penalty, rising; weight 0 is plain training."""
+    """The study and the arm behind each weight of the penalty, rising; weight 0 is plain training. Half of the networks."""
+    study = study.replace(arms_networks=len(_half(roles(study, "penalty"))))
     weights = sorted(float(f"{study.penalty_weight * factor:.3g}") for factor in (*study.penalty_factors, 1))
     changed = {weight: (study.replace(penalty_weight=weight), "penalty") for weight in weights}
     return {0.0: (study, "plain")} | changed
@@ -75,7 +77,6 @@ def asked(study: Study) -> list[tuple[Study, str, tuple[float | str, ...]]]:
 
 
 # what is measured of an arm
-@cache  # the curve over weights asks again for two of them
 def measured(study: Study, arm: str) -> Measured:
     """Quantities of an arm's networks, resampled: items of D for accuracy and loss, samples to explain for H.
 
@@ -83,8 +84,14 @@ def measured(study: Study, arm: str) -> Measured:
     others: the share of salient strength that generalizes at the end, by both kinds of judges, and above chance. Every
     arm of a study is resampled alike.
     """
-    networks = [_of_data(study, role) | _of_interactions(study, role) for role in roles(study, arm)]
+    alone = study.replace(arms_networks=0)
+    networks = [_of_network(alone, role) for role in roles(study, arm)]
     return {quantity: [network[quantity] for network in networks] for quantity in networks[0]}
+
+
+@cache  # the curve over weights asks again
+def _of_network(study, role):
+    return _of_data(study, role) | _of_interactions(study, role)
 
 
 def _of_data(study, role):
@@ -121,6 +128,8 @@ def arms_table(measured: dict[str, Measured], study: Study) -> pd.DataFrame:
 def contrasts_table(measured: dict[str, Measured], study: Study, setting: str) -> pd.DataFrame:
     """What each arm changes against plain training, and the penalty against each other arm: same seeds, same items.
 
+    Where one of the two has fewer networks, the other one's with the same seeds are taken.
+
     Columns quantity ("all samples: accuracy, penalty - plain"; the setting is its first part), role, value, low, high.
     role: the network of each seed, and `all`, their mean.
     """
@@ -129,11 +138,11 @@ def contrasts_table(measured: dict[str, Measured], study: Study, setting: str) -
     tables = []
     for arm, against in pairs:
         changes = {
-            f"{arm}-{seed}": {
+            role: {
                 f"{setting}: {quantity}, {arm} - {against}": estimates[i] - measured[against][quantity][i]
                 for quantity, estimates in measured[arm].items()
             }
-            for i, seed in enumerate(_seeds(study))
+            for i, role in enumerate(roles(study, arm)[: len(roles(study, against))])
         }
         tables.append(estimates_table(changes))
     return pd.concat(tables, ignore_index=True)

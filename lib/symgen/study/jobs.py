@@ -110,6 +110,10 @@ def _asked(study) -> Iterator[tuple[Study, str, tuple[float | str, ...]]]:
     if not study.target_model:
         yield from ((study, role, study.ends) for role in study.targets)
         yield from ((study, role, study.checkpoints_of(role)) for role in study.baselines)
+    if "06_removal_loss" in named:
+        removal = study.removal
+        yield from ((removal, role, removal.checkpoints[-1:]) for role in removal.targets)
+        yield from ((removal, role, removal.checkpoints_of(role)) for role in removal.baselines)
     if "10_fine_tuning" in named:
         yield from ((study.tuned, role, study.tuned.checkpoints_of(role)) for role in everyone)
     if "08_ablations" in named:

@@ -153,6 +153,10 @@ class Analysis(Section):
     """r of Appendix I"""
     dynamics_per_class: Amount = 0
     """items of each class that are followed through training; explain_per_class of them at its start and end; 0: all"""
+    removal_per_class: Amount = 0
+    """items of each class whose loss without some interactions is measured (notebook 06); 0: explain_per_class"""
+    removal_networks: Amount = 0
+    """targets behind that loss, the first ones; 0: all"""
     bootstrap_draws: Count = 1000
     """behind each interval"""
     chance_draws: Count = 5
@@ -202,7 +206,8 @@ class Penalised(Section):
     arms_per_class: Amount = 0
     """items of each class that are explained of networks trained in different ways; 0: half of explain_per_class"""
     arms_networks: Amount = 0
-    """networks trained in each way, with the first target seeds; 0: as many as there are targets"""
+    """networks trained in each way, with the first target seeds; 0: as many as there are targets; half of them with weight
+    decay, dropout, and further weights of the penalty"""
     few_shot_size: Amount = 200
     """items to train on when there are few; 0: ways to train are compared with all of them alone"""
 

@@ -117,6 +117,12 @@ class Study(*SECTIONS):
         return self.replace(explain_per_class=followed, dynamics_per_class=0)
 
     @property
+    def removal(self) -> "Study":
+        """The same study on the samples and targets whose loss without some interactions is measured: a gap needs many."""
+        changes = {"explain_per_class": self.removal_per_class or self.explain_per_class, "removal_per_class": 0}
+        return self.replace(**changes, target_seeds=self.target_seeds[: self.removal_networks or None])
+
+    @property
     def ends(self) -> tuple[float, ...]:
         """The first checkpoint and the last, at which all samples are explained."""
         return tuple(dict.fromkeys((self.checkpoints[0], self.checkpoints[-1])))

@@ -61,6 +61,10 @@ class Task:
         """Variables (sample, variable) of a table of samples: numbers of cells or words."""
         return np.array([row.split() for row in samples.variables]).astype(int)
 
+    def variable_names(self, samples: pd.DataFrame) -> np.ndarray:
+        """What makes variables of different samples the same, (sample, variable): cells, or words in small letters."""
+        return self.variables(samples)
+
 
 @dataclass(frozen=True)
 class ImageTask(Task):
@@ -157,6 +161,12 @@ class TextTask(Task):
     def draw_variables(self, item: int, rng: np.random.Generator) -> np.ndarray:
         """Word numbers of a text, (n_variables,)."""
         return draw_words(self.study.n_variables, self.game(None).candidates(self.data.texts[item]), rng)
+
+    def variable_names(self, samples: pd.DataFrame) -> np.ndarray:
+        """Words in small letters, (sample, variable)."""
+        texts = [self.game(None).words(text) for text in self.samples(samples.item)]
+        numbers = self.variables(samples)
+        return np.array([[text[i].lower() for i in row] for text, row in zip(texts, numbers)])
 
     def game(self, network: torch.nn.Module | None, seen: Tensor | None = None) -> TextGame:
         """The study's game on a network; what the network has seen does not matter to it."""
