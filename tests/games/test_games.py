@@ -302,6 +302,50 @@ def test_images_as_baseline_are_their_mean_map():
     torch.testing.assert_close(game.baseline, ImageGame(network, "features.1").mean_map(images), rtol=0, atol=0)
 
 
+class Tapped(nn.Module):
+    """The cut's output goes to a pooling and around it."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 2, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2))
+        self.heads = nn.ModuleList([nn.LazyLinear(4), nn.LazyLinear(4)])
+
+    def forward(self, x):
+        full = self.body[:2](x)
+        return self.heads[0](self.body[2](full).flatten(1)) + self.heads[1](full.flatten(1))
+
+
+def pooled_network(pool):
+    layers = (nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), pool, nn.Conv2d(4, 5, 3, padding=1))
+    return nn.Sequential(*layers, nn.Flatten(), nn.LazyLinear(6))
+
+
+@pytest.mark.parametrize(
+    ("network", "split_at", "size", "behind"),
+    [
+        (pooled_network(nn.MaxPool2d(2)), "1", 20, True),  # a cell of 4 x 4 holds two windows a side
+        (pooled_network(nn.MaxPool2d(2)), "1", 15, False),  # 3 x 3: windows lie across cells
+        (pooled_network(nn.MaxPool2d(3, 2, padding=1)), "1", 20, False),  # windows overlap
+        (pooled_network(nn.MaxPool2d(4)), "1", 16, False),  # a map of 4 x 4 is left, of a grid of 5 x 5
+        (pooled_network(nn.AvgPool2d(2)), "1", 20, False),
+        (pooled_network(nn.MaxPool2d(2)), "0", 20, False),  # something lies between
+        (Tapped(), "body.1", 20, False),
+    ],
+)
+def test_a_pooling_whose_windows_lie_within_cells_is_done_once_a_sample_and_gives_the_same_bits(
+    network, split_at, size, behind
+):
+    x, cells = torch.rand(3, size, size, generator=torch.Generator().manual_seed(0)), [0, 7, 12, 18, 24]
+    network.eval()(x[None])  # lazy layers
+    game = ImageGame(network, split_at, baseline=x.flip(-1)[None])
+    v = game.values(x, 2, cells)
+    assert bool(game._plans[True].pool) == behind
+    plain = ImageGame(network, split_at, baseline=game.baseline)
+    plain._pooling = lambda position: None
+    assert np.array_equal(v, plain.values(x, 2, cells))
+    np.testing.assert_allclose(v, plain_loop(network, split_at, x, 2, cells, 5, game.baseline), atol=1e-5)
+
+
 @contextmanager
 def _counted(network, passes):
     handle = network.register_forward_pre_hook(lambda *_: passes.append(1))

@@ -4,11 +4,12 @@ import difflib
 import math
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from symgen.errors import InputError
 from symgen.games._base import evaluating, finite, log_odds_of_labels, quiet
@@ -50,12 +51,12 @@ class ImageGame:
     (8,)
     """
 
-    def __init__(self, model: torch.nn.Module, split_at: str, grid: int = 5, baseline: Tensor | None = None):
+    def __init__(self, model: nn.Module, split_at: str, grid: int = 5, baseline: Tensor | None = None):
         self.model, self.split_at, self.grid = model, split_at, grid
         self._module = _submodule(model, split_at)
         self._chunk = None  # masked maps at a time, found at the first call
         self._memory = None  # for masked maps
-        self._plan = None  # how the rest of the network is run, found at the first call
+        self._plans = {}  # how the rest of the network is run, found at the first call
         images = baseline is not None and np.ndim(baseline) == 4
         self.baseline = self.mean_map(torch.as_tensor(baseline)) if images else baseline
 
@@ -131,12 +132,11 @@ class ImageGame:
         with evaluating(self.model):
             own = self._feature_map(x)
             baseline = self._baseline_like(own[0])
-            if self._plan is None:
-                with torch.no_grad():
-                    self._plan = self._find_plan(x, torch.stack([own[0], baseline]))
+            with torch.no_grad():
+                plan = self._plan(x, own[0], baseline)
             shown = _shown(check_cells(variables, self.grid), cell_map(*own.shape[-2:], self.grid)).to(x.device)
             masked = torch.where(shown[:, None], own, baseline).contiguous(memory_format=torch.channels_last)
-            return self._log_odds(masked, x, [int(label)])[0]
+            return self._log_odds(masked, x, [int(label)], plan)[0]
 
     def _all_values(self, x, labels, cells):
         """v (sample, label, 2^n): all masked maps of all samples, chunk by chunk."""
@@ -144,13 +144,13 @@ class ImageGame:
         labels = labels.to(x.device)
         maps = self._feature_map(x)  # (sample, channel, height, width)
         baseline = self._baseline_like(maps[0])
-        probe = torch.stack([maps[0], baseline])
-        if self._plan is None:
-            self._plan = self._find_plan(x[:1], probe)
-        bypass = self._bypassed(x, probe)
+        plan = self._plan(x[:1], maps[0], baseline, pooled=True)
+        bypass = self._bypassed(x, torch.stack([maps[0], baseline]))
         if self._chunk is None:
             room = CHUNK_BYTES.get(maps.device.type, 1 << 28) // (maps[0].numel() * maps.element_size())
             self._chunk = 1 << max(0, room.bit_length() - 1)
+        if plan.pool:
+            maps, baseline = plan.pool(maps), plan.pool(baseline[None])[0]
         position = cell_map(*maps.shape[-2:], self.grid)
         boxes = [[cell_box(position, cell) for cell in numbers] for numbers in cells.tolist()]
         maps, baseline = maps.permute(0, 2, 3, 1), baseline.permute(1, 2, 0)  # channels last
@@ -161,7 +161,7 @@ class ImageGame:
                 _fill_masked(out, maps[sample], baseline, boxes[sample], first)
             of_rows = labels[samples.start : samples.stop].repeat_interleave(count, dim=0).T
             image = x[samples.start : samples.start + 1]
-            values = self._log_odds(masked.flatten(0, 1).permute(0, 3, 1, 2), image, of_rows)
+            values = self._log_odds(masked.flatten(0, 1).permute(0, 3, 1, 2), image, of_rows, plan)
             return values.view(-1, len(samples), count).movedim(0, 1).cpu()
 
         n_subsets = 1 << cells.shape[1]
@@ -194,8 +194,8 @@ class ImageGame:
         count = min(self._chunk, n_subsets)
         return [(own, first, count) for own in samples for first in range(0, n_subsets, count)]
 
-    def _log_odds(self, masked, image, labels):
-        logits = self._rest(masked, image, self._plan)
+    def _log_odds(self, masked, image, labels, plan):
+        logits = self._rest(masked, image, plan)
         if logits.ndim != 2 or len(logits) != len(masked) or logits.shape[1] < 2:
             raise InputError(
                 f"the model's output has shape {tuple(logits.shape)} for {len(masked)} images; "
@@ -234,7 +234,7 @@ class ImageGame:
         return feature_map
 
     def _rest(self, masked, image, plan):
-        """Logits when the cut gives `masked` instead, (batch, label)."""
+        """Logits when the cut, or the pooling behind it, gives `masked` instead, (batch, label)."""
         calls = []
 
         def replace(module, inputs, output):
@@ -242,7 +242,7 @@ class ImageGame:
             return masked if len(calls) == 1 else output  # a shared ReLU runs again later
 
         masked = masked if plan.channels_last else masked.contiguous()
-        with _hooked(self._module, replace):
+        with _hooked(plan.pool or self._module, replace):
             output = self.model(image.expand(1 if plan.one_image else len(masked), *image.shape[1:]).clone())
         logits = getattr(output, "logits", output)
         if not isinstance(logits, Tensor):
@@ -251,19 +251,45 @@ class ImageGame:
             )
         return logits
 
-    def _find_plan(self, image, probe):
-        """The fastest way to run the rest of this network that agrees with the plainest one on two maps."""
+    def _plan(self, image, own, baseline, pooled=False):
+        """The fastest way to run the rest of this network, pooled maps or not, found once."""
+        if pooled not in self._plans:
+            position = cell_map(*own.shape[-2:], self.grid)
+            every_second = torch.as_tensor(position % 2 == 0, device=own.device)
+            probe = torch.stack([own, baseline, torch.where(every_second, own, baseline)])
+            self._plans[pooled] = self._find_plan(image, probe, self._pooling(position) if pooled else None)
+        return self._plans[pooled]
+
+    def _find_plan(self, image, probe, pool):
+        """The fastest way to run the rest of this network that agrees with the plainest one on some maps."""
         expected = self._rest(probe.clone(), image, PLAIN)
         if not torch.equal(expected.nan_to_num(), self._rest(probe.clone(), image, PLAIN).nan_to_num()):
             raise InputError("the model's output changes from call to call; expected no randomness in evaluation mode")
-        for plan in (_Plan(True, True), _Plan(True, False), _Plan(False, True), PLAIN):
+        ways = [(True, True), (True, False), (False, True)]
+        for plan in [_Plan(*way, at) for at in dict.fromkeys((pool, None)) for way in ways]:
+            maps = plan.pool(probe) if plan.pool else probe
             try:
-                logits = self._rest(probe.clone(memory_format=torch.channels_last), image, plan)
+                logits = self._rest(maps.clone(memory_format=torch.channels_last), image, plan)
             except Exception:  # a forward may refuse a layout or a batch size in any way it likes
                 continue
             if logits.shape == expected.shape and torch.allclose(logits, expected, rtol=1e-3, atol=1e-3):
-                break
-        return plan
+                return plan
+        return PLAIN
+
+    def _pooling(self, position):
+        """The max pooling that comes next in the cut's `nn.Sequential`, if its windows lie within cells; else None.
+
+        A masked map, pooled, is the pooled map, masked in the same cells: a smaller one, pooled once a sample.
+        """
+        container = self.model.get_submodule(self.split_at.rpartition(".")[0])
+        parts = list(container.children()) if type(container) is nn.Sequential else [self._module]
+        behind = next((b for a, b in pairwise(parts) if a is self._module), None)
+        if type(behind) is not nn.MaxPool2d or behind.return_indices:
+            return None
+        cells = torch.as_tensor(position, dtype=torch.float)[None]
+        most, least = behind(cells)[0].numpy(), -behind(-cells)[0].numpy()
+        fits = min(most.shape) >= self.grid and np.array_equal(most, least)
+        return behind if fits and np.array_equal(most, cell_map(*most.shape, self.grid)) else None
 
     def _bypassed(self, images, probe):
         """Whether it shows in the output which of the images it is, even where the maps at the cut are the same."""
@@ -285,11 +311,12 @@ class _Plan:
     one_image: the network gets a single image, so that what lies before the cut costs next to nothing; from the cut on
     its batch is that of the maps, and what goes around the cut broadcasts. Where a forward fixes its batch size before
     the cut, it gets the image as often as there are maps. channels_last: layout of the maps, faster for convolutions;
-    a forward that flattens with `view` needs the other.
+    a forward that flattens with `view` needs the other. pool: the module whose output is replaced, in place of the cut's.
     """
 
     one_image: bool
     channels_last: bool
+    pool: nn.Module | None = None
 
 
 PLAIN = _Plan(one_image=False, channels_last=False)
