@@ -231,7 +231,9 @@ def test_faithfulness_and_conditions_of_a_known_game():
          "bias": (("epoch", "sample"), bias),
          "seconds_values": ("epoch", [3.0, 6.0]), "seconds_solving": ("epoch", [3.0, 12.0])}
     )  # fmt: skip
-    table = rows_of(contrasts.faithfulness_contrasts({"t": dataset}, 0.5, BOOTSTRAP)).value  # salient: above 1
+    table = rows_of(
+        contrasts.faithfulness_contrasts({"t": dataset}, {"t": 9.0}, 0.5, BOOTSTRAP)
+    ).value  # salient: above 1
     model = np.array([0.25 + 2 * ((s & 6) == 6) for s in range(16)])
     r2 = [np.mean(1 - ((v[t] - model) ** 2).mean(axis=1) / v[t].var(axis=1)) for t in (1, 0)]
     names = ["R2 of the salient ones", "R2 of the salient ones, untrained", "R2 of the salient ones, less untrained"]
@@ -239,8 +241,9 @@ def test_faithfulness_and_conditions_of_a_known_game():
     needed = [np.mean(interactions.needed_for(v[t], effects[t], bias[t])) / 26 for t in (1, 0)]
     names = [name.replace("R2 of the salient ones", "share of all interactions needed") for name in names]
     assert table[names].tolist() == pytest.approx([*needed, needed[0] - needed[1]])
+    assert table["seconds to judge 100 samples"] == 9
     assert needed == [2 / 26, 3 / 26] and table["seconds a set of interactions"] == pytest.approx(2)
-    all_salient = rows_of(contrasts.faithfulness_contrasts({"t": dataset}, 0.05, BOOTSTRAP)).value
+    all_salient = rows_of(contrasts.faithfulness_contrasts({"t": dataset}, {"t": 9.0}, 0.05, BOOTSTRAP)).value
     assert all_salient["R2 of the salient ones, untrained"] == pytest.approx(1)
     held = rows_of(contrasts.conditions_contrasts({"t": dataset}, BOOTSTRAP)).value
     last, first = (interactions.conditions_of(v[t], effects[t]) for t in (1, 0))
@@ -284,3 +287,55 @@ def test_conditions_are_judged_sample_by_sample():
     held = interactions.conditions_of(np.stack([steady, dip, negative]).astype(float), effects)
     assert held["low orders"].tolist() == [0.75] * 3
     assert held["steady"].tolist() == [1, 0.75, 0.5] and held["bounded"].tolist() == [1, 1, 0]
+
+
+def test_what_recurs_is_what_another_sample_has_between_the_same_variables_with_the_same_sign(rng):
+    """By loops over samples, interactions and their variables' names."""
+    names = np.stack([rng.choice(7, size=4, replace=False) for _ in range(8)])
+    effects, label = rng.integers(-1, 2, size=(1, 8, 2, 16)).astype(float), np.array([0, 1] * 4)
+    effects[..., 0] = 0
+    base = effects[0] * (rng.random(effects.shape[1:]) < 0.5)
+    v = reconstruct(effects[..., 0, :], effects[..., 1, :], np.zeros((1, 8)))
+    of = np.array(["testing"] * 6 + ["training"] * 2)
+    c = compare((v, effects), [(v[0], base)], chance_draws=2, of=of)
+    counts = {(same, shared): [0, 0] for same in (True, False) for shared in (True, False)}
+    for i in range(6):
+        for j in range(6):
+            for kind, subset in zip(*np.nonzero(effects[0, i])):
+                variables = [names[i, b] for b in range(4) if subset >> b & 1]
+                if i != j and set(variables) <= set(names[j]):
+                    there = sum(1 << list(names[j]).index(variable) for variable in variables)
+                    tally = counts[label[i] == label[j], bool(base[i, kind, subset])]
+                    tally[0] += effects[0, j, kind, there] == effects[0, i, kind, subset]
+                    tally[1] += 1
+    rate = {key: hits / tries for key, (hits, tries) in counts.items()}
+    table = rows_of(contrasts.recurrence_contrasts({"a": c}, names, label, BOOTSTRAP)).value
+    within, without = (rate[same, True] - rate[same, False] for same in (True, False))
+    assert table["recurs in samples of its class, generalizable - rest"] == pytest.approx(within)
+    assert table["recurs in samples of other classes, generalizable - rest"] == pytest.approx(without)
+    assert table["recurs, generalizable - rest, its class - others"] == pytest.approx(within - without)
+
+
+def test_a_word_that_stands_twice_in_a_sample_is_one_variable():
+    effects = np.zeros((1, 2, 2, 4))
+    effects[..., 0, 1:] = 1
+    c = compare((effects[:, :, 0], effects), [(effects[0, :, 0], effects[0])], of=["testing"] * 2)
+    names = np.array([["good", "film"], ["good", "good"]])
+    with np.errstate(all="raise"):
+        table = contrasts.recurrence_contrasts({"a": c}, names, np.zeros(2, int), BOOTSTRAP)
+    assert table.value.isna().all()  # all generalize: there is no rest
+
+
+def test_the_exponent_is_the_slope_of_a_power():
+    """3 n^2 interactions, beside as many that are too weak; and a share of 2^n."""
+
+    def of(numbers):
+        return {n: np.pad(np.ones((5, 2, k)), ((0, 0), (0, 0), (1, (1 << n) - k - 1))) for n, k in numbers.items()}
+
+    effects = of({n: 3 * n**2 for n in (8, 10, 12)} | {8: 3 * 64})
+    for one in effects.values():
+        one[:, 1] *= 1e-3
+    random = of({n: (1 << n) // 4 for n in (8, 10)})
+    table = rows_of(contrasts.size_contrasts({"a": effects, "b": effects}, random, 0.05, BOOTSTRAP)).value
+    slope = np.log(4) / np.log(10 / 8)
+    assert table.tolist() == pytest.approx([2, slope, 2 - slope])

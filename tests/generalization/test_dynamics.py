@@ -235,3 +235,39 @@ def test_the_untrained_network_worked_by_hand():
         assert rows.loc[name].tolist() == pytest.approx([value] * 3)
     narrow = rows_of(dynamics.untrained_contrasts({"a": compared(effects, generalizable)}, BOOTSTRAP, range(3, 4)))
     assert narrow.value["share of orders 3 to 7"] == pytest.approx(3 / 8) and orders(4)[7] == 3
+
+
+def test_the_contents_of_the_phases_by_order_worked_by_hand():
+    """As in the case above: order 1 and 2 first, then, from the second checkpoint on, order 1 again, and 3 or 2."""
+    networks = {"a": learner(3, 1.0), "b": learner(2, 1.0)}
+    table = dynamics.contents_table(networks)
+    assert table.panel.unique().tolist() == ["first phase", "last phase"]
+    for panel, part in (("first phase", slice(1, 2)), ("last phase", slice(2, None))):
+        shown = table[table.panel == panel]
+        for column, mask in (("total", "salient"), ("generalizable", "generalizable")):
+            gained = [metrics.newly_learned(c.effects) * getattr(c, mask) for c in networks.values()]
+            expected = np.mean([one[part].sum(axis=(0, 2)).mean(axis=0) for one in gained], axis=0)
+            by_order = [expected[orders(4) == m].sum() for m in range(1, 5)]
+            assert shown[column].abs().groupby(shown.order).sum().tolist() == pytest.approx(by_order)
+
+
+def test_what_fine_tuning_removes_and_learns_worked_by_hand():
+    """To the lowest loss, at the second checkpoint: 3 + 1 are lost, 1 of them general; 2 + 0.5 come, 2 of them general."""
+    effects = np.zeros((4, 5, 2, 16))
+    effects[:, :, 0, 1] = np.array([0, 0.5, 2, 5])[:, None]  # generalizes
+    effects[:, :, 0, 3] = np.array([2, 1, 1, 1])[:, None]  # generalizes
+    effects[:, :, 1, 7] = np.array([-4, -2, -1, -1])[:, None]
+    effects[:, :, 1, 15] = np.array([0, 0, 0.5, 0.5])[:, None]
+    generalizable = np.zeros((2, 16), bool)
+    generalizable[0, [1, 3]] = True
+    losses = pd.DataFrame({"epoch": np.arange(4.0), "test_loss": [3, 2, 1, 2]})
+    table = dynamics.tuning_removal_contrasts({"a": compared(effects, generalizable, 0.25)}, {"a": losses}, BOOTSTRAP)
+    expected = [
+        (3 - 2) / (3 + 2),
+        2 / 2.5 - 1 / 4,
+        1 - 2,
+    ]  # from the second step on more comes than goes: one before it
+    assert rows_of(table).value.tolist() == pytest.approx(expected)
+    late = losses.assign(test_loss=[0, 1, 2, 3])  # lowest before anything has happened
+    table = dynamics.tuning_removal_contrasts({"a": compared(effects, generalizable, 0.25)}, {"a": late}, BOOTSTRAP)
+    assert rows_of(table).value.tolist() == pytest.approx([(2 - 0.5) / (2 + 0.5), 1 - 1 / 3, 0])

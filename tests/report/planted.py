@@ -136,6 +136,43 @@ def of_conditions(holds, seed, n):
     return explained(effects, np.zeros((2, n, 16)))
 
 
+def of_tuning(holds, seed, n):
+    """What a network has alone goes, then what is shared comes; or shared high orders go, and all else comes at once."""
+    if holds:
+        shared, own, lowest = path([0.1, 0.2, 0.3, 1, 1]), path([1, 0.5, 0.1, 0.1, 0.1]), 2
+    else:
+        shared, own, lowest = (
+            path([0.1, 1, 1.2, 1.4, 1.6], [0.4, 0.3, 0.2, 0.2, 0.2]),
+            path([0.1, 0.6, 0.7, 0.8, 0.9]),
+            4,
+        )
+    losses = pd.DataFrame({"epoch": np.arange(5.0), "test_loss": np.abs(np.arange(5.0) - lowest)})
+    return network(seed, n, shared, own), losses
+
+
+def of_recurrence(holds, seed, n):
+    """Of two classes, one interaction is shared and every sample of the first has it, another one comes and goes; or not."""
+    rng, label = np.random.default_rng(seed), np.arange(n) % 2
+    effects, known = np.zeros((1, n, 2, 16)), np.zeros((n, 2, 16))
+    steady, now_and_then = ((0, 3), (1, 5)) if holds else ((1, 5), (0, 3))
+    effects[0, :, *steady] = np.where(label, rng.choice([-1, 1], size=n), 1)
+    effects[0, :, *now_and_then] = rng.choice([-1, 0, 1], size=n)
+    known[:, 0, 3] = effects[0, :, 0, 3]
+    v, base_v = (reconstruct(x[..., 0, :], x[..., 1, :], np.zeros(x.shape[:-2])) for x in (effects, known))
+    of = np.where(np.arange(n) % 4 < 2, "training", "testing")
+    return compare((v, effects), [(base_v, known)], chance_draws=2, epochs=[0.0], of=of), label
+
+
+def of_sizes(holds, seed, n):
+    """As many salient interactions as variables; or as many as subsets, a few more or less."""
+    rng, by_n = np.random.default_rng(seed), {}
+    for size in (4, 5, 6):
+        by_n[size] = np.zeros((n, 2, 1 << size))
+        several = np.arange(1, (1 << size) if not holds else size + 1)
+        by_n[size][:, 0, several] = rng.uniform(1, 2, size=(n, len(several)))
+    return by_n
+
+
 def explained(effects, noise):
     """Interactions as a study keeps them."""
     bias = np.full(effects.shape[:2], 0.5)
@@ -144,6 +181,21 @@ def explained(effects, noise):
          "effects": (("epoch", "sample", "kind", "subset"), effects), "bias": (("epoch", "sample"), bias),
          "seconds_values": ("epoch", [1.0, 1.0]), "seconds_solving": ("epoch", [1.0, 1.0])}
     )  # fmt: skip
+
+
+def recurrence_table(of):
+    label = next(iter(of.values()))[1]
+    return contrasts.recurrence_contrasts(_each(of, 0), np.tile(np.arange(4), (len(label), 1)), label, BOOTSTRAP)
+
+
+def size_table(of):
+    random = {n: np.ones((len(effects), 2, 1 << n)) * (orders(n) > 0) for n, effects in of["target-1"].items()}
+    random = {n: effects * (orders(n) <= 2) for n, effects in random.items()}
+    return contrasts.size_contrasts(of, random, 0.05, BOOTSTRAP)
+
+
+def tuning_table(of):
+    return dynamics.tuning_removal_contrasts(_each(of, 0), _each(of, 1), BOOTSTRAP)
 
 
 def _each(of, i):
@@ -165,10 +217,14 @@ PLANTED = {
     "F3f": (before_training, lambda of: dynamics.untrained_contrasts(of, BOOTSTRAP)),
     "F4": (of_removal, lambda of: removal_contrasts(of, BOOTSTRAP, draws=20)),
     "F5": (of_growth, lambda of: contrasts.growth_contrasts(of, BOOTSTRAP, LOW, HIGH)),
-    "F7": (of_the_model, lambda of: contrasts.faithfulness_contrasts(of, 0.05, BOOTSTRAP)),
+    "F7": (of_the_model, lambda of: contrasts.faithfulness_contrasts(of, dict.fromkeys(of, 1.0), 0.05, BOOTSTRAP)),
     "F10": (of_the_grade, lambda of: contrasts.graded_contrasts(of, BOOTSTRAP, LOW, HIGH)),
     "F11": (of_orders, order_table),
     "T1": (of_two_families, lambda of: contrasts.crossvalidation_contrasts(of, "any", BOOTSTRAP)),
+    "S1": (of_tuning, tuning_table),
+    "S2": (of_tuning, tuning_table),
+    "Z": (of_recurrence, recurrence_table),
+    "B4": (of_sizes, size_table),
     **{name: (of_conditions, lambda of: contrasts.conditions_contrasts(of, BOOTSTRAP)) for name in ("B1", "B2", "B3")},
 }
 TRUTHS = {"reproduced": True, "not reproduced": False}

@@ -151,13 +151,15 @@ def crossvalidation_contrasts(
     return _table(measured, judged, bootstrap)
 
 
-def faithfulness_contrasts(explained: dict[str, xr.Dataset], tau_ratio: float, bootstrap: Bootstrap) -> pd.DataFrame:
+def faithfulness_contrasts(
+    explained: dict[str, xr.Dataset], judging: dict[str, float], tau_ratio: float, bootstrap: Bootstrap
+) -> pd.DataFrame:
     """How well, concisely and fast the AND-OR model gives the outputs back (claims F7, L1), from interactions by role.
 
     R2 of the salient ones: share of the variance of the 2^n outputs that they explain, without the noise (Eq. 14-15). share
     of all interactions needed: the fewest strongest ones with 95 % of that variance, over all that n variables have. Both at
     the last checkpoint, and of the untrained network, each beside the difference. seconds a set of interactions: values and
-    solving, over all checkpoints.
+    solving, over all checkpoints. seconds to judge 100 samples: `judging`, by role.
     """
 
     def at(data):
@@ -170,15 +172,16 @@ def faithfulness_contrasts(explained: dict[str, xr.Dataset], tau_ratio: float, b
             / dictionary_size(n_variables(v.shape[-1])),
         }
 
-    def per_sample(data):
+    def per_sample(role, data):
         last, first = at(data.isel(epoch=-1)), at(data.isel(epoch=0))
         untrained = {f"{name}, untrained": value for name, value in first.items()}
         more = {f"{name}, less untrained": value - first[name] for name, value in last.items()}
         seconds = float((data.seconds_values + data.seconds_solving).mean()) / data.sizes["sample"]
-        timed = {"seconds a set of interactions": np.full(data.sizes["sample"], seconds)}
+        times = {"seconds a set of interactions": seconds, "seconds to judge 100 samples": judging[role]}
+        timed = {name: np.full(data.sizes["sample"], value) for name, value in times.items()}
         return last | untrained | more | timed
 
-    return mean_contrasts({role: per_sample(data) for role, data in explained.items()}, bootstrap)
+    return mean_contrasts({role: per_sample(role, data) for role, data in explained.items()}, bootstrap)
 
 
 def conditions_contrasts(explained: dict[str, xr.Dataset], bootstrap: Bootstrap) -> pd.DataFrame:
@@ -198,10 +201,10 @@ def size_contrasts(
     tau_ratio: float,
     bootstrap: Bootstrap,
 ) -> pd.DataFrame:
-    """How the number of salient interactions grows with the number of variables n (claim B4): the p of n^p.
+    """How the number of salient interactions grows with the number of variables n (claim B4): the exponent p.
 
-    p: slope of the log of the mean number over samples on log n. effects: role -> n -> of that many variables. random:
-    n -> of values in random order, for fewer n perhaps; the difference is over these alone.
+    The slope of the log of the mean number over samples on log n. effects: role -> n -> those of as many variables. random:
+    n -> those of values in random order, for fewer n perhaps; the difference is over these alone.
     """
 
     def slope(by_n):
@@ -214,7 +217,8 @@ def size_contrasts(
 
     def measured(by_n):
         same = slope({n: by_n[n] for n in random})
-        return {"p of n^p": slope(by_n), "p of random values": chance, "p, less that of random values": same - chance}
+        exponents = {"": slope(by_n), " of random values": chance, ", less that of random values": same - chance}
+        return {f"exponent p{name}": value for name, value in exponents.items()}
 
     return _table(measured, effects, bootstrap)
 

@@ -36,7 +36,7 @@ def turn_contrasts(comparisons: Comparisons, bootstrap: Bootstrap) -> pd.DataFra
     return estimates_table(estimates)
 
 
-def placed(comparisons: Comparisons, curve: Callable, place: Callable = highest) -> dict[str, tuple[Comparison, ...]]:
+def placed(comparisons: Comparisons, curve: Callable, place: Callable = highest) -> dict[str, tuple]:
     """By role, what to measure on and the place, a checkpoint number, that the mean curve of the other networks gives."""
     if len(comparisons) == 1:
         ((role, whole),) = comparisons.items()

@@ -58,6 +58,7 @@ __all__ = [
     "load_data",
     "loss_gap",
     "part_data",
+    "seconds_to_judge",
     "solve",
     "study_game",
     "task",
@@ -197,6 +198,15 @@ def compare(
         epochs=[epochs.get(checkpoint, checkpoint) for checkpoint in checkpoints],
         of=ensure_samples(study).of,
     )
+
+
+def seconds_to_judge(study: Study, role: str, samples: int = 100) -> float:
+    """How long it takes to say of so many samples' interactions which generalize, all of them extracted (claim L1)."""
+    last = study.checkpoints_of(role)[-1:]
+    n_samples = compare(study, role, checkpoints=last).data.sizes["sample"]  # read, and compiled
+    start = time.perf_counter()
+    compare(study, role, checkpoints=last)
+    return (time.perf_counter() - start) * samples / n_samples
 
 
 def compared_by_shuffled(study: Study) -> dict[str, Comparison]:
