@@ -351,6 +351,21 @@ def test_claims_are_read_in_both_columns_with_what_would_decide_them(study):
     assert len(ax.patches) == 5  # two halves a claim, but for the one without a control
 
 
+@pytest.mark.parametrize(("learned", "verdicts"), [(True, ("reproduced", "undecided")), (False, ("not testable",) * 2)])
+def test_claims_in_brief_ask_the_networks_themselves_whether_they_have_learned(learned, verdicts, study, monkeypatch):
+    table(**{"H_low - H_high": (0.5, 0.4, 0.6), "above chance": (0.1, -0.1, 0.3)}).to_csv(
+        study.figures_dir / "fig02_contrasts.csv"
+    )
+    (study.figures_dir / "fig06_learned.csv").unlink()  # of a notebook that may run later
+    monkeypatch.setattr(claims.pipeline, "learned_table", lambda networks: pd.DataFrame({"learned": [True, learned]}))
+    assert claims.in_brief(study, "F2", "K2", "F10").splitlines() == [  # K2 is asked of images alone
+        "- **F2** · the paper says: low orders generalize better than high ones (all 6 pairs) · here "
+        f"**{verdicts[0]}** (H_low - H_high 0.500 [0.400, 0.600]); beyond its control **{verdicts[1]}** "
+        "(above chance 0.100 [-0.100, 0.300])",
+        "- **F10** · the paper says: the graded measure gives the same picture by order (2 pairs) · here no table of it",
+    ]
+
+
 def test_the_committed_table_is_what_the_committed_tables_say():
     committed = pd.read_csv(FIGURES / "claims.csv").fillna({"how": ""})
     judged = claims.claims_table(claims.studies_beside(Study.load("fashion-vgg")))

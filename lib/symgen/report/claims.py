@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 from symgen.errors import InputError
-from symgen.study import Study, study_names
+from symgen.study import Study, pipeline, study_names
 
 VERDICTS = ("reproduced", "undecided", "not reproduced", "not testable")
 COLUMNS = {"verdict": "as the paper measures it", "beyond": "beyond its control"}  # of what is read
@@ -152,7 +152,7 @@ def claims_table(studies: list[Study]) -> pd.DataFrame:
         for name, claim in claims().items()
         for study in studies
         if claim.asks(study)
-        for part in decided(claim, study.figures_dir, given=bool(study.target_model))
+        for part in decided(claim, study.figures_dir, learned=True if study.target_model else None)
     ]
     if not rows:
         names = [study.figures_dir.name for study in studies]
@@ -160,15 +160,15 @@ def claims_table(studies: list[Study]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def decided(claim: Claim, folder: Path, given: bool = False) -> list[dict]:
+def decided(claim: Claim, folder: Path, learned: bool | None = None) -> list[dict]:
     """The statistics of a claim that are among a study's figures, with the verdicts of each and, by column, of all.
 
-    Models that are `given` were not trained here, and count as having learned.
+    `learned`: whether its networks have; without, as the table `LEARNED` among the figures says.
     """
     path, record = folder / f"{claim.table}.csv", folder / f"{LEARNED}.csv"
-    if not path.is_file() or not (given or record.is_file()):
+    if not path.is_file() or (learned is None and not record.is_file()):
         return []
-    table, learned = pd.read_csv(path), given or pd.read_csv(record).learned.all()
+    table, learned = pd.read_csv(path), pd.read_csv(record).learned.all() if learned is None else learned
     table = table[table.role == "all"]
     table = table[table.what == "removed"] if "what" in table else table
     rows = []
@@ -188,6 +188,27 @@ def decided(claim: Claim, folder: Path, given: bool = False) -> list[dict]:
         verdicts = {other["part_verdict"] for other in rows if other["of"] == row["of"]}
         row["verdict"] = next(verdict for verdict in reversed(VERDICTS) if verdict in verdicts)  # the worst
     return rows
+
+
+def in_brief(study: Study, *names: str) -> str:
+    """What the paper says and what a study's figures say of some claims, in Markdown: a line for each that it is asked.
+
+    Whether its networks have learned anything is asked of the networks: the notebook that writes it down may not have run.
+    """
+    networks = () if study.target_model else study.targets + study.baselines
+    learned = pipeline.learned_table(pipeline.ensure_training(study, role) for role in networks).learned.all()
+    lines = []
+    for name, claim in ((name, claims()[name]) for name in names if claims()[name].asks(study)):
+        parts = pd.DataFrame(decided(claim, study.figures_dir, bool(learned)))
+        found = [_found(of, rows) for of, rows in parts.groupby("of", sort=False)] if len(parts) else ["no table of it"]
+        lines.append(f"- **{name}** · the paper says: {claim.says} ({claim.paper}) · here {'; '.join(found)}")
+    return "\n".join(lines)
+
+
+def _found(of, rows):
+    """The verdict of a column, with the numbers behind it."""
+    numbers = (f"{row.quantity} {row.value:.3f} [{row.low:.3f}, {row.high:.3f}]" for row in rows.itertuples())
+    return f"{'beyond its control ' * (of == 'control')}**{rows.verdict.iloc[0]}** ({'; '.join(numbers)})"
 
 
 def _row(table, statistic, folder):

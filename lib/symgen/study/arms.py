@@ -148,12 +148,6 @@ def contrasts_table(measured: dict[str, Measured], study: Study, setting: str) -
     return pd.concat(tables, ignore_index=True)
 
 
-def sentence(row) -> str:
-    """A row of the table of contrasts in words: the difference, its interval, and whether its sign is certain."""
-    sure = "certainly more" if row.low > 0 else "certainly less" if row.high < 0 else "more or less: not certain"
-    return f"{row.quantity}: {row.value:+z.3f} [{row.low:+z.3f}, {row.high:+z.3f}], {sure}"
-
-
 def orders_table(study: Study, arms: tuple[str, ...]) -> pd.DataFrame:
     """Strength by order at the end of training, mean over an arm's networks: panel, order, sign, total, generalizable.
 

@@ -19,10 +19,15 @@ from symgen.study.settings import Study
 
 @dataclass(frozen=True)
 class Task:
-    """What all tasks share. `variables_figure`: name of the picture of samples with their variables."""
+    """What all tasks share.
+
+    variables_figure: name of the picture of samples with their variables. quickstart: an architecture, and the epochs in
+    which it learns enough, in seconds, to be looked at.
+    """
 
     study: Study
     variables_figure = "fig09_input_variables"
+    quickstart = ("bert-1x128", 8)
 
     def draw_samples(self, split: pd.DataFrame) -> pd.DataFrame:
         """Samples to explain of parts A and D of a split: columns sample, of, item, label, variables (by spaces).
@@ -72,6 +77,7 @@ class ImageTask(Task):
 
     data: Images
     variables_figure = "fig08_input_variables"
+    quickstart = ("resnet18", 2)
 
     def inputs(self, items) -> Tensor:
         """Network inputs (item, channel, height, width)."""
