@@ -22,6 +22,7 @@ from symgen.plots.explanations import (
     network,
     words,
 )
+from symgen.plots.idea import idea
 from symgen.plots.over_time import (
     dynamics,
     losses,
@@ -45,6 +46,7 @@ __all__ = [
     "conditions",
     "dynamics",
     "fidelity",
+    "idea",
     "in_style",
     "input_variables",
     "judges",
