@@ -16,8 +16,8 @@ EACH = 2  # interactions shown of those that generalize, and of the others
 GAP = 0.28  # between pictures, in their height
 FAINT = 0.2  # what is left of a picture where an interaction has no cell
 SAYS = {
-    "generalizable": "other networks have these, too:\nthey generalize",
-    "non-generalizable": "this network alone has these:\nthey do not generalize",
+    "generalizable": "they generalize: other\nnetworks have them, too",
+    "non-generalizable": "they do not: no other\nnetwork has them",
 }
 INK = {"generalizable": "#1b6b3a", "non-generalizable": "#96580f"}  # the roles' colours, dark enough for words
 
@@ -29,7 +29,7 @@ def idea(table: pd.DataFrame, picture: np.ndarray, grid: int, curve: pd.DataFram
     each variable, by spaces. picture: (height, width, 3), bytes. curve: epoch, H, H_chance. boundaries: t1 and t2, by the
     letter of Appendix I.
     """
-    figure, (above, below) = plt.subplots(2, 1, figsize=(6.4, 4.6), height_ratios=[1, 1.15])
+    figure, (above, below) = plt.subplots(2, 1, figsize=(5.4, 4.2), height_ratios=[1, 1.15])
     _sum(above, table, picture, grid)
     _share(below, curve, boundaries)
     return figure
@@ -98,5 +98,5 @@ def _share(ax, curve, boundaries):
     ):
         ax.annotate(text, (peak.epoch, height), color=colour, **beside)
     ax.set(ylim=(0, 1), yticks=[0, 0.5, 1], ylabel="share of strength")
-    ax.set_title("Which share of them generalizes changes while the network trains", fontsize=10, pad=16)
+    ax.set_title("How much of their strength generalizes while a network trains", fontsize=10, pad=16)
     ax.grid(visible=False)

@@ -9,12 +9,12 @@ from symgen.report._markdown import head, interval, line, read
 from symgen.report.claims import readable
 
 EMBEDDED = ("fashion-vgg", "snippets-bert", "snippets-lm")  # studies whose data come with the project
-ANSWERS = (  # the lines of `answer_text`: what a claim must be in more than half of the studies that can tell
-    "**Reproduced**, also beyond its control",
-    "**Reproduced** as the paper measures it, **not shown** beyond its control",
-    "**Not reproduced**",
-    "**Undecided**, or not alike in all studies",
-    "**Not testable** here",
+ANSWERS = (  # the lines of `answer_text`: what claims must be in more than half of the studies that can tell
+    "reproduced, beyond their control as well",
+    "reproduced as the paper measures them, but not shown beyond their control",
+    "not reproduced",
+    "undecided, or not alike in all studies",
+    "not testable here",
 )
 WAYS = {  # to train, against plain training
     "penalty": "the penalty",
@@ -24,7 +24,7 @@ WAYS = {  # to train, against plain training
 
 
 def answer_text(root: Path) -> str:
-    """What became of the claims, in five lines (Markdown), from figures/claims.csv: each with in how many studies."""
+    """What became of the claims, in five lines (Markdown), from figures/claims.csv; beside each, in how many studies."""
     table = _claims(root)
     scales = table.groupby("study", sort=False)["scale"].first()
     found = {answer: [] for answer in ANSWERS}
@@ -32,10 +32,13 @@ def answer_text(root: Path) -> str:
         answer, count, of = answer_to(rows)
         counted = f" ({count}/{of})" if len(scales) > 1 and of else ""
         found[answer].append(f"[{name}](docs/results.md#{name.lower()}) {rows.claim.iloc[0]}{counted}")
-    studies = ", ".join(f"`{study}` ({scale.split(',')[0]})" for study, scale in scales.items())
+    networks = ", ".join(f"`{study}` ({scale.split(',')[0]})" for study, scale in scales.items())
     brackets = " In brackets: in how many of the studies that can tell." if len(scales) > 1 else ""
-    lines = [f"{table.id.nunique()} claims of the paper were put to {studies}.{brackets}", ""]
-    lines += [f"- {answer}: {'; '.join(claims) or 'none'}." for answer, claims in found.items()]
+    studies = "one study" if len(scales) == 1 else f"{len(scales)} studies"
+    lines = [f"{table.id.nunique()} claims of the paper were tested in {studies}: {networks}.{brackets}", ""]
+    lines += [
+        f"- **{len(claims)} {answer}**{': ' * bool(claims)}{'; '.join(claims)}." for answer, claims in found.items()
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -121,11 +124,15 @@ def phases_text(root: Path) -> str:
 
 def judges_text(root: Path) -> str:
     """H of the first target of each study by other judges (Markdown), from fig05_judges; by networks that know nothing."""
-    tables = {study: table[table.samples == "all"].set_index("judges") for study, table in _tables(root, "fig05_judges")}
+    tables = {
+        study: table[table.samples == "all"].set_index("judges") for study, table in _tables(root, "fig05_judges")
+    }
     judges = list(dict.fromkeys(judge for table in tables.values() for judge in table.index))
     lines = head("study", *(f"H by {judge}" for judge in judges), "by chance")
     for study, table in tables.items():
-        values = [interval(*table.loc[judge, ["H", "low", "high"]]) if judge in table.index else "–" for judge in judges]
+        values = [
+            interval(*table.loc[judge, ["H", "low", "high"]]) if judge in table.index else "–" for judge in judges
+        ]
         lines.append(line(study, *values, f"{table.chance.min():.2f} to {table.chance.max():.2f}"))
     return "\n".join(lines) + "\n"
 
