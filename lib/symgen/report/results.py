@@ -16,6 +16,8 @@ ANSWERS = (  # the lines of `answer_text`: what claims must be in more than half
     "undecided, or not alike in all studies",
     "not testable here",
 )
+OF = {"paper": "as the paper measures it", "control": "beyond its control"}
+MOST = 1000  # times the samples and networks: more would be no plan
 WAYS = {  # to train, against plain training
     "penalty": "the penalty",
     "distilled": "distillation from the same baselines",
@@ -25,7 +27,7 @@ WAYS = {  # to train, against plain training
 
 def answer_text(root: Path) -> str:
     """What became of the claims, in five lines (Markdown), from figures/claims.csv; beside each, in how many studies."""
-    table = _claims(root)
+    table = readable(read(root / "figures" / "claims.csv"))
     scales = table.groupby("study", sort=False)["scale"].first()
     found = {answer: [] for answer in ANSWERS}
     for name, rows in table.groupby("id", sort=False):
@@ -59,31 +61,32 @@ def answer_to(rows: pd.DataFrame) -> tuple[str, int, int]:
 
 
 def claims_text(root: Path) -> str:
-    """Every claim in every study (Markdown), from figures/claims.csv: what was measured, by which rule, both verdicts."""
-    table = _claims(root)
+    """Every claim in every study (Markdown), from figures/claims.csv: a row a statistic, with the rule that decides it."""
+    table = read(root / "figures" / "claims.csv")
     lines = head("study", "its numbers rest on")
     lines += [line(study, scale) for study, scale in table.groupby("study", sort=False)["scale"].first().items()]
     for name, rows in table.groupby("id", sort=False):
-        lines += ["", f"### {name}", "", f"{_sentence(rows.claim.iloc[0])} The paper: {rows.paper.iloc[0]}.", ""]
-        lines += head("study", "as the paper measures it", "beyond its control")
-        lines += [
-            line(row.study, _verdict(row.verdict, row.measured), _verdict(row.beyond, row.control))
-            for row in rows.itertuples()
-        ]
+        first = rows.iloc[0]
+        lines += ["", f"### {name}", "", f"{first.claim[0].upper()}{first.claim[1:]}. The paper: {first.paper}.", ""]
+        lines += head("study", "verdict", "statistic", "value", "rule", "by itself")
+        lines += _statistics(rows)
     return "\n".join(lines) + "\n"
 
 
-def _claims(root):
-    """One row a claim and study, as `readable` has them."""
-    return readable(read(root / "figures" / "claims.csv"))
+def _statistics(rows):
+    """Rows of the statistics of a claim; its study and its verdict stand in the first that they hold for."""
+    studies, columns = (~rows.duplicated(names) for names in (["study"], ["study", "of"]))
+    for row, new_study, new_column in zip(rows.itertuples(), studies, columns):
+        verdict = f"{OF[row.of]}: **{row.verdict}**" if new_column else ""
+        value = f"{row.value:z.2g} [{row.low:z.2g}, {row.high:z.2g}]"
+        yield line(row.study if new_study else "", verdict, row.quantity, value, row.rule, _alone(row))
 
 
-def _sentence(words):
-    return f"{words[0].upper()}{words[1:]}."
-
-
-def _verdict(verdict, measured):
-    return verdict if verdict == "–" else f"**{verdict}**<br>{measured.replace('; ', '<br>')}"
+def _alone(row):
+    """What a statistic would be by itself, and in what way; of one that is undecided, how much more would decide it."""
+    if row.part_verdict == "undecided":
+        return f"undecided; {'nothing' if row.more > MOST else f'{max(row.more, 1.1):,.1f} times as much'} would decide"
+    return f"{row.part_verdict}, {row.how}" if isinstance(row.how, str) and row.how else row.part_verdict
 
 
 def networks_text(root: Path) -> str:
