@@ -34,10 +34,10 @@ def answer_text(root: Path) -> str:
         answer, count, of = answer_to(rows)
         counted = f" ({count}/{of})" if len(scales) > 1 and of else ""
         found[answer].append(f"[{name}](docs/results.md#{name.lower()}) {rows.claim.iloc[0]}{counted}")
-    networks = ", ".join(f"`{study}` ({scale.split(',')[0]})" for study, scale in scales.items())
+    networks = sum(int(scale.split()[0]) if scale[0].isdigit() else 1 for scale in scales)  # a given model is one
+    names = ", ".join(f"`{study}`" for study in scales.index)
     brackets = " In brackets: in how many of the studies that can tell." if len(scales) > 1 else ""
-    studies = "one study" if len(scales) == 1 else f"{len(scales)} studies"
-    lines = [f"{table.id.nunique()} claims of the paper were tested in {studies}: {networks}.{brackets}", ""]
+    lines = [f"{table.id.nunique()} claims of the paper were tested on {networks} networks ({names}).{brackets}", ""]
     lines += [
         f"- **{len(claims)} {answer}**{': ' * bool(claims)}{'; '.join(claims)}." for answer, claims in found.items()
     ]
