@@ -104,10 +104,10 @@ def work(study: Name, job: str) -> None:
 
 @app.command()
 def readme() -> None:
-    """Write the results of the last run into README.md."""
+    """Write the results of the last run into README.md and docs/, and draw the README's picture."""
     from symgen.report import update_readme
 
-    print("README.md: " + ("its numbers are those of the last run now" if update_readme() else "up to date"))
+    print("README.md, docs: " + ("their numbers are those of the last run now" if update_readme() else "up to date"))
 
 
 def _study(name, overrides, tuned):

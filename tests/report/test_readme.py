@@ -1,80 +1,217 @@
-"""README and docs tell the truth: their numbers are the tables', their commands and names exist, the example runs."""
+"""README and docs tell the truth: their numbers are the tables', their links lead somewhere, the example runs."""
 
+import json
 import re
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
-import torch
-import torchvision
 import yaml
 
-import symgen
-from symgen import Study
+from symgen import Study, plots
+from symgen.report import claims, results
 from symgen.report import readme as report
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 PAGES = {path: path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
+IDEA = pd.DataFrame(  # interactions on a picture
+    {"kind": ["or", "and", "and", "and"], "variables": ["0 ∨ 2", "1", "0 ∧ 1 ∧ 2", "1 ∧ 2"],
+     "effect": [2.0, -1.0, 0.5, 0.25], "generalizable": [True, False, True, True], "cells": "3 7 24", "item": 5}
+)  # fmt: skip
 
 
-def test_the_numbers_are_those_of_the_tables():
-    assert set(report.PAGES) == {"claims", "results", "costs", "run", "scale", "settings"}
-    for page, section in report.PAGES.values():
-        assert section(ROOT) in PAGES[ROOT / page]
+@pytest.fixture
+def project(tmp_path):
+    """The pages and the tables of this project, in a folder of its own."""
+    for pattern in ("figures/**/*.csv", "benchmarks/results/*.csv", "docs/*.md", "README.md", "notebooks/[0-9]*.ipynb"):
+        for path in ROOT.glob(pattern):
+            copy = tmp_path / path.relative_to(ROOT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, copy)
+    IDEA.to_csv(tmp_path / "figures" / "fashion-vgg" / f"{report.IDEA}.csv", index=False)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", report.PAGES)
+def test_the_numbers_are_those_of_the_tables(name):
+    page, section = report.PAGES[name]
+    assert section(ROOT) in PAGES[ROOT / page]
 
 
 @pytest.mark.parametrize(
     ("page", "line"),
     [
-        ("README.md", r"\| fashion-vgg, target-11 \| .*"),
+        ("README.md", r"- \*\*\d+ reproduced, .*"),
+        ("README.md", r"\| \[05_three_phase_dynamics\].*"),
+        ("docs/results.md", r"\| fashion-vgg, target-11 \| .*"),
         ("docs/costs.md", r"\| cub-vgg16 \| .*"),
         ("docs/settings.md", r"\| `epochs` \| .*"),
     ],
 )
-def test_numbers_that_are_not_the_tables_are_mended(tmp_path, page, line):
-    for name in ("figures", "benchmarks"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    for path, text in PAGES.items():
-        (tmp_path / path.relative_to(ROOT)).parent.mkdir(exist_ok=True)
-        (tmp_path / path.relative_to(ROOT)).write_text(text)
-    whole = (tmp_path / page).read_text()
+def test_what_is_not_the_tables_is_mended(project, page, line):
+    whole = (project / page).read_text()
     broken = re.sub(line, "| 0.99 |", whole, count=1)
     assert broken != whole
-    (tmp_path / page).write_text(broken)
-    assert report.update_readme(tmp_path) and not report.update_readme(tmp_path)
-    assert (tmp_path / page).read_text() == whole
-    (tmp_path / page).write_text("nothing")
+    (project / page).write_text(broken)
+    assert report.update_readme(project) and not report.update_readme(project)
+    assert (project / page).read_text() == whole
+    (project / page).write_text("nothing")
     with pytest.raises(ValueError, match=f"{Path(page).name} must hold the line"):
-        report.update_readme(tmp_path)
+        report.update_readme(project)
 
 
-def test_a_claim_is_said_with_both_verdicts_and_the_statistic_that_is_as_bad_as_the_first(tmp_path):
-    shared = {
-        "id": "F2",
-        "claim": "low before high",
-        "paper": "all",
-        "study": "fashion-vgg",
-        "scale": "one",
-        "rule": "> 0",
-    }
+def typed(page):
+    """A page without what is computed, code, and addresses of links."""
+    text = re.sub(r"<!-- (\w+): written by.*?<!-- end of \1 -->", "", PAGES[ROOT / page], flags=re.S)
+    return re.sub(r"```.*?```|\]\([^)]+\)", "", text, flags=re.S)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/results.md"])
+def test_no_result_is_typed_by_hand(page):
+    numbers = set(re.findall(r"\d+\.\d+|\d+(?= ?%)", typed(page)))
+    assert numbers <= {
+        "95",
+        "3.11",
+        "6.6",
+    }  # of intervals, of Python, of .venv
+    assert "6.6 GB" in (ROOT / "Makefile").read_text() and ">=3.11" in (ROOT / "pyproject.toml").read_text()
+
+
+def test_the_readme_is_two_screens_long():
+    above = README[: README.index("## The notebooks")]
+    assert len(re.sub(r"!\[.*\n|\]\([^)]+\)", "", above)) < 6000  # letters that are seen
+
+
+# what was found
+YES, OPEN, NO, MUTE = claims.VERDICTS
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "beyond", "answer", "count", "of"),
+    [
+        ([YES, YES, NO], [YES, "–", NO], 0, 2, 3),
+        ([YES, YES, OPEN], [YES, OPEN, OPEN], 1, 2, 3),
+        ([YES], [NO], 1, 1, 1),
+        ([NO, NO, YES], [YES, YES, YES], 2, 2, 3),
+        ([NO, MUTE, MUTE], ["–", "–", "–"], 2, 1, 1),
+        ([YES, NO], [YES, NO], 3, 0, 2),
+        ([OPEN, OPEN], [NO, NO], 3, 2, 2),
+        ([MUTE, MUTE], [MUTE, MUTE], 4, 0, 0),
+    ],
+)
+def test_a_claim_is_what_it_is_in_more_than_half_of_the_studies_that_can_tell(verdicts, beyond, answer, count, of):
+    rows = pd.DataFrame({"verdict": verdicts, "beyond": beyond})
+    assert results.answer_to(rows) == (results.ANSWERS[answer], count, of)
+
+
+def claims_of(root, studies, names, verdict=YES):
+    """A made-up figures/claims.csv: each claim in each study, measured twice and once beyond its control."""
+    parts = [("paper", "a", 2.0, YES, verdict), ("paper", "b", 0.5, verdict, verdict), ("control", "c", -2.0, NO, NO)]
     rows = [
-        shared | {"of": of, "quantity": quantity, "value": value, "low": value - 1, "high": value + 1, "part_verdict": part,
-                  "verdict": verdict}
-        for of, quantity, value, part, verdict in (
-            ("paper", "a", 2, "reproduced", "undecided"),
-            ("paper", "b", 0.5, "undecided", "undecided"),
-            ("control", "c", -2, "not reproduced", "not reproduced"),
-        )
+        {"id": name, "claim": f"{name} holds", "paper": "all", "study": study, "scale": f"{n} networks, 9 images",
+         "of": of, "quantity": what, "value": value, "low": value - 1, "high": value + 1, "rule": "> 0",
+         "part_verdict": part, "how": "contrary" if part == NO else "", "more": 3.0, "verdict": whole}
+        for name in names
+        for n, study in enumerate(studies, start=2)
+        for of, what, value, part, whole in parts
     ]  # fmt: skip
-    rows += [rows[0] | {"id": "L1", "verdict": "reproduced"}]
-    (tmp_path / "figures").mkdir()
-    pd.DataFrame(rows).to_csv(tmp_path / "figures" / "claims.csv", index=False)
-    text = report.claims_text(tmp_path)
-    assert "**undecided**: b 0.5 [-0.5, 1.5] > 0; beyond its control **not reproduced** |" in text
-    assert "**reproduced**: a 2 [1, 3] > 0 |" in text and text.count("control") == 1
+    (root / "figures").mkdir()
+    pd.DataFrame(rows).to_csv(root / "figures" / "claims.csv", index=False)
 
 
+@pytest.mark.parametrize("n_studies", [1, 2, 12])
+@pytest.mark.parametrize("n_claims", [1, 40])
+def test_the_answer_is_five_lines_of_any_number_of_studies_and_claims(tmp_path, n_studies, n_claims):
+    studies, names = [f"study-{i}" for i in range(n_studies)], [f"F{i}" for i in range(n_claims)]
+    claims_of(tmp_path, studies, names)
+    first, *lines = results.answer_text(tmp_path).strip().split("\n")
+    networks = sum(range(2, n_studies + 2))
+    assert first.startswith(f"{n_claims} claims of the paper were tested on {networks} networks (`study-0`")
+    assert len(lines) == 6 and lines[2].count(" holds") == n_claims == len(re.findall("results.md#f", lines[2]))
+    assert lines[2].startswith(f"- **{n_claims} reproduced as the paper measures them, but not shown")
+    assert (f"({n_studies}/{n_studies})" in lines[2]) == (n_studies > 1)
+
+
+def test_a_claim_is_shown_with_both_verdicts_and_every_statistic(tmp_path):
+    claims_of(tmp_path, ["one", "two"], ["F2"], OPEN)
+    text = results.claims_text(tmp_path)
+    assert "### F2\n\nF2 holds. The paper: all." in text and "| two | 3 networks, 9 images |" in text
+    assert text.strip().split("\n")[-3:] == [
+        "| two | as the paper measures it: **undecided** | a | 2 [1, 3] | > 0 | reproduced |",
+        "|  |  | b | 0.5 [-0.5, 1.5] | > 0 | undecided; 3.0 times as much would decide |",
+        "|  | beyond its control: **not reproduced** | c | -2 [-3, -1] | > 0 | not reproduced, contrary |",
+    ]
+
+
+def test_networks_in_which_phases_were_found_are_counted(tmp_path):
+    table = pd.DataFrame(
+        {"role": list("abc"), "n_phases": [3, 1, 0], "t2_found": [1.0, 1.0, 0.5], "excess_rise_low": [0.1, 0.2, -0.1],
+         "excess_fall_low": [0.1, -0.1, 0.1]}
+    )  # fmt: skip
+    for name in ("other", "fashion-vgg", "fashion-vgg+changed"):
+        (tmp_path / "figures" / name).mkdir(parents=True)
+        table.to_csv(tmp_path / "figures" / name / "fig03_phases.csv", index=False)
+    rows = results.phases_text(tmp_path).strip().split("\n")[2:]
+    assert rows == ["| fashion-vgg | 3 | 2 | 2 | 2 | 1 |", "| other | 3 | 2 | 2 | 2 | 1 |"]
+
+
+def test_a_command_takes_its_core_seconds_over_its_cores(tmp_path):
+    (tmp_path / "benchmarks" / "results").mkdir(parents=True)
+    table = pd.DataFrame({"stage": list("abc"), "seconds": [60.0, 180.0, 600.0], "share": 0.5, "cores": 2})
+    table = table.assign(command=["make figures", "make figures", "make test"], hardware="a chip, 2 cores")
+    table.to_csv(tmp_path / "benchmarks" / "results" / "run.csv", index=False)
+    text = "make figures: 2 minutes on a chip, 2 cores; make test: 5 minutes on a chip, 2 cores."
+    assert report.commands_text(tmp_path) == f"Measured: {text}\n"
+    assert report.run_text(tmp_path).count("\n") == 6 and "| b | 180 | 50% |" in report.run_text(tmp_path)
+
+
+def test_a_notebook_is_listed_as_it_says_itself(tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    path = tmp_path / "notebooks" / "03_what.ipynb"
+    writes = "**Writes** `fig07_a`, `figB_b`, `fig07_c` (Table 1)."
+    says = f"# What\n\n**Question.** Is it?\n\n**Reads** all. {writes} **Time** a day.\n\nMore."
+    path.write_text(json.dumps({"cells": [{"source": says}]}))
+    assert report.notebooks_text(tmp_path).endswith(
+        "| [03_what](notebooks/03_what.ipynb) | Is it? | 7, App. B, Table 1 | a day |\n"
+    )
+    path.write_text(json.dumps({"cells": [{"source": "# What"}]}))
+    with pytest.raises(ValueError, match=r"03_what.ipynb must say \*\*Question"):
+        report.notebooks_text(tmp_path)
+
+
+# the picture
+@pytest.mark.parametrize(("t2", "n_phases"), [(8.0, 3), (np.inf, 2)])
+def test_the_picture_shows_the_strongest_interactions_on_their_cells_and_the_phases(t2, n_phases):
+    curve = pd.DataFrame({"epoch": [0, 2, 8, 16], "H": [0.2, 0.6, 0.5, 0.3], "H_chance": 0.1})
+    picture = np.full((28, 28, 3), 200, np.uint8)
+    with plots.in_style():
+        figure = plots.idea(IDEA, picture, 5, curve, pd.Series({"t1": 2.0, "t2": t2}))
+    above, below = figure.axes
+    texts = [text.get_text() for text in above.texts]
+    assert [text for text in texts if "\n" in text and text[0] in "AOo"] == [
+        "OR of 2 cells\n+2", "AND of 3 cells\n+0.5", "one cell\n−1"
+    ]  # fmt: skip
+    whole, first, *_ = above.images
+    assert len(above.images) == 4 and len(above.patches) == 3 + 2 + 3 + 1
+    shown = np.asarray(first.get_array())
+    assert (shown[0, 17] == 200).all() and (shown[27, 27] == 200).all() and (shown[8, 14] > 240).all()  # cells 3, 24, 7
+    assert (np.asarray(whole.get_array()) == 200).all()
+    assert sum(text.get_text().startswith("phase") for text in below.texts) == n_phases
+
+
+def test_the_picture_is_drawn_from_the_tables_and_always_the_same(project):
+    path = project / "figures" / "fashion-vgg" / f"{report.IDEA}.png"
+    drawn = []
+    for _ in range(2):
+        report.draw_idea(project)
+        drawn.append(path.read_bytes())
+    assert drawn[0] == drawn[1] and drawn[0].startswith(b"\x89PNG")
+
+
+# the other pages
 def test_the_page_of_settings_holds_every_setting_with_its_default():
     page = PAGES[ROOT / "docs" / "settings.md"]
     rows = re.findall(r"^\| `(\w+)` \| [^|]+ \| (needed|`[^|]+`) \|", page, flags=re.M)
@@ -103,6 +240,24 @@ def test_every_link_leads_somewhere(page):
         target = page.parent / name if name else page
         assert target.exists(), link
         assert not anchor or anchor in headings(target), link
+
+
+def test_every_picture_is_described_in_words():
+    pictures = [picture for text in PAGES.values() for picture in re.findall(r"!\[([^\]]*)\]\(", text)]
+    assert len(pictures) >= 4 and all(len(words.split()) >= 8 for words in pictures)
+    assert not any("<img" in text for text in PAGES.values())
+
+
+def test_the_glossary_explains_each_term_once():
+    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", PAGES[ROOT / "docs" / "glossary.md"], flags=re.M)
+    terms = [
+        term.strip() for names, meaning in rows if names.strip("-") for term in names.split(", ") if names != "term"
+    ]
+    assert len(terms) == len(set(terms))
+    needed = (
+        "interaction AND OR salient generalizable judge baseline chance placebo H N order t1 t2 SESOI control verdict"
+    )
+    assert {*needed.split(), "by the letter", "with certainty", "shuffled labels"} <= set(terms)
 
 
 def test_every_page_and_every_notebook_is_linked():
@@ -138,16 +293,13 @@ def test_every_file_that_a_page_names_is_there():
             assert any((folder / name).exists() for folder in (*rooms, page.parent)), (page.name, name)
 
 
-def test_the_example_runs(tmp_path, monkeypatch, capsys):
+def test_the_ten_lines_run_as_they_stand(tmp_path, monkeypatch, capsys):
     (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+    assert len([line for line in code.split("\n") if line]) == 10
     monkeypatch.chdir(tmp_path)
-    torch.manual_seed(0)
-    images = torch.rand(8, 3, 30, 30)
-    network = torchvision.models.resnet18(num_classes=5)
-    itself = symgen.ImageGame(network, "relu", 5, images)
-    given = {"network": network, "training_images": images, "image": images[0], "label": 2, "baseline_games": [itself]}
-    exec(code, given)
+    defined = {}
+    exec(code, defined)
     printed = capsys.readouterr().out
-    salient = given["e"].salient.sum()
-    assert f"salient: {salient} of 2036 interactions" in printed and "H = 1.00" in printed  # judged by itself: all
-    assert symgen.load(tmp_path / "explanation.nc").salient.sum() == salient
+    assert (tmp_path / "explanation.png").stat().st_size > 10_000
+    salient = defined["e"].salient.sum(axis=(1, 2)).mean()
+    assert f"salient: {salient:.4g} (" in printed and re.search(r"H = 0\.\d\d, by chance 0\.\d\d", printed)

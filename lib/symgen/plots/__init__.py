@@ -22,6 +22,7 @@ from symgen.plots.explanations import (
     network,
     words,
 )
+from symgen.plots.idea import idea
 from symgen.plots.over_time import (
     dynamics,
     learned,
@@ -46,6 +47,7 @@ __all__ = [
     "conditions",
     "dynamics",
     "fidelity",
+    "idea",
     "in_style",
     "input_variables",
     "judges",

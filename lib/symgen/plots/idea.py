@@ -1,0 +1,102 @@
+"""The study in one picture: what an interaction is, and what becomes of interactions while a network trains."""
+
+import re
+from itertools import pairwise
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from symgen.games import cell_box, cell_map
+from symgen.plots.style import COLOURS, epoch_axis, signed
+
+EACH = 2  # interactions shown of those that generalize, and of the others
+GAP = 0.28  # between pictures, in their height
+FAINT = 0.2  # what is left of a picture where an interaction has no cell
+SAYS = {
+    "generalizable": "they generalize: other\nnetworks have them, too",
+    "non-generalizable": "they do not: no other\nnetwork has them",
+}
+INK = {"generalizable": "#1b6b3a", "non-generalizable": "#96580f"}  # the roles' colours, dark enough for words
+
+
+def idea(table: pd.DataFrame, picture: np.ndarray, grid: int, curve: pd.DataFrame, boundaries: pd.Series) -> Figure:
+    """An output as a sum of interactions, of which some generalize; and their share while a network trains (Fig. 1).
+
+    table: kind, variables (their numbers, joined), effect (log-odds), generalizable, strongest first; cells: the cell of
+    each variable, by spaces. picture: (height, width, 3), bytes. curve: epoch, H, H_chance. boundaries: t1 and t2, by the
+    letter of Appendix I.
+    """
+    figure, (above, below) = plt.subplots(2, 1, figsize=(5.4, 4.2), height_ratios=[1, 1.15])
+    _sum(above, table, picture, grid)
+    _share(below, curve, boundaries)
+    return figure
+
+
+def _sum(ax, table, picture, grid):
+    """The picture, and on it the strongest interactions, those that generalize first."""
+    cells = [int(cell) for cell in table.cells.iloc[0].split()]
+    _draw(ax, 0, picture, grid, cells, edgecolor="white", linewidth=0.7)
+    ax.text(0.5, 1.1, f"an image, and\n{len(cells)} of its cells", ha="center", fontsize=8)
+    left = 1 + GAP
+    for role, text in SAYS.items():
+        ax.text(left + 1 + GAP / 2, 1.1, text, ha="center", fontsize=8, color=INK[role])
+        rows = table[table.generalizable == (role == "generalizable")].head(EACH)
+        for place, row in zip(left + (1 + GAP) * np.arange(EACH), rows.itertuples()):
+            inside = [cells[int(number)] for number in re.findall(r"\d+", row.variables)]
+            line = {"linewidth": 1.8, "linestyle": "-" if row.kind == "and" else (0, (1.6, 0.8))}
+            _draw(ax, place, _fainter(picture, grid, inside), grid, inside, edgecolor=COLOURS[role], **line)
+            name = f"{row.kind.upper()} of {len(inside)} cells" if len(inside) > 1 else "one cell"
+            ax.text(place + 0.5, -0.1, f"{name}\n{signed(row.effect)}", ha="center", va="top", fontsize=8)
+            ax.text(place - GAP / 2, 0.5, "=" if place == 1 + GAP else "+", ha="center", va="center", fontsize=12)
+        left += EACH * (1 + GAP)
+    ax.text(left - GAP / 2, 0.5, "+ …", va="center", fontsize=12)
+    ax.set(xlim=(0, left + GAP), ylim=(-0.42, 1.5), aspect="equal")
+    ax.set_title("An output is a sum of interactions between parts of the input", fontsize=10)
+    ax.axis("off")
+
+
+def _draw(ax, left, picture, grid, cells, **style):
+    """A picture of height 1 from the place `left` on, with some of its cells outlined."""
+    ax.imshow(picture, extent=(left, left + 1, 0, 1), interpolation="nearest")
+    (height, width), position = picture.shape[:2], cell_map(*picture.shape[:2], grid)
+    for rows, columns in (cell_box(position, cell) for cell in cells):
+        corner = left + columns.start / width, 1 - rows.stop / height
+        size = (columns.stop - columns.start) / width, (rows.stop - rows.start) / height
+        ax.add_patch(Rectangle(corner, *size, fill=False, zorder=3, **style))
+
+
+def _fainter(picture, grid, cells):
+    """A picture that is nearly white but for some cells."""
+    shown = 255 - (255 - picture) * FAINT
+    position = cell_map(*picture.shape[:2], grid)
+    for box in (cell_box(position, cell) for cell in cells):
+        shown[box] = picture[box]
+    return shown.astype(np.uint8)
+
+
+def _share(ax, curve, boundaries):
+    """The share of strength that generalizes over training, by chance as well, and the phases above."""
+    ax.fill_between(curve.epoch, 0, curve.H, color=COLOURS["generalizable"])
+    ax.fill_between(curve.epoch, curve.H, 1, color=COLOURS["non-generalizable"])
+    ax.plot(curve.epoch, curve.H_chance, color="white", linestyle="--", linewidth=1.2)
+    epoch_axis(ax, curve.epoch)
+    last = curve.epoch.iloc[-1]
+    edges = [0, *(t for t in boundaries[["t1", "t2"]] if 0 < t < last), last]
+    for number, (start, stop) in enumerate(pairwise(edges), start=1):
+        ax.axvline(stop, color="white", linewidth=1)
+        middle = ax.transScale.inverted().transform(ax.transScale.transform([(start, 0), (stop, 0)]).mean(axis=0))[0]
+        ax.text(middle, 1.03, f"phase {number}", ha="center", fontsize=8)
+    peak = curve.loc[curve.H.idxmax()]
+    beside = {"xytext": (-6, 0), "textcoords": "offset points", "ha": "right", "va": "center", "fontsize": 8}
+    for text, height, colour in (
+        ("do not generalize", (1 + peak.H) / 2, "black"),
+        ("generalize", (peak.H + peak.H_chance) / 2, "white"),
+        ("by chance", peak.H_chance / 2, "white"),
+    ):
+        ax.annotate(text, (peak.epoch, height), color=colour, **beside)
+    ax.set(ylim=(0, 1), yticks=[0, 0.5, 1], ylabel="share of strength")
+    ax.set_title("How much of their strength generalizes while a network trains", fontsize=10, pad=16)
+    ax.grid(visible=False)

@@ -1,0 +1,163 @@
+"""What was found, in words: five lines for the README, and every verdict and network for docs/results.md."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from symgen.generalization import CERTAIN
+from symgen.report._markdown import head, interval, line, read
+from symgen.report.claims import readable
+
+EMBEDDED = ("fashion-vgg", "snippets-bert", "snippets-lm")  # studies whose data come with the project
+ANSWERS = (  # the lines of `answer_text`: what claims must be in more than half of the studies that can tell
+    "reproduced, beyond their control as well",
+    "reproduced as the paper measures them, but not shown beyond their control",
+    "not reproduced",
+    "undecided, or not alike in all studies",
+    "not testable here",
+)
+OF = {"paper": "as the paper measures it", "control": "beyond its control"}
+MOST = 1000  # times the samples and networks: more would be no plan
+WAYS = {  # to train, against plain training
+    "penalty": "the penalty",
+    "distilled": "distillation from the same baselines",
+    "data": "the baselines' data as further training data",
+}
+
+
+def answer_text(root: Path) -> str:
+    """What became of the claims, in five lines (Markdown), from figures/claims.csv; beside each, in how many studies."""
+    table = readable(read(root / "figures" / "claims.csv"))
+    scales = table.groupby("study", sort=False)["scale"].first()
+    found = {answer: [] for answer in ANSWERS}
+    for name, rows in table.groupby("id", sort=False):
+        answer, count, of = answer_to(rows)
+        counted = f" ({count}/{of})" if len(scales) > 1 and of else ""
+        found[answer].append(f"[{name}](docs/results.md#{name.lower()}) {rows.claim.iloc[0]}{counted}")
+    networks = sum(int(scale.split()[0]) if scale[0].isdigit() else 1 for scale in scales)  # a given model is one
+    names = ", ".join(f"`{study}`" for study in scales.index)
+    brackets = " In brackets: in how many of the studies that can tell." if len(scales) > 1 else ""
+    lines = [f"{table.id.nunique()} claims of the paper were tested on {networks} networks ({names}).{brackets}", ""]
+    lines += [
+        f"- **{len(claims)} {answer}**{': ' * bool(claims)}{'; '.join(claims)}." for answer, claims in found.items()
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def answer_to(rows: pd.DataFrame) -> tuple[str, int, int]:
+    """Which of ANSWERS a claim gets from its verdicts in some studies; in how many it is so, and of how many."""
+    rows = rows[rows.verdict != "not testable"]
+    reproduced = rows.verdict == "reproduced"
+    counts = (
+        (reproduced & rows.beyond.isin(["reproduced", "–"])).sum(),
+        reproduced.sum(),
+        (rows.verdict == "not reproduced").sum(),
+        (rows.verdict == "undecided").sum(),
+    )
+    if not len(rows):
+        return ANSWERS[4], 0, 0
+    number = next((i for i in range(3) if 2 * counts[i] > len(rows)), 3)
+    return ANSWERS[number], int(counts[number]), len(rows)
+
+
+def claims_text(root: Path) -> str:
+    """Every claim in every study (Markdown), from figures/claims.csv: a row a statistic, with the rule that decides it."""
+    table = read(root / "figures" / "claims.csv")
+    lines = head("study", "its numbers rest on")
+    lines += [line(study, scale) for study, scale in table.groupby("study", sort=False)["scale"].first().items()]
+    for name, rows in table.groupby("id", sort=False):
+        first = rows.iloc[0]
+        lines += ["", f"### {name}", "", f"{first.claim[0].upper()}{first.claim[1:]}. The paper: {first.paper}.", ""]
+        lines += head("study", "verdict", "statistic", "value", "rule", "by itself")
+        lines += _statistics(rows)
+    return "\n".join(lines) + "\n"
+
+
+def _statistics(rows):
+    """Rows of the statistics of a claim; its study and its verdict stand in the first that they hold for."""
+    studies, columns = (~rows.duplicated(names) for names in (["study"], ["study", "of"]))
+    for row, new_study, new_column in zip(rows.itertuples(), studies, columns):
+        verdict = f"{OF[row.of]}: **{row.verdict}**" if new_column else ""
+        value = f"{row.value:z.2g} [{row.low:z.2g}, {row.high:z.2g}]"
+        yield line(row.study if new_study else "", verdict, row.quantity, value, row.rule, _alone(row))
+
+
+def _alone(row):
+    """What a statistic would be by itself, and in what way; of one that is undecided, how much more would decide it."""
+    if row.part_verdict == "undecided":
+        return f"undecided; {'nothing' if row.more > MOST else f'{max(row.more, 1.1):,.1f} times as much'} would decide"
+    return f"{row.part_verdict}, {row.how}" if isinstance(row.how, str) and row.how else row.part_verdict
+
+
+def networks_text(root: Path) -> str:
+    """The dynamics of every network (Markdown), from the tables beside the figures: a row a network."""
+    lines = head(
+        "study, network", "H: untrained → peak → end", "by chance", "N: untrained → least → end", "H peaks at epoch (t1)",
+        "t2", "phases",
+    )  # fmt: skip
+    for study, phases in _tables(root, "fig03_phases"):
+        curves = read(root / "figures" / study / "fig03_dynamics.csv")
+        lines += [_network(study, row, curves[curves.role == row.role]) for row in phases.itertuples()]
+    return "\n".join(lines) + "\n"
+
+
+def _network(study, row, curve):
+    curve = curve.reset_index(drop=True)
+    turns = [0, curve.H.fillna(-1).idxmax(), curve.index[-1]]
+    return line(
+        f"{study}, {row.role}",
+        " → ".join(f"{H:.2f}" for H in curve.H[turns]),
+        " → ".join(f"{H:.2f}" for H in curve.H_chance[turns]),
+        f"{curve.N[0]:.0f} → {curve.N.min():.0f} → {curve.N.iloc[-1]:.0f}",
+        interval(row.t1, row.t1_low, row.t1_high, "g"),
+        "never" if row.t2 == float("inf") else interval(row.t2, row.t2_low, row.t2_high, "g"),
+        row.verdict,
+    )
+
+
+def phases_text(root: Path) -> str:
+    """In how many networks of each study H rises, falls, and three phases follow (Markdown), from fig03_phases."""
+    lines = head("study", "networks", "H rises", "H falls", "three phases, by the letter", "three phases, certain")
+    for study, phases in _tables(root, "fig03_phases"):
+        rises, falls = ((phases[f"excess_{turn}_low"] > 0).sum() for turn in ("rise", "fall"))
+        three = (phases.t2_found >= CERTAIN).sum(), (phases.n_phases == 3).sum()
+        lines.append(line(study, len(phases), rises, falls, *three))
+    return "\n".join(lines) + "\n"
+
+
+def judges_text(root: Path) -> str:
+    """H of the first target of each study by other judges (Markdown), from fig05_judges; by networks that know nothing."""
+    tables = {
+        study: table[table.samples == "all"].set_index("judges") for study, table in _tables(root, "fig05_judges")
+    }
+    judges = list(dict.fromkeys(judge for table in tables.values() for judge in table.index))
+    lines = head("study", *(f"H by {judge}" for judge in judges), "by chance")
+    for study, table in tables.items():
+        values = [
+            interval(*table.loc[judge, ["H", "low", "high"]]) if judge in table.index else "–" for judge in judges
+        ]
+        lines.append(line(study, *values, f"{table.chance.min():.2f} to {table.chance.max():.2f}"))
+    return "\n".join(lines) + "\n"
+
+
+def penalty_text(root: Path) -> str:
+    """What the penalty and its nearest controls change against plain training (Markdown), from figK_contrasts.
+
+    Only of studies with a second family of judges, who have not been trained on.
+    """
+    lines = head("study", "trained with", "accuracy on D", "H by others")
+    for study, table in _tables(root, "figK_contrasts"):
+        pooled = table[table.role == "all"].set_index("quantity")
+        if not pooled.index.str.contains("by others").any():
+            continue
+        for way, words in WAYS.items():
+            rows = [pooled.loc[f"all samples: {what}, {way} - plain"] for what in ("accuracy", "H by others")]
+            lines.append(line(study, words, *(interval(row.value, row.low, row.high, "+z.3f") for row in rows)))
+    return "\n".join(lines) + "\n"
+
+
+def _tables(root, name):
+    """A table of every study that has it among its figures, the embedded studies first."""
+    folders = [path.parent for path in (root / "figures").glob(f"*/{name}.csv") if "+" not in path.parent.name]
+    ordered = sorted(folders, key=lambda folder: (folder.name not in EMBEDDED, folder.name))
+    return [(folder.name, read(folder / f"{name}.csv")) for folder in ordered]
