@@ -248,8 +248,6 @@ def _measured(row):
 
 def _times(more):
     """How many times the samples and networks would decide, in words."""
-    return (
-        "no number would decide it"
-        if more > 1e3
-        else f"about {max(more, 1.1):.2g} times the samples and networks decide"
-    )
+    if more > 1e3:
+        return "no number would decide it"
+    return f"about {float(f'{max(more, 1.1):.2g}'):g} times the samples and networks decide"
