@@ -211,6 +211,9 @@ def test_contrasts_are_paired_by_network_and_by_item(study, rng):
     np.testing.assert_allclose(table.loc["some: loss, data - plain"].value, -0.2)
     assert not table.index.duplicated().any() and len(table) == 3 * 2 * 4
     values = arms.arms_table(measured, study).set_index(["arm", "quantity"])
+    changes = arms.against_plain(arms.contrasts_table(measured, study, "some"))
+    assert changes.arm.tolist() == ["penalty"] * 2 + ["data"] * 2 and set(changes.setting) == {"some"}
+    assert changes.set_index(["arm", "quantity"]).value.tolist() == pytest.approx([0.1, 0.3, -0.2, -0.2])
     assert values.value["plain", "loss"] == pytest.approx(np.mean([estimate.value for estimate in plain["loss"]]))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from symgen.plots.style import COLOURS, OF_SAMPLES, epoch_axis
@@ -159,29 +160,38 @@ def removal_dynamics(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def arms(table: pd.DataFrame) -> Figure:
-    """Ways to train, compared: a row a way, a panel a quantity, with intervals; dotted is what plain training reaches.
+def arms(table: pd.DataFrame, gains: dict[tuple[str, str], float] | None = None) -> Figure:
+    """What ways to train change against plain training: a row a way, a panel a quantity, with 95 % intervals.
 
-    table: setting, arm, quantity, value, low, high; the first arm is the plain one. A mark a setting.
+    table: setting, arm, quantity, value, low, high; a mark a setting. gains: (setting, quantity) -> what the paper reports
+    of the penalty, a grey mark in its row.
     """
-    quantities, names = table.quantity.unique(), list(table.arm.unique())
+    quantities, names, setting_names = (table[column].unique() for column in ("quantity", "arm", "setting"))
     figure, axes = plt.subplots(
-        1, len(quantities), figsize=(2.1 * len(quantities) + 0.8, 0.36 * len(names) + 1.3), sharey=True, squeeze=False
+        1, len(quantities), figsize=(2.1 * len(quantities) + 0.8, 0.4 * len(names) + 1.6), sharey=True, squeeze=False
     )
-    setting_names = table.setting.unique()
-    shifts = (-0.13, 0.13) if len(setting_names) > 1 else (0,)
-    settings = list(zip(setting_names, shifts, "os", (COLOURS["target"], COLOURS["test"])))
+    shifts = (-0.15, 0.15) if len(setting_names) > 1 else (0,)
+    places = dict(zip(names, range(len(names))))
     for ax, quantity in zip(axes[0], quantities):
-        for setting, shift, marker, colour in settings:
+        for setting, shift, marker, colour in zip(setting_names, shifts, "os", (COLOURS["any"], COLOURS["majority"])):
             shown = table[(table.setting == setting) & (table.quantity == quantity)]
-            rows = np.array([names.index(name) for name in shown.arm]) + shift
+            rows = shown.arm.map(places) + shift
             ax.hlines(rows, shown.low, shown.high, color=colour)
             ax.plot(shown.value, rows, marker, color=colour, markersize=4, label=setting)
-            ax.axvline(shown.value.iloc[0], color=colour, linestyle=":", linewidth=0.8)
-        ax.set(title=quantity.replace(", ", ",\n").replace(" at ", "\nat "), xlabel=_unit(quantity))
+            if (gain := (gains or {}).get((setting, quantity))) is not None:
+                ax.plot(gain, places["penalty"] + shift, "|", color=COLOURS["chance"], markersize=11, markeredgewidth=3)
+        ax.axvline(0, color="black", linewidth=0.8)
+        better = "← better" if quantity.startswith("loss") else "better →"
+        title = quantity.replace(", ", ",\n").replace(" at ", "\nat ").replace(" by ", "\nby ")
+        ax.set(title=title, xlabel=f"{_unit(quantity)}\n{better}")
         ax.grid(axis="y", visible=False)
-    axes[0, 0].set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(settings))
+    labels = [f"{name} − plain" for name in names]
+    axes[0, 0].set(yticks=range(len(names)), yticklabels=labels, ylim=(len(names) - 0.5, -0.5))
+    handles = dict(zip(*axes[0, 0].get_legend_handles_labels()[::-1]))
+    if gains:
+        handles["the paper's gain by the penalty"] = Line2D([], [], color=COLOURS["chance"], marker="|", linestyle="",
+                                                            markersize=11, markeredgewidth=3)  # fmt: skip
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles))
     return figure
 
 

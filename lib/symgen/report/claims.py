@@ -1,5 +1,6 @@
 """The paper's claims, decided by the rules of claims.yaml, on the tables of every study (science, section 11)."""
 
+import re
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -90,6 +91,12 @@ class Claim(BaseModel):
     modality: str = ""
     of_any_network: bool = False
     skip_if_all_are_few: bool = False
+
+    @property
+    def gain(self) -> float:
+        """What the paper reports as "a -> b %", b - a as a share; NaN where it says something else."""
+        numbers = re.search(r"([\d.]+) -> ([\d.]+) %", self.paper)
+        return (float(numbers[2]) - float(numbers[1])) / 100 if numbers else np.nan
 
     def asks(self, study: Study) -> bool:
         """Whether it is a claim about such a study."""

@@ -148,6 +148,14 @@ def contrasts_table(measured: dict[str, Measured], study: Study, setting: str) -
     return pd.concat(tables, ignore_index=True)
 
 
+def against_plain(contrasts: pd.DataFrame) -> pd.DataFrame:
+    """What each arm changes against plain training, mean over networks: setting, arm, quantity, value, low, high."""
+    pooled = contrasts[contrasts.role == "all"]
+    names = pooled.quantity.str.extract(r"(?P<setting>[^:]+): (?P<quantity>.+), (?P<arm>\w+) - plain$")
+    table = names.assign(**pooled[["value", "low", "high"]]).dropna(subset="arm")
+    return table[["setting", "arm", "quantity", "value", "low", "high"]].reset_index(drop=True)
+
+
 def orders_table(study: Study, arms: tuple[str, ...]) -> pd.DataFrame:
     """Strength by order at the end of training, mean over an arm's networks: panel, order, sign, total, generalizable.
 
