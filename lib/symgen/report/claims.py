@@ -214,8 +214,12 @@ def in_brief(study: Study, *names: str) -> str:
 
 def _found(of, rows):
     """The verdict of a column, with the numbers behind it."""
-    numbers = (f"{row.quantity} {row.value:.3f} [{row.low:.3f}, {row.high:.3f}]" for row in rows.itertuples())
+    numbers = (f"{row.quantity} {_interval(row)}" for row in rows.itertuples())
     return f"{'beyond its control ' * (of == 'control')}**{rows.verdict.iloc[0]}** ({'; '.join(numbers)})"
+
+
+def _interval(row):
+    return "none" if np.isnan(row.value) else f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]"
 
 
 def _row(table, statistic, folder):
