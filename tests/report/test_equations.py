@@ -11,6 +11,7 @@ from tiny_project import ROOT
 
 import symgen
 from symgen import generalization, interactions
+from symgen.generalization import contrasts, removal
 from symgen.report import claims
 from symgen.training.penalty import strength_to_lose
 
@@ -121,6 +122,58 @@ def jaccard(of, rng):
     return of["jaccard"](*strengths), symgen.jaccard(*strengths)
 
 
+def effective_number(of, rng):
+    effects = random_effects(rng, 20, n=3)
+    return [of["how_many"](one) for one in effects], symgen.effective_number(effects)
+
+
+def newly_learned(of, rng):
+    c = followed(rng)
+    each = [(c.effects[:, i], c.salient[:, i], c.generalizable[:, i]) for i in range(len(c.of))]
+    return np.moveaxis([of["newly"](*one) for one in each], 0, -1), c.newly_learned
+
+
+def boundaries(of, rng):
+    """Of many networks, so that a third phase comes in some, and in some does not."""
+    found = []
+    for r in (0.3, 1, 3):
+        for c in (followed(rng) for _ in range(10)):
+            of_samples = *c.strengths(), *c.newly_learned
+            mine = of["boundaries_of"](c.epochs, c.H, *np.mean(c.newly_learned, axis=-1), r)
+            phases = symgen.find_phases(c.epochs, *of_samples, r=r, draws=2)
+            found.append((mine, (phases.t1, phases.t2)))
+    assert 0 < sum(np.isinf(t2) for _, (_, t2) in found) < len(found)
+    return np.moveaxis(found, 1, 0)
+
+
+def removed(of, rng):
+    effects, counted = random_effects(rng, 6), rng.random((2, 6, 2, 16)) < 0.5
+    v = rng.normal(size=6)
+    mine = [of["without"](*one) for one in zip(v, effects, *counted)]
+    return mine, symgen.removed_value(v, effects, counted[0] & ~counted[1])
+
+
+def loss_of_removal(of, rng):
+    v = np.append(10 * rng.normal(size=20), [-800, 800])
+    return of["cross_entropy"](v), removal.loss(v)
+
+
+def votes(of, rng):
+    effects, baselines = random_effects(rng, 6), random_effects(rng, 4, 6)
+    has_it = np.stack([symgen.generalizable(effects, base[None]) for base in baselines])
+    rules = ("any", "majority", "all")
+    return [of["combined"](has_it, rule) for rule in rules], [
+        symgen.generalizable(effects, baselines, combine=rule) for rule in rules
+    ]
+
+
+def exponent(of, rng):
+    effects = {n: random_effects(rng, 9, n=n) for n in (3, 4, 6)}
+    counts = {n: symgen.salient(of_n).sum(axis=(1, 2)).mean() for n, of_n in effects.items()}
+    table = contrasts.size_contrasts({"target": effects}, effects, 0.05, generalization.Bootstrap(2, 0))
+    return of["exponent"](counts), table.value[table.quantity == "exponent p"].iloc[0]
+
+
 def penalty(of, rng):
     v, baselines = rng.normal(size=(3, 16)), random_effects(rng, 2, 3)
     effects = symgen.sparse_and_or(v).effects
@@ -132,6 +185,13 @@ def compared(rng):
     effects, base = random_effects(rng, 6), random_effects(rng, 6)
     v = [interactions.logical_model(one, np.zeros(6)) for one in (effects, base)]
     return generalization.compare((v[0], effects), [(v[1], base)])
+
+
+def followed(rng):
+    """A comparison at six checkpoints."""
+    effects, base = random_effects(rng, 6, 5), random_effects(rng, 5)
+    v, v_base = (interactions.logical_model(one, np.zeros(one.shape[:-2])) for one in (effects, base))
+    return generalization.compare((v, effects), [(v_base, base)], epochs=[0, 1, 2, 4, 8, 16])
 
 
 def share_by_order(of, rng):
@@ -160,7 +220,10 @@ COMPARED = {
     ("00", "equation-15"): fidelity, ("02", "equation-loss"): cross_entropy, ("03", "equation-sparse"): sparsest,
     ("03", "equation-mean-output"): mean_output, ("04", "equation-5"): generalizing, ("04", "equation-6"): strengths,
     ("04", "equation-8"): ratio, ("04", "equation-19"): graded, ("04", "equation-jaccard"): jaccard,
-    ("07", "equation-penalty"): penalty, ("09", "equation-share"): share_by_order,
+    ("05", "equation-9"): effective_number, ("05", "equation-newly-learned"): newly_learned,
+    ("05", "equation-phases"): boundaries, ("06", "equation-12"): removed,
+    ("06", "equation-cross-entropy"): loss_of_removal, ("08", "equation-13"): votes,
+    ("08", "equation-exponent"): exponent, ("07", "equation-penalty"): penalty, ("09", "equation-share"): share_by_order,
     ("10", "equation-low-share"): share_of_low, ("11", "equation-verdict"): verdict,
 }  # fmt: skip
 

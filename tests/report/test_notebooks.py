@@ -40,7 +40,6 @@ def headers(path):
     return {name for page in pages for name in re.findall(r"<th[^>]*>([^<]*)</th>", page)}
 
 
-NOT_YET = ("05_three_phase_dynamics", "06_removal_loss", "08_ablations")  # not rewritten for reading yet
 STUDIES = ("fashion-vgg", "snippets-bert", "snippets-lm")
 CASES = [(study, name) for study in STUDIES for name in notebooks(Study.load(study))]
 CASES += [(study, "11_claims") for study in STUDIES[:2]]
@@ -97,9 +96,8 @@ def test_a_notebook_runs_end_to_end(study, name, worked, tmp_path):
     warned = [out for cell in cells(output) for out in cell["outputs"] if out.get("name") == "stderr"]
     assert not errors and not warned
     assert printed(output)
-    if name not in NOT_YET:
-        assert max(map(len, printed(output).splitlines())) <= 100
-        assert not {header for header in headers(output) if "_" in header.replace("H_low", "").replace("H_high", "")}
+    assert max(map(len, printed(output).splitlines())) <= 100
+    assert not {header for header in headers(output) if "_" in header.replace("H_low", "").replace("H_high", "")}
     figures = set(figures_root.rglob("*.png")) - known
     assert figures and all(path.with_suffix(".csv").stat().st_size > 20 for path in figures)
     assert (NOTEBOOKS / f"{name}.ipynb").read_bytes() == before  # overrides leave the committed notebook alone
@@ -110,8 +108,7 @@ def test_a_notebook_is_made_for_reading(name):
     path = NOTEBOOKS / f"{name}.ipynb"
     opening = "".join(cells(path, "markdown")[0]["source"])
     assert all(f"**{word}" in opening for word in ("Question", "Reads", "Writes", "Time"))
-    if name not in NOT_YET:
-        assert "\n*Reproduces " in opening and "/lib/symgen/" in opening and "#Glossary" in opening
+    assert "\n*Reproduces " in opening and "/lib/symgen/" in opening and "#Glossary" in opening
     assert set(runner.declared_parameters(path)) >= {"study", "overrides"}
     for cell in cells(path):
         assert len([line for line in cell["source"] if line.strip()]) <= 22

@@ -4,6 +4,8 @@ from symgen.errors import InputError
 from symgen.study.settings import Study
 
 FEWER = "as it is, fewer samples"  # what stands beside whatever changes the interactions
+SCALED = {"tau_ratio": "threshold of salience", "phase_ratio": "ratio r of the phases", "noise_bound": "noise bound",
+          "ridge": "ridge"}  # fmt: skip
 
 
 def variants(study: Study) -> dict[str, Study]:
@@ -17,12 +19,12 @@ def variants(study: Study) -> dict[str, Study]:
         raise InputError(f"ablation_per_class = 0 in study {study.name!r}; expected at least 1 for ablations")
     every, few = study.dynamics, study.replace(explain_per_class=study.ablation_per_class)
     judged = {"as it is": {}}
-    judged |= {f"{key} {value:g}": {key: value} for key, value in _scaled(study, "tau_ratio", "phase_ratio")}
+    judged |= {f"{SCALED[key]} {value:g}": {key: value} for key, value in _scaled(study, "tau_ratio", "phase_ratio")}
     judged["generalizes to all"] = {"generalizes_to": "all"}
     judged["baselines at the end"] = {"baseline_checkpoint": "last"}
     judged["baselines on D"] = {"baseline_on": "D"}
     changes = {FEWER: {}}
-    changes |= {f"{key} {value:g}": {key: value} for key, value in _scaled(study, "noise_bound", "ridge")}
+    changes |= {f"{SCALED[key]} {value:g}": {key: value} for key, value in _scaled(study, "noise_bound", "ridge")}
     changes |= {f"other variables, draw {seed}": {"variables_seed": study.variables_seed + seed} for seed in (1, 2)}
     changes |= {f"{n} variables": {"n_variables": n} for n in (6, 8) if n < study.n_variables}
     changes |= {f"masking {masking}": {"masking": masking} for masking in study.other_masking}
