@@ -24,10 +24,14 @@ def test_one_setting_is_changed_at_a_time(study):
         changed = {key for key in dict(base) if getattr(base, key) != getattr(variant, key)}
         samples = changed & {"explain_classes", "explain_per_class"}
         assert len(changed - samples) == 1 and bool(samples) == (name == f"{study.more_variables} variables"), name
-    assert judged == {"threshold of salience 0.025", "threshold of salience 0.1", "ratio r of the phases 0.5", "ratio r of the phases 2", "generalizes to all",
-                      "baselines at the end", "baselines on D"}  # fmt: skip
+    thresholds, ratios = (f"threshold of salience {value}" for value in (0.025, 0.1)), (0.5, 2)
+    judges = {"generalizes to all", "baselines at the end", "baselines on D"}
+    assert judged == {*thresholds, *(f"ratio r of the phases {ratio}" for ratio in ratios), *judges}
     assert len({variant.digest() for variant in variants.values()}) == len(variants)
-    assert variants["threshold of salience 0.1"].tau_ratio == 2 * study.tau_ratio and variants["6 variables"].n_variables == 6
+    assert (
+        variants["threshold of salience 0.1"].tau_ratio == 2 * study.tau_ratio
+        and variants["6 variables"].n_variables == 6
+    )
 
 
 def test_every_number_of_variables_is_asked_of_all_targets_on_the_same_items(study):
