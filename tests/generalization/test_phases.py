@@ -1,9 +1,10 @@
 """The phase detector: finds planted phases, and finds none in noise."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from symgen import find_phases
+from symgen import find_phases, plots
 from symgen.generalization import Bootstrap, interval
 
 EPOCHS = np.array([0.0, 1, 2, 4, 8, 16])
@@ -90,3 +91,20 @@ def test_draws_without_a_value_are_left_out_and_none_at_all_is_nan():
     assert np.isnan(interval(np.array([np.nan, np.nan]))).all()
     some = interval(np.array([[1.0, np.nan], [2.0, np.nan]]))  # and no warning
     assert some[:, 0].tolist() == [1, 2] and np.isnan(some[:, 1]).all()
+
+
+@pytest.mark.parametrize(("n_phases", "drawn", "named"), [
+    (3, ["t1", "t2"], ["phase 1", "2", "phase 3"]), (2, ["t1"], ["phase 1", "phase 2"]), (1, [], ["phase 1"]),
+    (0, [], ["no phase is certain"]),
+])  # fmt: skip
+def test_pictures_show_the_boundaries_that_are_certain(n_phases, drawn, named):
+    epochs = np.array([0.0, 1, 2, 4])
+    curves = pd.DataFrame({"role": "one", "epoch": epochs, "H": 0.5, "H_chance": 0.1, "N": 9.0, "loss_gap": 0.1})
+    orders = pd.DataFrame(
+        {"epoch": 0.0, "order": [1, 1], "sign": ["+", "-"], "total": [1, -1], "generalizable": [1, 0]}
+    )
+    boundaries = pd.DataFrame({"role": ["one"], "t1": [1.0], "t2": [2.0], "n_phases": [n_phases]})
+    *_, gap = plots.dynamics(orders, curves, boundaries).axes
+    assert [text.get_text() for text in gap.texts] == drawn
+    (ax,) = plots.phases(curves, boundaries.iloc[0], "one").axes
+    assert [text.get_text() for text in ax.texts] == named

@@ -3,10 +3,11 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
-from symgen import removed_value, strength_by_order
+from symgen import plots, removed_value, strength_by_order
 from symgen.generalization import Bootstrap, Comparison
 from symgen.generalization.comparison import AXES
 from symgen.generalization.removal import (
@@ -16,7 +17,6 @@ from symgen.generalization.removal import (
     placebo_effects,
     placebo_strength,
     removal_table,
-    sentence,
     verdict,
 )
 
@@ -295,13 +295,19 @@ def test_a_verdict_says_whether_the_interval_is_on_the_side_of_the_claim():
     assert verdict("testing change", -2, -1) == "certain" and verdict("testing change", 1, 2) == "the reverse"
 
 
-def test_a_sentence_says_value_placebo_and_difference(rng):
-    table = contrasts_table({"one": compared(*game(rng, training_sign=1))}, BOOTSTRAP)
-    row = table[(table.what == "removed") & (table.quantity == "training rise")].iloc[0]
-    text = sentence(row)
-    assert text.startswith(
-        f"one: training rise {row.value:.2f} nats [{row.low:.2f}, {row.high:.2f}], certain; placebo "
-    )
-    assert text.endswith("certain (p = 0.01)")
-    assert "log-odds" in sentence(table[table.quantity == "effect on training"].iloc[0])
-    assert "of it [" in sentence(table[table.quantity == "effect apart"].iloc[0])
+def test_pictures_draw_the_gap_and_no_effect_of_removing_nothing():
+    losses = {"before": (0.1, 0.5), "removed": (0.3, 0.4), "placebo": (0.2, 0.5), "reverse": (0.9, 0.9)}
+    rows = [
+        ("one", epoch, of, what, *3 * (epoch + x,), *3 * (x,))
+        for epoch in (1, 2)
+        for what, pair in losses.items()
+        for of, x in zip(("training", "testing"), pair)
+    ]
+    names = ["role", "epoch", "of", "what", "loss", "low", "high", "effect", "effect_low", "effect_high"]
+    table = pd.DataFrame(rows, columns=names)
+    (ax,) = plots.removal_dynamics(table).axes
+    drawn = {line.get_label().split()[-1]: line.get_ydata() for line in ax.lines[:3]}
+    np.testing.assert_allclose(list(drawn.values()), [[0.4, 0.4], [0.3, 0.3], [0.1, 0.1]])
+    assert list(drawn) == ["whole", "(placebo)", "generalize"]
+    above, below = plots.removal(table[table.epoch == 1]).axes
+    assert (len(above.get_xticks()), len(below.get_xticks())) == (4, 3)

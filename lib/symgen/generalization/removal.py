@@ -1,4 +1,4 @@
-"""The loss of a network without some of its interactions, against a placebo (Eq. 11-12; science, section 9)."""
+"""The loss of a network without some of its interactions, against a placebo (Eq. 12; science, section 9)."""
 
 from dataclasses import replace
 from itertools import product
@@ -23,7 +23,7 @@ SMALLER_IS_MORE = ("testing change", "gap after", "effect on testing")  # what t
 
 
 def loss(v: Float[np.ndarray, "*batch"]) -> Float[np.ndarray, "*batch"]:
-    """Cross-entropy -log sigmoid(v) (nats) of a label with log-odds v (Eq. 11)."""
+    """Cross-entropy -log sigmoid(v) (nats) of a label with log-odds v."""
     return np.logaddexp(0, -v)
 
 
@@ -167,17 +167,6 @@ def verdict(quantity: str, low: float, high: float) -> str:
     if quantity in SMALLER_IS_MORE:
         low, high = -high, -low
     return "certain" if low > 0 else "the reverse" if high < 0 else "not certain"
-
-
-def sentence(row) -> str:
-    """A row of the table of contrasts in words: what removal does, and by how much it does more than the placebo."""
-    unit = "of it" if row.quantity.endswith("apart") else "log-odds" if row.quantity.startswith("effect") else "nats"
-    alone, against = (verdict(row.quantity, *pair) for pair in ((row.low, row.high), (row.versus_low, row.versus_high)))
-    return (
-        f"{row.role}: {row.quantity} {row.value:z.2f} {unit} [{row.low:z.2f}, {row.high:z.2f}], {alone}; placebo "
-        f"{row.placebo:z.2f}, difference {row.versus_placebo:z.2f} [{row.versus_low:z.2f}, {row.versus_high:z.2f}], "
-        f"{against} (p = {row.p:z.2f})"
-    )
 
 
 def _removed_sets(comparison, t) -> dict[str, Bool[np.ndarray, "sample kind subset"]]:

@@ -2,7 +2,6 @@
 
 import re
 import textwrap
-from itertools import product
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,6 +13,12 @@ from matplotlib.patches import Rectangle
 
 from symgen.plots.style import COLOURS, OF_SAMPLES, epoch_axis
 
+REMOVED = {
+    "before": "nothing",
+    "removed": "non-gener-\nalizable",
+    "placebo": "placebo",
+    "reverse": "gener-\nalizable",
+}  # on an axis
 VERDICTS = {"reproduced": "#9fd0af", "undecided": "#e3e3e3", "not reproduced": "#efb261", "not testable": "#ffffff"}
 
 
@@ -116,6 +121,7 @@ def sensitivity(table: pd.DataFrame) -> Figure:
     for row, text in [(-1, "phases"), *zip(rows, table.n_phases)]:
         right.annotate(f"{text}", (1.07, row), xycoords=("axes fraction", "data"), ha="center", va="center", fontsize=8)
     labels = ["untrained", "H at its peak, N at its least", "end", "H by chance, same shapes"]
+    left.set_title("dotted: the study as it is", loc="left")
     figure.legend([*right.collections, left.collections[1]], labels, loc="outside lower center", ncols=4)
     return figure
 
@@ -124,39 +130,49 @@ def removal(table: pd.DataFrame) -> Figure:
     """Loss without some of the interactions, and the effect of what is removed (Fig. 4), a column a network.
 
     table: role, of, what, loss, low, high, effect, effect_low, effect_high at one checkpoint. The bar between a training
-    and a testing loss is the gap; a placebo beside each shows what removing as much at random does.
+    and a testing loss is the gap; a placebo beside each shows what removing as much at random does. Nothing is removed
+    "before", and so only the loss has it.
     """
     roles = table.role.unique()
-    figure, axes = plt.subplots(
-        2, len(roles), figsize=(2.6 * len(roles) + 0.6, 5), sharex=True, sharey="row", squeeze=False
-    )
+    figure, axes = plt.subplots(2, len(roles), figsize=(2.6 * len(roles) + 0.6, 5), sharey="row", squeeze=False)
     for column, role in zip(axes.T, roles):
         shown = table[table.role == role]
         _points_by_what(column[0], shown, ["loss", "low", "high"])
-        _points_by_what(column[1], shown, ["effect", "effect_low", "effect_high"])
+        _points_by_what(column[1], shown[shown.what != "before"], ["effect", "effect_low", "effect_high"])
         column[0].set_title(role)
+        column[1].set_xlabel("removed")
         column[1].axhline(0, color="black", linewidth=0.8)
     axes[0, 0].set_ylabel("loss (nats)")
     axes[1, 0].set_ylabel("mean effect of what is removed\n(log-odds of the label)")
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    gap = Rectangle((0, 0), 1, 1, color=COLOURS["chance"], alpha=0.4)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend([*handles, gap], [*labels, "from training to testing: the gap"], loc="outside lower center", ncols=3)
     return figure
 
 
 def removal_dynamics(table: pd.DataFrame) -> Figure:
-    """Training and testing loss before and after removal, over training, a panel a network. table: as `removal`, epoch."""
+    """The loss gap, testing - training, before and after removal, over training, a panel a network.
+
+    table: role, epoch, of, what, loss. The gap after the placebo is what removing as much at random leaves of it.
+    """
     roles = table.role.unique()
     figure, axes = plt.subplots(1, len(roles), figsize=(2.6 * len(roles) + 0.6, 3.2), sharey=True, squeeze=False)
-    styles = {"before": "-", "removed": "--", "placebo": ":"}
+    lines = {
+        "before": ("whole", "black", "-"),
+        "placebo": ("without as much at random (placebo)", COLOURS["chance"], "--"),
+        "removed": ("without what does not generalize", COLOURS["non-generalizable"], "-"),
+    }
+    losses = table.pivot(index=["role", "what", "epoch"], columns="of", values="loss")
+    gaps = losses.testing - losses.training
     for ax, role in zip(axes[0], roles):
-        for (of, colour), (what, style) in product(OF_SAMPLES.items(), styles.items()):
-            shown = table[(table.role == role) & (table.of == of) & (table.what == what)]
-            ax.plot(shown.epoch, shown.loss, style, color=colour, label=f"{of}, {what}")
-            if what != "placebo":
-                ax.fill_between(shown.epoch, shown.low, shown.high, color=colour, alpha=0.1, linewidth=0)
+        for what, (label, colour, style) in lines.items():
+            gap = gaps[role, what]
+            ax.plot(gap.index, gap, style, color=colour, marker="o", markersize=3, label=label)
+        ax.axhline(0, color="black", linewidth=0.8)
         ax.set_title(role)
-        epoch_axis(ax, shown.epoch)
-    axes[0, 0].set_ylabel("loss (nats)")
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+        epoch_axis(ax, gap.index)
+    axes[0, 0].set_ylabel("loss gap, testing - training (nats)")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(lines))
     return figure
 
 
@@ -251,5 +267,6 @@ def _points_by_what(ax, table, columns):
             fmt="o", markersize=4, color=colour, elinewidth=1, label=f"{of} samples",
         )  # fmt: skip
     ax.vlines(places, *value.values(), color=COLOURS["chance"], linewidth=4, alpha=0.4)
-    ax.set_xticks(places, table.what.unique())
+    ax.set_xticks(places, [REMOVED[what] for what in table.what.unique()])
+    ax.set_xlim(-0.5, len(places) - 0.5)
     ax.grid(axis="x", visible=False)

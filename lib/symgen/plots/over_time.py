@@ -100,7 +100,8 @@ def dynamics(orders: pd.DataFrame, curves: pd.DataFrame, boundaries: pd.DataFram
 
     orders: epoch, order, sign, total, generalizable of one target; a panel an epoch, each on its own scale. curves:
     role, epoch, H, H_low95, H_high95, H_chance, N, N_low95, N_high95, loss_gap. boundaries:
-    role, t1, t2 and their intervals, of the first role. first: what the network is at epoch 0.
+    role, t1, t2, n_phases, a row a network; drawn are those of the first one that are certain. first: what the network is
+    at epoch 0.
     """
     epochs = orders.epoch.unique()
     figure = plt.figure(figsize=(max(10.2, 1.7 * len(epochs)), 5.4))
@@ -113,11 +114,11 @@ def dynamics(orders: pd.DataFrame, curves: pd.DataFrame, boundaries: pd.DataFram
     bottom = grid[1].subgridspec(1, 3).subplots()
     for ax, (name, label) in zip(bottom, QUANTITIES.items()):
         _curves(ax, curves, name)
-        _phase_spans(ax, boundaries.iloc[0], curves.epoch.max())
+        _phase_lines(ax, boundaries.iloc[0])
         ax.set_ylabel(label)
     bottom[0].set_ylim(0, 1)
-    bottom[0].legend(loc="upper left", fontsize=7)
-    _order_legend(figure)
+    lines = dict(zip(*bottom[0].get_legend_handles_labels()[::-1]))
+    _order_legend(figure, lines)
     return figure
 
 
@@ -173,11 +174,10 @@ def phases(table: pd.DataFrame, boundaries: pd.Series, title: str) -> Figure:
     figure, ax = plt.subplots(figsize=(5.2, 3.2))
     ax.fill_between(table.epoch, 0, table.H, color=COLOURS["generalizable"], label="generalizable")
     ax.fill_between(table.epoch, table.H, 1, color=COLOURS["non-generalizable"], label="non-generalizable")
-    ax.plot(table.epoch, table.H_chance, color="white", linestyle="--", linewidth=1.2, label="generalizable by chance")
+    ax.plot(table.epoch, table.H_chance, color="white", linewidth=3)
+    ax.plot(table.epoch, table.H_chance, color=COLOURS["chance"], linestyle="--", label="generalizable by chance")
     ax.grid(visible=False)
-    ax.set(
-        ylabel="share of the strength of salient interactions", ylim=(0, 1.12), yticks=np.linspace(0, 1, 6), title=title
-    )
+    ax.set(ylabel="share of salient strength", ylim=(0, 1.12), yticks=np.linspace(0, 1, 6), title=title)
     epoch_axis(ax, table.epoch)
     spans = phase_spans(boundaries, table.epoch.max())
     for number, (name, start, stop) in enumerate(spans):
@@ -186,8 +186,7 @@ def phases(table: pd.DataFrame, boundaries: pd.Series, title: str) -> Figure:
         left, right = (ax.get_xaxis_transform().transform((edge, 0))[0] for edge in (start, stop))
         middle = ax.transData.inverted().transform(((left + right) / 2, 0))[0]
         ax.text(middle, 1.06, name, ha="center", va="center", fontsize=8)
-    legend = figure.legend(loc="outside lower center", ncols=3)
-    legend.legend_handles[-1].set_color(COLOURS["chance"])
+    figure.legend(loc="outside lower center", ncols=3)
     return figure
 
 
@@ -196,8 +195,8 @@ def phase_spans(boundaries: pd.Series, last: float) -> list[tuple[str, float, fl
     if boundaries.n_phases == 3:
         return [("phase 1", 0, boundaries.t1), ("2", boundaries.t1, boundaries.t2), ("phase 3", boundaries.t2, last)]
     if boundaries.n_phases == 2:
-        return [("phase 1", 0, boundaries.t1), ("phases 2, 3", boundaries.t1, last)]
-    return [("phase 1", 0, last)] if boundaries.n_phases == 1 else [("no phases", 0, last)]
+        return [("phase 1", 0, boundaries.t1), ("phase 2", boundaries.t1, last)]
+    return [("phase 1", 0, last)] if boundaries.n_phases == 1 else [("no phase is certain", 0, last)]
 
 
 # pieces of figures
@@ -219,30 +218,26 @@ def _order_legend(figure, further=None):
 
 
 def _curves(ax, curves, name):
+    """One line a network, all of one kind, with its band, and its chance level in grey."""
     roles = curves.role.unique()
-    many = len(roles) > 4  # more than there are styles of lines
-    for role, style in zip(roles, ["-"] * len(roles) if many else ["-", "--", "-.", ":"]):
-        shown = curves[curves.role == role]
-        label = (f"{len(roles)} networks" if role == roles[0] else None) if many else role
-        width = 0.9 if many else None
-        ax.plot(shown.epoch, shown[name], color=COLOURS["target"], linestyle=style, linewidth=width, label=label)
+    many = len(roles) > 4
+    width, alpha = (0.9, 0.05) if many else (1.4, 0.13)
+    for role in roles:
+        shown, first = curves[curves.role == role], role == roles[0]
+        label = (role if len(roles) == 1 else f"each of {len(roles)} networks") if first else None
+        ax.plot(shown.epoch, shown[name], color=COLOURS["target"], linewidth=width, label=label)
         if f"{name}_low95" in shown:
             band = shown[f"{name}_low95"], shown[f"{name}_high95"]
-            ax.fill_between(shown.epoch, *band, color=COLOURS["target"], alpha=0.05 if many else 0.13, linewidth=0)
+            ax.fill_between(shown.epoch, *band, color=COLOURS["target"], alpha=alpha, linewidth=0)
         if f"{name}_chance" in shown:
-            label = "by chance" if role == curves.role.iloc[0] else None
-            ax.plot(
-                shown.epoch, shown[f"{name}_chance"], color=COLOURS["chance"], linestyle=style, linewidth=1, label=label
-            )
+            label = "by chance" if first else None
+            ax.plot(shown.epoch, shown[f"{name}_chance"], "--", color=COLOURS["chance"], linewidth=0.9, label=label)
     epoch_axis(ax, curves.epoch.unique())
 
 
-def _phase_spans(ax, boundaries, last):
-    """Dashed lines at the boundaries of the phases, their intervals shaded."""
-    for name, colour in (("t1", COLOURS["generalizable"]), ("t2", COLOURS["test"])):
-        if np.isfinite(boundaries[name]):
-            ax.axvline(boundaries[name], color=colour, linestyle="--", linewidth=1)
-            ax.annotate(name, (boundaries[name], 1), xycoords=("data", "axes fraction"), fontsize=7, color=colour)
-        start, stop = boundaries[f"{name}_low"], min(boundaries[f"{name}_high"], last)
-        if np.isfinite(start) and start < stop:
-            ax.axvspan(start, stop, color=colour, alpha=0.08, linewidth=0)
+def _phase_lines(ax, boundaries):
+    """Lines where phases begin, those that are certain: t1 if H rises and falls, t2 if there are three phases."""
+    for name, phases in (("t1", 2), ("t2", 3)):
+        if boundaries.n_phases >= phases:
+            ax.axvline(boundaries[name], color="black", linestyle=":", linewidth=1)
+            ax.annotate(name, (boundaries[name], 1.01), xycoords=("data", "axes fraction"), fontsize=7, ha="center")
