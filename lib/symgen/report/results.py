@@ -37,7 +37,7 @@ def answer_text(root: Path) -> str:
     networks = sum(int(scale.split()[0]) if scale[0].isdigit() else 1 for scale in scales)  # a given model is one
     names = ", ".join(f"`{study}`" for study in scales.index)
     brackets = " In brackets: in how many of the studies that can tell." if len(scales) > 1 else ""
-    lines = [f"{table.id.nunique()} claims of the paper were tested on {networks} networks ({names}).{brackets}", ""]
+    lines = [f"{table.id.nunique()} claims were tested on {networks} networks ({names}).{brackets}", ""]
     lines += [
         f"- **{len(claims)} {answer}**{': ' * bool(claims)}{'; '.join(claims)}." for answer, claims in found.items()
     ]
