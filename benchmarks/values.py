@@ -2,9 +2,10 @@
 
     python benchmarks/values.py
 
-For each network: seconds per sample for all 1,024 masked inputs, one thread, against a plain forward pass at its best batch
-size, and against masking one input at a time as a loop would. Plain is, of an image, that of the layers after the cut; of a
-text, that of the whole network; of a prompt, that of the tokens that no masked prompt shares with an earlier one.
+For each network: seconds per sample for all 2^n masked inputs (n = 10, of the large language model 8), one thread,
+against a plain forward pass at its best batch size, and against masking one input at a time as a loop would. Plain is, of an
+image, that of the layers after the cut; of a text, that of the whole network; of a prompt, that of the tokens that no masked
+prompt shares with an earlier one: how many a second is shown beside it. The large model has the shape of SmolLM2-135M.
 """
 
 import time
@@ -15,6 +16,7 @@ import numpy as np
 import pandas as pd
 import torch
 import torchvision
+import transformers
 from hardware import hardware
 
 from symgen import CausalLMGame, ImageGame, TextGame, draw_cells
@@ -25,7 +27,7 @@ IMAGES = {
     "small-vgg, 30 px": (lambda: models.build_model("small-vgg", 10, 0), 30),
     "vgg11, 32 px": (lambda: torchvision.models.vgg11(num_classes=10), 32),
 }
-REPEATS, N_MASKED = 9, 1024
+REPEATS = 9
 rng = np.random.default_rng(0)
 WORDS = [f"word{i}" for i in range(37)]
 
@@ -35,14 +37,14 @@ def images(build, size):
     network = build().eval().to(memory_format=torch.channels_last)  # as the study runs its networks
     image = torch.rand(3, size, size)
     game, cells = ImageGame(network, "features.1"), draw_cells(10, 5, rng)
-    maps = game.mean_map(image[None]).expand(N_MASKED, -1, -1, -1).contiguous(memory_format=torch.channels_last)
+    maps = game.mean_map(image[None]).expand(1024, -1, -1, -1).contiguous(memory_format=torch.channels_last)
 
     def rest_of(part):
         hidden = network.features[2:](part)
         hidden = getattr(network, "avgpool", torch.nn.Identity())(hidden)
         return network.classifier(hidden.flatten(1))
 
-    return lambda: game.values(image, 0, cells), rest_of, maps, lambda: network(image[None])
+    return lambda: game.values(image, 0, cells), rest_of, maps, lambda: network(image[None]), 1024, 0
 
 
 def texts():
@@ -51,20 +53,33 @@ def texts():
     network = models.build_bert("bert-2x64", 2, tokenizer, 64, seed=1).eval()
     game, ids = TextGame(network, tokenizer), torch.tensor(tokenizer(text)["input_ids"])
     variables = list(range(0, 30, 3))
-    return lambda: game.values(text, 1, variables), network, ids.repeat(N_MASKED, 1), lambda: network(ids[None])
+    calls = lambda: game.values(text, 1, variables), network, ids.repeat(1024, 1), lambda: network(ids[None])
+    return *calls, 1024, 0
 
 
-def prompts():
-    """The same for a prompt through a language model, llama 2 x 64; plain are as many tokens as its prefixes leave."""
+def small_language_model(tokenizer):
+    """Llama 2 x 64, as the study trains it."""
+    return models.build_language_model("llama-2x64", tokenizer, 64, seed=1).eval()
+
+
+def large_language_model(_):
+    """A Llama of the shape of SmolLM2-135M."""
+    sizes = {"hidden_size": 576, "num_hidden_layers": 30, "intermediate_size": 1536, "vocab_size": 49152}
+    heads = {"num_attention_heads": 9, "num_key_value_heads": 3, "tie_word_embeddings": True}
+    return transformers.LlamaForCausalLM(transformers.LlamaConfig(**sizes, **heads)).eval()
+
+
+def prompts(build, n):
+    """The same for a prompt through a language model; plain are as many tokens as its prefixes leave."""
     text, tokenizer = " ".join(WORDS), build_tokenizer([" ".join(WORDS)], 1, 64)
-    network = models.build_language_model("llama-2x64", tokenizer, 64, seed=1).eval()
-    game, variables = CausalLMGame(network, tokenizer), WORDS[4:34:3]
+    network = build(tokenizer)
+    game, variables = CausalLMGame(network, tokenizer), WORDS[4 : 4 + 3 * n : 3]
     ids = torch.tensor(game._read(text)[0])
     of_token = game.tokens_of(text, variables)
     turns = sorted({0, *np.flatnonzero(of_token.any(axis=1)).tolist(), len(ids)})
     tokens = sum((stop - start) * 2 ** int(of_token[:stop].any(axis=0).sum()) for start, stop in pairwise(turns))
-    rows = ids.repeat(round(tokens / len(ids)), 1)
-    return lambda: game.values(text, 7, variables), network, rows, lambda: network(ids[None])
+    rows, plain = ids.repeat(round(tokens / len(ids)), 1), lambda part: network(part, logits_to_keep=1)
+    return lambda: game.values(text, 7, variables), plain, rows, lambda: network(ids[None]), 1 << n, tokens
 
 
 def seconds(call):
@@ -79,18 +94,19 @@ def in_parts(forward, rows, size):
 
 
 @torch.inference_mode()
-def measure(name, calls):
+def measure(name, calls, repeats=REPEATS):
     """The least of some repeats of each, in turns; the plain pass at the best of some batch sizes."""
-    ours, forward, rows, one = calls
+    ours, forward, rows, one, n_masked, tokens = calls
     ours()  # finds its plan and its chunk
     sizes = [size for size in (16, 32, 64, 128, 256, 512, 1024) if size <= len(rows)]
     least = {size: min(seconds(lambda size=size: in_parts(forward, rows, size)) for _ in range(3)) for size in sizes}
     best = min(least, key=least.get)
-    times = [(seconds(ours), seconds(lambda: in_parts(forward, rows, best)), seconds(one)) for _ in range(REPEATS)]
+    times = [(seconds(ours), seconds(lambda: in_parts(forward, rows, best)), seconds(one)) for _ in range(repeats)]
     values, plain, single = np.min(times, axis=0)
     return {
         "network": name, "seconds": values, "plain_forward": plain, "ratio_to_plain": values / plain,
-        "speedup_over_loop": single * N_MASKED / values, "batch": best, "rows": len(rows),
+        "speedup_over_loop": single * n_masked / values, "batch": best, "rows": len(rows),
+        "tokens_per_second": tokens / values or np.nan, "plain_tokens_per_second": tokens / plain or np.nan,
     }  # fmt: skip
 
 
@@ -99,8 +115,10 @@ def main():
     torch.manual_seed(0)
     print(hardware())
     cases = {name: images(*case) for name, case in IMAGES.items()}
-    cases |= {"bert-2x64, 39 tokens": texts(), "llama-2x64, 37 tokens": prompts()}
-    table = pd.DataFrame([measure(name, calls) for name, calls in cases.items()]).assign(hardware=hardware())
+    cases |= {"bert-2x64, 39 tokens": texts(), "llama-2x64, 37 tokens": prompts(small_language_model, 10)}
+    rows = [measure(name, calls) for name, calls in cases.items()]
+    rows.append(measure("llama-30x576, 37 tokens, n = 8", prompts(large_language_model, 8), repeats=3))
+    table = pd.DataFrame(rows).assign(hardware=hardware())
     print(table.drop(columns="hardware").round(4).to_string(index=False))
     RESULTS.parent.mkdir(exist_ok=True)
     table.to_csv(RESULTS, index=False, float_format="%.4g")

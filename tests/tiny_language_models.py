@@ -11,6 +11,11 @@ WIDE = SIZES | {"num_attention_heads": 2, "intermediate_size": 48, "max_position
 CONFIGS = {
     "Qwen2": lambda: transformers.Qwen2Config(**WIDE, num_key_value_heads=1),
     "Llama": lambda: transformers.LlamaConfig(**WIDE, num_key_value_heads=1),
+    "Gemma3": lambda: (
+        transformers.Gemma3TextConfig(  # five layers that look back as far as 8 tokens, and one at everything
+            **WIDE | {"num_hidden_layers": 6}, num_key_value_heads=1, head_dim=16, sliding_window=8
+        )
+    ),
     "GPT2": lambda: transformers.GPT2Config(vocab_size=330, n_embd=32, n_layer=2, n_head=2, n_positions=64),
     "GPTNeoX": lambda: transformers.GPTNeoXConfig(**WIDE),
     "Mamba": lambda: transformers.MambaConfig(**SIZES, state_size=4),  # without keys and values

@@ -65,7 +65,7 @@ SPANS = spans_of(("masks keep", [58]), ("warm", [2, 13]), ("unfunny", [22]), ("N
 def test_values_equal_a_plain_loop_over_masked_prompts(architecture, masking, by_bytes):
     model = network(architecture)
     v = CausalLMGame(model, by_bytes, masking).values(PROMPT, 7, VARIABLES)
-    table = model.get_input_embeddings().weight.detach()
+    table = model.get_input_embeddings()(torch.arange(model.config.vocab_size)).detach()  # Gemma's are scaled
     filler = table.mean(dim=0) if masking == "mean-embedding" else table[by_bytes.pad_token_id]
     expected = masked_one_by_one(model, by_bytes, PROMPT, 7, SPANS, filler)
     np.testing.assert_allclose(v, expected, atol=2e-5)

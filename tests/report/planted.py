@@ -206,6 +206,10 @@ def order_table(of):
     return contrasts.order_contrasts(_each(of, 0), BOOTSTRAP, LOW, HIGH, _each(of, 1))
 
 
+def pair_table(of):
+    return contrasts.pair_contrasts(_each(of, 0), _each(of, 0), BOOTSTRAP, LOW, HIGH, _each(of, 1))
+
+
 # claim -> what makes a network of it, and the function that makes its table of networks by role
 PLANTED = {
     "F2": (of_orders, order_table),
@@ -219,7 +223,7 @@ PLANTED = {
     "F5": (of_growth, lambda of: contrasts.growth_contrasts(of, BOOTSTRAP, LOW, HIGH)),
     "F7": (of_the_model, lambda of: contrasts.faithfulness_contrasts(of, dict.fromkeys(of, 1.0), 0.05, BOOTSTRAP)),
     "F10": (of_the_grade, lambda of: contrasts.graded_contrasts(of, BOOTSTRAP, LOW, HIGH)),
-    "F11": (of_orders, order_table),
+    "F11": (of_orders, pair_table),
     "T1": (of_two_families, lambda of: contrasts.crossvalidation_contrasts(of, "any", BOOTSTRAP)),
     "S1": (of_tuning, tuning_table),
     "S2": (of_tuning, tuning_table),

@@ -9,13 +9,15 @@ import transformers
 from tiny_language_models import CONFIGS, bytes_tokenizer
 from tiny_project import ROOT
 
-from symgen import CausalLMGame, Study, interactions
+from symgen import CausalLMGame, Study, generalizable, interactions, salient
 from symgen.data.prompts import squad_prompts, written_prompts
-from symgen.generalization import tables
-from symgen.report import runner
-from symgen.study import pipeline
+from symgen.generalization import contrasts, tables
+from symgen.report import claims, runner
+from symgen.study import pairs, pipeline
+from symgen.study.jobs import networks_of
 from symgen.training import build_tokenizer, load_model
 
+ROLES = ["target-1", "baseline-1"]
 SENTENCE = "The old harbour of the town was built by Norman fishermen. It has burned twice since 1204!"
 
 
@@ -143,6 +145,72 @@ def test_given_models_judge_each_other_and_nothing_is_computed_twice(given, monk
     assert pipeline.task(itself).one_network and not pipeline.task(study).one_network
 
 
+@pytest.fixture
+def controlled(given):
+    """The same as a study with controls, and with more variables on one question."""
+    return Study.load("smollm2-gemma3", given | {"more_variables": 6, "ablation_per_class": 1})
+
+
+def test_each_network_is_judged_by_the_other_by_itself_and_untrained(controlled):
+    by, tau = pairs.judged(controlled), controlled.tau_ratio
+    assert list(by) == ["the other", "masked by pad", "untrained"] and all(list(of) == ROLES for of in by.values())
+    mine, theirs = pipeline.effects_of(controlled, ("target-1", "baseline-1"))
+    for role, effects, judge in (("target-1", mine, theirs), ("baseline-1", theirs, mine)):
+        other = by["the other"][role]
+        np.testing.assert_array_equal(other.effects[0], effects)
+        expected = salient(effects, tau) & generalizable(effects, judge[None], tau)
+        np.testing.assert_array_equal(other.generalizable[0], expected)
+        (itself,) = pipeline.effects_of(controlled.controls["masked by pad"], (role,))
+        expected = salient(effects, tau) & generalizable(effects, itself[None], tau)
+        np.testing.assert_array_equal(by["masked by pad"][role].generalizable[0], expected)
+    untrained = controlled.controls["untrained"]
+    models = [
+        pipeline.game_of(one, "target-1", "given").model.state_dict() for one in (controlled, untrained, untrained)
+    ]
+    name = "model.layers.0.mlp.up_proj.weight"
+    assert not torch.equal(models[0][name], models[1][name]) and torch.equal(models[1][name], models[2][name])
+    assert {key: tensor.shape for key, tensor in models[0].items()} == {k: t.shape for k, t in models[1].items()}
+
+
+def test_the_claim_about_two_models_has_both_directions_and_the_untrained(controlled):
+    by = pairs.judged(controlled)
+    table = pairs.pair_contrasts(controlled, by).query("role == 'all'").set_index("quantity").value
+    judges = pairs.judges_table(controlled, by).set_index(["role", "judged by", "quantity"]).value
+    for role, ending in (("target-1", ""), ("baseline-1", contrasts.OTHER_WAY)):
+        low, high, untrained = (
+            judges[role, who, what]
+            for who, what in (("the other", "H_low"), ("the other", "H_high"), ("untrained", "H_low - H_high"))
+        )
+        assert table[f"H_low - H_high{ending}"] == pytest.approx(low - high)
+        assert table[f"less that by untrained judges{ending}"] == pytest.approx(low - high - untrained)
+    asked = {statistic.quantity for statistic in claims.claims()["F11"].statistics}
+    assert asked <= set(table.index)
+    data = pairs.explained(controlled)["baseline-1"]
+    (untrained,) = pipeline.effects_of(controlled.controls["untrained"], ("baseline-1",))
+    np.testing.assert_array_equal(data.effects[0], untrained)
+
+
+def test_one_network_is_its_own_control(given):
+    itself = Study.load("smollm2", given | {"baseline_model": given["target_model"], "baseline_masking": "pad"})
+    assert list(pairs.judged(itself)) == ["the other", "untrained"]
+    assert pipeline.compare(itself, "target-1", judges=("baseline-1",)).H < 1  # masked in another way
+
+
+def test_the_jobs_of_given_models_are_their_controls_and_more_variables(controlled):
+    looks = [
+        (role, one.masking_of(role), one.untrained, one.n_variables, one.explain_per_class)
+        for network in networks_of(controlled).values()
+        for one, role in [(look[0], network.role) for look in network.looks.values()]
+    ]
+    expected = [
+        (role, *how)
+        for role in ROLES
+        for how in (("mean-embedding", False, 5, 1), ("pad", False, 5, 1), ("mean-embedding", True, 5, 1),
+                    ("mean-embedding", False, 6, 1))
+    ]  # fmt: skip
+    assert sorted(looks) == sorted(expected)
+
+
 def test_shares_by_order_are_those_of_the_strengths(given):
     study = Study.load("smollm2", given)
     judged = pipeline.compare(study, "target-1")
@@ -182,5 +250,6 @@ def test_the_notebook_runs_on_given_models(given, tmp_path):
     rendered = "".join("".join(out.get("data", {}).get("text/markdown", "")) for out in outputs)
     assert "of the simple interactions than of the complex" in rendered and "**F11** · the paper says" in rendered
     made = {path.name for path in (tmp_path / "figures").rglob("*.*")}
-    assert {"fig07_prompt_1.png", "fig07_prompt_2.csv", "fig11_orders.png", "fig11_contrasts.csv"} <= made
+    assert {"fig07_prompt_1.png", "fig07_prompt_2_baseline.csv", "fig11_orders.png", "fig11_contrasts.csv"} <= made
+    assert {"fig07_contrasts.csv", "fig11_judges.csv"} <= made
     assert "fig11_masking.csv" not in made

@@ -26,6 +26,7 @@ from symgen.interactions import (
 )
 
 Comparisons = dict[str, Comparison]  # of the targets, by role
+OTHER_WAY = ", the other way round"  # after quantities of the baselines, as judged by the targets
 
 
 def order_contrasts(
@@ -52,6 +53,27 @@ def order_contrasts(
         return estimates
 
     return _table(measured, {role: role for role in comparisons}, bootstrap)
+
+
+def pair_contrasts(
+    targets: Comparisons,
+    baselines: Comparisons,
+    bootstrap: Bootstrap,
+    low_orders: range,
+    high_orders: range,
+    untrained: Comparisons | None = None,
+) -> pd.DataFrame:
+    """`order_contrasts` in both directions (claim F11): targets as judged by the baselines, baselines as by the targets.
+
+    `untrained`: all of them as judged by untrained networks; what these give is taken off.
+    """
+    parts = []
+    for comparisons, ending in ((targets, ""), (baselines, OTHER_WAY)):
+        control = untrained and {role: untrained[role] for role in comparisons}
+        table = order_contrasts(comparisons, bootstrap, low_orders, high_orders, control)
+        quantity = table.quantity.str.replace("by judges of shuffled labels", "by untrained judges")
+        parts.append(table.assign(quantity=quantity + ending))
+    return pd.concat(parts, ignore_index=True)
 
 
 def tuning_contrasts(

@@ -8,29 +8,37 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
 from symgen.games import cell_box, cell_map, places_of
-from symgen.plots.style import COLOURS, signed
+from symgen.plots.style import COLOURS, signed, tint
 
 PAGE, LETTER = 8.6, 8.2  # width of a prompt's picture (inches), size of a typewriter's letters (points), 0.6 as wide
 LETTERS = 118  # in a line
+PALE = 0.35  # opacity of what another model does not share
 MARKED = {"backgroundcolor": "#bfe8cd", "fontweight": "bold"}
 
 
-def logical_model(table: pd.DataFrame, outputs: pd.DataFrame, prompt: str, variables, next_word: str) -> Figure:
+def logical_model(
+    table: pd.DataFrame, outputs: pd.DataFrame, prompt: str, variables, next_word: str, shares=()
+) -> Figure:
     """What a language model makes of a prompt (Fig. 7): its variables, its strongest interactions, and its outputs.
 
-    table: interaction, kind, effect (log-odds), strongest first. outputs: rank, v, model, k, as in `matching`.
+    table: interaction, kind, effect (log-odds), strongest first; with a column generalizable, what the other model does not
+    have is pale. outputs: rank, v, model, k, as in `matching`. shares: share (log-odds) of each variable, which colours it.
     """
     labels = [_wrapped(interaction, variables, 42) for interaction in table.interaction]
     lines = _wrapped(f"{prompt} → {next_word}", [*variables, f"→ {next_word}"], LETTERS)
     sizes = [0.12 + 0.22 * len(lines), 1.2 + 0.155 * sum(len(label) + 0.5 for label in labels)]
     figure = plt.figure(figsize=(PAGE, sum(sizes)))
     above, below = figure.subfigures(2, 1, height_ratios=sizes)
-    _text_with_phrases(above.add_axes((0, 0, 1, 1)), lines, variables, next_word)
+    largest = max(map(abs, shares), default=0)
+    colours = [{"backgroundcolor": tint(share, largest)} for share in shares] or [{}] * len(variables)
+    styles = {phrase: MARKED | colour for phrase, colour in zip(variables, colours)}
+    _text_with_phrases(above.add_axes((0, 0, 1, 1)), lines, styles, next_word)
     left, right = below.subplots(1, 2, width_ratios=[1, 1.1])
     _signed_bars(left, table, labels)
     _outputs(right, outputs)
@@ -38,6 +46,9 @@ def logical_model(table: pd.DataFrame, outputs: pd.DataFrame, prompt: str, varia
     handles, names = right.get_legend_handles_labels()
     boxes = [Rectangle((0, 0), 1, 1, color=COLOURS[kind]) for kind in ("and", "or")]
     named = ["∧ if all are there", "∨ if any is there", *names]
+    if "generalizable" in table:
+        boxes.append(Rectangle((0, 0), 1, 1, facecolor=to_rgba("black", PALE)))
+        named.insert(2, "pale: only this model")
     below.legend([*boxes, *handles], named, loc="outside lower center", ncols=len(named), markerscale=4)
     return figure
 
@@ -145,15 +156,15 @@ def _wrapped(text, phrases, width):
     return [line.replace("\u00a0", " ") for line in lines]
 
 
-def _text_with_phrases(ax, lines, phrases, next_word):
-    """Lines of a typewriter's letters, as many on the page as LETTERS, the phrases on green; the last word comes next."""
+def _text_with_phrases(ax, lines, styles, next_word):
+    """Lines of a typewriter's letters, as many on the page as LETTERS, phrases in their styles; the last word comes next."""
     for row, line in enumerate(lines):
         body = line.removesuffix(f"→ {next_word}") if row == len(lines) - 1 else line
-        marked = sorted(place for phrase in phrases for place in places_of(phrase, body))
-        plain = pairwise([0, *(edge for place in marked for edge in place), len(body)])
+        marked = {place: style for phrase, style in styles.items() for place in places_of(phrase, body)}
+        plain = pairwise([0, *(edge for place in sorted(marked) for edge in place), len(body)])
         words = [word for start, stop in [*plain][::2] for word in re.compile(r"\S+").finditer(body, start, stop)]
         pieces = {word.span(): {} for word in words}  # one by one: a screen's letters are whole dots wide
-        pieces |= {place: MARKED for place in marked}
+        pieces |= marked
         pieces |= {(len(body), len(line)): {"color": COLOURS["target"], "fontweight": "bold"}} if body != line else {}
         for (first, last), style in pieces.items():
             text = ax.text(first + 1, -row, line[first:last], family="monospace", size=LETTER, va="center", **style)
@@ -167,7 +178,9 @@ def _signed_bars(ax, table, labels):
     """Effects of interactions as bars with their values, as high as the lines of their labels."""
     heights = np.array([len(label) + 0.5 for label in labels])
     places = heights.cumsum() - heights / 2
-    ax.barh(places, table.effect, height=0.9, color=[COLOURS[kind] for kind in table.kind])
+    shared = table.get("generalizable", [True] * len(table))
+    colours = [to_rgba(COLOURS[kind], 1 if both else PALE) for kind, both in zip(table.kind, shared)]
+    ax.barh(places, table.effect, height=0.9, color=colours)
     for place, effect in zip(places, table.effect):
         side = {"ha": "left" if effect > 0 else "right", "va": "center", "fontsize": 7}
         ax.annotate(signed(effect), (effect, place), (3 * np.sign(effect), 0), textcoords="offset points", **side)

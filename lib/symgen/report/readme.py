@@ -74,7 +74,7 @@ def costs_text(root: Path) -> str:
         *head("step", "ours", "against"),
         *_solver_rows(solver),
         line(
-            "all 1,024 masked inputs",
+            "all masked inputs of a sample",
             f"{span(values.ratio_to_plain, '.2f')} times a plain forward pass of what has to be computed at least",
             f"{span(values.speedup_over_loop, '.0f')} times faster than one at a time",
         ),

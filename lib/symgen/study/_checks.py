@@ -55,6 +55,7 @@ def _given(s):
         bool(s.baseline_masking) and not s.target_model,
         f"baseline_masking = {s.baseline_masking!r} of models trained here; expected none, or models that are given",
     )
+    yield s.untrained and not s.target_model, "untrained of models trained here; expected models that are given"
     yield (
         bool(s.target_model) != bool(s.baseline_model),
         "one of target_model and baseline_model is missing; expected both, or neither",

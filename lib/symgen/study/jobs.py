@@ -107,7 +107,10 @@ def _asked(study) -> Iterator[tuple[Study, str, tuple[float | str, ...]]]:
     named = notebooks(study)
     everyone = study.targets + study.baselines
     yield from ((study.dynamics, role, study.checkpoints_of(role)) for role in everyone)
-    if not study.target_model:
+    if study.target_model:
+        others = [*study.controls.values(), *([study.wide] if study.ablation_per_class else [])]
+        yield from ((other, role, other.checkpoints_of(role)) for other in others for role in everyone)
+    else:
         yield from ((study, role, study.ends) for role in study.targets)
         yield from ((study, role, study.checkpoints_of(role)) for role in study.baselines)
     if "06_removal_loss" in named:

@@ -176,16 +176,23 @@ def effects_of(study: Study, roles: tuple[str, ...], progress: bool = True) -> n
 
 
 def compare(
-    study: Study, role: str, progress: bool = True, judges: tuple[str, ...] = (), checkpoints: tuple = ()
+    study: Study,
+    role: str,
+    progress: bool = True,
+    judges: tuple[str, ...] = (),
+    checkpoints: tuple = (),
+    of: Study | None = None,
 ) -> Comparison:
     """A target's interactions at its checkpoints, judged by the study's baselines: what every figure is made of.
 
-    `judges`: other roles that judge. `checkpoints`: some of those at which the network is kept, also "best" and "last".
+    `judges`: other roles that judge, those `of` another study of the same samples. `checkpoints`: some of those at which the
+    network is kept, also "best" and "last".
     """
     checkpoints = checkpoints or study.checkpoints_of(role)
     target = all_interactions(study, role, progress, checkpoints)
     baselines = [
-        ensure_interactions(study, base, study.checkpoints_of(base)[-1], progress) for base in judges or study.baselines
+        ensure_interactions(of or study, base, study.checkpoints_of(base)[-1], progress)
+        for base in judges or study.baselines
     ]
     epochs = {"best": study.epochs, "last": study.epochs, "given": 0.0}
     return generalization.compare(

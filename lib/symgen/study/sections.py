@@ -125,6 +125,8 @@ class Given(Section):
     """which judges"""
     baseline_masking: str = ""
     """by default that of the target"""
+    untrained: bool = False
+    """both with weights drawn at random in place of their own: a control"""
 
 
 class Solving(Section):

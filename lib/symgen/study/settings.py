@@ -123,6 +123,21 @@ class Study(*SECTIONS):
         return self.replace(**changes, target_seeds=self.target_seeds[: self.removal_networks or None])
 
     @property
+    def wide(self) -> "Study":
+        """The same study with `more_variables` variables a prompt, on fewer prompts: `ablation_per_class`."""
+        return self.replace(n_variables=self.more_variables, explain_per_class=self.ablation_per_class)
+
+    @property
+    def controls(self) -> dict[str, "Study"]:
+        """Given networks as their own controls: masked in each of `other_masking`, and untrained; of others none."""
+        if not self.target_model:
+            return {}
+        masked = {f"masked by {name}": {"masking": name, "baseline_masking": name} for name in self.other_masking}
+        return {
+            name: self.replace(**changes) for name, changes in (masked | {"untrained": {"untrained": True}}).items()
+        }
+
+    @property
     def ends(self) -> tuple[float, ...]:
         """The first checkpoint and the last, at which all samples are explained."""
         return tuple(dict.fromkeys((self.checkpoints[0], self.checkpoints[-1])))
@@ -219,7 +234,9 @@ class Study(*SECTIONS):
             settings["baseline_on"] = self.baseline_on
         if self.target_model:
             model = self.target_model if family == "target" else self.baseline_model
-            settings |= {"model": model, "masking": self.masking_of(role)}
+            settings |= {"model": model, "masking": self.masking_of(role)} | (
+                {"untrained": True} if self.untrained else {}
+            )
         if checkpoint == "":
             return settings | ({"checkpoints": list(self.checkpoints)} if family == "target" else {})
         return settings | {"checkpoint": checkpoint if isinstance(checkpoint, str) else float(checkpoint)}

@@ -318,7 +318,8 @@ class GivenTask(Task):
         """The game on a role's language model."""
         target = self.study.family(role) == "target"
         name = self.study.target_model if target else self.study.baseline_model
-        model = training.load_model(name, self.study.download, device)
+        seed = self.study.role(role)[1] if self.study.untrained else None
+        model = training.load_model(name, self.study.download, device, seed)
         return CausalLMGame(*model, self.study.masking_of(role), first_token=True)
 
     @property

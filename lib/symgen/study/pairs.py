@@ -1,0 +1,58 @@
+"""Two language models as judges of each other, and the controls of that: the same masked otherwise, and untrained."""
+
+import pandas as pd
+import xarray as xr
+
+from symgen.generalization import Comparison, contrasts, tables
+from symgen.study.pipeline import all_interactions, compare, ensure_interactions
+from symgen.study.settings import Study
+
+Judged = dict[str, dict[str, Comparison]]  # who judges -> role -> at its last checkpoint
+
+
+def judged(study: Study) -> Judged:
+    """Targets as judged by the baselines, and baselines by the targets; by judges: "the other", and the study's controls.
+
+    A control is the network itself, masked otherwise, or the other one, untrained.
+    """
+    other = dict.fromkeys(study.targets, study.baselines) | dict.fromkeys(study.baselines, study.targets)
+    at = {role: study.checkpoints_of(role)[-1:] for role in other}
+    result = {"the other": {role: compare(study, role, judges=by, checkpoints=at[role]) for role, by in other.items()}}
+    for name, control in study.controls.items():
+        result[name] = {
+            role: compare(study, role, judges=by if control.untrained else (role,), checkpoints=at[role], of=control)
+            for role, by in other.items()
+        }
+    return result
+
+
+def judges_table(study: Study, by_judges: Judged) -> pd.DataFrame:
+    """H, H_low, H_high and their difference by who judges: role, judged by, quantity, value, low, high, chance."""
+    rows = [
+        (role, judges, quantity, *of.H.row, of.chance.value)
+        for judges, comparisons in by_judges.items()
+        for role, comparison in comparisons.items()
+        for quantity, of in tables.ratios(comparison, comparison.epochs[-1], *_resampling(study)).items()
+    ]
+    return pd.DataFrame(rows, columns=["role", "judged by", "quantity", "value", "low", "high", "chance"])
+
+
+def pair_contrasts(study: Study, by_judges: Judged) -> pd.DataFrame:
+    """What claim F11 rests on (`contrasts.pair_contrasts`)."""
+    targets, baselines = ({role: by_judges["the other"][role] for role in r} for r in (study.targets, study.baselines))
+    return contrasts.pair_contrasts(targets, baselines, *_resampling(study), by_judges.get("untrained"))
+
+
+def explained(study: Study) -> dict[str, xr.Dataset]:
+    """Interactions before training and after it (epoch), by role: of the targets, or of all networks that are given."""
+    if not study.target_model:
+        return {role: all_interactions(study, role, checkpoints=study.ends) for role in study.targets}
+    ends, epochs = (study.controls["untrained"], study), pd.Index([0.0, 1.0], name="epoch")
+    return {
+        role: xr.concat([ensure_interactions(one, role, "given", progress=True) for one in ends], epochs)
+        for role in study.targets + study.baselines
+    }
+
+
+def _resampling(study):
+    return study.bootstrap, study.low_orders, study.high_orders
