@@ -48,7 +48,7 @@ TINY_TUNING = {
     "tuning_checkpoints": [0, 1, 2],
 }  # fmt: skip
 TINY_JUDGES = {
-    "n_variables": 6, "more_variables": 7, "ablation_per_class": 1, "few_shot_size": 0, "more_baseline_seeds": [95],
+    "n_variables": 6, "more_variables": 8, "ablation_per_class": 1, "few_shot_size": 0, "more_baseline_seeds": [95],
     "second_seeds": [96, 97], "shuffled_seeds": [98],
 }  # fmt: skip
 

@@ -231,7 +231,7 @@ def size_contrasts(
 
     def slope(by_n):
         x = np.log(list(by_n))
-        weights = (x - x.mean()) / ((x - x.mean()) ** 2).sum()
+        weights = ratio(x - x.mean(), ((x - x.mean()) ** 2).sum())  # NaN for one n, which has no slope
         counts = [bootstrap.mean(metrics.salient(of, tau_ratio).sum(axis=(-2, -1))) for of in by_n.values()]
         return sum(count.map(np.log) * weight for count, weight in zip(counts, weights))
 
