@@ -38,21 +38,27 @@ def looked_at(study):
     yield from ((s, role, s.checkpoints_of(role)) for s, role in whole(study))
     if not study.target_model:
         yield from ((study, role, (study.checkpoints[0], study.checkpoints[-1])) for role in study.targets)
+    if "06_removal_loss" in notebooks(study):
+        yield from ((study.removal, role, (study.checkpoints[-1],)) for role in study.removal.targets)
     if "08_ablations" in notebooks(study):
-        few = ablations.variants(study)["as it is"]
+        few = ablations.variants(study)[ablations.FEWER]
         yield few.replace(noise_bound=0.0), study.targets[0], study.checkpoints[:1]
+        for sized in ablations.sizes(study).values():
+            yield from ((sized, role, study.checkpoints[-1:]) for role in study.targets)
     if "07_penalty" in notebooks(study):
         for setting in arms.settings_of(study).values():
             for family in ("target", *[arm for arm in ARMS if arm != "plain"]):
-                yield from ((setting, f"{family}-{seed}", ("last",)) for seed in compared_seeds(setting))
+                seeds = compared_seeds(setting, halved=family in ("decay", "dropout"))
+                yield from ((setting, f"{family}-{seed}", ("last",)) for seed in seeds)
         for weight, (changed, _) in arms.curve(arms.settings_of(study)["all samples"]).items():
             family = "penalty" if weight else "target"
-            yield from ((changed, f"{family}-{seed}", ("last",)) for seed in compared_seeds(study))
+            yield from ((changed, f"{family}-{seed}", ("last",)) for seed in compared_seeds(study, halved=True))
 
 
-def compared_seeds(study):
-    """Of the networks that are trained in each way."""
-    return study.target_seeds[: study.arms_networks] if study.arms_networks else study.target_seeds
+def compared_seeds(study, halved=False):
+    """Of the networks that are trained in each way; of some ways there are half as many, rounded up."""
+    seeds = study.target_seeds[: study.arms_networks] if study.arms_networks else study.target_seeds
+    return seeds[: (len(seeds) + 1) // 2] if halved else seeds
 
 
 def whole(study):
@@ -60,6 +66,11 @@ def whole(study):
     roles = study.targets + study.baselines
     yield from ((study.dynamics, role) for role in roles)
     yield from ((study, role) for role in study.baselines)
+    yield from ((control, role) for control in study.controls.values() for role in roles)
+    if study.target_model and study.ablation_per_class:
+        yield from ((study.wide, role) for role in roles)
+    if "06_removal_loss" in notebooks(study):
+        yield from ((study.removal, role) for role in study.baselines)
     if "10_fine_tuning" in notebooks(study):
         yield from ((study.tuned, role) for role in roles)
     if "08_ablations" in notebooks(study):
@@ -124,7 +135,8 @@ def test_all_few_samples_are_the_same_networks():
     assert len(once) == len(jobs(study.replace(few_shot_size=0, roles_per_job=1)))
     twice = jobs(study.replace(roles_per_job=1))
     judging = len(study.baselines) + len(study.second_seeds)
-    assert len(twice) - len(once) == judging + len(ARMS) * len(compared_seeds(study))
+    trained = 4 * len(compared_seeds(study)) + 2 * len(compared_seeds(study, halved=True))
+    assert len(ARMS) == 6 and len(twice) - len(once) == judging + trained
 
 
 @pytest.mark.parametrize("name", TRAINED)
@@ -165,7 +177,7 @@ def artefacts(study):
 
 
 def test_work_divided_or_whole_makes_the_same_files(shared, tmp_path):
-    study, made = Study.load("fashion-vgg", shared | ALONE), []
+    study, made = Study.load("fashion-vgg", shared | ALONE | {"removal_per_class": 0}), []
     for roles, checkpoints, count in ((2, 0, 1), (1, 2, 3)):
         root = str(tmp_path / f"{count}")
         divided = study.replace(runs_root=root, roles_per_job=roles, checkpoints_per_job=checkpoints)
