@@ -33,7 +33,7 @@ def logical_model(
     labels = [_wrapped(interaction, variables, 42) for interaction in table.interaction]
     lines = _wrapped(f"{prompt} → {next_word}", [*variables, f"→ {next_word}"], LETTERS)
     sizes = [0.12 + 0.22 * len(lines), 1.2 + 0.155 * sum(len(label) + 0.5 for label in labels)]
-    figure = plt.figure(figsize=(PAGE, sum(sizes)))
+    figure = plt.figure(figsize=(PAGE, sum(sizes)), dpi=80)  # dpi: in a notebook
     above, below = figure.subfigures(2, 1, height_ratios=sizes)
     largest = max(map(abs, shares), default=0)
     colours = [{"backgroundcolor": tint(share, largest)} for share in shares] or [{}] * len(variables)
