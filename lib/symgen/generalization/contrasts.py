@@ -255,12 +255,13 @@ def recurrence_contrasts(
     variables (sample, variable): their names; labels (sample,): both of all samples.
     """
     names = {"of its class": np.equal, "of other classes": np.not_equal}
+    testing = next(iter(comparisons.values())).chosen("testing")  # all networks have the same samples
+    label, places = labels[testing], _places(variables[testing])
 
     def measured(c):
-        testing, last = c.chosen("testing"), len(c.epochs) - 1
-        parts = (x[testing] for x in (c.effects[last] * c.salient[last], c.generalizable[last], variables, labels))
-        signs, shared, cells, label = parts
-        found, asked = _recurrences(np.sign(signs), cells)
+        last = len(c.epochs) - 1
+        signs, shared = (x[testing] for x in (np.sign(c.effects[last] * c.salient[last]), c.generalizable[last]))
+        found, asked = _recurrences(signs, places)
         differences = {}
         for name, relation in names.items():
             other = relation.outer(label, label) & ~np.eye(len(label), dtype=bool)
@@ -276,15 +277,23 @@ def recurrence_contrasts(
     return _table(measured, comparisons, bootstrap)
 
 
-def _recurrences(signs, variables):
-    """For samples i, j and the salient interactions of i: whether j has them with the same sign, and all their variables."""
-    n_samples, n = variables.shape
-    found, asked = (np.zeros((n_samples, *signs.shape), bool) for _ in range(2))
-    for j in range(n_samples):
-        same = variables[..., None] == variables[j]
+def _places(variables):
+    """Which subset of sample j, the first axis, each subset of each sample is: 0 where j has not all of its variables."""
+    n = variables.shape[1]
+    places = np.zeros((len(variables), len(variables), 1 << n), np.int32)
+    for j, theirs in enumerate(variables):
+        same = variables[..., None] == theirs
         bit = same.any(axis=-1) * (1 << same.argmax(axis=-1))  # (sample, variable): its bit in j
-        subset = np.bitwise_or.reduce(subset_matrix(n) * bit[:, None], axis=-1)  # (sample, subset): of j
-        asked[:, j] = (orders(n)[subset] == orders(n))[:, None] & (signs != 0)
+        subset = np.bitwise_or.reduce(subset_matrix(n) * bit[:, None], axis=-1)
+        places[j] = subset * (orders(n)[subset] == orders(n))
+    return places
+
+
+def _recurrences(signs, places):
+    """For samples i, j and the salient interactions of i: whether j has them with the same sign, and all their variables."""
+    found, asked = (np.zeros((len(signs), *signs.shape), bool) for _ in range(2))
+    for j, subset in enumerate(places):
+        asked[:, j] = (subset > 0)[:, None] & (signs != 0)
         found[:, j] = asked[:, j] & (np.moveaxis(signs[j][:, subset], 0, 1) == signs)
     return found, asked
 

@@ -100,7 +100,8 @@ def learned_contrasts(comparisons: Comparisons, bootstrap: Bootstrap) -> pd.Data
     """
     estimates = {}
     for role, (c, (top, last)) in placed(comparisons, _course, _boundaries).items():
-        one, three = (_learned(c, part, bootstrap) for part in (slice(1, top + 1), slice(last, None)))
+        gained = metrics.newly_learned(c.effects) * c.salient
+        one, three = (_learned(c, gained, part, bootstrap) for part in (slice(1, top + 1), slice(last, None)))
         estimates[role] = {
             "mean order, last phase - first": three["order"] - one["order"],
             "share that generalizes, first phase - last": one["share"] - three["share"],
@@ -109,12 +110,11 @@ def learned_contrasts(comparisons: Comparisons, bootstrap: Bootstrap) -> pd.Data
     return estimates_table(estimates)
 
 
-def _learned(c, part, bootstrap):
+def _learned(c, gained, part, bootstrap):
     """Mean order of what is newly learned in a part of the training, the share that generalizes, and that above chance."""
-    gained = (metrics.newly_learned(c.effects) * c.salient)[part]
 
     def total(weight):
-        return np.einsum("tiks,tiks->i", gained, np.broadcast_to(weight, c.effects.shape)[part])
+        return np.einsum("tiks,tiks->i", gained[part], np.broadcast_to(weight, gained.shape)[part])
 
     share, _, excess = power(total(c.generalizable), total(1.0), total(c.chance), bootstrap)
     order = orders(n_variables(gained.shape[-1]))

@@ -19,7 +19,7 @@ SAYS = {
     "generalizable": "they generalize: other\nnetworks have them, too",
     "non-generalizable": "they do not: no other\nnetwork has them",
 }
-INK = {"generalizable": "#1b6b3a", "non-generalizable": "#96580f"}  # the roles' colours, dark enough for words
+INK = {"generalizable": COLOURS["generalizable"], "non-generalizable": "#96580f"}  # the colours, dark enough for words
 
 
 def idea(table: pd.DataFrame, picture: np.ndarray, grid: int, curve: pd.DataFrame, boundaries: pd.Series) -> Figure:

@@ -16,6 +16,7 @@ from symgen.study import Study, pipeline, study_names
 
 VERDICTS = ("reproduced", "undecided", "not reproduced", "not testable")
 COLUMNS = {"verdict": "as the paper measures it", "beyond": "beyond its control"}  # of what is read
+MOST = 1000  # times the samples and networks: more would be no plan
 LEARNED = "fig06_learned"  # the table that says whether networks have learned anything
 
 
@@ -259,6 +260,6 @@ def _measured(row):
 
 def _times(more):
     """How many times the samples and networks would decide, in words."""
-    if more > 1e3:
+    if more > MOST:
         return "no number would decide it"
     return f"about {float(f'{max(more, 1.1):.2g}'):g} times the samples and networks decide"

@@ -6,7 +6,7 @@ import pandas as pd
 
 from symgen.generalization import CERTAIN
 from symgen.report._markdown import head, interval, line, read
-from symgen.report.claims import readable
+from symgen.report.claims import COLUMNS, MOST, readable
 
 EMBEDDED = ("fashion-vgg", "snippets-bert", "snippets-lm")  # studies whose data come with the project
 ANSWERS = (  # the lines of `answer_text`: what claims must be in more than half of the studies that can tell
@@ -16,8 +16,7 @@ ANSWERS = (  # the lines of `answer_text`: what claims must be in more than half
     "undecided, or not alike in all studies",
     "not testable here",
 )
-OF = {"paper": "as the paper measures it", "control": "beyond its control"}
-MOST = 1000  # times the samples and networks: more would be no plan
+OF = dict(zip(("paper", "control"), COLUMNS.values()))
 WAYS = {  # to train, against plain training
     "penalty": "the penalty",
     "distilled": "distillation from the same baselines",

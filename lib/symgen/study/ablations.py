@@ -17,7 +17,7 @@ def variants(study: Study) -> dict[str, Study]:
     """
     if not study.ablation_per_class:
         raise InputError(f"ablation_per_class = 0 in study {study.name!r}; expected at least 1 for ablations")
-    every, few = study.dynamics, study.replace(explain_per_class=study.ablation_per_class)
+    every, few = study.dynamics, _few(study)
     judged = {"as it is": {}}
     judged |= {f"{SCALED[key]} {value:g}": {key: value} for key, value in _scaled(study, "tau_ratio", "phase_ratio")}
     judged["generalizes to all"] = {"generalizes_to": "all"}
@@ -38,7 +38,7 @@ def variants(study: Study) -> dict[str, Study]:
 
 def sizes(study: Study) -> dict[int, Study]:
     """The study with n = 6, 8, .. variables (claim B4), on the samples of the variant with the most of them."""
-    few = study.replace(explain_per_class=study.ablation_per_class)
+    few = _few(study)
     most = max(study.n_variables, study.more_variables)
     samples = _half(few) if most > study.n_variables else {}
     return {n: few.replace(n_variables=n, **samples) for n in range(6, most + 1, 2)}
@@ -74,6 +74,11 @@ def asked(study: Study) -> list[tuple[Study, str, tuple[float | str, ...]]]:
 def _scaled(study, *keys):
     """Each setting at half and at twice its value."""
     return [(key, factor * getattr(study, key)) for key in keys for factor in (0.5, 2)]
+
+
+def _few(study):
+    """The study on a few samples of each class."""
+    return study.replace(explain_per_class=study.ablation_per_class)
 
 
 def _half(study):
