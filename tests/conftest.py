@@ -12,6 +12,7 @@ from jaxtyping import install_import_hook
 
 install_import_hook("symgen", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))").__enter__()
 
+import matplotlib.pyplot as plt  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import tiny_project  # noqa: E402
@@ -30,6 +31,13 @@ settings.load_profile("suite")
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def figures_closed():
+    """No test leaves its figures to the next: which tests share a process is chance."""
+    yield
+    plt.close("all")
 
 
 def pytest_configure(config):

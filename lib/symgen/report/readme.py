@@ -20,13 +20,17 @@ IDEA = "fig01_idea"  # the README's picture, and the table of the interactions o
 
 def draw_idea(root: Path) -> None:
     """Draw the README's picture, from tables of the first embedded study and one of its images."""
-    from symgen import plots  # a second of every start
+    import matplotlib.pyplot as plt  # a second of every start
+
+    from symgen import plots
 
     folder, study = root / "figures" / EMBEDDED[0], Study.load(EMBEDDED[0])
     table, curve, phases = (read(folder / f"{name}.csv") for name in (IDEA, "fig01_phases", "fig03_phases"))
     (picture,) = load_dataset(study.dataset, project_root() / "data").pictures(table["item"].unique())
     with plots.in_style():
-        plots.save(plots.idea(table, picture, study.grid, curve, phases.iloc[0]), table, folder, IDEA)
+        figure = plots.idea(table, picture, study.grid, curve, phases.iloc[0])
+        plots.save(figure, table, folder, IDEA)
+    plt.close(figure)
 
 
 def commands_text(root: Path) -> str:
