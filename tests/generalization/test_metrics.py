@@ -130,6 +130,19 @@ def test_metrics_do_not_care_about_the_names_of_the_variables(rng):
     np.testing.assert_allclose(strength_by_order(target, gen), strength_by_order(target[..., swapped], moved))
 
 
+@pytest.mark.parametrize("salience", [{"tau_ratio": 0.2}, {"strongest": 7}, {"tau": 0.3}])
+def test_any_rule_of_salience_judges_target_and_baselines_alike(rng, salience):
+    target, bases = rng.normal(size=(3, 5, 2, 8)) ** 3, rng.normal(size=(2, 5, 2, 8)) ** 3
+    v, base_v = rng.normal(size=(3, 5, 8)), 10 * rng.normal(size=(2, 5, 8))
+    comparison = compare((v, target), zip(base_v, bases), **salience)
+    scaled = (normalized(target, v), normalized(bases, base_v)) if "tau" in salience else (target, bases)
+    kept, kept_bases = (salient(of, **salience) for of in scaled)
+    assert np.array_equal(comparison.salient, kept) and 0.2 < kept.mean() < 0.8
+    assert "strongest" not in salience or (kept.sum(axis=(2, 3)) == 7).all()
+    has_it = (np.sign(target)[:, None] == np.sign(bases)) & kept_bases
+    assert np.array_equal(comparison.generalizable, kept & has_it.any(axis=1))
+
+
 @pytest.mark.parametrize("combine", ["any", "majority", "all"])
 def test_judging_the_salient_alone_is_judging_all_and_keeping_the_salient(rng, combine):
     target, bases = rng.normal(size=(3, 5, 2, 8)) ** 3, rng.normal(size=(3, 5, 2, 8)) ** 3

@@ -34,6 +34,12 @@ def test_one_setting_is_changed_at_a_time(study):
     )
 
 
+def test_salience_by_rank_and_absolutely_are_no_two_names_of_the_study_as_it_is(study):
+    ways = ablations.saliences(study)
+    assert [*ways.values()] == [{"strongest": ablations.STRONGEST}, {"tau": study.tau_ratio}]
+    assert not ways.keys() & ablations.variants(study).keys()
+
+
 def test_every_number_of_variables_is_asked_of_all_targets_on_the_same_items(study):
     sizes = ablations.sizes(study)
     assert list(sizes) == list(range(6, max(study.n_variables, study.more_variables) + 1, 2))

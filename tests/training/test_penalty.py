@@ -112,6 +112,18 @@ def test_the_gradient_is_that_of_finite_differences_through_the_network(judged):
         assert gradient[index].item() == pytest.approx((sides[0] - sides[1]) / 2e-5, rel=1e-4)
 
 
+def test_masked_maps_leave_batch_normalisation_and_dropout_alone(judged):
+    network = Net().train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    penalty = Penalty(ImageGame(network, "features.2", grid=3), judged, weight=0.7, every=1)
+    values = [penalty(torch.tensor([5, 2])) for _ in range(2)]
+    values[0].backward()
+    assert values[0] == values[1] > 0  # no dropout: twice the same
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())  # nor a new mean
+    assert all(module.training for module in network.modules())
+    assert network.features[1].weight.grad.any()  # but normalisation learns from the penalty
+
+
 def test_where_everything_generalizes_there_is_nothing_to_penalise(v):
     given = torch.tensor(v)[None].requires_grad_()
     signs = np.sign(held_interactions(given, **SOLVER).detach().numpy())[None]

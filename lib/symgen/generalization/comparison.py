@@ -175,6 +175,8 @@ def compare(
     baselines: Iterable[Explained],
     *,
     tau_ratio: float = 0.05,
+    strongest: int | None = None,
+    tau: float | None = None,
     combine: str = "any",
     chance_draws: int = 5,
     seed: int = 0,
@@ -189,8 +191,10 @@ def compare(
         v ([epoch, ][sample, ]subset) and effects ([epoch, ][sample, ]kind, subset), in log-odds.
     baselines : iterable of the same
         Of each baseline on the same samples, without an axis epoch.
-    tau_ratio, combine
-        An interaction is salient above this share of the strongest; any, majority or all of the baselines must have it.
+    tau_ratio, strongest, tau
+        What is salient, as in `salient`: tau is of effects that are normalised by each network's mean |v(N) - v(0)|.
+    combine : str
+        Whether any, the majority or all of the baselines must have an interaction.
     chance_draws, seed : int
         Derangements of the samples behind the chance level, and what they are drawn from.
     epochs, of : sequence, optional
@@ -205,21 +209,23 @@ def compare(
     _check_same_samples(target, baselines)
     base_v, base_effects = (np.concatenate([base[name] for base in baselines]) for name in ("v", "effects"))
     v, effects, n_samples = target.v.to_numpy(), target.effects.to_numpy(), target.sizes["sample"]
-    arrays = _compared(v, effects, base_v, base_effects, tau_ratio, combine, chance_draws, seed)
+    salience = {"tau_ratio": tau_ratio, "strongest": strongest, "tau": tau}
+    arrays = _compared(v, effects, base_v, base_effects, salience, combine, chance_draws, seed)
     data = target.assign({name: (AXES, array) for name, array in arrays.items()})
     epochs = np.asarray(target["epoch"] if epochs is None else epochs, float)
     of = np.repeat("unknown", n_samples) if of is None else np.asarray(of)
     return Comparison(data.assign_coords(epoch=epochs, of=("sample", of), kind=list(KINDS)))
 
 
-def _compared(v, effects, base_v, base_effects, tau_ratio, combine, chance_draws, seed):
+def _compared(v, effects, base_v, base_effects, salience, combine, chance_draws, seed):
     """The arrays of a comparison, from effects (epoch or baseline, sample, kind, subset) and v (.., sample, subset)."""
-    salient = metrics.salient(effects, tau_ratio)
+    normalized, base_normalized = metrics.normalized(effects, v), metrics.normalized(base_effects, base_v)
+    weighed = (effects, base_effects) if salience["tau"] is None else (normalized, base_normalized)
+    salient, base_salient = (metrics.salient(strengths, **salience) for strengths in weighed)
     _, sample, kind, subset = np.nonzero(salient)  # a few in a hundred: nothing else is judged
-    normalized = metrics.normalized(effects, v)
     views = {
-        metrics.agreed: (effects[salient], base_effects * metrics.salient(base_effects, tau_ratio)),
-        metrics.similarity: (normalized[salient], metrics.normalized(base_effects, base_v)),
+        metrics.agreed: (effects[salient], base_effects * base_salient),
+        metrics.similarity: (normalized[salient], base_normalized),
     }
 
     def asked(measure, order):

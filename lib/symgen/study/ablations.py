@@ -3,6 +3,7 @@
 from symgen.errors import InputError
 from symgen.study.settings import Study
 
+STRONGEST = 50  # interactions of a sample, where salience is a matter of rank
 FEWER = "as it is, fewer samples"  # what stands beside whatever changes the interactions
 SCALED = {"tau_ratio": "threshold of salience", "phase_ratio": "ratio r of the phases", "noise_bound": "noise bound",
           "ridge": "ridge"}  # fmt: skip
@@ -34,6 +35,14 @@ def variants(study: Study) -> dict[str, Study]:
         changes[f"{study.more_variables} variables"] = {"n_variables": study.more_variables} | _half(few)
     looked_at = {name: every.replace(**change) for name, change in judged.items()}
     return looked_at | {name: few.replace(**change) for name, change in changes.items()}
+
+
+def saliences(study: Study) -> dict[str, dict]:
+    """Other ways to say what is salient, as `compare` takes them: by rank (Algorithm 1), and absolutely (Appendix M)."""
+    return {
+        f"the {STRONGEST} strongest are salient": {"strongest": STRONGEST},
+        f"absolute threshold of salience {study.tau_ratio:g}": {"tau": study.tau_ratio},
+    }
 
 
 def sizes(study: Study) -> dict[int, Study]:

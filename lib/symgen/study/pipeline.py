@@ -182,11 +182,12 @@ def compare(
     judges: tuple[str, ...] = (),
     checkpoints: tuple = (),
     of: Study | None = None,
+    **salience,
 ) -> Comparison:
     """A target's interactions at its checkpoints, judged by the study's baselines: what every figure is made of.
 
     `judges`: other roles that judge, those `of` another study of the same samples. `checkpoints`: some of those at which the
-    network is kept, also "best" and "last".
+    network is kept, also "best" and "last". `salience`: another rule of what is salient, as in `generalization.compare`.
     """
     checkpoints = checkpoints or study.checkpoints_of(role)
     target = all_interactions(study, role, progress, checkpoints)
@@ -198,7 +199,7 @@ def compare(
     return generalization.compare(
         target,
         baselines,
-        tau_ratio=study.tau_ratio,
+        **{"tau_ratio": study.tau_ratio, **salience},
         combine=study.generalizes_to,
         chance_draws=study.chance_draws,
         seed=study.analysis_seed,
