@@ -119,7 +119,9 @@ def test_h_is_the_mean_over_every_choice_of_baselines(rng, rule):
     table = ab.baselines_table(votes(target, bases), BOOTSTRAP)
     for row in table[table.rule == rule].itertuples():
         choices = [bases[list(choice)] for choice in combinations(range(4), row.K)]
-        h = np.mean([h_of(target, chosen, rule) for chosen in choices])
+        each = [h_of(target, chosen, rule) for chosen in choices]
+        h = np.mean(each)
+        assert [row.least, row.most] == pytest.approx([min(each), max(each)])
         chance = by_chance(
             lambda other, choices=choices: np.mean([h_of(target, c[:, other], rule) for c in choices]), 12
         )

@@ -58,6 +58,12 @@ class Votes:
         """In what share of the choices of k baselines each interaction generalizes; 0 or 1 if k is all of them."""
         return share_of_choices(len(self), k, combine)[self.agree.sum(axis=1)]
 
+    def of_each_choice(self, k: int, combine: str) -> Float[np.ndarray, "choice"]:
+        """H by each choice of k of the baselines."""
+        strength = np.abs(self.effects) * self.salient
+        chosen = (replace(self, agree=self.agree[:1, list(which)]) for which in combinations(range(len(self)), k))
+        return np.array([ratio((strength * few.shared(k, combine)[0]).sum(), strength.sum()) for few in chosen])
+
     def power(self, k: int, combine: str, bootstrap: Bootstrap, chosen=slice(None)) -> Power:
         """H by k of the baselines, averaged over all choices of k, so that nothing hangs on the order of the seeds."""
         strength = np.abs(self.effects)
@@ -103,9 +109,13 @@ def baselines_table(family: Votes, bootstrap: Bootstrap) -> pd.DataFrame:
     """H by the number K of baselines and the rule by which they count (Appendix C), mean over all choices of K.
 
     Columns K, rule, H, low, high, chance, and excess = H - chance with excess_low, excess_high. Intervals over samples.
+    least and most: H by the choices of K with the lowest and the highest.
     """
-    sizes = range(1, len(family) + 1)
-    rows = [{"K": k, "rule": rule} | _row(family.power(k, rule, bootstrap)) for rule in COMBINE for k in sizes]
+    rows = []
+    for rule, k in product(COMBINE, range(1, len(family) + 1)):
+        each = family.of_each_choice(k, rule)
+        ends = {"least": each.min(), "most": each.max()}
+        rows.append({"K": k, "rule": rule} | _row(family.power(k, rule, bootstrap)) | ends)
     return pd.DataFrame(rows)
 
 
