@@ -63,7 +63,9 @@ def _study(study):
     tables = (read(study.figures_dir / f"fig03_{name}.csv") for name in ("dynamics", "phases"))
     curves, phases = (table[table.role == role] for table in tables)
     comparison, samples = pipeline.compare(followed, role, progress=False), pipeline.ensure_samples(followed)
-    if curves.epoch.tolist() != comparison.epochs.tolist() or not np.allclose(curves.H, comparison.H, 1e-4, 1e-4, True):
+    if curves.epoch.tolist() != comparison.epochs.tolist() or not np.allclose(
+        curves.H, comparison.H, rtol=1e-4, equal_nan=True
+    ):
         raise InputError(f"study {study.name!r}: figures and artefacts are of different runs; {remedy} again")
     return {
         "name": study.name,
@@ -82,7 +84,9 @@ def _study(study):
 def _missing(study):
     """Artefacts of the first target and its judges that are not there."""
     needed = [(role, at) for role in (study.targets[:1] + study.baselines) for at in study.checkpoints_of(role)]
-    places = [pipeline.artefact_path(kind, study, *network) for network in needed for kind in ("values", "interactions")]
+    places = [
+        pipeline.artefact_path(kind, study, *network) for network in needed for kind in ("values", "interactions")
+    ]
     return [path for path in places if not path.is_file()]
 
 
@@ -90,7 +94,8 @@ def _by_order(comparison, epoch):
     """Strength by order of a checkpoint: of each sign, all of it and what of it generalizes."""
     table = comparison.by_order(epoch)
     return {
-        sign: {name: _numbers(rows[name]) for name in ("total", "generalizable")} for sign, rows in table.groupby("sign")
+        sign: {name: _numbers(rows[name]) for name in ("total", "generalizable")}
+        for sign, rows in table.groupby("sign")
     }
 
 
@@ -105,7 +110,9 @@ def _samples(study: Study, comparison: Comparison, samples: pd.DataFrame) -> lis
     labels = kind.next_words(chosen) if prompts else [kind.data.classes[label] for label in chosen.label]
     return [
         {"label": label, "item": item, **shown, **_outputs(comparison.v[:, place]), **_interactions(comparison, place)}
-        for label, item, shown, place in zip(labels, chosen["item"].tolist(), _inputs(study, kind, chosen), chosen.place)
+        for label, item, shown, place in zip(
+            labels, chosen["item"].tolist(), _inputs(study, kind, chosen), chosen.place
+        )
     ]
 
 
@@ -114,7 +121,7 @@ def _inputs(study, kind, samples):
     if study.modality == "images":
         for picture, cells in zip(kind.data.pictures(samples["item"]), kind.variables(samples)):
             position = cell_map(*picture.shape[:2], study.grid)
-            boxes = [cell_box(position, cell) for cell in cells]
+            boxes = [cell_box(position, cell) for cell in cells.tolist()]
             places = [[columns.start, rows.start, columns.stop, rows.stop] for rows, columns in boxes]
             yield {"picture": _as_png(picture), "size": picture.shape[1::-1], "cells": places}
     else:
