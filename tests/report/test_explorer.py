@@ -122,12 +122,12 @@ def test_outputs_and_interactions_are_those_of_the_artefacts(study, shown, compa
             assert strength.max() == 0 or (KINDS[kind], members(int(subset))) in known
 
 
-@pytest.mark.parametrize("name", ["snippets-bert", "snippets-lm"])
-def test_words_of_texts_know_their_variables(name, tmp_path):
+@pytest.mark.parametrize(("name", "called"), [("snippets-bert", "variable_names"), ("snippets-lm", "variables")])
+def test_words_of_texts_know_their_variables(name, called, tmp_path):
     settings = tiny_project.SETTINGS | tiny_project.roots(tmp_path) | {"explain_classes": 1}
     study = Study.load(name, settings | ({"tuning_dataset": ""} if name == "snippets-lm" else {}))
     samples, kind = pipeline.ensure_samples(study), pipeline.task(study)
-    for inputs, names in zip(explorer._inputs(study, kind, samples), kind.variable_names(samples)):
+    for inputs, names in zip(explorer._inputs(study, kind, samples), getattr(kind, called)(samples)):
         assert len(inputs["words"]) == len(inputs["variables"])
         for i, variable in enumerate(names):
             words = [word for word, of in zip(inputs["words"], inputs["variables"]) if of == i]
@@ -135,13 +135,13 @@ def test_words_of_texts_know_their_variables(name, tmp_path):
         json.dumps(inputs)
 
 
-def test_what_is_missing_is_said_in_one_line(study, shared, tmp_path):
+def test_what_is_missing_is_said_in_one_line(study, tmp_path):
     empty = study.replace(runs_root=str(tmp_path / "runs"))
     with pytest.raises(
         InputError, match=r"'fashion-vgg' has no interactions .*; `make figures STUDY=fashion-vgg` makes it$"
     ):
         explorer.write_explorer([empty])
-    assert not list((tmp_path).rglob("*.nc"))  # nothing was computed instead
+    assert not list(tmp_path.rglob("*.nc"))  # nothing was computed instead
     with pytest.raises(InputError, match=r"fig03_dynamics\.csv is missing .*`make figures`"):
         explorer.write_explorer([study.replace(figures_root=str(tmp_path / "figures"))])
 
