@@ -17,6 +17,11 @@ from symgen.report import explorer
 from symgen.study import pipeline
 
 
+def contents(page):
+    """The data of a page."""
+    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)[1])
+
+
 @pytest.fixture(scope="module")
 def study(shared, tmp_path_factory):
     """The tiny study, with the tables that the page is made from in a folder of their own."""
@@ -39,8 +44,7 @@ def path(study):
 @pytest.fixture(scope="module")
 def shown(path):
     """What the page knows of the study."""
-    text = re.search(r'<script type="application/json" id="data">(.*?)</script>', path.read_text(), re.S)[1]
-    return json.loads(text)["studies"][0]
+    return contents(path.read_text())["studies"][0]
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +157,25 @@ def test_tables_of_another_run_are_refused(study, curves, tmp_path):
     plots.save_table(phases, other.figures_dir, "fig03_phases")
     with pytest.raises(InputError, match="figures and artefacts are of different runs"):
         explorer.write_explorer([other])
+
+
+@pytest.mark.parametrize(
+    ("there", "expected"),
+    [
+        (explorer.EMBEDDED, explorer.EMBEDDED),
+        (explorer.EMBEDDED[1:2], explorer.EMBEDDED[1:2]),
+        ((), explorer.EMBEDDED[:1]),
+    ],
+)
+def test_without_a_name_the_page_has_the_embedded_studies_that_were_run(there, expected, monkeypatch):
+    monkeypatch.setattr(explorer, "_missing", lambda study: study.name not in there)
+    assert [study.name for study in explorer.explored([])] == list(expected)
+    assert [study.name for study in explorer.explored(["snippets-lm", "fashion-vgg"])] == ["snippets-lm", "fashion-vgg"]
+
+
+def test_the_committed_page_shows_samples_of_the_embedded_data_alone():
+    page = (tiny_project.ROOT / "figures" / "explorer.html").read_text()
+    assert {study["name"] for study in contents(page)["studies"]} <= set(explorer.EMBEDDED)
 
 
 # in a browser
