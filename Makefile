@@ -35,7 +35,7 @@ test: $(VENV)
 	.venv/bin/python -m pytest -n 2 --dist loadgroup
 
 lab: $(VENV)
-	.venv/bin/jupyter lab notebooks
+	.venv/bin/jupyter lab --ServerApp.preferred_dir=notebooks
 
 llm: $(VENV)
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps $(GIVEN) gguf accelerate
