@@ -16,6 +16,8 @@ from symgen.interactions import KINDS, members, subset_index
 from symgen.report import explorer
 from symgen.study import pipeline
 
+pytestmark = pytest.mark.xdist_group("explorer")  # one page, one browser
+
 
 def contents(page):
     """The data of a page."""
