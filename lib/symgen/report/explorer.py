@@ -19,7 +19,7 @@ from symgen.report.results import EMBEDDED
 from symgen.store import atomically
 from symgen.study import Study, pipeline
 
-SHOWN = 10  # samples of a study
+SHOWN = 8  # samples of a study
 STRONGEST = 12  # interactions of a sample, at each checkpoint
 CURVES = ("H", "H_low95", "H_high95", "H_chance", "N", "N_low95", "N_high95", "train_loss", "test_loss")
 LEVELS = 2**16 - 1  # steps from the least output of a checkpoint to the largest: two bytes an output
