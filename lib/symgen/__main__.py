@@ -110,6 +110,20 @@ def readme() -> None:
     print("README.md, docs: " + ("their numbers are those of the last run now" if update_readme() else "up to date"))
 
 
+@app.command()
+def explorer(
+    studies: Annotated[list[str], typer.Argument(help="Default: those with data of the project that were run.")] = (),
+) -> None:
+    """Make figures/explorer.html, a page that shows a network's interactions at every checkpoint, of studies that were run.
+
+    symgen explorer fashion-vgg snippets-lm
+    """
+    from symgen.report import explored, write_explorer
+
+    path = write_explorer(chosen := explored(list(studies)))
+    print(f"wrote {path.name}: {', '.join(study.name for study in chosen)}, {path.stat().st_size / 1000:.0f} kB")
+
+
 def _study(name, overrides, tuned):
     from symgen.study import Study
 

@@ -34,9 +34,10 @@ from symgen.plots.over_time import (
     side_by_side,
 )
 from symgen.plots.samples import chosen_words, input_variables, logical_model, matching
-from symgen.plots.style import in_style, save, save_table, use_style
+from symgen.plots.style import COLOURS, in_style, save, save_table, use_style
 
 __all__ = [
+    "COLOURS",
     "arms",
     "bars",
     "baselines",

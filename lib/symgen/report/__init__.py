@@ -1,5 +1,6 @@
 """What is made of a study: executed notebooks, claims, the numbers of the README."""
 
+from symgen.report.explorer import explored, write_explorer
 from symgen.report.readme import EMBEDDED, update_readme
 from symgen.report.run import DEFAULT, make_figures
 from symgen.report.runner import is_whole, library_hash, notebook_path, run_notebook, source_hash
@@ -7,6 +8,7 @@ from symgen.report.runner import is_whole, library_hash, notebook_path, run_note
 __all__ = [
     "DEFAULT",
     "EMBEDDED",
+    "explored",
     "is_whole",
     "library_hash",
     "make_figures",
@@ -14,4 +16,5 @@ __all__ = [
     "run_notebook",
     "source_hash",
     "update_readme",
+    "write_explorer",
 ]
