@@ -1,10 +1,12 @@
 """Every figure: one function of one tidy table (and, where pictures are shown, of the pictures)."""
 
+from symgen.plots.alt import alt_text
 from symgen.plots.comparisons import (
     arms,
     baselines,
     claims,
     conditions,
+    judged_pairs,
     judges,
     penalty_curve,
     removal,
@@ -27,6 +29,7 @@ from symgen.plots.over_time import (
     dynamics,
     learned,
     losses,
+    newly_learned,
     order_shares,
     order_strength,
     phases,
@@ -37,6 +40,7 @@ from symgen.plots.samples import chosen_words, input_variables, logical_model, m
 from symgen.plots.style import in_style, save, save_table, use_style
 
 __all__ = [
+    "alt_text",
     "arms",
     "bars",
     "baselines",
@@ -50,6 +54,7 @@ __all__ = [
     "idea",
     "in_style",
     "input_variables",
+    "judged_pairs",
     "judges",
     "learned",
     "logical_model",
@@ -58,6 +63,7 @@ __all__ = [
     "masked_words",
     "matching",
     "network",
+    "newly_learned",
     "order_shares",
     "order_strength",
     "penalty_curve",

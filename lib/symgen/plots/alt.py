@@ -1,0 +1,115 @@
+"""What a figure shows, in words and numbers, for those who cannot see it: made from the figure itself."""
+
+import re
+import textwrap
+from collections import defaultdict
+from collections.abc import Iterator
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.container import BarContainer, ErrorbarContainer
+from matplotlib.figure import Figure
+
+LONGEST = 1200  # letters of a text
+FEW = 6  # numbers of a line that are said one by one
+NUMBER = re.compile(r"[-−+]?[\d.,]+")
+
+
+def alt_text(figure: Figure) -> str:
+    """Each panel's title, its axes, and the numbers of what has a name: lines, marks, bars; then the small print."""
+    panels, ylabel = [], ""
+    for ax in figure.axes:
+        ylabel = ax.get_ylabel() or ylabel  # said once a row
+        panels.append(_panel(ax, ylabel if ax.axison else ""))
+    title, *small = figure.get_suptitle(), *(text.get_text() for text in figure.texts if text.get_text())
+    said = [_plain(part) for part in dict.fromkeys([title, *panels, *small])]
+    return textwrap.shorten(f"{'. '.join(part for part in said if part)}.", LONGEST, placeholder=" …")
+
+
+def _panel(ax: Axes, ylabel: str) -> str:
+    """One panel: what it is called, what stands over what, its numbers, and what is written in it."""
+    title = ax.get_title() or ax.get_title(loc="left")
+    axes = " by ".join(label for label in (ylabel, ax.get_xlabel()) if label and ax.axison)
+    pictures = f"{len(ax.images)} picture{'s' * (len(ax.images) > 1)}" if ax.images else ""
+    head = ", ".join(part for part in (title, axes, pictures) if part)
+    said = dict.fromkeys([*_bars(ax), *_lines(ax), *(text.get_text() for text in ax.texts)])
+    return f"{head}: {'; '.join(part for part in said if part)}".strip(": ")
+
+
+def _bars(ax: Axes) -> Iterator[str]:
+    """The largest of each named group of bars, and where it stands."""
+    for bars in ax.containers:
+        if isinstance(bars, BarContainer) and _named(bars):
+            lying = bars.orientation == "horizontal"
+            sizes = np.array([bar.get_width() if lying else bar.get_height() for bar in bars])
+            if len(sizes) and np.isfinite(sizes).any():
+                largest = int(np.nanargmax(np.abs(sizes)))
+                place = bars[largest].get_center()[int(lying)]
+                yield f"{bars.get_label()} at most {_short(sizes[largest])} at {_at(ax.yaxis if lying else ax.xaxis, place)}"
+
+
+def _lines(ax: Axes) -> Iterator[str]:
+    """Where each named line starts and ends, and its lowest and highest point; of a few marks, each with its place."""
+    lying = _names(ax.yaxis) is not None and _names(ax.xaxis) is None
+    along, groups = ax.yaxis if lying else ax.xaxis, defaultdict(list)
+    for name, points in _points(ax):
+        groups[name].append(points[:, ::-1] if lying else points)
+    for name, lines in groups.items():
+        places, values = np.concatenate(lines).T
+        if not np.isfinite(values).any():
+            continue
+        if len(lines) == 1 and len(values) <= FEW:
+            yield f"{name} " + ", ".join(f"{_short(y)} at {_at(along, x)}" for x, y in zip(places, values))
+            continue
+        first, last = (_range([line[end, 1] for line in lines]) for end in (0, -1))
+        highest = int(np.nanargmax(values))
+        yield (f"{name} from {first} to {last}, lowest {_short(np.nanmin(values))}, "
+               f"highest {_short(values[highest])} at {_at(along, places[highest])}")  # fmt: skip
+
+
+def _points(ax: Axes) -> Iterator[tuple[str, np.ndarray]]:
+    """Name and points (number, 2) of all that is drawn as lines or marks and has a name."""
+    for line in filter(_named, ax.lines):
+        if len(line.get_xdata()):
+            yield line.get_label(), np.column_stack([np.asarray(part, float) for part in line.get_data()])
+    for bars in ax.containers:
+        if isinstance(bars, ErrorbarContainer) and _named(bars):
+            yield bars.get_label(), np.column_stack([np.asarray(part, float) for part in bars[0].get_data()])
+    for marks in filter(_named, ax.collections):
+        if isinstance(marks, PathCollection):
+            yield marks.get_label(), np.ma.filled(marks.get_offsets(), np.nan)
+        if isinstance(marks, LineCollection):
+            yield marks.get_label(), np.array([segment.mean(axis=0) for segment in marks.get_segments()])
+
+
+def _named(artist) -> bool:
+    return bool(artist.get_label()) and not artist.get_label().startswith("_")
+
+
+def _names(axis: Axis) -> list[str] | None:
+    """What is written at an axis instead of numbers, if so."""
+    names = [label.get_text() for label in axis.get_ticklabels()]
+    return None if all(NUMBER.fullmatch(name) or not name for name in names) else names
+
+
+def _at(axis: Axis, place: float) -> str:
+    """A place on an axis: the name that is written nearest to it, or the number."""
+    if (names := _names(axis)) is None:
+        return _short(place)
+    return names[int(np.abs(np.asarray(axis.get_ticklocs()) - place).argmin())]
+
+
+def _range(values) -> str:
+    low, high = _short(np.nanmin(values)), _short(np.nanmax(values))
+    return low if low == high else f"{low} … {high}"
+
+
+def _short(value: float) -> str:
+    """Three digits, as a reader would say them."""
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\s+", " ", text).strip(" .")
