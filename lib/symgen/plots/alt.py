@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 LONGEST = 1200  # letters of a text
 FEW = 6  # numbers of a line that are said one by one
-NUMBER = re.compile(r"[-−+]?[\d.,]+")
+NUMBER = re.compile(r"[-−+]?[\d.,]+|\$.*\$")  # or a power
 
 
 def alt_text(figure: Figure) -> str:
@@ -23,9 +23,11 @@ def alt_text(figure: Figure) -> str:
     for ax in figure.axes:
         ylabel = ax.get_ylabel() or ylabel  # said once a row
         panels.append(_panel(ax, ylabel if ax.axison else ""))
-    title, *small = figure.get_suptitle(), *(text.get_text() for text in figure.texts if text.get_text())
-    said = [_plain(part) for part in dict.fromkeys([title, *panels, *small])]
-    return textwrap.shorten(f"{'. '.join(part for part in said if part)}.", LONGEST, placeholder=" …")
+    small = [legend.get_title().get_text() for legend in figure.legends] + [figure.get_supxlabel()]
+    said = [_plain(part) for part in [figure.get_suptitle(), *panels, *small]]
+    *panels, small = [part for part in said if part] or [""]
+    numbers = textwrap.shorten(". ".join(panels), LONGEST, placeholder=" …")
+    return f"{numbers}. {small}." if numbers else f"{small}."
 
 
 def _panel(ax: Axes, ylabel: str) -> str:

@@ -20,10 +20,10 @@ REMOVED = {
 }  # on an axis
 RULES = {"any": "any of K baselines", "majority": "more than half of them", "all": "all of them"}
 JUDGES = {
-    "B": "B\ndata of their own",
-    "C": "C\nother data",
-    "D": "D\nthe testing samples",
-    "shuffled labels": "shuffled labels\nno knowledge of classes",
+    "B": "B:\nother data",
+    "C": "C:\nyet other data",
+    "D": "D:\nthe testing samples",
+    "shuffled labels": "B with\nshuffled labels",
 }
 MIDDLE = "middle 80 % of samples"
 OVER_BOTH = "95 %, over networks and over what they are measured on"
@@ -127,13 +127,14 @@ def judged_pairs(table: pd.DataFrame, samples: int | None = None) -> Figure:
     roles, by = list(table.role.unique()), table["judged by"].unique()
     size = 3.1 * len(by) + 0.9, 0.24 * len(roles) + 1.4
     figure, axes = plt.subplots(1, len(by), figsize=size, sharex=True, sharey=True, squeeze=False)
-    names = {"H_high": ("high orders", "non-generalizable"), "H_low": ("low orders", "generalizable")}
+    names = {"H_high": "high orders", "H_low": "low orders"}
     for ax, judge in zip(axes[0], by):
-        for shift, (quantity, (label, colour)) in zip((0.17, -0.17), names.items()):
+        for shift, (quantity, label) in zip((0.17, -0.17), names.items()):
+            colour = COLOURS[label]
             shown = table[(table["judged by"] == judge) & (table.quantity == quantity)]
             rows = np.array([roles.index(role) for role in shown.role]) + shift
-            ax.hlines(rows, shown.low, shown.high, color=COLOURS[colour], linewidth=2)
-            ax.plot(shown.value, rows, "o", color=COLOURS[colour], markersize=4, label=label)
+            ax.hlines(rows, shown.low, shown.high, color=colour, linewidth=2)
+            ax.plot(shown.value, rows, "o", color=colour, markersize=4, label=label)
             by_chance = ax.vlines(shown.chance, rows - 0.17, rows + 0.17, **BY_CHANCE | {"linewidth": 1.6})
         by_chance.set_label("by chance")
         ax.set(title=f"judged by {judge}", xlabel="share of strength that generalizes", xlim=(-0.02, 1))
@@ -168,7 +169,7 @@ def sensitivity(table: pd.DataFrame) -> Figure:
               zip(table.variant, table.samples, ~table.samples.duplicated())]  # fmt: skip
     left.set(yticks=rows, yticklabels=groups, ylim=(len(table) - 0.5, -0.5), xlabel="H", xlim=(0, 1))
     left.set_title("H, share of strength that generalizes")
-    right.set(xlabel="N", xlim=(0, None), title="N, interactions with 80 % of it")
+    right.set(xlabel="N", xlim=(0, None), title="N, number of interactions")
     for row, text in [(-1, "phases"), *zip(rows, table.n_phases)]:
         right.annotate(f"{text}", (1.07, row), xycoords=("axes fraction", "data"), ha="center", va="center", fontsize=8)
     handles = dict(zip(*left.get_legend_handles_labels()[::-1]))

@@ -214,9 +214,7 @@ def learned(table: pd.DataFrame, boundaries: pd.DataFrame, samples: int | None =
     given = table.assign(part=table.delta_g / (table.delta_g + table.delta_n).where(lambda total: total > 0))
     _each_and_mean(right, given.dropna(subset="part"), "part", "generalizable", label="share that generalizes")
     right.axhline(0.5, color="black", linewidth=0.8)
-    right.annotate(
-        "half: below it, mostly what no baseline has", (0.01, 0.51), xycoords=("axes fraction", "data"), fontsize=7
-    )
+    right.annotate("below the line: mostly what no baseline has", (0.02, 0.03), xycoords="axes fraction", fontsize=7)
     for ax in (left, right):
         t1 = ax.axvline(boundaries.t1.median(), color="black", linestyle=":", linewidth=1)
         epoch_axis(ax, table.epoch.unique())
@@ -238,7 +236,6 @@ def phases(table: pd.DataFrame, boundaries: pd.Series, title: str, samples: int 
     figure, ax = plt.subplots(figsize=(5.2, 3.2))
     ax.fill_between(table.epoch, 0, table.H, color=COLOURS["generalizable"], label="generalizable")
     ax.fill_between(table.epoch, table.H, 1, color=COLOURS["non-generalizable"], label="non-generalizable")
-    ax.plot(table.epoch, table.H, color=COLOURS["generalizable"], linewidth=0.5, label="_H")
     ax.plot(table.epoch, table.H_chance, color="white", linewidth=3)
     ax.plot(table.epoch, table.H_chance, label="generalizable by chance", **BY_CHANCE | {"linewidth": 1.6})
     ax.grid(visible=False)
@@ -252,7 +249,8 @@ def phases(table: pd.DataFrame, boundaries: pd.Series, title: str, samples: int 
         middle = ax.transData.inverted().transform(((left + right) / 2, 0))[0]
         ax.text(middle, 1.06, name, ha="center", va="center", fontsize=8)
     figure.legend(loc="outside lower center", ncols=3)
-    return figure
+    ax.plot(table.epoch, table.H, color=COLOURS["generalizable"], linewidth=0.5, label="H")  # for the words: no legend
+    return note(figure, network=1, sample=samples)
 
 
 def phase_spans(boundaries: pd.Series, last: float) -> list[tuple[str, float, float]]:

@@ -31,6 +31,8 @@ COLOURS = {
     "chance": "#8a8a8a",
     "all samples": "#17324f",
     "few samples": "#5b9bd0",
+    "low orders": "#4b2e83",
+    "high orders": "#b79ad9",
     "reproduced": "#5fa074",
     "not reproduced": "#efb261",
     "undecided": "#ebebeb",
@@ -111,7 +113,11 @@ def note(figure: Figure, **says: str | int | None) -> Figure:
     parts = [f"{name}: {value}" if isinstance(value, str) else counted(value, name)
              for name, value in says.items() if value is not None]  # fmt: skip
     line = textwrap.fill(" · ".join(parts), int(21 * figure.get_figwidth()))
-    figure.text(0.5, 0, line, ha="center", va="top", fontsize=7, color=GREY)
+    if figure.legends:  # what is outside the panels must be one thing, or it overlaps
+        figure.legends[0].set_title(line, {"size": 7})
+        figure.legends[0].get_title().set_color(GREY)
+    else:
+        figure.supxlabel(line, fontsize=7, color=GREY)
     return figure
 
 
