@@ -1,6 +1,5 @@
 """Every figure: one function of one tidy table (and, where pictures are shown, of the pictures)."""
 
-from symgen.plots.alt import alt_text
 from symgen.plots.comparisons import (
     arms,
     baselines,
@@ -40,7 +39,6 @@ from symgen.plots.samples import chosen_words, input_variables, logical_model, m
 from symgen.plots.style import in_style, save, save_table, use_style
 
 __all__ = [
-    "alt_text",
     "arms",
     "bars",
     "baselines",

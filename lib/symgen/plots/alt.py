@@ -62,6 +62,9 @@ def _lines(ax: Axes) -> Iterator[str]:
         places, values = np.concatenate(lines).T
         if not np.isfinite(values).any():
             continue
+        if len(lines) == 1 and (places == places[0]).all() and len(places) > 1:  # a line across the panel
+            yield f"{name} at {_at(along, places[0])}"
+            continue
         if len(lines) == 1 and len(values) <= FEW:
             yield f"{name} " + ", ".join(f"{_short(y)} at {_at(along, x)}" for x, y in zip(places, values))
             continue

@@ -179,7 +179,8 @@ def dynamics(
     bottom[0].set_ylim(0, 1)
     lines = dict(zip(*bottom[0].get_legend_handles_labels()[::-1]))
     _order_legend(figure, lines)
-    return note(figure, network=curves.role.nunique(), sample=samples, band="95 %, over samples")
+    says = {"band": "95 %, over samples", "above": "a scale each"}
+    return note(figure, network=curves.role.nunique(), sample=samples, **says)
 
 
 def side_by_side(table: pd.DataFrame) -> Figure:

@@ -113,6 +113,8 @@ def note(figure: Figure, **says: str | int | None) -> Figure:
     parts = [f"{name}: {value}" if isinstance(value, str) else counted(value, name)
              for name, value in says.items() if value is not None]  # fmt: skip
     line = textwrap.fill(" · ".join(parts), int(21 * figure.get_figwidth()))
+    if not line:
+        return figure
     if figure.legends:  # what is outside the panels must be one thing, or it overlaps
         figure.legends[0].set_title(line, {"size": 7})
         figure.legends[0].get_title().set_color(GREY)
