@@ -36,8 +36,9 @@ def _panel(ax: Axes, ylabel: str) -> str:
     axes = " by ".join(label for label in (ylabel, ax.get_xlabel()) if label and ax.axison)
     pictures = f"{len(ax.images)} picture{'s' * (len(ax.images) > 1)}" if ax.images else ""
     head = ", ".join(part for part in (title, axes, pictures) if part)
-    said = dict.fromkeys([*_bars(ax), *_lines(ax), *(text.get_text() for text in ax.texts)])
-    return f"{head}: {'; '.join(part for part in said if part)}".strip(": ")
+    written = (text.get_text() for text in ax.texts if re.search(r"\w", text.get_text()))
+    said = dict.fromkeys([*_bars(ax), *_lines(ax), *written])
+    return f"{head}: {'; '.join(said)}".strip(": ")
 
 
 def _bars(ax: Axes) -> Iterator[str]:
