@@ -58,11 +58,10 @@ def _lines(ax: Axes) -> Iterator[str]:
     lying = _names(ax.yaxis) is not None and _names(ax.xaxis) is None
     along, groups = ax.yaxis if lying else ax.xaxis, defaultdict(list)
     for name, points in _points(ax):
-        groups[name].append(points[:, ::-1] if lying else points)
+        if len(seen := points[np.isfinite(points).all(axis=1)]):
+            groups[name].append(seen[:, ::-1] if lying else seen)
     for name, lines in groups.items():
         places, values = np.concatenate(lines).T
-        if not np.isfinite(values).any():
-            continue
         if len(lines) == 1 and (places == places[0]).all() and len(places) > 1:  # a line across the panel
             yield f"{name} at {_at(along, places[0])}"
             continue
@@ -70,8 +69,8 @@ def _lines(ax: Axes) -> Iterator[str]:
             yield f"{name} " + ", ".join(f"{_short(y)} at {_at(along, x)}" for x, y in zip(places, values))
             continue
         first, last = (_range([line[end, 1] for line in lines]) for end in (0, -1))
-        highest = int(np.nanargmax(values))
-        yield (f"{name} from {first} to {last}, lowest {_short(np.nanmin(values))}, "
+        highest = int(values.argmax())
+        yield (f"{name} from {first} to {last}, lowest {_short(values.min())}, "
                f"highest {_short(values[highest])} at {_at(along, places[highest])}")  # fmt: skip
 
 
@@ -108,7 +107,7 @@ def _at(axis: Axis, place: float) -> str:
 
 
 def _range(values) -> str:
-    low, high = _short(np.nanmin(values)), _short(np.nanmax(values))
+    low, high = _short(min(values)), _short(max(values))
     return low if low == high else f"{low} … {high}"
 
 

@@ -97,7 +97,7 @@ def newly_learned(table: pd.DataFrame, networks: int | None = None, samples: int
         strength = (
             shown.assign(**shown[["total", "generalizable"]].abs()).groupby("order")[["total", "generalizable"]].sum()
         )
-        whole = strength.total.sum()
+        whole = strength.total.sum() or np.nan  # nothing may be learned in a phase
         _stacked(ax, strength.index, strength.total / whole, strength.generalizable / whole)
         mean = (strength.index * strength.total).sum() / whole
         ax.axvline(mean, color="black", linestyle=":", linewidth=1.2)
