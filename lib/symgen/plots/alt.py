@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 import numpy as np
@@ -36,8 +36,8 @@ def _panel(ax: Axes, ylabel: str) -> str:
     axes = " by ".join(label for label in (ylabel, ax.get_xlabel()) if label and ax.axison)
     pictures = f"{len(ax.images)} picture{'s' * (len(ax.images) > 1)}" if ax.images else ""
     head = ", ".join(part for part in (title, axes, pictures) if part)
-    written = (text.get_text() for text in ax.texts if re.search(r"\w", text.get_text()))
-    said = dict.fromkeys([*_bars(ax), *_lines(ax), *written])
+    written = Counter(text.get_text() for text in ax.texts if re.search(r"\w", text.get_text()))
+    said = [*_bars(ax), *_lines(ax), *(f"{text}, {n} times" if n > 1 else text for text, n in written.items())]
     return f"{head}: {'; '.join(said)}".strip(": ")
 
 
