@@ -76,10 +76,16 @@ def test_in_a_notebook_the_words_stand_beside_the_picture():
         "ax.plot([0, 1], [2, 3], label='H')\n"
         "data, metadata = shell.display_formatter.format(figure)\n"
         "print(sorted(data), metadata['image/png'])\n"
+        "import base64, io\n"
+        "from PIL import Image\n"
+        "print(Image.open(io.BytesIO(base64.b64decode(data['image/png']))).text)\n"
     )
     backend = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | backend)
-    assert ran.stdout == "['image/png', 'text/plain'] {'alt': 'H 2 at 0, 3 at 1.'}\n", ran.stderr
+    words = "H 2 at 0, 3 at 1."
+    assert ran.stdout.splitlines() == [
+        f"['image/png', 'text/plain'] {{'alt': '{words}'}}", f"{{'Description': '{words}'}}"
+    ], ran.stderr  # fmt: skip
 
 
 def test_an_executed_notebook_keeps_the_words_and_nothing_else_of_its_outputs_metadata():

@@ -36,7 +36,8 @@ def _panel(ax: Axes, ylabel: str) -> str:
     axes = " by ".join(label for label in (ylabel, ax.get_xlabel()) if label and ax.axison)
     pictures = f"{len(ax.images)} picture{'s' * (len(ax.images) > 1)}" if ax.images else ""
     head = ", ".join(part for part in (title, axes, pictures) if part)
-    written = Counter(text.get_text() for text in ax.texts if re.search(r"\w", text.get_text()))
+    texts = (text.get_text() for text in ax.texts)
+    written = Counter(text for text in texts if re.search(r"\w", text) and not text.isdigit())
     said = [*_bars(ax), *_lines(ax), *(f"{text}, {n} times" if n > 1 else text for text, n in written.items())]
     return f"{head}: {'; '.join(said)}".strip(": ")
 

@@ -59,10 +59,16 @@ def _describe_in_notebooks():
     from IPython.core.pylabtools import print_figure
 
     def described(figure):
-        return print_figure(figure, base64=True, bbox_inches="tight"), {"alt": alt_text(figure)}
+        words = alt_text(figure)
+        return print_figure(figure, base64=True, bbox_inches="tight", metadata=_metadata(words)), {"alt": words}
 
     if shell := get_ipython():
         shell.display_formatter.formatters["image/png"].for_type(Figure, described)
+
+
+def _metadata(words):
+    """What a file says of itself: what it shows, and no version of a program, which would change its bytes."""
+    return {"Software": None, "Description": words}
 
 
 @contextmanager
@@ -95,7 +101,7 @@ def save(figure: Figure, table: pd.DataFrame, folder: Path, name: str) -> None:
 
     The picture says in words what it shows, in its metadata under Description (`alt_text`).
     """
-    metadata = {"Software": None, "Description": alt_text(figure)}
+    metadata = _metadata(alt_text(figure))
     atomically(folder / f"{name}.png", lambda path: figure.savefig(path, metadata=metadata))
     save_table(table, folder, name)
 
