@@ -64,6 +64,14 @@ def test_what_has_no_value_is_left_out_without_a_warning():
     assert "H = none" in alt_text(plots.order_strength(nothing))
 
 
+def test_words_of_an_explained_text_are_one_sentence_and_its_interactions_are_named():
+    table = pd.DataFrame({"kind": ["and", "or"], "variables": ["bad", "bad ∨ not"], "effect": [-2.0, 1.5]})
+    shares = pd.DataFrame({"variable": [0, 1], "share": [-1.0, 0.5]})
+    said = alt_text(plots.words(table, shares, ["this", "is", "not", "as", "bad"], [-1, -1, 1, -1, 0], "positive"))
+    assert said.startswith("positive: this is not as bad. strongest interactions, ")
+    assert said.endswith("effect on the log-odds of the label: effect -2 of bad, 1.5 of bad ∨ not.")
+
+
 def test_in_a_notebook_the_words_stand_beside_the_picture():
     """In a process of its own, as a notebook's way to show figures cannot be undone."""
     code = (

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 LONGEST = 1200  # letters of a text
 FEW = 6  # numbers of a line that are said one by one
+PROSE = ["monospace"]  # letters of a text that is explained, word by word
 NUMBER = re.compile(r"[-−+]?[\d.,]+|\$.*\$")  # or a power
 
 
@@ -36,22 +37,29 @@ def _panel(ax: Axes, ylabel: str) -> str:
     axes = " by ".join(label for label in (ylabel, ax.get_xlabel()) if label and ax.axison)
     pictures = f"{len(ax.images)} picture{'s' * (len(ax.images) > 1)}" if ax.images else ""
     head = ", ".join(part for part in (title, axes, pictures) if part)
-    texts = (text.get_text() for text in ax.texts)
+    prose = " ".join(text.get_text() for text in ax.texts if text.get_family() == PROSE)
+    texts = (text.get_text() for text in ax.texts if text.get_family() != PROSE)
     written = Counter(text for text in texts if re.search(r"\w", text) and not text.isdigit())
-    said = [*_bars(ax), *_lines(ax), *(f"{text}, {n} times" if n > 1 else text for text, n in written.items())]
+    counted = (f"{text}, {n} times" if n > 1 else text for text, n in written.items())
+    said = [*_bars(ax), *_lines(ax), *([prose] if prose else []), *counted]
     return f"{head}: {'; '.join(said)}".strip(": ")
 
 
 def _bars(ax: Axes) -> Iterator[str]:
-    """The largest of each named group of bars, and where it stands."""
+    """The first of each group of bars that have names of their own; else the largest, and where it stands."""
     for bars in ax.containers:
         if isinstance(bars, BarContainer) and _named(bars):
             lying = bars.orientation == "horizontal"
+            along = ax.yaxis if lying else ax.xaxis
             sizes = np.array([bar.get_width() if lying else bar.get_height() for bar in bars])
-            if len(sizes) and np.isfinite(sizes).any():
+            places = [bar.get_center()[int(lying)] for bar in bars]
+            if _names(along) is not None:
+                yield f"{bars.get_label()} " + ", ".join(
+                    f"{_short(size)} of {_at(along, place)}" for size, place in list(zip(sizes, places))[:FEW]
+                )
+            elif np.isfinite(sizes).any():
                 largest = int(np.nanargmax(np.abs(sizes)))
-                place = bars[largest].get_center()[int(lying)]
-                yield f"{bars.get_label()} at most {_short(sizes[largest])} at {_at(ax.yaxis if lying else ax.xaxis, place)}"
+                yield f"{bars.get_label()} at most {_short(sizes[largest])} at {_at(along, places[largest])}"
 
 
 def _lines(ax: Axes) -> Iterator[str]:

@@ -94,7 +94,7 @@ def chosen_words(table: pd.DataFrame, texts: list[list[str]]) -> Figure:
     for ax, words, row in zip(axes[:, 0], texts, table.itertuples()):
         draw_words(ax, words, {int(number): MARKED for number in row.variables.split()})
         ax.set_title(f"{row.label}, {row.of}", fontsize=7, fontweight="normal", loc="left", pad=3)
-    return figure
+    return note(figure, sample=len(table), marked="the input variables")
 
 
 # pieces of figures
