@@ -5,6 +5,7 @@ from itertools import combinations, permutations, product
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import PathCollection
 
 from symgen import plots
 from symgen.generalization import Bootstrap, compare, contrasts, metrics
@@ -360,23 +361,25 @@ def test_the_figures_draw_the_numbers_of_their_tables(rng, variants):
     target = network(rng)
     families = {"B": judged_by(rng, target, 3), "C": judged_by(rng, target, 2)}
     by_number = ab.baselines_table(votes(target, families["B"]), BOOTSTRAP)
-    left, right = plots.baselines(by_number).axes
-    drawn = {line.get_label(): line.get_ydata().tolist() for line in left.lines}
-    assert drawn["majority"] == by_number.H[by_number.rule == "majority"].tolist()
-    assert drawn["all, by chance"] == by_number.chance[by_number.rule == "all"].tolist()
-    assert right.lines[0].get_ydata().tolist() == by_number.excess[by_number.rule == "any"].tolist()
+    panels = plots.baselines(by_number, samples=6).axes
+    assert len(panels) == by_number.rule.nunique() == 3
+    for ax, (_, rows) in zip(panels, by_number.groupby("rule", sort=False)):
+        drawn = {line.get_label(): line.get_ydata().tolist() for line in ax.lines}
+        assert drawn == {name: rows[column].tolist() for name, column in
+                         {"H": "H", "H above chance": "excess", "by chance": "chance"}.items()}  # fmt: skip
     judges = judges_of(target, families)
     (ax,) = plots.judges(judges).axes
-    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["B", "C"]
+    assert [tick.get_text()[:2] for tick in ax.get_xticklabels()] == ["B:", "C:"]
     assert [line.get_ydata().tolist() for line in ax.lines] == [
         judges.H[judges.samples == samples].tolist() for samples in ("all", "training", "testing")
     ]
     rows = ab.sensitivity_rows(variants, BOOTSTRAP)
     left, right = plots.sensitivity(rows).axes
-    marks = [marks.get_offsets().tolist() for marks in left.collections]
+    marks = [marks.get_offsets().tolist() for marks in left.collections if isinstance(marks, PathCollection)]
     for column in ("H_first", "H_best", "H_last", "chance_best"):
         assert [[value, row] for row, value in enumerate(rows[column])] in marks
-    assert right.collections[1].get_offsets()[:, 0].tolist() == rows.N_least.tolist()
+    numbers = [marks.get_offsets()[:, 0].tolist() for marks in right.collections if isinstance(marks, PathCollection)]
+    assert numbers == [rows[column].tolist() for column in ("N_first", "N_least", "N_last")]
     shares = ab.spindle_table({"exact": target, "sparse": families["B"][0]})
     bars = plots.order_shares(shares).axes[1].patches
     assert [bar.get_height() for bar in bars] == shares.share[shares.panel == "sparse"].tolist()

@@ -52,7 +52,10 @@ def test_the_numbers_are_those_of_the_tables(name):
     ],
 )
 def test_what_is_not_the_tables_is_mended(project, page, line):
+    assert (project / page).read_text() == PAGES[ROOT / page]
+    report.update_readme(project)  # the picture is of another table here, and says other numbers
     whole = (project / page).read_text()
+    assert re.sub(r"\. In numbers: [^]]*", "", whole) == re.sub(r"\. In numbers: [^]]*", "", PAGES[ROOT / page])
     broken = re.sub(line, "| 0.99 |", whole, count=1)
     assert broken != whole
     (project / page).write_text(broken)
@@ -66,7 +69,7 @@ def test_what_is_not_the_tables_is_mended(project, page, line):
 def typed(page):
     """A page without what is computed, code, and addresses of links."""
     text = re.sub(r"<!-- (\w+): written by.*?<!-- end of \1 -->", "", PAGES[ROOT / page], flags=re.S)
-    return re.sub(r"```.*?```|\]\([^)]+\)", "", text, flags=re.S)
+    return re.sub(r"```.*?```|\. In numbers: [^]]*|\]\([^)]+\)", "", text, flags=re.S)
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/results.md"])
@@ -209,6 +212,19 @@ def test_the_picture_is_drawn_from_the_tables_and_always_the_same(project):
         report.draw_idea(project)
         drawn.append(path.read_bytes())
     assert drawn[0] == drawn[1] and drawn[0].startswith(b"\x89PNG")
+
+
+def test_pictures_on_a_page_say_the_numbers_of_their_files_after_their_own_words(tmp_path):
+    table = pd.DataFrame({"weight": [0, 1], "quantity": "loss", "value": [1.5, 0.5], "low": 0.4, "high": 1.6})
+    plots.save(plots.penalty_curve(table), table, tmp_path, "one")
+    page = tmp_path / "page.md"
+    page.write_text("Before. ![The loss](one.png) After.")
+    said = report.with_numbers(page)
+    assert said.startswith("Before. ![The loss. In numbers: loss, nats by weight of the penalty") and said.endswith(
+        ") After."
+    )
+    page.write_text(said)
+    assert report.with_numbers(page) == said
 
 
 # the other pages

@@ -130,7 +130,7 @@ class Comparison:
         from symgen import plots  # a second of every start
 
         with plots.in_style():
-            return plots.comparison(self.by_order(self.epochs[-1] if epoch is None else epoch))
+            return plots.comparison(self.by_order(self.epochs[-1] if epoch is None else epoch), len(self.of))
 
     def to_frame(self, k: int | None = None) -> pd.DataFrame:
         """The salient interactions, or the k strongest of each sample and epoch, strongest first.

@@ -6,12 +6,11 @@ import textwrap
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from symgen.plots.style import COLOURS, OF_SAMPLES, epoch_axis
+from symgen.plots.style import BY_CHANCE, COLOURS, OF_SAMPLES, counted, epoch_axis, note, shades
 
 REMOVED = {
     "before": "nothing",
@@ -19,17 +18,29 @@ REMOVED = {
     "placebo": "placebo",
     "reverse": "gener-\nalizable",
 }  # on an axis
-VERDICTS = {"reproduced": "#9fd0af", "undecided": "#e3e3e3", "not reproduced": "#efb261", "not testable": "#ffffff"}
+RULES = {"any": "any of K baselines", "majority": "more than half of them", "all": "all of them"}
+JUDGES = {
+    "B": "B:\nother data",
+    "C": "C:\nyet other data",
+    "D": "D:\nthe testing samples",
+    "shuffled labels": "B with\nshuffled labels",
+}
+MIDDLE = "middle 80 % of samples"
+OVER_BOTH = "95 %, over networks and over what they are measured on"
 
 
-def sparsity(table: pd.DataFrame, tau_ratio: float) -> Figure:
-    """Strengths of interactions, sorted, relative to the strongest. table: epoch, rank, median, low, high over samples."""
+def sparsity(table: pd.DataFrame, tau_ratio: float, samples: int | None = None) -> Figure:
+    """Strengths of interactions, sorted, relative to the strongest. table: epoch, rank, median, low, high over samples.
+
+    samples: of how many.
+    """
     figure, ax = plt.subplots(figsize=(4.6, 3))
     epochs = table.epoch.unique()
-    for epoch, shade in zip(epochs, sns.color_palette("viridis", len(epochs))):
+    for epoch, shade in zip(epochs, shades(len(epochs))):
         shown = table[table.epoch == epoch]
         ax.plot(shown["rank"], shown["median"], color=shade, label="untrained" if epoch == 0 else f"epoch {epoch:g}")
-        ax.fill_between(shown["rank"], shown.low, shown.high, color=shade, alpha=0.15, linewidth=0)
+        if epoch in (epochs[0], epochs[-1]):
+            ax.fill_between(shown["rank"], shown.low, shown.high, color=shade, alpha=0.2, linewidth=0)
     ax.axhline(tau_ratio, color="black", linestyle=":", linewidth=1)
     ax.annotate(
         "salient above", (1, 1.04 * tau_ratio), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=7
@@ -37,101 +48,141 @@ def sparsity(table: pd.DataFrame, tau_ratio: float) -> Figure:
     ax.set(xlabel="interaction, by strength", ylabel="strength / strongest", xscale="log", yscale="log")
     ax.set(xlim=(0.9, 1.1 * table["rank"].max()), ylim=(1e-3, 1.2))
     ax.legend()
-    return figure
+    return note(figure, network=1, sample=samples, line="median", **{"band, first and last": MIDDLE})
 
 
-def conditions(table: pd.DataFrame) -> Figure:
+def conditions(table: pd.DataFrame, samples: int | None = None) -> Figure:
     """The three conditions for sparsity (Appendix B): strength by order, mean output by number of variables shown.
 
     table: epoch, m, strength_share (of order m), output (mean v - v(0) with m variables, over |v(N) - v(0)|), low, high.
+    samples: of how many.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 2.9))
     epochs = table.epoch.unique()
-    for epoch, shade in zip(epochs, sns.color_palette("viridis", len(epochs))):
+    for epoch, shade in zip(epochs, shades(len(epochs))):
         shown = table[table.epoch == epoch]
-        label = "untrained" if epoch == 0 else f"epoch {epoch:g}"
-        left.plot(shown.m[1:], shown.strength_share[1:], "o-", markersize=3, color=shade, label=label)
-        right.plot(shown.m, shown.output, "o-", markersize=3, color=shade, label=label)
-        right.fill_between(shown.m, shown.low, shown.high, color=shade, alpha=0.12, linewidth=0)
-    left.set(xlabel="order", ylabel="share of all strength", title="condition 1: strength by order")
-    right.set(xlabel="variables not masked", ylabel="mean output, relative", title="conditions 2 and 3: u(m)")
-    left.legend()
-    return figure
+        style = {"color": shade, "marker": "o", "markersize": 3}
+        style["label"] = "untrained" if epoch == 0 else f"epoch {epoch:g}"
+        left.plot(shown.m[1:], shown.strength_share[1:], **style)
+        right.plot(shown.m, shown.output, **style)
+        if epoch in (epochs[0], epochs[-1]):
+            right.fill_between(shown.m, shown.low, shown.high, color=shade, alpha=0.2, linewidth=0)
+    left.set(xlabel="order", ylabel="share of all strength", title="condition 1: high orders hold nothing")
+    right.set(xlabel="variables not masked, m", ylabel="mean output u(m)\n(of the mean |v(N) − v(∅)|)")
+    right.set_title("conditions 2 and 3: u(m) grows")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=len(epochs))
+    return note(figure, network=1, sample=samples, **{"band, first and last": MIDDLE})
 
 
-def baselines(table: pd.DataFrame) -> Figure:
-    """H, and H above chance, by the number of baselines and the rule by which they count (Fig. 5).
+def baselines(table: pd.DataFrame, samples: int | None = None) -> Figure:
+    """H, what it is by chance, and what it is above chance, by the number of baselines; a panel a rule (Fig. 5).
 
-    table: K, rule, H, low, high, chance, excess, excess_low, excess_high.
+    table: K, rule, H, low, high, chance, excess, excess_low, excess_high. samples: of how many.
     """
-    figure, axes = plt.subplots(1, 2, figsize=(7.6, 3), sharey=True)
-    for rule, marker in zip(table.rule.unique(), "os^"):
-        shown, style = table[table.rule == rule], {"color": COLOURS[rule], "marker": marker, "markersize": 4}
-        for ax, name, low, high in zip(axes, ("H", "excess"), ("low", "excess_low"), ("high", "excess_high")):
-            ax.plot(shown.K, shown[name], label=rule, **style)
-            ax.fill_between(shown.K, shown[low], shown[high], color=COLOURS[rule], alpha=0.2, linewidth=0)
-        axes[0].plot(shown.K, shown.chance, linestyle="--", linewidth=1, label=f"{rule}, by chance", **style)
-    axes[0].set_ylabel("share of strength that generalizes")
-    for ax, title in zip(axes, ("H", "H above chance")):
-        ax.set(title=title, xlabel="baselines K", xticks=table.K.unique(), ylim=(min(0, *table.excess_low), 1))
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3)
-    return figure
+    rules = table.rule.unique()
+    figure, axes = plt.subplots(1, len(rules), figsize=(2.6 * len(rules) + 0.6, 3), sharey=True, squeeze=False)
+    for ax, rule in zip(axes[0], rules):
+        shown = table[table.rule == rule]
+        for name, low, high, colour in (
+            ("H", "low", "high", COLOURS["generalizable"]),
+            ("excess", "excess_low", "excess_high", "black"),
+        ):
+            label = "H" if name == "H" else "H above chance"
+            ax.plot(shown.K, shown[name], marker="o", markersize=4, color=colour, label=label)
+            ax.fill_between(shown.K, shown[low], shown[high], color=colour, alpha=0.15, linewidth=0)
+        ax.plot(shown.K, shown.chance, label="by chance", **BY_CHANCE)
+        ax.set(title=f"in {RULES.get(rule, rule)}", xlabel="baselines K", xticks=shown.K)
+    axes[0, 0].set(ylabel="share of strength", ylim=(min(0, table.excess_low.min()), None))
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return note(figure, network=1, sample=samples, band="95 %, over samples")
 
 
-def judges(table: pd.DataFrame) -> Figure:
+def judges(table: pd.DataFrame, samples: int | None = None) -> Figure:
     """H of one target by who judges it, with intervals and chance levels.
 
-    table: judges, samples (all, training, testing), H, low, high, chance; a group of marks for each family of judges.
+    table: judges, samples (all, training, testing), K, H, low, high, chance; a group of marks for each family of judges.
+    samples: how many all are.
     """
-    names, samples = list(table.judges.unique()), table.samples.unique()
-    figure, ax = plt.subplots(figsize=(1.3 * len(names) + 1.8, 3))
-    colours = ("black", COLOURS["train"], COLOURS["test"])
-    for shift, of, marker, colour in zip((-0.25, 0, 0.25), samples, "os^", colours):
-        shown = table[table.samples == of]
+    names, parts = list(table.judges.unique()), table.samples.unique()
+    figure, ax = plt.subplots(figsize=(1.5 * len(names) + 1.2, 3))
+    for shift, of, marker in zip((-0.22, 0, 0.22), parts, "os^"):
+        shown, colour = table[table.samples == of], OF_SAMPLES.get(of, "black")
         x = np.array([names.index(name) for name in shown.judges]) + shift
         ax.vlines(x, shown.low, shown.high, color=colour)
         ax.plot(x, shown.H, marker, color=colour, markersize=5, label=f"{of} samples")
-        by_chance = ax.hlines(shown.chance, x - 0.1, x + 0.1, color=COLOURS["chance"])
+        by_chance = ax.hlines(shown.chance, x - 0.1, x + 0.1, **BY_CHANCE | {"linewidth": 1.6})
     by_chance.set_label("by chance")
-    ax.set(xticks=range(len(names)), xticklabels=names, xlabel="judged by", ylabel="H", ylim=(0, 1))
+    ax.set_xticks(range(len(names)), [JUDGES.get(name, name) for name in names])
+    ax.set(ylabel="H: share of strength\nthat generalizes", ylim=(0, None), title="Who judges: baselines trained on …")
     ax.grid(axis="x", visible=False)
-    figure.legend(loc="outside right center")
-    return figure
+    figure.legend(loc="outside lower center", ncols=len(parts) + 1)
+    return note(figure, network=1, sample=samples, judge=int(table.K.iloc[0]), bar="95 %, over samples")
+
+
+def judged_pairs(table: pd.DataFrame, samples: int | None = None) -> Figure:
+    """What two language models share at low and at high orders (Fig. 11): a row a network, a panel who judges it.
+
+    table: role, judged by, quantity (H_low, H_high), value, low, high, chance. samples: of how many prompts.
+    """
+    roles, by = list(table.role.unique()), table["judged by"].unique()
+    size = 3.1 * len(by) + 0.9, 0.24 * len(roles) + 1.4
+    figure, axes = plt.subplots(1, len(by), figsize=size, sharex=True, sharey=True, squeeze=False)
+    names = {"H_high": "high orders", "H_low": "low orders"}
+    for ax, judge in zip(axes[0], by):
+        for shift, (quantity, label) in zip((0.17, -0.17), names.items()):
+            colour = COLOURS[label]
+            shown = table[(table["judged by"] == judge) & (table.quantity == quantity)]
+            rows = np.array([roles.index(role) for role in shown.role]) + shift
+            ax.hlines(rows, shown.low, shown.high, color=colour, linewidth=2)
+            ax.plot(shown.value, rows, "o", color=colour, markersize=4, label=label)
+            by_chance = ax.vlines(shown.chance, rows - 0.17, rows + 0.17, **BY_CHANCE | {"linewidth": 1.6})
+        by_chance.set_label("by chance")
+        ax.set(title=f"judged by {judge}", xlabel="share of strength that generalizes", xlim=(-0.02, 1))
+        ax.grid(axis="y", visible=False)
+    axes[0, 0].set(yticks=range(len(roles)), yticklabels=roles, ylim=(len(roles) - 0.4, -0.6))
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return note(figure, network=len(roles), prompt=samples, bar="95 %, over prompts")
 
 
 def sensitivity(table: pd.DataFrame) -> Figure:
     """What each setting changes: H and N at the start, at the turn and at the end, and the phases found, a row a variant.
 
-    table: variant, H_first, H_best, H_last, chance_first, .., N_first, N_least, N_last, n_phases; the first row, on which
-    the lines stand, is the study as it is.
+    table: variant, samples, H_first, H_best, H_last, chance_first, .., N_first, N_least, N_last, n_phases. Dotted lines
+    stand on the first row of each number of samples: what the rows below are to be compared with.
     """
     figure, axes = plt.subplots(1, 2, figsize=(8.4, 0.24 * len(table) + 1.5), sharey=True, width_ratios=[3, 2])
     rows = np.arange(len(table))
+    colours = "white", COLOURS["generalizable"], "black"
+    moments = "untrained", "H at its peak, N at its least", "at the end"
     for ax, quantity, turn in zip(axes, "HN", ("best", "least")):
-        for where, marker, colour in zip(("first", turn, "last"), "oD^", ("white", COLOURS["target"], COLOURS["test"])):
+        for where, label, marker, colour in zip(("first", turn, "last"), moments, "oD^", colours):
             values = table[f"{quantity}_{where}"]
-            ax.scatter(values, rows, s=26, marker=marker, color=colour, edgecolor="black", linewidth=0.6, zorder=3)
-            ax.axvline(values.iloc[0], color=COLOURS["chance"], linewidth=0.7, linestyle=":")
+            style = {"edgecolor": "black", "linewidth": 0.6, "zorder": 3, "label": label}
+            ax.scatter(values, rows, s=26, marker=marker, color=colour, **style)
+            for _, group in table.groupby("samples", sort=False):
+                ax.vlines(values[group.index[0]], group.index[0], group.index[-1], color="black", linewidth=0.7, ls=":")
             if quantity == "H":
-                ax.scatter(table[f"chance_{where}"], rows, s=14, marker=marker, color=COLOURS["chance"], alpha=0.6)
+                chance, style = table[f"chance_{where}"], {"color": COLOURS["chance"], "alpha": 0.6}
+                ax.scatter(chance, rows, s=14, marker=marker, label="H by chance, same shapes", **style)
     left, right = axes
-    left.set(yticks=rows, yticklabels=table.variant, ylim=(len(table) - 0.5, -0.5), xlabel="H", xlim=(0, 1))
-    right.set(xlabel="N", xlim=(0, None))
+    groups = [f"{name} ({counted(number, 'sample')})" if first else name for name, number, first in
+              zip(table.variant, table.samples, ~table.samples.duplicated())]  # fmt: skip
+    left.set(yticks=rows, yticklabels=groups, ylim=(len(table) - 0.5, -0.5), xlabel="H", xlim=(0, 1))
+    left.set_title("H, share of strength that generalizes")
+    right.set(xlabel="N", xlim=(0, None), title="N, number of interactions")
     for row, text in [(-1, "phases"), *zip(rows, table.n_phases)]:
         right.annotate(f"{text}", (1.07, row), xycoords=("axes fraction", "data"), ha="center", va="center", fontsize=8)
-    labels = ["untrained", "H at its peak, N at its least", "end", "H by chance, same shapes"]
-    left.set_title("dotted: the study as it is", loc="left")
-    figure.legend([*right.collections, left.collections[1]], labels, loc="outside lower center", ncols=4)
-    return figure
+    handles = dict(zip(*left.get_legend_handles_labels()[::-1]))
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4)
+    return note(figure, network=1, dotted="the first row with as many samples")
 
 
-def removal(table: pd.DataFrame) -> Figure:
+def removal(table: pd.DataFrame, samples: int | None = None) -> Figure:
     """Loss without some of the interactions, and the effect of what is removed (Fig. 4), a column a network.
 
     table: role, of, what, loss, low, high, effect, effect_low, effect_high at one checkpoint. The bar between a training
     and a testing loss is the gap; a placebo beside each shows what removing as much at random does. Nothing is removed
-    "before", and so only the loss has it.
+    "before", and so only the loss has it. samples: how many, training and testing ones together.
     """
     roles = table.role.unique()
     figure, axes = plt.subplots(2, len(roles), figsize=(2.6 * len(roles) + 0.6, 5), sharey="row", squeeze=False)
@@ -147,13 +198,14 @@ def removal(table: pd.DataFrame) -> Figure:
     gap = Rectangle((0, 0), 1, 1, color=COLOURS["chance"], alpha=0.4)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend([*handles, gap], [*labels, "from training to testing: the gap"], loc="outside lower center", ncols=3)
-    return figure
+    return note(figure, network=len(roles), sample=samples, bar="95 %, over samples")
 
 
-def removal_dynamics(table: pd.DataFrame) -> Figure:
+def removal_dynamics(table: pd.DataFrame, samples: int | None = None) -> Figure:
     """The loss gap, testing - training, before and after removal, over training, a panel a network.
 
-    table: role, epoch, of, what, loss. The gap after the placebo is what removing as much at random leaves of it.
+    table: role, epoch, of, what, loss. The gap after the placebo is what removing as much at random leaves of it. samples:
+    how many, training and testing ones together.
     """
     roles = table.role.unique()
     figure, axes = plt.subplots(1, len(roles), figsize=(2.6 * len(roles) + 0.6, 3.2), sharey=True, squeeze=False)
@@ -171,16 +223,18 @@ def removal_dynamics(table: pd.DataFrame) -> Figure:
         ax.axhline(0, color="black", linewidth=0.8)
         ax.set_title(role)
         epoch_axis(ax, gap.index)
-    axes[0, 0].set_ylabel("loss gap, testing - training (nats)")
+    axes[0, 0].set_ylabel("loss gap, testing − training (nats)")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(lines))
-    return figure
+    return note(figure, network=len(roles), sample=samples)
 
 
-def arms(table: pd.DataFrame, gains: dict[tuple[str, str], float] | None = None) -> Figure:
+def arms(
+    table: pd.DataFrame, gains: dict[tuple[str, str], float] | None = None, networks: dict[str, int] | None = None
+) -> Figure:
     """What ways to train change against plain training: a row a way, a panel a quantity, with 95 % intervals.
 
-    table: setting, arm, quantity, value, low, high; a mark a setting. gains: (setting, quantity) -> what the paper reports
-    of the penalty, a grey mark in its row.
+    table: setting (all samples, few samples), arm, quantity, value, low, high; a mark a setting. gains: (setting,
+    quantity) -> what the paper reports of the penalty, a grey mark in its row. networks: of how many each way is the mean.
     """
     quantities, names, setting_names = (table[column].unique() for column in ("quantity", "arm", "setting"))
     figure, axes = plt.subplots(
@@ -189,7 +243,8 @@ def arms(table: pd.DataFrame, gains: dict[tuple[str, str], float] | None = None)
     shifts = (-0.15, 0.15) if len(setting_names) > 1 else (0,)
     places = dict(zip(names, range(len(names))))
     for ax, quantity in zip(axes[0], quantities):
-        for setting, shift, marker, colour in zip(setting_names, shifts, "os", (COLOURS["any"], COLOURS["majority"])):
+        for setting, shift, marker in zip(setting_names, shifts, "os"):
+            colour = COLOURS[setting]
             shown = table[(table.setting == setting) & (table.quantity == quantity)]
             rows = shown.arm.map(places) + shift
             ax.hlines(rows, shown.low, shown.high, color=colour)
@@ -201,18 +256,21 @@ def arms(table: pd.DataFrame, gains: dict[tuple[str, str], float] | None = None)
         title = quantity.replace(", ", ",\n").replace(" at ", "\nat ").replace(" by ", "\nby ")
         ax.set(title=title, xlabel=f"{_unit(quantity)}\n{better}")
         ax.grid(axis="y", visible=False)
-    labels = [f"{name} − plain" for name in names]
+    labels = [f"{name} − plain" + (f", {counted(networks[name], 'network')}" if networks else "") for name in names]
     axes[0, 0].set(yticks=range(len(names)), yticklabels=labels, ylim=(len(names) - 0.5, -0.5))
     handles = dict(zip(*axes[0, 0].get_legend_handles_labels()[::-1]))
     if gains:
         handles["the paper's gain by the penalty"] = Line2D([], [], color=COLOURS["chance"], marker="|", linestyle="",
                                                             markersize=11, markeredgewidth=3)  # fmt: skip
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles))
-    return figure
+    return note(figure, bar=OVER_BOTH)
 
 
-def penalty_curve(table: pd.DataFrame) -> Figure:
-    """What the weight of the penalty does, a panel a quantity, with intervals. table: weight, quantity, value, low, high."""
+def penalty_curve(table: pd.DataFrame, chosen: float | None = None, networks: int | None = None) -> Figure:
+    """What the weight of the penalty does, a panel a quantity, with intervals. table: weight, quantity, value, low, high.
+
+    chosen: the weight that the study takes, marked. networks: of how many each point is the mean.
+    """
     quantities, weights = table.quantity.unique(), table.weight.unique()
     figure, axes = plt.subplots(1, len(quantities), figsize=(2.1 * len(quantities) + 0.6, 2.5), squeeze=False)
     places = np.arange(len(weights))
@@ -222,7 +280,10 @@ def penalty_curve(table: pd.DataFrame) -> Figure:
         ax.fill_between(places, shown.low, shown.high, color=COLOURS["target"], alpha=0.15, linewidth=0)
         ax.set(title=quantity, xlabel="weight of the penalty", ylabel=_unit(quantity))
         ax.set_xticks(places, [f"{weight:.2g}" for weight in weights])
-    return figure
+        if chosen in weights:
+            ax.axvline(weights.tolist().index(chosen), color="black", linestyle=":", linewidth=1)
+    dotted = "the weight of the study" if chosen in weights else None
+    return note(figure, network=networks, band=OVER_BOTH, dotted=dotted)
 
 
 def claims(table: pd.DataFrame) -> Figure:
@@ -236,7 +297,7 @@ def claims(table: pd.DataFrame) -> Figure:
         x, y = studies.index(row.study), names.index(row.id)
         for left, verdict in ((0.0, row.verdict), (0.5, row.beyond)):
             if verdict != "–":
-                ax.add_patch(Rectangle((x + left + 0.015, y + 0.06), 0.47, 0.88, color=VERDICTS[verdict]))
+                ax.add_patch(Rectangle((x + left + 0.015, y + 0.06), 0.47, 0.88, color=COLOURS[verdict]))
             ax.text(x + left + 0.25, y + 0.5, verdict.replace(" ", "\n"), ha="center", va="center", fontsize=7)
     claim_of = table.drop_duplicates("id").set_index("id").claim
     labels = [textwrap.fill(f"{name}  {claim_of[name]}", 58) for name in names]

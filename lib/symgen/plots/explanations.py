@@ -10,7 +10,7 @@ from matplotlib.patches import FancyArrowPatch, Polygon
 from symgen.games import cell_box, cell_map
 from symgen.plots.over_time import order_strength
 from symgen.plots.samples import LETTERS, draw_cells, draw_words, lines_of
-from symgen.plots.style import COLOURS, legend_of, signed, tint
+from symgen.plots.style import COLOURS, legend_of, note, signed, tint
 
 LINE = 0.18  # height of a line of text (inches)
 WEAKEST = 0.01  # of the strongest: fainter lines are not drawn
@@ -103,7 +103,8 @@ def fidelity(table: pd.DataFrame, n_salient: float | None = None, title: str = "
     """R2 of the k strongest interactions against k, a line a sample (Eq. 14-15). table: sample, k, R2."""
     figure, ax = plt.subplots(figsize=(4.4, 3))
     for _, curve in table.groupby("sample"):
-        ax.plot(curve.k, curve.R2, color=COLOURS["target"], alpha=max(0.25, 1 / table["sample"].nunique()))
+        style = {"color": COLOURS["target"], "alpha": max(0.25, 1 / table["sample"].nunique())}
+        ax.plot(curve.k, curve.R2, label="R²", **style)
     if n_salient:
         ax.axvline(n_salient, color="black", linestyle=":", linewidth=1)
         ax.annotate(
@@ -111,7 +112,7 @@ def fidelity(table: pd.DataFrame, n_salient: float | None = None, title: str = "
         )
     ax.set(xscale="log", ylim=(min(0, max(-1, table.R2.min())), 1.02), xlabel="strongest interactions kept, k")
     ax.set(ylabel="R² over all masked inputs", title=title)
-    return figure
+    return note(figure, network=1, sample=table["sample"].nunique())
 
 
 def masked_pictures(table: pd.DataFrame, picture: np.ndarray, variables, grid: int, title: str = "") -> Figure:
@@ -144,17 +145,20 @@ def masked_words(table: pd.DataFrame, text: list[str], variable_of, title: str =
     return figure
 
 
-def comparison(table: pd.DataFrame) -> Figure:
-    """Strength by order, and what of it generalizes. table: epoch, order, sign, total, generalizable; a panel an epoch."""
+def comparison(table: pd.DataFrame, samples: int | None = None) -> Figure:
+    """Strength by order, and what of it generalizes. table: epoch, order, sign, total, generalizable; a panel an epoch.
+
+    samples: of how many the strengths are the mean.
+    """
     panels = [f"epoch {epoch:g}" if table.epoch.nunique() > 1 else "" for epoch in table.epoch]
-    return order_strength(table.assign(panel=panels))
+    return order_strength(table.assign(panel=panels), networks=1, samples=samples)
 
 
 # pieces of figures
 def _strongest_bars(ax, table):
     """Effects as bars, coloured by kind, a row an interaction."""
     place = np.arange(len(table))
-    ax.barh(place, table.effect, color=[COLOURS[kind] for kind in table.kind])
+    ax.barh(place, table.effect, color=[COLOURS[kind] for kind in table.kind], label="effect")
     ax.set_yticks(place, table.variables)
     ax.set(xlabel="effect on the log-odds of the label", title="strongest interactions")
     ax.invert_yaxis()

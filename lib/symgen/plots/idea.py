@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from symgen.games import cell_box, cell_map
-from symgen.plots.style import COLOURS, epoch_axis, signed
+from symgen.plots.style import BY_CHANCE, COLOURS, epoch_axis, note, signed
 
 EACH = 2  # interactions shown of those that generalize, and of the others
 GAP = 0.28  # between pictures, in their height
@@ -22,17 +22,24 @@ SAYS = {
 INK = {"generalizable": COLOURS["generalizable"], "non-generalizable": "#96580f"}  # the colours, dark enough for words
 
 
-def idea(table: pd.DataFrame, picture: np.ndarray, grid: int, curve: pd.DataFrame, boundaries: pd.Series) -> Figure:
+def idea(
+    table: pd.DataFrame,
+    picture: np.ndarray,
+    grid: int,
+    curve: pd.DataFrame,
+    boundaries: pd.Series,
+    samples: int | None = None,
+) -> Figure:
     """An output as a sum of interactions, of which some generalize; and their share while a network trains (Fig. 1).
 
     table: kind, variables (their numbers, joined), effect (log-odds), generalizable, strongest first; cells: the cell of
     each variable, by spaces. picture: (height, width, 3), bytes. curve: epoch, H, H_chance. boundaries: t1 and t2, by the
-    letter of Appendix I.
+    letter of Appendix I. samples: of how many the curve is.
     """
     figure, (above, below) = plt.subplots(2, 1, figsize=(5.4, 4.2), height_ratios=[1, 1.15])
     _sum(above, table, picture, grid)
     _share(below, curve, boundaries)
-    return figure
+    return note(figure, network=1, sample=samples, above="one of them")
 
 
 def _sum(ax, table, picture, grid):
@@ -81,7 +88,9 @@ def _share(ax, curve, boundaries):
     """The share of strength that generalizes over training, by chance as well, and the phases above."""
     ax.fill_between(curve.epoch, 0, curve.H, color=COLOURS["generalizable"])
     ax.fill_between(curve.epoch, curve.H, 1, color=COLOURS["non-generalizable"])
-    ax.plot(curve.epoch, curve.H_chance, color="white", linestyle="--", linewidth=1.2)
+    ax.plot(curve.epoch, curve.H, color=COLOURS["generalizable"], linewidth=0.5, label="H")
+    ax.plot(curve.epoch, curve.H_chance, color="white", linewidth=3)
+    ax.plot(curve.epoch, curve.H_chance, label="by chance", **BY_CHANCE | {"linewidth": 1.6})
     epoch_axis(ax, curve.epoch)
     last = curve.epoch.iloc[-1]
     edges = [0, *(t for t in boundaries[["t1", "t2"]] if 0 < t < last), last]

@@ -6,14 +6,16 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from symgen.plots.style import COLOURS, epoch_axis
+from symgen.plots.style import BY_CHANCE, COLOURS, counted, epoch_axis, note
 
 # what is followed over training
 QUANTITIES = {
     "H": "H: share of strength\nthat generalizes",
     "N": "N: interactions that hold\n80 % of the strength",
-    "loss_gap": "testing loss - training loss\n(nats)",
+    "loss_gap": "testing loss − training loss\n(nats)",
 }
+Ranges = dict[str, range]  # name of some orders -> which
+SIGNS = {"+": "positive", "-": "negative"}
 PHASES = ("#e4f0e8", "#fbf3e2", "#f7e3e0")
 
 
@@ -27,20 +29,31 @@ def losses(table: pd.DataFrame) -> Figure:
             part = shown[shown["set"] == name]
             ax.plot(part.epoch, part.loss, color=COLOURS[name], label=name)
         if "best" in shown and shown.best.notna().any():
-            ax.axvline(shown.best.iloc[0], color=COLOURS["validation"], linestyle=":", label="lowest validation loss")
+            ax.axvline(shown.best.iloc[0], color="black", linestyle=":", linewidth=1, label="lowest validation loss")
         ax.set(title=role)
         epoch_axis(ax, shown.epoch.unique())
     axes[0, 0].set_ylabel("cross-entropy (nats)")
     handles = {label: handle for ax in axes[0] for handle, label in zip(*ax.get_legend_handles_labels())}
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles))
-    return figure
+    return note(figure, network=len(roles))
 
 
-def order_strength(table: pd.DataFrame, column: str = "panel", parts: tuple[str, ...] = ("generalizable",)) -> Figure:
+def order_strength(
+    table: pd.DataFrame,
+    column: str = "panel",
+    parts: tuple[str, ...] = ("generalizable",),
+    *,
+    ranges: Ranges | None = None,
+    unit: str = "log-odds",
+    networks: int | None = None,
+    samples: int | None = None,
+) -> Figure:
     """Strength by order, positive up and negative down: all of it, and what of it generalizes (Fig. 2, 10).
 
     table: <column>, order, sign, total, and one column for each of `parts`; a panel for each value of <column> and part.
-    """
+    In each stands H, the share of all strength that generalizes, and that of each of the `ranges` of orders. networks,
+    samples: of how many the strengths are the mean.
+    """  # fmt: skip
     panels = [(name, part) for name in table[column].unique() for part in parts]
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
@@ -50,58 +63,105 @@ def order_strength(table: pd.DataFrame, column: str = "panel", parts: tuple[str,
     for ax in axes.flat[len(panels) :]:
         ax.axis("off")
     for ax, (name, part) in zip(axes.flat, panels):
-        _order_bars(ax, table[table[column] == name], part)
+        shown = table[table[column] == name]
+        _order_bars(ax, shown, part)
+        shares = {"H": None} | (ranges or {})
+        text = "\n".join(f"{of} = {share(shown, part, orders)}" for of, orders in shares.items())
+        ax.text(0.98, 0.97, text, transform=ax.transAxes, ha="right", va="top", fontsize=8, linespacing=1.3)
         ax.set_title(f"{name}" if len(parts) == 1 else f"{name}: {part}")
     for ax in axes[-1]:
         ax.set_xlabel("order")
     for ax in axes[:, 0]:
-        ax.set_ylabel("strength per sample")
+        ax.set_ylabel(f"strength per sample\n({unit})")
     _order_legend(figure)
-    return figure
+    return note(figure, network=networks, sample=samples)
 
 
-def order_shares(table: pd.DataFrame) -> Figure:
-    """How strength is spread over orders, positive up and negative down. table: panel, order, sign, share."""
+def share(table: pd.DataFrame, part: str = "generalizable", of_orders: range | None = None) -> str:
+    """The share of strength that generalizes, of all orders or some, as text; "none" where there is no strength."""
+    chosen = table if of_orders is None else table[table.order.isin(of_orders)]
+    strength = chosen[[part, "total"]].abs().sum()
+    return f"{strength[part] / strength.total:.2f}" if strength.total else "none"
+
+
+def newly_learned(table: pd.DataFrame, networks: int | None = None, samples: int | None = None) -> Figure:
+    """What is newly learned in each phase, by order, as shares of the phase's strength: how simple, and what generalizes.
+
+    table: panel (the phase), order, sign, total, generalizable (log-odds per sample). networks, samples: of how many it is
+    the mean.
+    """
+    panels = table.panel.unique()
+    figure, axes = plt.subplots(1, len(panels), figsize=(2.6 * len(panels) + 0.6, 2.9), sharey=True, squeeze=False)
+    for ax, panel in zip(axes[0], panels):
+        shown = table[table.panel == panel]
+        strength = (
+            shown.assign(**shown[["total", "generalizable"]].abs()).groupby("order")[["total", "generalizable"]].sum()
+        )
+        whole = strength.total.sum() or np.nan  # nothing may be learned in a phase
+        _stacked(ax, strength.index, strength.total / whole, strength.generalizable / whole)
+        mean = (strength.index * strength.total).sum() / whole
+        ax.axvline(mean, color="black", linestyle=":", linewidth=1.2)
+        said = f"{share(shown)} generalizes\nmean order {mean:.1f}\n{whole:.3g} log-odds"
+        ax.text(0.98, 0.97, said, transform=ax.transAxes, ha="right", va="top", fontsize=8, linespacing=1.3)
+        ax.set(title=panel, xlabel="order", xticks=strength.index[::3])
+    axes[0, 0].set(ylabel="share of what is\nnewly learned in the phase")
+    _order_legend(figure)
+    return note(figure, network=networks, sample=samples, dotted="mean order, by strength")
+
+
+def order_shares(table: pd.DataFrame, samples: int | None = None) -> Figure:
+    """How strength is spread over orders, positive up and negative down. table: panel, order, sign, share.
+
+    samples: of how many the strengths are the mean.
+    """
     panels = table.panel.unique()
     figure, axes = plt.subplots(1, len(panels), figsize=(2.6 * len(panels) + 0.6, 2.7), sharey=True, squeeze=False)
     for ax, panel in zip(axes[0], panels):
         shown = table[table.panel == panel]
-        ax.bar(shown.order, shown.share, color=COLOURS["target"], width=0.8)
+        for sign, name in SIGNS.items():
+            bars = shown[shown.sign == sign]
+            ax.bar(bars.order, bars.share, color=COLOURS["target"], width=0.8, label=name)
         ax.axhline(0, color="black", linewidth=0.8)
         ax.set(title=panel, xlabel="order", xticks=sorted(shown.order.unique())[::3])
         ax.grid(axis="x", visible=False)
     axes[0, 0].set_ylabel("share of all strength,\nnegative below 0")
-    return figure
+    return note(figure, network=1, sample=samples)
 
 
-def shared_by_order(orders: pd.DataFrame, shares: pd.DataFrame) -> Figure:
+def shared_by_order(orders: pd.DataFrame, shares: pd.DataFrame, samples: int | None = None) -> Figure:
     """What two networks share, by order (Fig. 11): strength of the target's interactions, and the share that generalizes.
 
-    orders: order, sign, total, generalizable. shares: order, share, low, high, chance.
+    orders: order, sign, total, generalizable. shares: order, share, low, high, chance. samples: of how many prompts.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 3))
     _order_bars(left, orders, "generalizable")
     left.set(xlabel="order", ylabel="strength per prompt\n(log-odds)", title="strength")
     right.errorbar(
         shares.order, shares.share, (shares.share - shares.low, shares.high - shares.share), fmt="o", markersize=4,
-        color=COLOURS["generalizable"],
+        color=COLOURS["generalizable"], label="share that generalizes",
     )  # fmt: skip
-    (by_chance,) = right.plot(shares.order, shares.chance, "--", color=COLOURS["chance"])
+    (by_chance,) = right.plot(shares.order, shares.chance, label="by chance", **BY_CHANCE)
     for ax in (left, right):
         ax.set_xticks(shares.order)
         ax.grid(axis="x", visible=False)
     right.set(xlabel="order", ylabel="share of the strength", ylim=(-0.02, 1.02), title="share that generalizes")
     _order_legend(figure, {"by chance": by_chance})
-    return figure
+    return note(figure, network=1, prompt=samples, bar="95 %, over prompts")
 
 
-def dynamics(orders: pd.DataFrame, curves: pd.DataFrame, boundaries: pd.DataFrame, first: str = "untrained") -> Figure:
+def dynamics(
+    orders: pd.DataFrame,
+    curves: pd.DataFrame,
+    boundaries: pd.DataFrame,
+    first: str = "untrained",
+    samples: int | None = None,
+) -> Figure:
     """The dynamics of generalization power (Fig. 3).
 
     orders: epoch, order, sign, total, generalizable of one target; a panel an epoch, each on its own scale. curves:
     role, epoch, H, H_low95, H_high95, H_chance, N, N_low95, N_high95, loss_gap. boundaries:
     role, t1, t2, n_phases, a row a network; drawn are those of the first one that are certain. first: what the network is
-    at epoch 0.
+    at epoch 0. samples: how many of each network.
     """
     epochs = orders.epoch.unique()
     figure = plt.figure(figsize=(max(10.2, 1.7 * len(epochs)), 5.4))
@@ -110,7 +170,7 @@ def dynamics(orders: pd.DataFrame, curves: pd.DataFrame, boundaries: pd.DataFram
     for ax, epoch in zip(top, epochs):
         _order_bars(ax, orders[orders.epoch == epoch], "generalizable")
         ax.set(title=first if epoch == 0 else f"epoch {epoch:g}", xlabel="order")
-    top[0].set_ylabel("strength per sample\n(log-odds)")
+    top[0].set_ylabel(f"{boundaries.role.iloc[0]}:\nstrength per sample\n(log-odds)")
     bottom = grid[1].subgridspec(1, 3).subplots()
     for ax, (name, label) in zip(bottom, QUANTITIES.items()):
         _curves(ax, curves, name)
@@ -119,7 +179,8 @@ def dynamics(orders: pd.DataFrame, curves: pd.DataFrame, boundaries: pd.DataFram
     bottom[0].set_ylim(0, 1)
     lines = dict(zip(*bottom[0].get_legend_handles_labels()[::-1]))
     _order_legend(figure, lines)
-    return figure
+    says = {"band": "95 %, over samples", "above": "a scale each"}
+    return note(figure, network=curves.role.nunique(), sample=samples, **says)
 
 
 def side_by_side(table: pd.DataFrame) -> Figure:
@@ -135,47 +196,49 @@ def side_by_side(table: pd.DataFrame) -> Figure:
             _curves(ax, table[table.study == name], quantity)
             ax.set_ylabel(label)
         row[0].set_ylim(0, 1)
-        row[0].set_title(name, loc="left")
+        row[0].set_title(f"{name}, {counted(table[table.study == name].role.nunique(), 'network')}", loc="left")
     for ax in axes[:-1].flat:
         ax.set_xlabel("")
     lines = {"a target network": axes[0, 0].lines[0], "by chance": axes[0, 0].lines[1]}
     figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=2)
-    return figure
+    return note(figure, band="95 %, over samples")
 
 
-def learned(table: pd.DataFrame, boundaries: pd.DataFrame) -> Figure:
-    """Strength newly learned at each checkpoint, generalizable and not (Appendix I): thick the mean, thin each network.
+def learned(table: pd.DataFrame, boundaries: pd.DataFrame, samples: int | None = None) -> Figure:
+    """What is newly learned at each checkpoint (Appendix I), and how much of it generalizes: thick the mean, thin a network.
 
-    table: role, epoch, delta_g, delta_n (log-odds per sample). boundaries: t1, a row a network.
+    table: role, epoch, delta_g, delta_n (log-odds per sample). boundaries: t1, a row a network. samples: how many of each.
     """
-    figure, ax = plt.subplots(figsize=(5.6, 3.2))
-    names = {"delta_g": "generalizable", "delta_n": "non-generalizable"}
-    for column, name in names.items():
-        for _, network in table.groupby("role"):
-            ax.plot(network.epoch, network[column], color=COLOURS[name], linewidth=0.6, alpha=0.4)
-        mean = table.groupby("epoch")[column].mean()
-        ax.plot(mean.index, mean, color=COLOURS[name], linewidth=2, marker="o", markersize=3, label=name)
-    ax.axvline(boundaries.t1.median(), color="black", linestyle=":", linewidth=1, label="H is highest (median network)")
-    networks = table.role.nunique()
-    ax.set(
-        ylabel="strength newly learned\n(log-odds per sample)", ylim=(0, None),
-        title=f"What is learned since the checkpoint before ({networks} network{'s' if networks > 1 else ''})",
-    )  # fmt: skip
-    epoch_axis(ax, table.epoch.unique())
-    figure.legend(loc="outside lower center", ncols=3)
-    return figure
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.2))
+    for column, name in {"delta_g": "generalizable", "delta_n": "non-generalizable"}.items():
+        _each_and_mean(left, table, column, name)
+    given = table.assign(part=table.delta_g / (table.delta_g + table.delta_n).where(lambda total: total > 0))
+    _each_and_mean(right, given.dropna(subset="part"), "part", "generalizable", label="share that generalizes")
+    right.axhline(0.5, color="black", linewidth=0.8)
+    right.annotate("below the line: mostly what no baseline has", (0.02, 0.03), xycoords="axes fraction", fontsize=7)
+    for ax in (left, right):
+        t1 = ax.axvline(boundaries.t1.median(), color="black", linestyle=":", linewidth=1)
+        epoch_axis(ax, table.epoch.unique())
+    left.set(
+        ylabel="strength newly learned\n(log-odds per sample)", ylim=(0, None), title="since the checkpoint before"
+    )
+    right.set(ylabel="share of what is newly learned", ylim=(0, 1), title="how much of it generalizes")
+    handles, labels = left.get_legend_handles_labels()
+    figure.legend([*handles, t1], [*labels, "H is highest (median network)"], loc="outside lower center", ncols=3)
+    return note(figure, network=table.role.nunique(), sample=samples, thick="mean over networks")
 
 
-def phases(table: pd.DataFrame, boundaries: pd.Series, title: str) -> Figure:
+def phases(table: pd.DataFrame, boundaries: pd.Series, title: str, samples: int | None = None) -> Figure:
     """The phases at a glance (Fig. 1, right): the share of strength that generalizes over training, under the phases.
 
     table: epoch, H, H_chance. boundaries: t1, t2, n_phases; only as many phases are named as were found with certainty.
+    samples: of how many.
     """
     figure, ax = plt.subplots(figsize=(5.2, 3.2))
     ax.fill_between(table.epoch, 0, table.H, color=COLOURS["generalizable"], label="generalizable")
     ax.fill_between(table.epoch, table.H, 1, color=COLOURS["non-generalizable"], label="non-generalizable")
     ax.plot(table.epoch, table.H_chance, color="white", linewidth=3)
-    ax.plot(table.epoch, table.H_chance, color=COLOURS["chance"], linestyle="--", label="generalizable by chance")
+    ax.plot(table.epoch, table.H_chance, label="generalizable by chance", **BY_CHANCE | {"linewidth": 1.6})
     ax.grid(visible=False)
     ax.set(ylabel="share of salient strength", ylim=(0, 1.12), yticks=np.linspace(0, 1, 6), title=title)
     epoch_axis(ax, table.epoch)
@@ -187,7 +250,8 @@ def phases(table: pd.DataFrame, boundaries: pd.Series, title: str) -> Figure:
         middle = ax.transData.inverted().transform(((left + right) / 2, 0))[0]
         ax.text(middle, 1.06, name, ha="center", va="center", fontsize=8)
     figure.legend(loc="outside lower center", ncols=3)
-    return figure
+    ax.plot(table.epoch, table.H, color=COLOURS["generalizable"], linewidth=0.5, label="H")  # for the words: no legend
+    return note(figure, network=1, sample=samples)
 
 
 def phase_spans(boundaries: pd.Series, last: float) -> list[tuple[str, float, float]]:
@@ -201,13 +265,26 @@ def phase_spans(boundaries: pd.Series, last: float) -> list[tuple[str, float, fl
 
 # pieces of figures
 def _order_bars(ax, table, part):
-    for sign in "+-":
+    """Bars of all strength and, before them, of what of it generalizes: positive ones up, negative ones down."""
+    for sign, name in SIGNS.items():
         shown = table[table.sign == sign]
-        ax.bar(shown.order, shown.total, color=COLOURS["non-generalizable"], width=0.8)
-        ax.bar(shown.order, shown[part], color=COLOURS["generalizable"], width=0.8)
+        _stacked(ax, shown.order, shown.total, shown[part], f", {name}")
     ax.axhline(0, color="black", linewidth=0.8)
-    ax.set_xticks(sorted(shown.order.unique())[::3])
+    ax.set_xticks(sorted(table.order.unique())[::3])
+
+
+def _stacked(ax, orders, total, part, which=""):
+    ax.bar(orders, total, color=COLOURS["non-generalizable"], width=0.8, label=f"all{which}")
+    ax.bar(orders, part, color=COLOURS["generalizable"], width=0.8, label=f"generalizable{which}")
     ax.grid(axis="x", visible=False)
+
+
+def _each_and_mean(ax, table, column, role, label=None):
+    """A thin line a network and the thick one of their mean, in the colour of a role."""
+    for _, network in table.groupby("role"):
+        ax.plot(network.epoch, network[column], color=COLOURS[role], linewidth=0.6, alpha=0.4)
+    mean = table.groupby("epoch")[column].mean()
+    ax.plot(mean.index, mean, color=COLOURS[role], linewidth=2, marker="o", markersize=3, label=label or role)
 
 
 def _order_legend(figure, further=None):
@@ -223,15 +300,14 @@ def _curves(ax, curves, name):
     many = len(roles) > 4
     width, alpha = (0.9, 0.05) if many else (1.4, 0.13)
     for role in roles:
-        shown, first = curves[curves.role == role], role == roles[0]
-        label = (role if len(roles) == 1 else f"each of {len(roles)} networks") if first else None
+        shown = curves[curves.role == role]
+        label = role if len(roles) == 1 else f"each of {len(roles)} networks"
         ax.plot(shown.epoch, shown[name], color=COLOURS["target"], linewidth=width, label=label)
         if f"{name}_low95" in shown:
             band = shown[f"{name}_low95"], shown[f"{name}_high95"]
             ax.fill_between(shown.epoch, *band, color=COLOURS["target"], alpha=alpha, linewidth=0)
         if f"{name}_chance" in shown:
-            label = "by chance" if first else None
-            ax.plot(shown.epoch, shown[f"{name}_chance"], "--", color=COLOURS["chance"], linewidth=0.9, label=label)
+            ax.plot(shown.epoch, shown[f"{name}_chance"], label="by chance", **BY_CHANCE)
     epoch_axis(ax, curves.epoch.unique())
 
 

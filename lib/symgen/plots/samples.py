@@ -14,12 +14,13 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
 from symgen.games import cell_box, cell_map, places_of
-from symgen.plots.style import COLOURS, signed, tint
+from symgen.plots.style import COLOURS, note, signed, tint
 
 PAGE, LETTER = 8.6, 8.2  # width of a prompt's picture (inches), size of a typewriter's letters (points), 0.6 as wide
 LETTERS = 118  # in a line
 PALE = 0.35  # opacity of what another model does not share
 MARKED = {"backgroundcolor": "#bfe8cd", "fontweight": "bold"}
+OUTLINE = "#35c46a"
 
 
 def logical_model(
@@ -61,12 +62,14 @@ def matching(table: pd.DataFrame) -> Figure:
     panels = table.panel.unique()
     figure, axes = plt.subplots(1, len(panels), figsize=(3.6 * len(panels) + 0.4, 3.2), squeeze=False)
     for ax, panel in zip(axes[0], panels):
-        _outputs(ax, table[table.panel == panel])
-        ax.set_title(panel)
+        shown = table[table.panel == panel]
+        _outputs(ax, shown)
+        fits = [f"R² {_r2(part):.2f} with {k}" for k, part in shown.groupby("k")]
+        ax.set_title(f"{panel}\n{', '.join(fits)}")
     axes[0, 0].set_ylabel("log-odds of the label")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), markerscale=4)
-    return figure
+    return note(figure, network=1, sample=len(panels))
 
 
 def input_variables(table: pd.DataFrame, pictures: np.ndarray, grid: int) -> Figure:
@@ -77,9 +80,10 @@ def input_variables(table: pd.DataFrame, pictures: np.ndarray, grid: int) -> Fig
     for ax in axes.flat:
         ax.axis("off")
     for ax, picture, row in zip(axes.flat, pictures, table.itertuples()):
-        draw_cells(ax, picture, [int(c) for c in row.variables.split()], grid)
+        cells = [int(cell) for cell in row.variables.split()]
+        draw_cells(ax, picture, cells, grid, [to_rgba(OUTLINE, 0.2)] * len(cells), range(len(cells)))
         ax.set_title(f"{row.label}\n{row.of}", fontsize=7, fontweight="normal")
-    return figure
+    return note(figure, sample=len(table), numbers="the input variables")
 
 
 def chosen_words(table: pd.DataFrame, texts: list[list[str]]) -> Figure:
@@ -90,7 +94,7 @@ def chosen_words(table: pd.DataFrame, texts: list[list[str]]) -> Figure:
     for ax, words, row in zip(axes[:, 0], texts, table.itertuples()):
         draw_words(ax, words, {int(number): MARKED for number in row.variables.split()})
         ax.set_title(f"{row.label}, {row.of}", fontsize=7, fontweight="normal", loc="left", pad=3)
-    return figure
+    return note(figure, sample=len(table), marked="the input variables")
 
 
 # pieces of figures
@@ -106,6 +110,11 @@ def _outputs(ax, table):
     ax.set_xlabel("masked input, by the network's output")
 
 
+def _r2(table):
+    """Share of the variance of the network's outputs that the model's give (Eq. 14-15)."""
+    return 1 - ((table.v - table.model) ** 2).sum() / ((table.v - table.v.mean()) ** 2).sum()
+
+
 def draw_cells(ax, picture, cells, grid, colours=None, labels=()):
     """A picture with some cells of its grid outlined, coloured (a colour a cell) and labelled."""
     height, width = picture.shape[:2]
@@ -115,7 +124,7 @@ def draw_cells(ax, picture, cells, grid, colours=None, labels=()):
         rows, columns = cell_box(position, cell)
         corner, size = (columns.start - 0.5, rows.start - 0.5), (columns.stop - columns.start, rows.stop - rows.start)
         face = {"fill": False} if colours is None else {"facecolor": colours[number]}
-        ax.add_patch(Rectangle(corner, *size, edgecolor="#35c46a", linewidth=1.2, **face))
+        ax.add_patch(Rectangle(corner, *size, edgecolor=OUTLINE, linewidth=1.2, **face))
         if number < len(labels):
             middle = (corner[0] + size[0] / 2, corner[1] + size[1] / 2)
             text = ax.annotate(labels[number], middle, color="white", ha="center", va="center", fontsize=7)
@@ -180,7 +189,7 @@ def _signed_bars(ax, table, labels):
     places = heights.cumsum() - heights / 2
     shared = table.get("generalizable", [True] * len(table))
     colours = [to_rgba(COLOURS[kind], 1 if both else PALE) for kind, both in zip(table.kind, shared)]
-    ax.barh(places, table.effect, height=0.9, color=colours)
+    ax.barh(places, table.effect, height=0.9, color=colours, label="effect")
     for place, effect in zip(places, table.effect):
         side = {"ha": "left" if effect > 0 else "right", "va": "center", "fontsize": 7}
         ax.annotate(signed(effect), (effect, place), (3 * np.sign(effect), 0), textcoords="offset points", **side)

@@ -1,44 +1,74 @@
-"""How every figure looks, and how it is kept."""
+"""How every figure looks, what it says of itself, and how it is kept."""
 
+import textwrap
 from contextlib import contextmanager
 from pathlib import Path
 
+import matplotlib
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib import rc_params_from_file
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from symgen.plots.alt import alt_text
 from symgen.store import atomically
 
-# one colour a role; dark against light, so that they differ in grey as well
+# one colour a role; those that stand side by side differ for the colour-blind, and in grey, as well (a test measures it)
 COLOURS = {
     "generalizable": "#1b6b3a",
     "non-generalizable": "#efb261",
     "and": "#2b5c8a",
     "or": "#d98c5f",
-    "positive": "#1f8a70",
-    "negative": "#b8327a",
+    "positive": "#00665e",
+    "negative": "#d9739f",
     "target": "#2b5c8a",
-    "baseline": "#a8a8a8",
     "train": "#2b5c8a",
-    "validation": "#8a8a8a",
-    "test": "#c2473a",
+    "validation": "#a9b8c8",
+    "test": "#dd6b55",
     "chance": "#8a8a8a",
-    "any": "#17324f",
-    "majority": "#3f7cb0",
-    "all": "#9cbfdd",
+    "all samples": "#17324f",
+    "few samples": "#5b9bd0",
+    "low orders": "#4b2e83",
+    "high orders": "#b79ad9",
+    "reproduced": "#5fa074",
+    "not reproduced": "#efb261",
+    "undecided": "#ebebeb",
+    "not testable": "#ffffff",
 }
 OF_SAMPLES = {"training": COLOURS["train"], "testing": COLOURS["test"]}
-
+GREY = "#666666"  # of small print
+BY_CHANCE = {"color": COLOURS["chance"], "linestyle": "--", "linewidth": 1}  # the same in every figure
 
 STYLE = Path(__file__).with_name("figures.mplstyle")
 
 
 def use_style() -> None:
-    """The project's figure style, for every figure made from now on."""
+    """The project's figure style, for every figure made from now on; in a notebook, pictures carry their alt text."""
+    if "inline" in (matplotlib.get_backend(auto_select=False) or ""):
+        _describe_in_notebooks()
     plt.style.use(STYLE)
+
+
+def _describe_in_notebooks():
+    """Show figures as ever, with what they show in words beside them; IPython is there if its backend is."""
+    import matplotlib_inline.backend_inline  # noqa: F401  it would set its own way with the first figure
+    from IPython import get_ipython
+    from IPython.core.pylabtools import print_figure
+
+    def described(figure):
+        words = alt_text(figure)
+        return print_figure(figure, base64=True, bbox_inches="tight", metadata=_metadata(words)), {"alt": words}
+
+    if shell := get_ipython():
+        shell.display_formatter.formatters["image/png"].for_type(Figure, described)
+
+
+def _metadata(words):
+    """What a file says of itself: what it shows, and no version of a program, which would change its bytes."""
+    return {"Software": None, "Description": words}
 
 
 @contextmanager
@@ -67,14 +97,46 @@ def signed(value: float) -> str:
 
 
 def save(figure: Figure, table: pd.DataFrame, folder: Path, name: str) -> None:
-    """Write `<name>.png` and, beside it, the table it shows as `<name>.csv`; the same table gives the same bytes."""
-    atomically(folder / f"{name}.png", lambda path: figure.savefig(path, metadata={"Software": None}))
+    """Write `<name>.png` and, beside it, the table it shows as `<name>.csv`; the same table gives the same bytes.
+
+    The picture says in words what it shows, in its metadata under Description (`alt_text`).
+    """
+    metadata = _metadata(alt_text(figure))
+    atomically(folder / f"{name}.png", lambda path: figure.savefig(path, metadata=metadata))
     save_table(table, folder, name)
 
 
 def save_table(table: pd.DataFrame, folder: Path, name: str) -> None:
     """Write `<name>.csv`, six digits a number."""
     atomically(folder / f"{name}.csv", lambda path: table.to_csv(path, index=False, float_format="%.6g"))
+
+
+def note(figure: Figure, **says: str | int | None) -> Figure:
+    """A small grey line under a figure: how many networks and samples it shows, and what its bands or bars mean.
+
+    says: name=number gives "10 networks", one number "1 network", name=text "band: 95 %, over samples"; None is left out.
+    """
+    parts = [f"{name}: {value}" if isinstance(value, str) else counted(value, name)
+             for name, value in says.items() if value is not None]  # fmt: skip
+    line = textwrap.fill(" · ".join(parts), int(21 * figure.get_figwidth()))
+    if not line:
+        return figure
+    if figure.legends:  # what is outside the panels must be one thing, or it overlaps
+        figure.legends[0].set_title(line, {"size": 7})
+        figure.legends[0].get_title().set_color(GREY)
+    else:
+        figure.supxlabel(line, fontsize=7, color=GREY)
+    return figure
+
+
+def counted(number: int, name: str) -> str:
+    """A number with what it counts, as in "1 network" and "10 networks"."""
+    return f"{number:,} {name}{'s' * (number != 1)}"
+
+
+def shades(number: int) -> np.ndarray:
+    """Colours of a number of things in order, from dark to light."""
+    return matplotlib.colormaps["viridis"](np.linspace(0, 0.9, number))
 
 
 def legend_of(ax, roles, labels, **options):

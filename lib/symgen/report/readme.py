@@ -2,10 +2,12 @@
 
 import json
 import re
+import textwrap
 import typing
 from pathlib import Path
 
 import yaml
+from PIL import Image
 
 from symgen.data import load_dataset
 from symgen.errors import InputError
@@ -15,6 +17,7 @@ from symgen.report.results import EMBEDDED
 from symgen.store import atomically, project_root
 from symgen.study import SECTIONS, Study
 
+NUMBERS = 500  # letters of a picture's numbers on a page
 IDEA = "fig01_idea"  # the README's picture, and the table of the interactions on it
 
 
@@ -27,8 +30,9 @@ def draw_idea(root: Path) -> None:
     folder, study = root / "figures" / EMBEDDED[0], Study.load(EMBEDDED[0])
     table, curve, phases = (read(folder / f"{name}.csv") for name in (IDEA, "fig01_phases", "fig03_phases"))
     (picture,) = load_dataset(study.dataset, project_root() / "data").pictures(table["item"].unique())
+    samples = 2 * study.dynamics.explain_classes * study.dynamics.explain_per_class  # training and testing ones
     with plots.in_style():
-        figure = plots.idea(table, picture, study.grid, curve, phases.iloc[0])
+        figure = plots.idea(table, picture, study.grid, curve, phases.iloc[0], samples)
         plots.save(figure, table, folder, IDEA)
     plt.close(figure)
 
@@ -206,10 +210,27 @@ PAGES = {  # by name of a section: the page, and what writes the section
 
 
 def update_readme(root: Path | None = None) -> bool:
-    """Draw the README's picture, and write every section of PAGES between its marks; whether that changed any page."""
+    """Draw the README's picture, write every section of PAGES between its marks, and let pictures say their numbers.
+
+    Whether that changed any page.
+    """
     root = root or project_root()
     draw_idea(root)
-    return any([_update(root / page, name, section(root)) for name, (page, section) in PAGES.items()])
+    changed = [_update(root / page, name, section(root)) for name, (page, section) in PAGES.items()]
+    return any([*changed, *(_write(root / page, with_numbers(root / page)) for page in (README, RESULTS))])
+
+
+def with_numbers(page: Path) -> str:
+    """The text of a page whose pictures say in their alt text, after its own words, the numbers that their files hold."""
+
+    def said(match):
+        if not (page.parent / match["file"]).exists():  # a study that was not run here
+            return match[0]
+        numbers = Image.open(page.parent / match["file"]).text.get("Description", "")
+        numbers = textwrap.shorten(re.sub(r"[][]", "", numbers), NUMBERS, placeholder=" …")
+        return f"![{match['words']}{f'. In numbers: {numbers}' if numbers else ''}]({match['file']})"
+
+    return re.sub(r"!\[(?P<words>[^]]*?)(\. In numbers: [^]]*)?\]\((?P<file>\S+\.png)\)", said, page.read_text())
 
 
 def _update(page, name, section):
@@ -218,7 +239,12 @@ def _update(page, name, section):
     if before.count(start) != 1 or before.count(stop) != 1:
         raise InputError(f"{page.name} must hold the line {start.strip()!r} and the line {stop!r}, once each")
     head, rest = before.split(start)
-    text = head + start + section + stop + rest.split(stop)[1]
-    if text != before:
+    return _write(page, head + start + section + stop + rest.split(stop)[1])
+
+
+def _write(page, text):
+    """Whether that changes the page."""
+    changed = text != page.read_text()
+    if changed:
         atomically(page, lambda path: path.write_text(text))
-    return text != before
+    return changed

@@ -146,7 +146,7 @@ def library_hash() -> str:
 
 
 def clean(notebook: dict) -> dict:
-    """The notebook without the traces of its run: papermill's records and times of execution."""
+    """The notebook without the traces of its run, papermill's records and times; pictures keep what they say in words."""
     notebook["metadata"] = {
         key: value for key, value in notebook["metadata"].items() if key in ("kernelspec", "language_info")
     }
@@ -154,7 +154,8 @@ def clean(notebook: dict) -> dict:
         tags = cell["metadata"].get("tags")
         cell["metadata"] = {"tags": tags} if tags else {}
         for out in cell.get("outputs", []):
-            out.get("metadata", {}).clear()
+            if "metadata" in out:
+                out["metadata"] = {kind: of for kind, of in out["metadata"].items() if kind == "image/png"}
     return notebook
 
 

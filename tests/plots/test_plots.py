@@ -1,0 +1,190 @@
+"""What every picture owes its readers: words with its numbers, colours that all can tell apart, how much is behind it."""
+
+import os
+import subprocess
+import sys
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+import seaborn as sns
+from matplotlib.colors import to_rgb
+from PIL import Image
+
+from symgen import plots
+from symgen.plots.alt import alt_text
+from symgen.plots.style import COLOURS, shades
+from symgen.report import runner
+
+VALUES = {"train": [2.3, 1.9, 1.2, 0.9, 0.6, 0.4, 0.25], "test": [2.3, 1.8, 1.1, 1.0, 1.3, 1.7, 2.1]}
+LOSSES = pd.concat(
+    pd.DataFrame({"role": "one", "epoch": [0, 1, 2, 4, 8, 16, 32], "set": name, "loss": values, "best": 4.0})
+    for name, values in VALUES.items()
+)
+ORDERS = pd.DataFrame(
+    {"panel": "first phase", "order": [1, 2, 1, 2], "sign": ["+", "+", "-", "-"],
+     "total": [3.0, 2.0, -1.0, -2.0], "generalizable": [3.0, 1.0, 0.0, -2.0]}
+)  # fmt: skip
+
+
+# words
+def test_a_saved_picture_says_its_numbers_and_is_always_the_same(tmp_path):
+    for name in ("one", "two"):
+        plots.save(plots.losses(LOSSES), LOSSES, tmp_path, name)
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+    assert Image.open(tmp_path / "one.png").text["Description"] == (
+        "one, cross-entropy (nats) by epoch: train from 2.3 to 0.25, lowest 0.25, highest 2.3 at 0; "
+        "test from 2.3 to 2.1, lowest 1, highest 2.3 at 0; lowest validation loss at 4. 1 network."
+    )
+
+
+def test_words_name_bars_few_marks_and_what_is_written_in_a_panel():
+    said = alt_text(plots.order_strength(ORDERS, ranges={"H_low": range(1, 2)}, networks=3, samples=20))
+    assert said == (
+        "first phase, strength per sample (log-odds) by order: all, positive at most 3 at 1; generalizable, positive at "
+        "most 3 at 1; all, negative at most -2 at 2; generalizable, negative at most -2 at 2; H = 0.75 H_low = 0.75. "
+        "3 networks · 20 samples."
+    )
+    curve = pd.DataFrame({"weight": [0.0, 0.3], "quantity": "accuracy", "value": 0.4, "low": 0.3, "high": 0.5})
+    said = alt_text(plots.penalty_curve(curve, chosen=0.3, networks=5))
+    assert said.startswith("accuracy, share of items by weight of the penalty") and said.endswith(
+        "weight of the study."
+    )
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_has_no_value_is_left_out_without_a_warning():
+    gaps = LOSSES.assign(loss=LOSSES.loss.where((LOSSES.epoch > 0) & (LOSSES.set == "test")))
+    assert "by epoch: test 1.8 at 1, 1.1 at 2, 1 at 4, 1.3 at 8, 1.7 at 16, 2.1 at 32; lowest" in alt_text(
+        plots.losses(gaps)
+    )
+    nothing = ORDERS.assign(total=0.0, generalizable=0.0)
+    assert "none generalizes" in alt_text(plots.newly_learned(nothing))
+    assert "H = none" in alt_text(plots.order_strength(nothing))
+
+
+def test_words_of_an_explained_text_are_one_sentence_and_its_interactions_are_named():
+    table = pd.DataFrame({"kind": ["and", "or"], "variables": ["bad", "bad ∨ not"], "effect": [-2.0, 1.5]})
+    shares = pd.DataFrame({"variable": [0, 1], "share": [-1.0, 0.5]})
+    said = alt_text(plots.words(table, shares, ["this", "is", "not", "as", "bad"], [-1, -1, 1, -1, 0], "positive"))
+    assert said.startswith("positive: this is not as bad. strongest interactions, ")
+    assert said.endswith("effect on the log-odds of the label: effect -2 of bad, 1.5 of bad ∨ not.")
+
+
+def test_in_a_notebook_the_words_stand_beside_the_picture():
+    """In a process of its own, as a notebook's way to show figures cannot be undone."""
+    code = (
+        "from IPython.core.interactiveshell import InteractiveShell as Shell\n"
+        "shell = Shell.instance()\n"
+        "import matplotlib.pyplot as plt\n"
+        "from symgen import plots\n"
+        "plots.use_style()\n"
+        "figure, ax = plt.subplots()\n"
+        "ax.plot([0, 1], [2, 3], label='H')\n"
+        "data, metadata = shell.display_formatter.format(figure)\n"
+        "print(sorted(data), metadata['image/png'])\n"
+        "import base64, io\n"
+        "from PIL import Image\n"
+        "print(Image.open(io.BytesIO(base64.b64decode(data['image/png']))).text)\n"
+    )
+    backend = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | backend)
+    words = "H 2 at 0, 3 at 1."
+    assert ran.stdout.splitlines() == [
+        f"['image/png', 'text/plain'] {{'alt': '{words}'}}", f"{{'Description': '{words}'}}"
+    ], ran.stderr  # fmt: skip
+
+
+def test_an_executed_notebook_keeps_the_words_and_nothing_else_of_its_outputs_metadata():
+    words = {"image/png": {"alt": "H 2 at 0, 3 at 1."}}
+    outputs = [{"output_type": "display_data", "data": {}, "metadata": words | {"needs_background": "light"}}]
+    cells = [{"cell_type": "code", "metadata": {"papermill": 1}, "source": [], "outputs": outputs}]
+    cleaned = runner.clean({"metadata": {}, "cells": cells})
+    assert cleaned["cells"][0]["outputs"][0]["metadata"] == words
+
+
+# small print
+def test_small_print_counts_the_networks_and_samples_and_says_what_bands_mean():
+    epochs = [0.0, 1.0, 2.0]
+    curves = pd.concat(
+        pd.DataFrame(
+            {"role": role, "epoch": epochs, "H": 0.5, "H_low95": 0.4, "H_high95": 0.6, "N": 9.0, "loss_gap": 0.1}
+        )
+        for role in ("one", "two", "three")
+    )
+    boundaries = pd.DataFrame({"role": ["one"], "t1": 1.0, "t2": np.inf, "n_phases": 0})
+    figure = plots.dynamics(ORDERS.assign(epoch=0.0), curves, boundaries, samples=1200)
+    (legend,) = figure.legends
+    assert (
+        legend.get_title().get_text() == "3 networks · 1,200 samples · band: 95 %, over samples · above: a scale each"
+    )
+    learned = curves[["role", "epoch"]].assign(delta_g=1.0, delta_n=3.0)
+    assert "3 networks · 1 sample " in alt_text(plots.learned(learned, boundaries, samples=1))
+
+
+def test_what_is_newly_learned_is_shown_by_its_share_its_mean_order_and_its_strength():
+    (ax,) = plots.newly_learned(ORDERS, networks=2, samples=5).axes
+    (text,) = ax.texts
+    assert text.get_text().splitlines() == ["0.75 generalizes", "mean order 1.5", "8 log-odds"]
+    assert [bar.get_height() for bar in ax.patches] == [0.5, 0.5, 0.375, 0.375]
+
+
+def test_two_language_models_are_a_row_each_with_their_chance():
+    rows = [
+        (role, "the other", quantity, value, value - 0.1, value + 0.1, 0.2)
+        for role, low in (("a", 0.6), ("b", 0.9))
+        for quantity, value in (("H", 0.4), ("H_low", low), ("H_high", 0.1))
+    ]
+    table = pd.DataFrame(rows, columns=["role", "judged by", "quantity", "value", "low", "high", "chance"])
+    figure = plots.judged_pairs(table, samples=80)
+    (ax,) = figure.axes
+    drawn = {line.get_label(): line.get_xdata().tolist() for line in ax.lines}
+    assert drawn == {"low orders": [0.6, 0.9], "high orders": [0.1, 0.1]}
+    assert alt_text(figure).endswith("by chance 0.2 at a, 0.2 at b. 2 networks · 80 prompts · bar: 95 %, over prompts.")
+
+
+# colours: thresholds were set before any colour was measured, in units of CIE Lab; about 2 can just be told apart
+DIFFERENT, LIGHTER = 20, 15
+SIGHTS = {  # what remains of linear red, green and blue: Machado, Oliveira and Fernandes (2009), severity 1
+    "normal": np.eye(3),
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+}
+TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])  # of sRGB, D65
+TOGETHER = [
+    ("generalizable", "non-generalizable"), ("and", "or"), ("positive", "negative"), ("train", "test", "validation"),
+    ("all samples", "few samples"), ("low orders", "high orders"), ("reproduced", "not reproduced", "undecided"),
+    ("target", "chance"), ("generalizable", "chance"), ("low orders", "chance"), ("non-generalizable", "chance"),
+]  # fmt: skip
+IN_ORDER = {"epochs": shades(4), "models": sns.color_palette("flare", 2)}
+PAIRS = [((a, COLOURS[a]), (b, COLOURS[b])) for names in TOGETHER for a, b in combinations(names, 2)]
+PAIRS += [
+    ((f"{name} {i}", one), (i + 1, two))
+    for name, of in IN_ORDER.items()
+    for i, (one, two) in enumerate(zip(of, of[1:]))
+]
+
+
+def lab(colour, sight):
+    """CIE Lab of a colour as it is seen (CIE 15): lightness, green to red, blue to yellow."""
+    srgb = np.array(to_rgb(colour))
+    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    seen = np.clip(SIGHTS[sight] @ linear, 0, 1)
+    t = (TO_XYZ @ seen) / TO_XYZ.sum(axis=1)
+    x, y, z = np.where(t > (6 / 29) ** 3, np.cbrt(t), t / (3 * (6 / 29) ** 2) + 4 / 29)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def test_lab_has_the_values_that_are_known():
+    np.testing.assert_allclose(lab("white", "normal"), [100, 0, 0], atol=0.01)
+    np.testing.assert_allclose(lab("red", "normal"), [53.24, 80.09, 67.20], atol=0.05)
+    assert np.linalg.norm(lab("#c00000", "deuteranopia") - lab("#6a6a00", "deuteranopia")) < DIFFERENT  # red and olive
+
+
+@pytest.mark.parametrize(("one", "other"), PAIRS, ids=lambda of: str(of[0]))
+def test_colours_side_by_side_are_told_apart_by_everybody_and_in_grey(one, other):
+    for sight in SIGHTS:
+        distance = np.linalg.norm(lab(one[1], sight) - lab(other[1], sight))
+        assert distance >= DIFFERENT, f"{sight}: {distance:.0f}"
+    assert abs(lab(one[1], "normal")[0] - lab(other[1], "normal")[0]) >= LIGHTER
