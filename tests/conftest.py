@@ -40,6 +40,16 @@ def figures_closed():
     plt.close("all")
 
 
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium without a window, for the tests of pages."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    if not Path("/usr/bin/chromium").exists():
+        pytest.skip("needs /usr/bin/chromium")
+    with playwright.sync_playwright() as driver:
+        yield driver.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"])
+
+
 def pytest_configure(config):
     config.addinivalue_line("markers", "xdist_group(name): these run in one process, if tests run side by side")
 

@@ -1,7 +1,7 @@
 """The book: README, docs and executed notebooks as static pages, for `make book`.
 
 Sphinx reads what is there and runs nothing. Equations become MathML, which browsers draw by themselves. A linked file
-of the project gets a page of its own, a linked folder a page with the files in it.
+of the project gets a page of its own, a folder of the library or of studies a page that lists what is in it.
 """
 
 import os
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 EXPLORER = "figures/explorer.html"
 COPIED = {".png", ".html"}
 MATHML = LatexToMathML()
-SOURCES = {".py", ".yaml", ".yml", ".toml", ".mplstyle"}  # what the page of a folder lists
+SOURCES = {".py", ".yaml", ".mplstyle"}  # what the page of a folder lists
 
 project = "symgen"
 html_title = "symgen"
@@ -80,8 +80,13 @@ def listed(folder):
     return [path for path in inside if path.suffix in SOURCES or (path.is_dir() and listed(path))]
 
 
+def has_place(path):
+    """Whether the book shows it: any file, and the folders of the library and of studies."""
+    return path.is_file() or (path.is_dir() and path.relative_to(ROOT).parts[0] in ("lib", "studies"))
+
+
 def address(path):
-    """Where a file or folder of the project is in the book. Pictures and web pages are copied, all else has a page."""
+    """Where a file or folder is in the book. Pictures and web pages are copied, all else has a page."""
     name = path.relative_to(ROOT).as_posix()
     return name if path.suffix in COPIED else f"source/{name}.html"
 
@@ -92,18 +97,18 @@ def relative(path, page):
 
 
 def link_files(app, doctree):
-    """Links to files and folders lead to where they are in the book; without text inside, a folder is no link."""
+    """Links to files and folders lead to where they are in the book; a folder that it does not show is no link."""
     page = app.env.docname
     links = (addnodes.pending_xref, addnodes.download_reference)
     for link in [node for node in doctree.findall() if isinstance(node, links)]:
         if link.get("refdomain") == "doc":  # Jupyter's anchors keep their capitals
             link["reftargetid"] = (link["reftargetid"] or "").lower()
             continue
-        path = Path(ROOT / page).parent.joinpath(link["reftarget"]).resolve()
+        path = ROOT.joinpath(page).parent.joinpath(link["reftarget"]).resolve()
         text = link.children[0].children
-        if link["reftarget"].lower() in app.env.metadata[page]["myst_slugs"]:
-            link.replace_self(nodes.reference("", "", *text, refid=link["reftarget"].lower(), internal=True))
-        elif path.is_file() or (path.is_dir() and listed(path)):
+        if section := app.env.metadata[page]["myst_slugs"].get(link["reftarget"].lower()):
+            link.replace_self(nodes.reference("", "", *text, refid=section[1], internal=True))
+        elif has_place(path):
             app.env.linked.add(path)
             link.replace_self(nodes.reference("", "", *text, refuri=relative(path, page), internal=True))
         elif path.is_dir():
