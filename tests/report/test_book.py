@@ -132,11 +132,11 @@ def test_a_notebook_is_shown_with_all_its_outputs(book, path):
 @pytest.fixture
 def opened(browser, book):
     """What opens a page at the width of a phone, and notes what goes wrong or is asked of a host."""
+    noted = []
     screen = browser.new_page(viewport={"width": 400, "height": 800})
     screen.on("console", lambda message: noted.append(message.text))
     screen.on("pageerror", lambda error: noted.append(str(error)))
     screen.on("request", lambda request: noted.append(request.url) if request.url.startswith("http") else None)
-    noted = []
 
     def open_page(path):
         screen.goto(path.as_uri(), wait_until="load")
@@ -161,7 +161,7 @@ def test_the_book_opens_the_readme(opened, book):
 
 
 def test_equations_are_drawn_in_their_own_font(opened, book):
-    screen = opened(page_of(book, NOTEBOOKS[4]))
+    screen = opened(page_of(book, NOTEBOOKS[5]))
     boxes = screen.evaluate("[...document.querySelectorAll('math')].map(each => each.getBoundingClientRect().height)")
     assert boxes and min(boxes) > 5
     screen.evaluate("document.fonts.ready.then(() => 0)")
