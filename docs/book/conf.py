@@ -5,12 +5,14 @@ of the project gets a page of its own, a folder of the library or of studies a p
 """
 
 import os
+import re
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
 from docutils import nodes
 from math_core import LatexToMathML
+from PIL import Image
 from pygments.lexers import find_lexer_class_for_filename
 from sphinx import addnodes
 
@@ -115,6 +117,15 @@ def link_files(app, doctree):
             link.replace_self(text)
 
 
+def describe_pictures(app, doctree):
+    """A notebook's pictures say in words what they show, as their files do."""
+    for picture in doctree.findall(nodes.image):
+        path = Path(app.srcdir, picture["candidates"].get("*", ""))
+        if "alt" not in picture and path.suffix == ".png":
+            with Image.open(path) as image:
+                picture["alt"] = image.info.get("Description", "")
+
+
 def file_pages(app):
     """The pages of all files and folders that are linked, and of all that such a folder lists."""
     waiting, done = sorted(app.env.linked), set()
@@ -128,6 +139,8 @@ def file_pages(app):
             place = Path(app.outdir, name)
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(path, place)
+            if path.suffix == ".html":  # whose links to pages lead to those of the book
+                place.write_text(re.sub(r'(href="[^":]+)\.md', r"\1.html", path.read_text()))
             continue
         if path.is_dir():
             waiting += listed(path)
@@ -158,4 +171,5 @@ def setup(app):
     app.connect("builder-inited", start)
     app.connect("source-read", add_navigation)
     app.connect("doctree-read", link_files, priority=400)  # before files are gathered for download
+    app.connect("doctree-read", describe_pictures, priority=900)  # after the files of pictures are known
     app.connect("html-collect-pages", file_pages)

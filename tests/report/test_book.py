@@ -4,12 +4,15 @@ import json
 import re
 import subprocess
 import sys
+from base64 import b64decode
 from functools import cache
 from html.parser import HTMLParser
+from io import BytesIO
 from urllib.parse import unquote, urlsplit
 
 import pytest
 from bs4 import BeautifulSoup
+from PIL import Image
 from tiny_project import ROOT
 
 for package in ("sphinx", "myst_nb", "furo", "math_core", "ziamath"):
@@ -123,7 +126,10 @@ def test_a_notebook_is_shown_with_all_its_outputs(book, path):
     prose = "".join("".join(cell["source"]) + "\n" for cell in cells if cell["cell_type"] == "markdown")
     assert len(shown.find_all("math", display="block")) == prose.count("$$") / 2
     outputs = [each.get("data", {}) for cell in cells for each in cell.get("outputs", [])]
-    assert len(shown.find_all("img")) == sum("image/png" in each for each in outputs)
+    drawn = [each["image/png"] for each in outputs if "image/png" in each]
+    assert len(shown.find_all("img")) == len(drawn) + prose.count("![")
+    says = [Image.open(BytesIO(b64decode(png))).info.get("Description", "") for png in drawn]
+    assert set(says) <= {picture["alt"] for picture in shown.find_all("img")}
     tables = ["".join(each["text/html"]) for each in outputs if "text/html" in each]
     assert len(shown.select("div.output table")) == sum(table.count("<table") for table in tables)
     assert len(shown.select("div.cell_input")) == sum(cell["cell_type"] == "code" for cell in cells)
