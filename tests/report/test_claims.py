@@ -370,8 +370,7 @@ def test_the_committed_table_is_what_the_committed_tables_say():
     committed = pd.read_csv(FIGURES / "claims.csv").fillna({"how": ""})
     judged = claims.claims_table(claims.studies_beside(Study.load("fashion-vgg")))
     pd.testing.assert_frame_equal(judged, committed, check_exact=False, rtol=1e-4, check_dtype=False)
-    not_run = {"K3"}  # of texts, whose figures are older than the rules
-    assert set(committed.id) == set(claims.claims()) - not_run
+    assert set(committed.id) == set(claims.claims())
 
 
 def test_a_scale_is_that_of_the_study_and_figures_without_a_study_are_left_alone(tmp_path):
