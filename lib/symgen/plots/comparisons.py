@@ -304,11 +304,13 @@ def claims(table: pd.DataFrame) -> Figure:
     ax.set(xlim=(0, len(studies)), ylim=(len(names), 0))
     ax.set_yticks(np.arange(len(names)) + 0.5, labels, fontsize=7.5)
     ax.set_xticks(np.arange(len(studies)) + 0.5, [name.replace("-", "-\n") for name in studies], fontsize=7.5)
+    ax.set_xticks(np.arange(2 * len(studies)) / 2 + 0.25, ["paper", "control"] * len(studies), minor=True, fontsize=7)
     ax.xaxis.tick_top()
-    ax.tick_params(length=0)
+    ax.tick_params(length=0, which="both")
+    ax.tick_params(axis="x", pad=14)
     ax.grid(visible=False)
     ax.spines[:].set_visible(False)
-    return figure
+    return note(figure, paper="as the paper measures it", control="beyond its control", **{"–": "has none"})
 
 
 # pieces of figures
