@@ -166,8 +166,8 @@ def test_a_command_takes_its_core_seconds_over_its_cores(tmp_path):
     table = pd.DataFrame({"stage": list("abc"), "seconds": [60.0, 180.0, 600.0], "share": 0.5, "cores": 2})
     table = table.assign(command=["make figures", "make figures", "make test"], hardware="a chip, 2 cores")
     table.to_csv(tmp_path / "benchmarks" / "results" / "run.csv", index=False)
-    text = "make figures: 2 minutes on a chip, 2 cores; make test: 5 minutes on a chip, 2 cores."
-    assert report.commands_text(tmp_path) == f"Measured: {text}\n"
+    text = "Measured on a chip, 2 cores: make figures: 2 minutes; make test: 5 minutes.\n"
+    assert report.commands_text(tmp_path) == text
     assert report.run_text(tmp_path).count("\n") == 6 and "| b | 180 | 50% |" in report.run_text(tmp_path)
 
 

@@ -39,9 +39,11 @@ def draw_idea(root: Path) -> None:
 
 def commands_text(root: Path) -> str:
     """How long the README's commands take (Markdown), from benchmarks/results/run.csv."""
-    runs = read(root / "benchmarks" / "results" / "run.csv").groupby("command", sort=False)
-    times = [f"{command}: {_minutes(run):.0f} minutes on {run.hardware.iloc[0]}" for command, run in runs]
-    return f"Measured: {'; '.join(times)}.\n"
+    lines = []
+    for hardware, of in read(root / "benchmarks" / "results" / "run.csv").groupby("hardware", sort=False):
+        times = [f"{command}: {_minutes(run):.0f} minutes" for command, run in of.groupby("command", sort=False)]
+        lines.append(f"Measured on {hardware}: {'; '.join(times)}.\n")
+    return "\n".join(lines)
 
 
 def _minutes(run):
