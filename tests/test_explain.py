@@ -135,12 +135,6 @@ class Planted:
         return self.scale * label * reconstruct(*effects, 0.25)
 
 
-@pytest.fixture(autouse=True)
-def closed_figures():
-    yield
-    plt.close("all")
-
-
 @pytest.fixture
 def e():
     return sg.explain(Planted(), "x", 1, variables=list("abcd"), noise_bound=0, ridge=1e-4)

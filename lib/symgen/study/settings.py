@@ -234,9 +234,8 @@ class Study(*SECTIONS):
             settings["baseline_on"] = self.baseline_on
         if self.target_model:
             model = self.target_model if family == "target" else self.baseline_model
-            settings |= {"model": model, "masking": self.masking_of(role)} | (
-                {"untrained": True} if self.untrained else {}
-            )
+            settings |= {"model": model, "masking": self.masking_of(role)}
+            settings |= {"untrained": True} if self.untrained else {}
         if checkpoint == "":
             return settings | ({"checkpoints": list(self.checkpoints)} if family == "target" else {})
         return settings | {"checkpoint": checkpoint if isinstance(checkpoint, str) else float(checkpoint)}
