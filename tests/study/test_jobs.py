@@ -206,8 +206,8 @@ def test_a_job_is_done_by_its_name(monkeypatch, capsys):
 def test_a_study_has_the_notebooks_of_its_data_but_for_what_it_leaves_out(name):
     study = Study.load(name)
     prompts, named = study.modality == "prompts", notebooks(study)
-    assert ("09_language_models" in named) == prompts
+    assert ("09_language_models" in named) == (prompts and not study.tunes_given)
     assert ("07_penalty" in named) == (not prompts and study.penalty_weight > 0)
     assert ("08_ablations" in named) == (not prompts and study.ablation_per_class > 0)
-    assert ("10_fine_tuning" in named) == (prompts and bool(study.tuning_dataset))
-    assert ("05_three_phase_dynamics" in named) == (not study.target_model)
+    assert ("10_fine_tuning" in named) == (bool(study.tuning_dataset) or study.tunes_given)
+    assert ("05_three_phase_dynamics" in named) == (not study.target_model and not study.tunes_given)

@@ -10,6 +10,7 @@ from tiny_language_models import CONFIGS, bytes_tokenizer
 from tiny_project import ROOT
 
 from symgen import CausalLMGame, Study, generalizable, interactions, salient
+from symgen.data import load_dataset
 from symgen.data.prompts import squad_prompts, written_prompts
 from symgen.generalization import contrasts, tables
 from symgen.report import claims, runner
@@ -254,3 +255,63 @@ def test_the_notebook_runs_on_given_models(given, tmp_path):
     assert {"fig07_prompt_1.png", "fig07_prompt_2_baseline.csv", "fig11_orders.png", "fig11_contrasts.csv"} <= made
     assert {"fig07_contrasts.csv", "fig11_judges.csv"} <= made
     assert "fig11_masking.csv" not in made
+
+
+@pytest.fixture
+def tuning(tmp_path, monkeypatch):
+    """A GPT-2 that knows every word of the reviews, in a folder, and overrides by which it is fine-tuned in seconds."""
+    texts = load_dataset("product-sentences", ROOT / "data").texts
+    tokenizer = build_tokenizer(texts, 2, 200)
+    config = CONFIGS["GPT2"]()
+    config.vocab_size, config.bos_token_id, config.eos_token_id = len(tokenizer), 2, 3
+    torch.manual_seed(0)
+    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path / "GPT2")
+    tokenizer.padding_side = "left"  # as models that write have it
+    tokenizer.save_pretrained(tmp_path / "GPT2")
+    return {
+        "init": str(tmp_path / "GPT2"), "n_variables": 4, "high_from": 3, "train_size": 60, "validation_size": 20,
+        "test_size": 80, "explain_per_class": 3, "epochs": 2, "checkpoints": [0, 0.5, 2], "learning_rate": 0.01,
+        "bootstrap_draws": 20, "chance_draws": 2,
+        "runs_root": str(tmp_path / "runs"), "figures_root": str(tmp_path / "figures"),
+    }  # fmt: skip
+
+
+def test_a_given_model_is_fine_tuned_from_its_weights(tuning):
+    study = Study.load("smollm2-reviews", tuning)
+    assert study.tuned is study and study.starts_from("target-11") == 0
+    given, tokenizer = load_model(study.init)
+    trained = pipeline.ensure_training(study, "target-11")
+    start, end = (trained.model(epoch).state_dict() for epoch in (0, 2))
+    assert all(torch.equal(tensor, start[name]) for name, tensor in given.state_dict().items())
+    assert any(not torch.equal(tensor, end[name]) for name, tensor in start.items())
+    assert trained.curves.train_loss.iloc[-1] < trained.curves.train_loss[0]
+    inputs, after = pipeline.part_data(study, "A")
+    shown = inputs != tokenizer.pad_token_id
+    assert shown[:, 0].all() and (after[:, :-1][shown[:, 1:]] == inputs[:, 1:][shown[:, 1:]]).all()
+    assert (after[:, :-1][~shown[:, 1:]] == -1).all()
+    split = pipeline.ensure_split(study).set_index("item").part
+    samples = pipeline.ensure_samples(study)
+    assert split[samples.item].map({"A": "training", "D": "testing"}).tolist() == samples.of.tolist()
+    judged = pipeline.compare(study, "target-11")
+    assert judged.effects.shape == (3, 6, 2, 16)
+    other = Study.load("smollm2-reviews", tuning | {"init": tuning["init"] + "/"})
+    assert other.key("training", "target-11") != study.key("training", "target-11")
+
+
+def test_a_tokenizer_that_cannot_pad_is_named(tuning, tmp_path):
+    tokenizer = bytes_tokenizer()
+    tokenizer.pad_token = None
+    tokenizer.save_pretrained(tmp_path / "GPT2")
+    with pytest.raises(ValueError, match=r"the tokenizer of '.*GPT2' has no pad_token; expected one, to fill up texts"):
+        pipeline.part_data(Study.load("smollm2-reviews", tuning), "A")
+
+
+def test_the_notebook_of_fine_tuning_runs_on_a_given_model(tuning, tmp_path):
+    parameters = {"study": "smollm2-reviews", "overrides": tuning}
+    output = runner.execute("10_fine_tuning", parameters, tmp_path / "out.ipynb")
+    outputs = [out for cell in json.loads(output.read_text())["cells"] for out in cell.get("outputs", [])]
+    assert not [out for out in outputs if out["output_type"] == "error" or out.get("name") == "stderr"]
+    made = {path.name for path in (tmp_path / "figures").rglob("*.*")}
+    assert {"fig12_contrasts.csv", "fig12_removal.csv", "fig12_dynamics.png", "fig12_orders.png"} <= made
+    studies = [Study.load("smollm2-reviews", tuning)]
+    assert set(claims.claims_table(studies).id) == {"F12", "S1", "S2"}

@@ -160,7 +160,7 @@ def claims_table(studies: list[Study]) -> pd.DataFrame:
         for name, claim in claims().items()
         for study in studies
         if claim.asks(study)
-        for part in decided(claim, study.figures_dir, learned=True if study.target_model else None)
+        for part in decided(claim, study.figures_dir, learned=True if study.target_model or study.tunes_given else None)
     ]
     if not rows:
         names = [study.figures_dir.name for study in studies]

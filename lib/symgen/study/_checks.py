@@ -41,7 +41,11 @@ def _data(s):
     images = s.modality == "images"
     yield images and bool(s.baseline_architecture), "baseline_architecture of images; expected none, since cut is one"
     yield not images and s.augment != "none", f"augment = {s.augment!r} of {s.modality}; expected 'none'"
-    yield s.init != "scratch" and s.modality != "texts", f"init = {s.init!r} of {s.modality}; expected 'scratch'"
+    yield s.init != "scratch" and images, f"init = {s.init!r} of images; expected 'scratch'"
+    yield (
+        s.tunes_given and (s.architecture, s.baseline_architecture) != ("given", ""),
+        f"architecture = {s.architecture!r} of a given model that is tuned; expected 'given', and no baseline_architecture",
+    )
     factors = s.penalty_factors
     yield (
         len({*factors, 1}) <= len(factors),
@@ -109,6 +113,10 @@ def _checkpoints(s):
 
 def _tuning(s):
     """Fine-tuning on another domain."""
+    yield (
+        s.tunes_given and bool(s.tuning_dataset),
+        "tuning_dataset of a given model that is tuned itself; expected none",
+    )
     yield (
         bool(s.tuning_dataset) and s.tuning_from not in s.checkpoints,
         f"tuning_from = {s.tuning_from}; expected one of the checkpoints, {list(s.checkpoints)}",

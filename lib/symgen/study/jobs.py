@@ -87,10 +87,10 @@ def notebooks(study: Study) -> list[str]:
     without = {
         "07_penalty": not study.penalty_weight,
         "08_ablations": not study.ablation_per_class,
-        "10_fine_tuning": not study.tuning_dataset,
+        "10_fine_tuning": not (study.tuning_dataset or study.tunes_given),
     }
     kind = PROMPTS + SHARED if study.modality == "prompts" else set(NOTEBOOKS) - set(PROMPTS)
-    kind = PROMPTS[:1] if study.target_model else kind
+    kind = PROMPTS[:1] if study.target_model else PROMPTS[1:] if study.tunes_given else kind
     return [name for name in NOTEBOOKS if name in kind and not without.get(name)]
 
 

@@ -45,7 +45,7 @@ class Data(Section):
     """texts: tokens that a network reads; what is longer is cut"""
     init: str = "scratch"
     """texts: scratch, or the encoder that networks start from, with its vocabulary: a folder, <package>/<folder>, or a name
-    of the Hugging Face hub"""
+    of the Hugging Face hub; prompts: scratch, or the language model that is fine-tuned, also <package>/<file>.gguf"""
     image_size: Count = 64
     """images read from files: side of the square to which they are resized, in pixels"""
 
@@ -54,7 +54,8 @@ class Training(Section):
     """How a network is trained."""
 
     architecture: str
-    """small-vgg, a classifier of torchvision, bert-<layers>x<width>, gpt2-.., or llama-.."""
+    """small-vgg, a classifier of torchvision, bert-<layers>x<width>, gpt2-.., llama-.., or given, of a language model that
+    is fine-tuned"""
     stem: Literal["imagenet", "small"] = "imagenet"
     """networks of torchvision: as they are, or with a first layer (ResNet) and head (VGG) for images of 32 to 64 pixels"""
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"

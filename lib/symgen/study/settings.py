@@ -94,12 +94,20 @@ class Study(*SECTIONS):
         return checked(type(self), changes, "replace", dict(self))
 
     @property
+    def tunes_given(self) -> bool:
+        """Whether its networks are a given language model, fine-tuned: prompts with `init`."""
+        return self.modality == "prompts" and self.init != "scratch"
+
+    @property
     def tuned(self) -> "Study":
         """The study on the domain that its networks are fine-tuned on.
 
         Roles are the same: its target-11 starts from this one's target-11 at epoch `tuning_from`, and its baselines, tuned
-        on another part of that domain, from this one's baselines at the checkpoint at which they judge.
+        on another part of that domain, from this one's baselines at the checkpoint at which they judge. A study that tunes
+        a given model is that study itself.
         """
+        if self.tunes_given:
+            return self
         if not self.tuning_dataset:
             raise InputError(f"study {self.name!r} has no fine-tuning; expected the setting tuning_dataset")
         changes = {
@@ -143,7 +151,9 @@ class Study(*SECTIONS):
         return tuple(dict.fromkeys((self.checkpoints[0], self.checkpoints[-1])))
 
     def starts_from(self, role: str) -> float | str:
-        """Checkpoint of the study `before` at which a role of a tuned study starts."""
+        """Checkpoint of the study `before` at which a role of a tuned study starts; 0 where there is none before."""
+        if not self.before:
+            return 0.0
         return self.tuning_from if self.family(role) == "target" else self.before.checkpoints_of(role)[-1]
 
     # roles: one network each, named <family>-<seed>

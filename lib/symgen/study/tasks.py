@@ -195,6 +195,14 @@ class PromptTask(TextTask):
 
     one_network = False  # target and baseline are two
 
+    @property
+    def tokenizer(self):
+        """The study's tokenizer; with a given one, what a text is padded with must be a token of its own."""
+        tokenizer = super().tokenizer
+        if tokenizer.pad_token_id is None:
+            raise InputError(f"the tokenizer of {self.study.init!r} has no pad_token; expected one, to fill up texts")
+        return tokenizer
+
     def examples(self, items) -> tuple[Tensor, Tensor]:
         """What a network is trained on: token ids (item, position), and the token that comes next, -1 at the end."""
         inputs = self.inputs(items)
@@ -202,8 +210,13 @@ class PromptTask(TextTask):
         return inputs, after.masked_fill(after == self.tokenizer.pad_token_id, -1)
 
     def network(self, architecture: str, seed: int) -> torch.nn.Module:
-        """An untrained network."""
-        return training.build_language_model(architecture, self.tokenizer, self.study.max_tokens, seed)
+        """An untrained network, or the given one that is fine-tuned."""
+        study, tokenizer = self.study, self.tokenizer
+        if study.init == "scratch":
+            return training.build_language_model(architecture, tokenizer, study.max_tokens, seed)
+        model, _ = training.load_model(study.init, study.download)
+        model.config.pad_token_id = tokenizer.pad_token_id
+        return model
 
     def prompt(self, item: int) -> tuple[str, str] | None:
         """The prompt that an item begins with and the word that comes next; None where there is no such word."""
@@ -213,7 +226,7 @@ class PromptTask(TextTask):
             if len(game.candidates(prompt)) < self.study.n_variables or not game.candidates(word):
                 continue
             new = word.lower() not in re.findall(r"\w+", prompt.lower())
-            if new and tokenizer.convert_tokens_to_ids(word.lower()) != tokenizer.unk_token_id:
+            if new and self._token(word) is not None:
                 whole = len(tokenizer(prompt, truncation=True)["input_ids"]) < self.study.max_tokens
                 return (prompt, word) if whole else None
         return None
@@ -224,11 +237,11 @@ class PromptTask(TextTask):
 
     def labels(self, items) -> np.ndarray:
         """Token ids of the words that come next, item by item."""
-        return np.array(self.tokenizer.convert_tokens_to_ids([self.prompt(item)[1].lower() for item in items]))
+        return np.array([self._token(self.prompt(item)[1]) for item in items])
 
     def next_words(self, samples: pd.DataFrame) -> list[str]:
         """The words that come next, of a table of samples."""
-        return self.tokenizer.convert_ids_to_tokens(samples.label.tolist())
+        return [self.tokenizer.decode([token]).strip() for token in samples.label.tolist()]
 
     def explainable(self, items) -> np.ndarray:
         """Which of the items begin with a prompt."""
@@ -257,6 +270,11 @@ class PromptTask(TextTask):
     def game(self, network: torch.nn.Module | None, seen: Tensor | None = None) -> CausalLMGame:
         """The study's game on a network; what the network has seen does not matter to it."""
         return CausalLMGame(network, self.tokenizer, self.study.masking)
+
+    def _token(self, word):
+        """The token that reads as a word, inside a text; None if there is none."""
+        token, *more = self.tokenizer(f" {word}", add_special_tokens=False)["input_ids"]
+        return token if not more and self.tokenizer.decode([token]).strip().lower() == word.lower() else None
 
 
 @dataclass(frozen=True)

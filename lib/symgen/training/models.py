@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from symgen.errors import InputError
-from symgen.training.tokenizers import from_transformers, given, loading
+from symgen.training.pretrained import from_transformers, given, loading
 
 
 def build_model(architecture: str, n_classes: int, seed: int, stem: str = "imagenet") -> nn.Module:

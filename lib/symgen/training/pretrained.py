@@ -1,8 +1,10 @@
-"""Language models that are given: in a folder, in an installed package, or on the Hugging Face hub."""
+"""Models that are given: in a folder, in an installed package, or on the Hugging Face hub."""
 
 import io
 import re
-from contextlib import redirect_stderr
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
 from importlib.metadata import PackageNotFoundError, requires
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,17 +15,14 @@ from filelock import FileLock
 
 from symgen.errors import InputError
 from symgen.store import project_root
-from symgen.training.tokenizers import from_transformers, given
 
 
 def load_model(name: str, download: bool = False, device="cpu", untrained_seed: int | None = None):
-    """A causal language model, in evaluation mode, and its tokenizer.
+    """A causal language model (see `given`), in evaluation mode, and its tokenizer.
 
-    `name`: a folder, from the project's top folder, with safetensors and tokenizer; <package>/<file>.gguf, a file that an
-    installed package brings along, perhaps in parts; or, with `download`, a name of the Hugging Face hub. InputError for
-    what is not there. `untrained_seed`: the same network with weights drawn from a seed in place of its own.
+    `untrained_seed`: the same network with weights drawn from a seed in place of its own.
     """
-    source = given(str(_dequantised(name)) if name.endswith(".gguf") else name, download)
+    source = given(name, download)
     causal, tokens, configs, progress = from_transformers(
         "AutoModelForCausalLM", "AutoTokenizer", "AutoConfig", "logging"
     )
@@ -40,6 +39,48 @@ def load_model(name: str, download: bool = False, device="cpu", untrained_seed: 
 def dtype_on(device) -> torch.dtype:
     """The floating type in which a given model computes on a device."""
     return torch.bfloat16 if torch.device(device).type == "cuda" else torch.float32
+
+
+def given(name: str, download: bool = False) -> dict:
+    """Arguments of `from_pretrained` for a model that is given, ValueError if it is not there.
+
+    `name`: a folder, from the project's top folder, with safetensors and tokenizer; <package>/<folder> or
+    <package>/<file>.gguf, which an installed package brings along, the file perhaps in parts; or, with `download`, a name of
+    the Hugging Face hub.
+    """
+    name = str(_dequantised(name)) if name.endswith(".gguf") else name
+    package = name.partition("/")[0]
+    installed = find_spec(package) if package.isidentifier() else None
+    inside = getattr(installed, "submodule_search_locations", None) or ()
+    folders = [place / name for place in (project_root(), *(Path(package).parent for package in inside))]
+    folder = next((folder for folder in folders if folder.is_dir()), None)
+    if folder is None and not download:
+        remedy = "put the model's folder there, install the package that brings it, or set download: true for the hub's"
+        raise InputError(f"missing model: {folders[0].name} was looked for in {folders[0].parent}; {remedy}")
+    where = {"pretrained_model_name_or_path": folder or name, "local_files_only": not download}
+    return where | {"trust_remote_code": False}
+
+
+@contextmanager
+def loading(name: str) -> Iterator[None]:
+    """Says in one line what is wrong with the files of a given model."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        fault = str(error).splitlines()[0]
+        remedy = "expected config.json, model.safetensors and tokenizer.json of a model of Hugging Face"
+        raise InputError(f"model {name!r} cannot be loaded: {fault}; {remedy}") from None
+
+
+def from_transformers(*names: str) -> list:
+    """Classes of `transformers`, imported (which takes seconds) without its warning that a notebook lacks widgets."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="IProgress not found")
+        import transformers
+
+        return [getattr(transformers, name) for name in names]
 
 
 def _dequantised(name):
