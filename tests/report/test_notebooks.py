@@ -108,7 +108,7 @@ def test_a_notebook_is_made_for_reading(name):
     path = NOTEBOOKS / f"{name}.ipynb"
     opening = "".join(cells(path, "markdown")[0]["source"])
     assert all(f"**{word}" in opening for word in ("Question", "Reads", "Writes", "Time"))
-    assert "\n*Reproduces " in opening and "/lib/symgen/" in opening and "#Glossary" in opening
+    assert "\n*Repeats " in opening and "/lib/symgen/" in opening and "#Glossary" in opening
     assert set(runner.declared_parameters(path)) >= {"study", "overrides"}
     for cell in cells(path):
         assert len([line for line in cell["source"] if line.strip()]) <= 22

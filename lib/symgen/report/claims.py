@@ -99,6 +99,12 @@ class Claim(BaseModel):
         numbers = re.search(r"([\d.]+) -> ([\d.]+) %", self.paper)
         return (float(numbers[2]) - float(numbers[1])) / 100 if numbers else np.nan
 
+    @property
+    def said_by(self) -> str:
+        """Whose sentence it is: the paper's, or that of a later one, which `paper` names in brackets."""
+        later = re.search(r"a later one (\(.+\))", self.paper)
+        return f"a later paper {later[1]}" if later else "the paper"
+
     def asks(self, study: Study) -> bool:
         """Whether it is a claim about such a study."""
         few = self.skip_if_all_are_few and study.few_shot_size == study.train_size  # one number would count twice
@@ -199,7 +205,7 @@ def decided(claim: Claim, folder: Path, learned: bool | None = None) -> list[dic
 
 
 def in_brief(study: Study, *names: str) -> str:
-    """What the paper says and what a study's figures say of some claims, in Markdown: a line for each that it is asked.
+    """What is claimed, by whom, and what a study's figures say of it, in Markdown: a line for each claim that it is asked.
 
     Whether its networks have learned anything is asked of the networks: the notebook that writes it down may not have run.
     """
@@ -209,7 +215,8 @@ def in_brief(study: Study, *names: str) -> str:
     for name, claim in ((name, claims()[name]) for name in names if claims()[name].asks(study)):
         parts = pd.DataFrame(decided(claim, study.figures_dir, bool(learned)))
         found = [_found(of, rows) for of, rows in parts.groupby("of", sort=False)] if len(parts) else ["no table of it"]
-        lines.append(f"- **{name}** · the paper says: {claim.says} ({claim.paper}) · here {'; '.join(found)}")
+        reported = f" ({claim.paper})" if claim.said_by == "the paper" else ""
+        lines.append(f"- **{name}** · {claim.said_by} says: {claim.says}{reported} · here {'; '.join(found)}")
     return "\n".join(lines)
 
 
@@ -219,8 +226,8 @@ def _found(of, rows):
     return f"{'beyond its control ' * (of == 'control')}**{rows.verdict.iloc[0]}** ({'; '.join(numbers)})"
 
 
-def _interval(row):
-    return "none" if np.isnan(row.value) else f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]"
+def _interval(row, digits=".3f"):
+    return "none" if np.isnan(row.value) else f"{row.value:{digits}} [{row.low:{digits}}, {row.high:{digits}}]"
 
 
 def _row(table, statistic, folder):
@@ -252,7 +259,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 
 def _measured(row):
     """A statistic in words, with what decides it; what is undecided says how much more would decide it."""
-    text = f"{row.quantity} {row.value:.2g} [{row.low:.2g}, {row.high:.2g}] ({row.rule}): {row.part_verdict}"
+    text = f"{row.quantity} {_interval(row, '.2g')} ({row.rule}): {row.part_verdict}"
     if row.part_verdict == "undecided":
         return f"{text}, half-width {(row.high - row.low) / 2:.2g}, {_times(row.more)}"
     return text + (f", {row.how}" if isinstance(row.how, str) and row.how else "")

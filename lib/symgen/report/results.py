@@ -1,16 +1,17 @@
 """What was found, in words: five lines for the README, and every verdict and network for docs/results.md."""
 
+from math import isnan
 from pathlib import Path
 
 import pandas as pd
 
 from symgen.generalization import CERTAIN
 from symgen.report._markdown import head, interval, line, read
-from symgen.report.claims import COLUMNS, MOST, readable
+from symgen.report.claims import COLUMNS, MOST, VERDICTS, readable
 
 EMBEDDED = ("fashion-vgg", "snippets-bert", "snippets-lm")  # studies whose data come with the project
 ANSWERS = (  # the lines of `answer_text`: what claims must be in more than half of the studies that can tell
-    "reproduced, beyond their control as well",
+    "reproduced, and beyond their control where there is one",
     "reproduced as the paper measures them, but not shown beyond their control",
     "not reproduced",
     "undecided, or not alike in all studies",
@@ -31,7 +32,8 @@ def answer_text(root: Path) -> str:
     found = {answer: [] for answer in ANSWERS}
     for name, rows in table.groupby("id", sort=False):
         answer, count, of = answer_to(rows)
-        counted = f" ({count}/{of})" if len(scales) > 1 and of else ""
+        counted = f"{count}/{of}" if answer != ANSWERS[3] else _verdicts(rows)
+        counted = f" ({counted})" if len(scales) > 1 and of else ""
         found[answer].append(f"[{name}](docs/results.md#{name.lower()}) {rows.claim.iloc[0]}{counted}")
     networks = sum(int(scale.split()[0]) if scale[0].isdigit() else 1 for scale in scales)  # a given model is one
     names = ", ".join(f"`{study}`" for study in scales.index)
@@ -59,6 +61,13 @@ def answer_to(rows: pd.DataFrame) -> tuple[str, int, int]:
     return ANSWERS[number], int(counts[number]), len(rows)
 
 
+def _verdicts(rows):
+    """How often each verdict was found, as in "1 reproduced, 1 not"."""
+    counts = rows.verdict.value_counts().reindex(VERDICTS[:3]).dropna()  # of the studies that can tell
+    said = ", ".join(f"{count:.0f} {verdict}" for verdict, count in counts.items())
+    return said.replace("not reproduced", "not") if "reproduced" in counts else said
+
+
 def claims_text(root: Path) -> str:
     """Every claim in every study (Markdown), from figures/claims.csv: a row a statistic, with the rule that decides it."""
     table = read(root / "figures" / "claims.csv")
@@ -66,7 +75,8 @@ def claims_text(root: Path) -> str:
     lines += [line(study, scale) for study, scale in table.groupby("study", sort=False)["scale"].first().items()]
     for name, rows in table.groupby("id", sort=False):
         first = rows.iloc[0]
-        lines += ["", f"### {name}", "", f"{first.claim[0].upper()}{first.claim[1:]}. The paper: {first.paper}.", ""]
+        paper = first.paper if first.paper.startswith("not in this paper") else f"the paper: {first.paper}"
+        lines += ["", f"### {name}", "", f"{_capital(first.claim)}. {_capital(paper)}.", ""]
         lines += head("study", "verdict", "statistic", "value", "rule", "by itself")
         lines += _statistics(rows)
     return "\n".join(lines) + "\n"
@@ -77,8 +87,12 @@ def _statistics(rows):
     studies, columns = (~rows.duplicated(names) for names in (["study"], ["study", "of"]))
     for row, new_study, new_column in zip(rows.itertuples(), studies, columns):
         verdict = f"{OF[row.of]}: **{row.verdict}**" if new_column else ""
-        value = f"{row.value:z.2g} [{row.low:z.2g}, {row.high:z.2g}]"
+        value = "none" if isnan(row.value) else f"{row.value:z.2g} [{row.low:z.2g}, {row.high:z.2g}]"
         yield line(row.study if new_study else "", verdict, row.quantity, value, row.rule, _alone(row))
+
+
+def _capital(text):
+    return text[0].upper() + text[1:]
 
 
 def _alone(row):
