@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from symgen import find_phases, plots
-from symgen.generalization import Bootstrap, interval
+from symgen.generalization import CERTAIN, Bootstrap, interval
 
 EPOCHS = np.array([0.0, 1, 2, 4, 8, 16])
 
@@ -93,17 +93,20 @@ def test_draws_without_a_value_are_left_out_and_none_at_all_is_nan():
     assert some[:, 0].tolist() == [1, 2] and np.isnan(some[:, 1]).all()
 
 
-@pytest.mark.parametrize(("n_phases", "drawn", "named"), [
-    (3, ["t1", "t2"], ["phase 1", "2", "phase 3"]), (2, ["t1"], ["phase 1", "phase 2"]), (1, [], ["phase 1"]),
-    (0, [], ["no phase is certain"]),
+@pytest.mark.parametrize(("n_phases", "t2_found", "drawn", "named"), [
+    (3, 1.0, ["t1", "t2"], ["phase 1", "2", "phase 3"]), (2, CERTAIN - 0.01, ["t1"], ["phase 1", "phase 2"]),
+    (2, CERTAIN, ["t1"], ["phase 1", "phases 2 and 3,\nnot told apart"]), (1, 1.0, [], ["phase 1"]),
+    (0, 1.0, [], ["no phase is certain"]),
 ])  # fmt: skip
-def test_pictures_show_the_boundaries_that_are_certain(n_phases, drawn, named):
+def test_pictures_show_the_boundaries_that_are_certain(n_phases, t2_found, drawn, named):
     epochs = np.array([0.0, 1, 2, 4])
     curves = pd.DataFrame({"role": "one", "epoch": epochs, "H": 0.5, "H_chance": 0.1, "N": 9.0, "loss_gap": 0.1})
     orders = pd.DataFrame(
         {"epoch": 0.0, "order": [1, 1], "sign": ["+", "-"], "total": [1, -1], "generalizable": [1, 0]}
     )
-    boundaries = pd.DataFrame({"role": ["one"], "t1": [1.0], "t2": [2.0], "n_phases": [n_phases]})
+    boundaries = pd.DataFrame(
+        {"role": ["one"], "t1": [1.0], "t2": [2.0], "t2_found": [t2_found], "n_phases": [n_phases]}
+    )
     *_, gap = plots.dynamics(orders, curves, boundaries).axes
     assert [text.get_text() for text in gap.texts] == drawn
     (ax,) = plots.phases(curves, boundaries.iloc[0], "one").axes

@@ -43,7 +43,8 @@ def test_words_name_bars_few_marks_and_what_is_written_in_a_panel():
     said = alt_text(plots.order_strength(ORDERS, ranges={"H_low": range(1, 2)}, networks=3, samples=20))
     assert said == (
         "first phase, strength per sample (log-odds) by order: all, positive at most 3 at 1; generalizable, positive at "
-        "most 3 at 1; all, negative at most -2 at 2; generalizable, negative at most -2 at 2; H = 0.75 H_low = 0.75. "
+        "most 3 at 1; all, negative at most -2 at 2; generalizable, negative at most -2 at 2; strength 8 H = 0.75 H_low = "
+        "0.75. "
         "3 networks · 20 samples."
     )
     curve = pd.DataFrame({"weight": [0.0, 0.3], "quantity": "accuracy", "value": 0.4, "low": 0.3, "high": 0.5})

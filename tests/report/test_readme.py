@@ -195,7 +195,7 @@ def test_the_picture_shows_the_strongest_interactions_on_their_cells_and_the_pha
     above, below = figure.axes
     texts = [text.get_text() for text in above.texts]
     assert [text for text in texts if "\n" in text and text[0] in "AOo"] == [
-        "OR of 2 cells\n+2", "AND of 3 cells\n+0.5", "one cell\n−1"
+        "OR of 2 cells\n+2.0", "AND of 3 cells\n+0.5", "one cell\n−1.0"
     ]  # fmt: skip
     whole, first, *_ = above.images
     assert len(above.images) == 4 and len(above.patches) == 3 + 2 + 3 + 1

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from symgen.plots.style import BY_CHANCE, COLOURS, OF_SAMPLES, counted, epoch_axis, note, shades
 
@@ -25,6 +26,7 @@ JUDGES = {
     "D": "D:\nthe testing samples",
     "shuffled labels": "B with\nshuffled labels",
 }
+WAYS = {"data": "more data"}  # to train, where the name alone does not say it
 MIDDLE = "middle 80 % of samples"
 OVER_BOTH = "95 %, over networks and over what they are measured on"
 
@@ -54,8 +56,8 @@ def sparsity(table: pd.DataFrame, tau_ratio: float, samples: int | None = None) 
 def conditions(table: pd.DataFrame, samples: int | None = None) -> Figure:
     """The three conditions for sparsity (Appendix B): strength by order, mean output by number of variables shown.
 
-    table: epoch, m, strength_share (of order m), output (mean v - v(0) with m variables, over |v(N) - v(0)|), low, high.
-    samples: of how many.
+    table: epoch, m, strength_share (of order m), output (mean v - v(none) with m variables shown, over |v(all) - v(none)|),
+    low, high. samples: of how many.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 2.9))
     epochs = table.epoch.unique()
@@ -67,9 +69,9 @@ def conditions(table: pd.DataFrame, samples: int | None = None) -> Figure:
         right.plot(shown.m, shown.output, **style)
         if epoch in (epochs[0], epochs[-1]):
             right.fill_between(shown.m, shown.low, shown.high, color=shade, alpha=0.2, linewidth=0)
-    left.set(xlabel="order", ylabel="share of all strength", title="condition 1: high orders hold nothing")
-    right.set(xlabel="variables not masked, m", ylabel="mean output u(m)\n(of the mean |v(N) − v(∅)|)")
-    right.set_title("conditions 2 and 3: u(m) grows")
+    left.set(xlabel="order", ylabel="share of all strength", title="condition 1: do high orders hold nothing?")
+    right.set(xlabel="variables not masked, m", ylabel="mean output u(m)\n(of the mean |v(all) − v(none)|)")
+    right.set_title("conditions 2 and 3: does u(m) grow?")
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=len(epochs))
     return note(figure, network=1, sample=samples, **{"band, first and last": MIDDLE})
 
@@ -135,12 +137,14 @@ def judged_pairs(table: pd.DataFrame, samples: int | None = None) -> Figure:
             rows = np.array([roles.index(role) for role in shown.role]) + shift
             ax.hlines(rows, shown.low, shown.high, color=colour, linewidth=2)
             ax.plot(shown.value, rows, "o", color=colour, markersize=4, label=label)
-            by_chance = ax.vlines(shown.chance, rows - 0.17, rows + 0.17, **BY_CHANCE | {"linewidth": 1.6})
+            by_chance = ax.vlines(shown.chance, rows - 0.17, rows + 0.17, color=COLOURS["chance"], linewidth=1.6)
         by_chance.set_label("by chance")
-        ax.set(title=f"judged by {judge}", xlabel="share of strength that generalizes", xlim=(-0.02, 1))
+        ax.set(title=f"who judges whom: each by {judge}", xlabel="share of strength that generalizes", xlim=(-0.02, 1))
         ax.grid(axis="y", visible=False)
     axes[0, 0].set(yticks=range(len(roles)), yticklabels=roles, ylim=(len(roles) - 0.4, -0.6))
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    mark = {"marker": "|", "linestyle": "", "markersize": 9, "markeredgewidth": 1.6}  # as it is drawn
+    handles = [*axes[0, 0].lines, Line2D([], [], color=COLOURS["chance"], **mark)]
+    figure.legend(handles, [*names.values(), "by chance"], loc="outside lower center", ncols=3)
     return note(figure, network=len(roles), prompt=samples, bar="95 %, over prompts")
 
 
@@ -204,8 +208,9 @@ def removal(table: pd.DataFrame, samples: int | None = None) -> Figure:
 def removal_dynamics(table: pd.DataFrame, samples: int | None = None) -> Figure:
     """The loss gap, testing - training, before and after removal, over training, a panel a network.
 
-    table: role, epoch, of, what, loss. The gap after the placebo is what removing as much at random leaves of it. samples:
-    how many, training and testing ones together.
+    table: role, epoch, of, what, loss, low, high. The gap after the placebo is what removing as much at random leaves of it.
+    The band of the whole gap is made of the intervals of its two losses, which are of different samples. samples: how many,
+    training and testing ones together.
     """
     roles = table.role.unique()
     figure, axes = plt.subplots(1, len(roles), figsize=(2.6 * len(roles) + 0.6, 3.2), sharey=True, squeeze=False)
@@ -214,18 +219,23 @@ def removal_dynamics(table: pd.DataFrame, samples: int | None = None) -> Figure:
         "placebo": ("without as much at random (placebo)", COLOURS["chance"], "--"),
         "removed": ("without what does not generalize", COLOURS["non-generalizable"], "-"),
     }
-    losses = table.pivot(index=["role", "what", "epoch"], columns="of", values="loss")
-    gaps = losses.testing - losses.training
+    losses = table.pivot(index=["role", "what", "epoch"], columns="of", values=["loss", "low", "high"])
+    gaps = losses.loss.testing - losses.loss.training
+    below = np.hypot(losses.loss.testing - losses.low.testing, losses.high.training - losses.loss.training)
+    above = np.hypot(losses.high.testing - losses.loss.testing, losses.loss.training - losses.low.training)
     for ax, role in zip(axes[0], roles):
         for what, (label, colour, style) in lines.items():
             gap = gaps[role, what]
             ax.plot(gap.index, gap, style, color=colour, marker="o", markersize=3, label=label)
+        whole = role, "before"
+        band = gaps[whole] - below[whole], gaps[whole] + above[whole]
+        ax.fill_between(gaps[whole].index, *band, color="black", alpha=0.12, linewidth=0)
         ax.axhline(0, color="black", linewidth=0.8)
         ax.set_title(role)
         epoch_axis(ax, gap.index)
     axes[0, 0].set_ylabel("loss gap, testing − training (nats)")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(lines))
-    return note(figure, network=len(roles), sample=samples)
+    return note(figure, network=len(roles), sample=samples, band="95 %, of the whole gap, over samples")
 
 
 def arms(
@@ -255,8 +265,10 @@ def arms(
         better = "← better" if quantity.startswith("loss") else "better →"
         title = quantity.replace(", ", ",\n").replace(" at ", "\nat ").replace(" by ", "\nby ")
         ax.set(title=title, xlabel=f"{_unit(quantity)}\n{better}")
+        ax.xaxis.set_major_locator(MaxNLocator(3))
         ax.grid(axis="y", visible=False)
-    labels = [f"{name} − plain" + (f", {counted(networks[name], 'network')}" if networks else "") for name in names]
+    of = {name: f", {counted(networks[name], 'network')}" if networks else "" for name in names}
+    labels = [f"{WAYS.get(name, name)} − plain{of[name]}" for name in names]
     axes[0, 0].set(yticks=range(len(names)), yticklabels=labels, ylim=(len(names) - 0.5, -0.5))
     handles = dict(zip(*axes[0, 0].get_legend_handles_labels()[::-1]))
     if gains:
@@ -292,7 +304,7 @@ def claims(table: pd.DataFrame) -> Figure:
     The left half of a cell is the verdict as the paper measures it, the right half that beyond the control.
     """
     studies, names = list(table.study.unique()), list(table.id.unique())
-    figure, ax = plt.subplots(figsize=(3.6 + 1.5 * len(studies), 0.36 * len(names) + 0.9), dpi=72)  # dpi: in a notebook
+    figure, ax = plt.subplots(figsize=(3.6 + 1.5 * len(studies), 0.36 * len(names) + 0.9))
     for row in table.itertuples():
         x, y = studies.index(row.study), names.index(row.id)
         for left, verdict in ((0.0, row.verdict), (0.5, row.beyond)):
@@ -310,7 +322,8 @@ def claims(table: pd.DataFrame) -> Figure:
     ax.tick_params(axis="x", pad=14)
     ax.grid(visible=False)
     ax.spines[:].set_visible(False)
-    return note(figure, paper="as the paper measures it", control="beyond its control", **{"–": "has none"})
+    says = {"–": "has none", "empty": "not asked of this study"}
+    return note(figure, paper="as the paper measures it", control="beyond its control", **says)
 
 
 # pieces of figures

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 
 from symgen.games import cell_box, cell_map
-from symgen.plots.style import BY_CHANCE, COLOURS, epoch_axis, note, signed
+from symgen.plots.style import BY_CHANCE, COLOURS, epoch_axis, note
 
 EACH = 2  # interactions shown of those that generalize, and of the others
 GAP = 0.28  # between pictures, in their height
@@ -39,13 +40,15 @@ def idea(
     figure, (above, below) = plt.subplots(2, 1, figsize=(5.4, 4.2), height_ratios=[1, 1.15])
     _sum(above, table, picture, grid)
     _share(below, curve, boundaries)
-    return note(figure, network=1, sample=samples, above="one of them")
+    says = {"above": "one of them", "dashed": "OR", "phases": "by the paper's criterion"}
+    return note(figure, network=1, sample=samples, **says)
 
 
 def _sum(ax, table, picture, grid):
     """The picture, and on it the strongest interactions, those that generalize first."""
     cells = [int(cell) for cell in table.cells.iloc[0].split()]
-    _draw(ax, 0, picture, grid, cells, edgecolor="white", linewidth=0.7)
+    seen = [withStroke(linewidth=2, foreground="white")]  # on dark and on light
+    _draw(ax, 0, picture, grid, cells, edgecolor="#444444", linewidth=0.8, path_effects=seen)
     ax.text(0.5, 1.1, f"an image, and\n{len(cells)} of its cells", ha="center", fontsize=8)
     left = 1 + GAP
     for role, text in SAYS.items():
@@ -56,13 +59,17 @@ def _sum(ax, table, picture, grid):
             line = {"linewidth": 1.8, "linestyle": "-" if row.kind == "and" else (0, (1.6, 0.8))}
             _draw(ax, place, _fainter(picture, grid, inside), grid, inside, edgecolor=COLOURS[role], **line)
             name = f"{row.kind.upper()} of {len(inside)} cells" if len(inside) > 1 else "one cell"
-            ax.text(place + 0.5, -0.1, f"{name}\n{signed(row.effect)}", ha="center", va="top", fontsize=8)
+            ax.text(place + 0.5, -0.1, f"{name}\n{_one_decimal(row.effect)}", ha="center", va="top", fontsize=8)
             ax.text(place - GAP / 2, 0.5, "=" if place == 1 + GAP else "+", ha="center", va="center", fontsize=12)
         left += EACH * (1 + GAP)
     ax.text(left - GAP / 2, 0.5, "+ …", va="center", fontsize=12)
     ax.set(xlim=(0, left + GAP), ylim=(-0.42, 1.5), aspect="equal")
     ax.set_title("An output is a sum of interactions between parts of the input", fontsize=10)
     ax.axis("off")
+
+
+def _one_decimal(effect):
+    return f"{effect:+.1f}".replace("-", "−")
 
 
 def _draw(ax, left, picture, grid, cells, **style):

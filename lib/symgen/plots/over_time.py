@@ -17,6 +17,7 @@ QUANTITIES = {
 Ranges = dict[str, range]  # name of some orders -> which
 SIGNS = {"+": "positive", "-": "negative"}
 PHASES = ("#e4f0e8", "#fbf3e2", "#f7e3e0")
+CERTAIN = 0.95  # share of draws, as where the phases are found
 
 
 def losses(table: pd.DataFrame) -> Figure:
@@ -45,14 +46,17 @@ def order_strength(
     *,
     ranges: Ranges | None = None,
     unit: str = "log-odds",
+    name: str = "H",
+    judges: str | None = None,
     networks: int | None = None,
     samples: int | None = None,
 ) -> Figure:
     """Strength by order, positive up and negative down: all of it, and what of it generalizes (Fig. 2, 10).
 
     table: <column>, order, sign, total, and one column for each of `parts`; a panel for each value of <column> and part.
-    In each stands H, the share of all strength that generalizes, and that of each of the `ranges` of orders. networks,
-    samples: of how many the strengths are the mean.
+    In each stand all strength, H, the share of it that generalizes, and that of each of the `ranges` of orders. name: what
+    H is called, judges: who says what generalizes, if not the study's baselines. networks, samples: of how many the
+    strengths are the mean.
     """  # fmt: skip
     panels = [(name, part) for name in table[column].unique() for part in parts]
     columns = min(3, len(panels))
@@ -62,19 +66,21 @@ def order_strength(
     )
     for ax in axes.flat[len(panels) :]:
         ax.axis("off")
-    for ax, (name, part) in zip(axes.flat, panels):
-        shown = table[table[column] == name]
+    for ax, (panel, part) in zip(axes.flat, panels):
+        shown = table[table[column] == panel]
         _order_bars(ax, shown, part)
-        shares = {"H": None} | (ranges or {})
-        text = "\n".join(f"{of} = {share(shown, part, orders)}" for of, orders in shares.items())
-        ax.text(0.98, 0.97, text, transform=ax.transAxes, ha="right", va="top", fontsize=8, linespacing=1.3)
-        ax.set_title(f"{name}" if len(parts) == 1 else f"{name}: {part}")
-    for ax in axes[-1]:
+        shares = {name: None} | (ranges or {})
+        said = [f"strength {shown.total.abs().sum():.3g}"]
+        said += [f"{of} = {share(shown, part, orders)}" for of, orders in shares.items()]
+        ax.text(0.98, 0.97, "\n".join(said), transform=ax.transAxes, ha="right", va="top", fontsize=8, linespacing=1.3)
+        ax.set_title(f"{panel}" if len(parts) == 1 else f"{panel}: {part}")
+    for ax in axes.flat[max(0, len(panels) - columns) : len(panels)]:  # the lowest of each column
         ax.set_xlabel("order")
+        ax.tick_params(labelbottom=True)
     for ax in axes[:, 0]:
         ax.set_ylabel(f"strength per sample\n({unit})")
     _order_legend(figure)
-    return note(figure, network=networks, sample=samples)
+    return note(figure, network=networks, sample=samples, judges=judges)
 
 
 def share(table: pd.DataFrame, part: str = "generalizable", of_orders: range | None = None) -> str:
@@ -160,8 +166,8 @@ def dynamics(
 
     orders: epoch, order, sign, total, generalizable of one target; a panel an epoch, each on its own scale. curves:
     role, epoch, H, H_low95, H_high95, H_chance, N, N_low95, N_high95, loss_gap. boundaries:
-    role, t1, t2, n_phases, a row a network; drawn are those of the first one that are certain. first: what the network is
-    at epoch 0. samples: how many of each network.
+    role, t1, t2, n_phases, a row a network; of the first one t1 is drawn if H rises and falls with certainty, and t2 if all
+    three phases are certain. first: what the network is at epoch 0. samples: how many of each network.
     """
     epochs = orders.epoch.unique()
     figure = plt.figure(figsize=(max(10.2, 1.7 * len(epochs)), 5.4))
@@ -180,6 +186,7 @@ def dynamics(
     lines = dict(zip(*bottom[0].get_legend_handles_labels()[::-1]))
     _order_legend(figure, lines)
     says = {"band": "95 %, over samples", "above": "a scale each"}
+    says |= {"t1": f"H is highest, {boundaries.role.iloc[0]}"} if boundaries.n_phases.iloc[0] >= 2 else {}
     return note(figure, network=curves.role.nunique(), sample=samples, **says)
 
 
@@ -190,7 +197,7 @@ def side_by_side(table: pd.DataFrame) -> Figure:
     """
     names = table.study.unique()
     size = 7, 1.25 * len(names) + 0.5
-    figure, axes = plt.subplots(len(names), len(QUANTITIES), figsize=size, dpi=64, squeeze=False)  # dpi: in a notebook
+    figure, axes = plt.subplots(len(names), len(QUANTITIES), figsize=size, squeeze=False)
     for row, name in zip(axes, names):
         for ax, quantity, label in zip(row, QUANTITIES, ("H", "N", "loss gap (nats)")):
             _curves(ax, table[table.study == name], quantity)
@@ -231,35 +238,41 @@ def learned(table: pd.DataFrame, boundaries: pd.DataFrame, samples: int | None =
 def phases(table: pd.DataFrame, boundaries: pd.Series, title: str, samples: int | None = None) -> Figure:
     """The phases at a glance (Fig. 1, right): the share of strength that generalizes over training, under the phases.
 
-    table: epoch, H, H_chance. boundaries: t1, t2, n_phases; only as many phases are named as were found with certainty.
-    samples: of how many.
+    table: epoch, H, H_chance. boundaries: t1, t2, t2_found, n_phases; only phases that were found with certainty are
+    named. samples: of how many.
     """
-    figure, ax = plt.subplots(figsize=(5.2, 3.2))
+    figure, ax = plt.subplots(figsize=(5.2, 3.4))
+    top = 1.18  # room for two lines
     ax.fill_between(table.epoch, 0, table.H, color=COLOURS["generalizable"], label="generalizable")
     ax.fill_between(table.epoch, table.H, 1, color=COLOURS["non-generalizable"], label="non-generalizable")
     ax.plot(table.epoch, table.H_chance, color="white", linewidth=3)
     ax.plot(table.epoch, table.H_chance, label="generalizable by chance", **BY_CHANCE | {"linewidth": 1.6})
     ax.grid(visible=False)
-    ax.set(ylabel="share of salient strength", ylim=(0, 1.12), yticks=np.linspace(0, 1, 6), title=title)
+    ax.set(ylabel="share of salient strength", ylim=(0, top), yticks=np.linspace(0, 1, 6), title=title)
     epoch_axis(ax, table.epoch)
     spans = phase_spans(boundaries, table.epoch.max())
     for number, (name, start, stop) in enumerate(spans):
-        ax.axvspan(start, stop, 1 / 1.12, color=PHASES[number])
+        ax.axvspan(start, stop, 1 / top, color=PHASES[number])
         ax.axvline(stop, color="black", linewidth=0.8)
         left, right = (ax.get_xaxis_transform().transform((edge, 0))[0] for edge in (start, stop))
         middle = ax.transData.inverted().transform(((left + right) / 2, 0))[0]
-        ax.text(middle, 1.06, name, ha="center", va="center", fontsize=8)
+        ax.text(middle, (1 + top) / 2, name, ha="center", va="center", fontsize=8, linespacing=1)
     figure.legend(loc="outside lower center", ncols=3)
     ax.plot(table.epoch, table.H, color=COLOURS["generalizable"], linewidth=0.5, label="H")  # for the words: no legend
-    return note(figure, network=1, sample=samples)
+    return note(figure, network=1, sample=samples, phases="those that are certain: at 95 %, and beyond chance")
 
 
 def phase_spans(boundaries: pd.Series, last: float) -> list[tuple[str, float, float]]:
-    """Name, start and stop of each phase that was found with certainty; what cannot be told apart is one span."""
+    """Name, start and stop of each phase that was found with certainty; what cannot be told apart is one span.
+
+    boundaries: t1, t2, n_phases, and t2_found, the share of draws in which t2 comes. Of two phases the second one may end
+    in a third, with no checkpoint that is certain to lie between.
+    """
     if boundaries.n_phases == 3:
         return [("phase 1", 0, boundaries.t1), ("2", boundaries.t1, boundaries.t2), ("phase 3", boundaries.t2, last)]
     if boundaries.n_phases == 2:
-        return [("phase 1", 0, boundaries.t1), ("phase 2", boundaries.t1, last)]
+        second = "phases 2 and 3,\nnot told apart" if boundaries.t2_found >= CERTAIN else "phase 2"
+        return [("phase 1", 0, boundaries.t1), (second, boundaries.t1, last)]
     return [("phase 1", 0, last)] if boundaries.n_phases == 1 else [("no phase is certain", 0, last)]
 
 

@@ -24,22 +24,24 @@ OUTLINE = "#35c46a"
 
 
 def logical_model(
-    table: pd.DataFrame, outputs: pd.DataFrame, prompt: str, variables, next_word: str, shares=()
+    table: pd.DataFrame, outputs: pd.DataFrame, prompt: str, variables, next_word: str, shares=(), title: str = ""
 ) -> Figure:
     """What a language model makes of a prompt (Fig. 7): its variables, its strongest interactions, and its outputs.
 
     table: interaction, kind, effect (log-odds), strongest first; with a column generalizable, what the other model does not
     have is pale. outputs: rank, v, model, k, as in `matching`. shares: share (log-odds) of each variable, which colours it.
+    title: whose interactions they are.
     """
     labels = [_wrapped(interaction, variables, 42) for interaction in table.interaction]
     lines = _wrapped(f"{prompt} → {next_word}", [*variables, f"→ {next_word}"], LETTERS)
-    sizes = [0.12 + 0.22 * len(lines), 1.2 + 0.155 * sum(len(label) + 0.5 for label in labels)]
+    head = 0.25 * bool(title)
+    sizes = [head + 0.12 + 0.22 * len(lines), 1.2 + 0.155 * sum(len(label) + 0.5 for label in labels)]
     figure = plt.figure(figsize=(PAGE, sum(sizes)), dpi=80)  # dpi: in a notebook
     above, below = figure.subfigures(2, 1, height_ratios=sizes)
     largest = max(map(abs, shares), default=0)
     colours = [{"backgroundcolor": tint(share, largest)} for share in shares] or [{}] * len(variables)
     styles = {phrase: MARKED | colour for phrase, colour in zip(variables, colours)}
-    _text_with_phrases(above.add_axes((0, 0, 1, 1)), lines, styles, next_word)
+    _text_with_phrases(above.add_axes((0, 0, 1, 1 - head / sizes[0])), lines, styles, next_word)
     left, right = below.subplots(1, 2, width_ratios=[1, 1.1])
     _signed_bars(left, table, labels)
     _outputs(right, outputs)
@@ -49,8 +51,12 @@ def logical_model(
     named = ["∧ if all are there", "∨ if any is there", *names]
     if "generalizable" in table:
         boxes.append(Rectangle((0, 0), 1, 1, facecolor=to_rgba("black", PALE)))
-        named.insert(2, "pale: only this model")
-    below.legend([*boxes, *handles], named, loc="outside lower center", ncols=len(named), markerscale=4)
+        named.insert(2, "pale: the other network lacks it")
+    if len(shares):
+        boxes += [Rectangle((0, 0), 1, 1, facecolor=tint(sign, 1)) for sign in (1, -1)]
+        named[len(boxes) - 2 : len(boxes) - 2] = [f"word {way} “{next_word}”" for way in ("for", "against")]
+    below.legend([*boxes, *handles], named, loc="outside lower center", ncols=4, markerscale=4)
+    above.suptitle(title, y=0.98, fontsize=10, fontweight="bold")
     return figure
 
 
@@ -103,9 +109,8 @@ def _outputs(ax, table):
     ks = sorted(table.k.unique())
     for k, shade in zip(ks, sns.color_palette("flare", len(ks))):
         part = table[table.k == k]
-        ax.plot(
-            part["rank"], part.model, ".", markersize=2, color=shade, label=f"model, {k} strongest", rasterized=True
-        )
+        style = {"markersize": 2, "color": shade, "label": f"the {k} strongest interactions"}
+        ax.plot(part["rank"], part.model, ".", rasterized=True, **style)
     ax.plot(part["rank"], part.v, color="black", linewidth=1.2, label="network")
     ax.set_xlabel("masked input, by the network's output")
 
@@ -195,6 +200,6 @@ def _signed_bars(ax, table, labels):
         ax.annotate(signed(effect), (effect, place), (3 * np.sign(effect), 0), textcoords="offset points", **side)
     ax.set_yticks(places, ["\n".join(label) for label in labels], fontsize=7.5)
     ax.set(ylim=(heights.sum(), 0), xlabel="effect (log-odds)", title="strongest interactions")
-    ax.margins(x=0.22)
+    ax.margins(x=0.35)  # for the values
     ax.axvline(0, color="black", linewidth=0.8)
     ax.grid(axis="y", visible=False)
