@@ -18,6 +18,7 @@ from symgen.explain import (
 )
 from symgen.generalization import tables
 from symgen.plots import cells, in_style, logical_model, save, use_style
+from symgen.plots.alt import alt_text
 from symgen.plots.style import signed
 from symgen.training import build_tokenizer, models
 
@@ -103,12 +104,14 @@ def test_the_picture_of_a_prompt_marks_its_variables_and_nothing_overlaps(rng, n
     effects = rng.normal(size=(2, 32))
     table = phrase_table(effects, 12, phrases)
     v = reconstruct(*effects, 0.0)
-    figure = logical_model(table, matching_table(v, effects, 0.0, (5, 20)), prompt, phrases, "settings")
+    outputs, shares = matching_table(v, effects, 0.0, (5, 20)), rng.normal(size=5)
+    figure = logical_model(table, outputs, prompt, phrases, "settings", shares, title="the target")
     figure.canvas.draw()
+    assert alt_text(figure).startswith("the target. ")
     text, bars, outputs = (ax for part in figure.subfigs for ax in part.axes)
     bold = [piece.get_text() for piece in text.texts if piece.get_fontweight() == "bold"]
     assert sorted(bold) == sorted([*phrases, "New York", "→ settings"])
-    boxes = [piece.get_window_extent() for piece in text.texts]
+    boxes = [piece.get_window_extent() for piece in (*text.texts, *figure.subfigs[0].texts)]
     boxes += [label.get_window_extent() for label in (*bars.get_yticklabels(), *bars.texts)]
     crossing = [
         (a, b) for i, a in enumerate(boxes) for b in boxes[:i] if _shared(a, b) > 3

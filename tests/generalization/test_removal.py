@@ -309,5 +309,9 @@ def test_pictures_draw_the_gap_and_no_effect_of_removing_nothing():
     drawn = {line.get_label().split()[-1]: line.get_ydata() for line in ax.lines[:3]}
     np.testing.assert_allclose(list(drawn.values()), [[0.4, 0.4], [0.3, 0.3], [0.1, 0.1]])
     assert list(drawn) == ["whole", "(placebo)", "generalize"]
+    unsure = table.assign(low=table.loss - table.of.map({"training": 9, "testing": 0.3}))
+    unsure["high"] = table.loss + table.of.map({"training": 0.4, "testing": 9})
+    (band,) = plots.removal_dynamics(unsure).axes[0].collections
+    assert band.get_datalim(band.axes.transData).y0 == pytest.approx(0.4 - np.hypot(0.3, 0.4))
     above, below = plots.removal(table[table.epoch == 1]).axes
     assert (len(above.get_xticks()), len(below.get_xticks())) == (4, 3)

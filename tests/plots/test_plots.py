@@ -131,6 +131,14 @@ def test_what_is_newly_learned_is_shown_by_its_share_its_mean_order_and_its_stre
     assert [bar.get_height() for bar in ax.patches] == [0.5, 0.5, 0.375, 0.375]
 
 
+def test_the_lowest_panel_of_each_column_says_its_orders():
+    table = pd.concat(ORDERS.assign(panel=f"K = {k}") for k in range(1, 6))
+    axes = plots.order_strength(table, name="H by others", judges="networks of part C").axes
+    assert [ax.get_xlabel() for ax in axes] == ["", "", *["order"] * 3, ""]
+    assert [ax.xaxis.get_tick_params()["labelbottom"] for ax in axes[:5]] == [False, False, True, True, True]
+    assert axes[0].texts[0].get_text() == "strength 8\nH by others = 0.75"
+
+
 def test_two_language_models_are_a_row_each_with_their_chance():
     rows = [
         (role, "the other", quantity, value, value - 0.1, value + 0.1, 0.2)
@@ -189,3 +197,9 @@ def test_colours_side_by_side_are_told_apart_by_everybody_and_in_grey(one, other
         distance = np.linalg.norm(lab(one[1], sight) - lab(other[1], sight))
         assert distance >= DIFFERENT, f"{sight}: {distance:.0f}"
     assert abs(lab(one[1], "normal")[0] - lab(other[1], "normal")[0]) >= LIGHTER
+
+
+@pytest.mark.parametrize("other", ["or", "reproduced", "not reproduced", "undecided"])
+def test_the_colour_of_what_does_not_generalize_means_nothing_else(other):
+    for sight in SIGHTS:
+        assert np.linalg.norm(lab(COLOURS[other], sight) - lab(COLOURS["non-generalizable"], sight)) >= DIFFERENT

@@ -366,6 +366,11 @@ def test_claims_in_brief_ask_the_networks_themselves_whether_they_have_learned(l
     ]
 
 
+def test_whose_claim_it_is_is_said():
+    later = {name: claim.said_by for name, claim in claims.claims().items() if claim.said_by != "the paper"}
+    assert later == dict.fromkeys(("S1", "S2"), "a later paper (arXiv 2605.17967)")
+
+
 def test_the_committed_table_is_what_the_committed_tables_say():
     committed = pd.read_csv(FIGURES / "claims.csv").fillna({"how": ""})
     judged = claims.claims_table(claims.studies_beside(Study.load("fashion-vgg")))

@@ -138,6 +138,23 @@ def test_the_answer_is_five_lines_of_any_number_of_studies_and_claims(tmp_path, 
     assert (f"({n_studies}/{n_studies})" in lines[2]) == (n_studies > 1)
 
 
+@pytest.mark.parametrize(
+    ("verdicts", "said"),
+    [
+        ([YES, NO], "1 reproduced, 1 not"),
+        ([OPEN, OPEN], "2 undecided"),
+        ([NO, OPEN, MUTE], "1 undecided, 1 not reproduced"),
+    ],
+)
+def test_a_claim_that_is_not_alike_in_all_studies_says_its_verdicts(tmp_path, verdicts, said):
+    studies = [f"study-{i}" for i in range(len(verdicts))]
+    claims_of(tmp_path, studies, ["F2"])
+    path = tmp_path / "figures" / "claims.csv"
+    table = pd.read_csv(path)
+    table.assign(verdict=table.study.map(dict(zip(studies, verdicts)))).to_csv(path, index=False)
+    assert f"- **1 {results.ANSWERS[3]}**: [F2](docs/results.md#f2) F2 holds ({said})." in results.answer_text(tmp_path)
+
+
 def test_a_claim_is_shown_with_both_verdicts_and_every_statistic(tmp_path):
     claims_of(tmp_path, ["one", "two"], ["F2"], OPEN)
     text = results.claims_text(tmp_path)

@@ -25,7 +25,8 @@ def alt_text(figure: Figure) -> str:
         ylabel = ax.get_ylabel() or ylabel  # said once a row
         panels.append(_panel(ax, ylabel if ax.axison else ""))
     small = [legend.get_title().get_text() for legend in figure.legends] + [figure.get_supxlabel()]
-    said = [_plain(part) for part in [figure.get_suptitle(), *panels, *small]]
+    titles = [part.get_suptitle() for part in (figure, *figure.subfigs)]
+    said = [_plain(part) for part in [*titles, *panels, *small]]
     *panels, small = [part for part in said if part] or [""]
     numbers = textwrap.shorten(". ".join(panels), LONGEST, placeholder=" …")
     return f"{numbers}. {small}." if numbers else f"{small}."
