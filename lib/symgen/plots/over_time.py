@@ -73,7 +73,8 @@ def order_strength(
         said = [f"strength {shown.total.abs().sum():.3g}"]
         said += [f"{of} = {share(shown, part, orders)}" for of, orders in shares.items()]
         ax.text(0.98, 0.97, "\n".join(said), transform=ax.transAxes, ha="right", va="top", fontsize=8, linespacing=1.3)
-        ax.set_title(f"{panel}" if len(parts) == 1 else f"{panel}: {part}")
+        title = f"{panel}" if len(parts) == 1 else f"{panel}: {part}"
+        ax.set_title(title.replace(" (", "\n("))  # a line of its own
     for ax in axes.flat[max(0, len(panels) - columns) : len(panels)]:  # the lowest of each column
         ax.set_xlabel("order")
         ax.tick_params(labelbottom=True)
