@@ -15,7 +15,7 @@ from symgen.data.prompts import squad_prompts, written_prompts
 from symgen.generalization import contrasts, tables
 from symgen.report import claims, runner
 from symgen.study import pairs, pipeline
-from symgen.study.jobs import networks_of
+from symgen.study.jobs import jobs, networks_of
 from symgen.training import build_tokenizer, load_model
 
 ROLES = ["target-1", "baseline-1"]
@@ -67,9 +67,12 @@ def test_a_model_in_a_folder_is_loaded_as_it_was_saved(folders):
     assert not model.training and tokenizer.is_fast and model.dtype == torch.float32
 
 
-def test_what_is_not_there_is_named_and_never_fetched(monkeypatch):
+def test_what_is_not_there_is_named_and_never_fetched(tmp_path):
     with pytest.raises(ValueError, match=r"missing model: Qwen2.5-7B was looked for in .*models; put .*download: true"):
         load_model("data/models/Qwen2.5-7B")
+    (tmp_path / "config.json").write_text('{"model_type": "of tomorrow"}')
+    with pytest.raises(ValueError, match=r"model '.*' cannot be loaded: .*of tomorrow.*; expected config.json"):
+        load_model(str(tmp_path))
     with pytest.raises(
         ValueError, match=r"missing model: tiny.gguf comes with the package no_such_package; `make llm`"
     ):
@@ -110,8 +113,19 @@ def test_lines_of_prompts_keep_their_own_variables(given, tmp_path):
     (tmp_path / "data" / "unilaw").mkdir()
     line = {"prompt": "合同自成立时生效，但是法律另有规定", "next_word": "的", "variables": ["合同", "成立"]}
     (tmp_path / "data" / "unilaw" / "prompts.jsonl").write_text(json.dumps(line) + "\n")
-    row = load_prompts(Study.load("smollm2", given | {"dataset": "unilaw"})).iloc[-1]
+    study = Study.load("smollm2", given | {"dataset": "unilaw", "n_variables": 2})
+    row = load_prompts(study).iloc[-1]
     assert row.source == "unilaw" and row.variables == ["合同", "成立"] and row.next_word == "的"
+    with pytest.raises(ValueError, match=r"variables 合同 \| 成立 of the prompt '合同.*expected n_variables = 5"):
+        load_prompts(study.replace(n_variables=5))
+
+
+def test_another_prompt_is_another_job(given, tmp_path):
+    study = Study.load("smollm2", given)
+    before = {job.name for job in jobs(study)}
+    assert {job.name for job in jobs(study)} == before
+    (tmp_path / "data" / "squad" / "dev.json").unlink()
+    assert not before & {job.name for job in jobs(study)}
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def _executed(source, output, parameters, folder):
 
 def _written_since(start, folder):
     """Names of the figures and tables written in a folder, and beside it, since a time."""
-    files = [*folder.glob("*.*"), *folder.parent.glob("*.*")]
+    files = [*folder.glob("[!.]*.*"), *folder.parent.glob("[!.]*.*")]  # not what another notebook is writing
     return sorted(str(path.relative_to(folder.parent)) for path in files if path.stat().st_mtime >= start)
 
 
