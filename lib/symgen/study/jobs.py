@@ -109,8 +109,8 @@ def _asked(study) -> Iterator[tuple[Study, str, tuple[float | str, ...]]]:
     everyone = study.targets + study.baselines
     yield from ((study.dynamics, role, study.checkpoints_of(role)) for role in everyone)
     if study.target_model:
-        others = [*study.controls.values(), *([study.wide] if study.ablation_per_class else [])]
-        yield from ((other, role, other.checkpoints_of(role)) for other in others for role in everyone)
+        controls = study.controls.values()
+        yield from ((control, role, control.checkpoints_of(role)) for control in controls for role in everyone)
     else:
         yield from ((study, role, study.ends) for role in study.targets)
         yield from ((study, role, study.checkpoints_of(role)) for role in study.baselines)
