@@ -9,7 +9,7 @@
 #                judges of each other, and SmolLM2 fine-tuned; Gemma's terms of use are Google's, and come with its package
 # make minilm    the study of a pre-trained encoder, MiniLM, which a package brings along, on SST-2 ($SYMGEN_DATA)
 # make imagenet  notebook 12 on three ImageNet classifiers, EfficientNet-Lite0 to 2, which packages bring along (Apache-2.0),
-#                and on Tiny-ImageNet ($SYMGEN_DATA); one to two hours, and goes on where it was interrupted
+#                and on Tiny-ImageNet ($SYMGEN_DATA); half an hour, and goes on where it was interrupted
 # make explorer  figures/explorer.html: a page on which to move through the training of a network of each study
 # make book      README, docs and the notebooks as they are, as web pages in book/; nothing is computed
 # make bench     the benchmarks, with their tables
