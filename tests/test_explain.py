@@ -227,6 +227,8 @@ def test_a_batch_is_its_samples_and_several_labels_are_side_by_side(images, batc
     labels = sg.explain(game, images[0], [4, 7], variables=[3, 8, 12])
     np.testing.assert_array_equal(labels.data.v[1], game.values(images[0], 7, [3, 8, 12]))
     assert labels.variables.tolist() == [3, 8, 12] and list(labels.to_frame(2)["sample"]) == [0, 0, 1, 1]
+    with pytest.raises(ValueError, match="variables: 2 different lists for one sample; expected the same for all its"):
+        sg.explain(game, images[0], [4, 7], variables=[[3, 8, 12], [3, 8, 13]])
     assert batch[0, 1].shape == (3, 2) and batch["and", (0, 1)].shape == (3,)
 
 

@@ -76,7 +76,7 @@ def test_a_model_that_brings_code_is_not_loaded(tmp_path):
     (tmp_path / "own.py").write_text(f"import os\nos.mkdir({str(harm)!r})\n")
     classes = {"AutoConfig": "own.Config", "AutoModelForCausalLM": "own.Model"}
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "own", "auto_map": classes}))
-    with pytest.raises(ValueError, match="trust_remote_code"):
+    with pytest.raises(ValueError, match=r"cannot be loaded: .* contains custom code"):
         load_model(str(tmp_path))
     assert not harm.exists()
 

@@ -362,6 +362,10 @@ def _variables(game, samples, variables, seed, one):
     if len(sizes) > 1 or len(lists) != len(samples) or not 2 <= sizes[0] <= MAX_VARIABLES:
         expected = f"2 to {MAX_VARIABLES}, as many for each of {len(samples)} sample(s)"
         raise InputError(f"variables: {len(lists)} list(s) of {', '.join(map(str, sizes))}; expected {expected}")
+    if one and hasattr(game, "is_one") and any(list(row) != list(lists[0]) for row in lists):  # one pass for all labels
+        raise InputError(
+            f"variables: {len(lists)} different lists for one sample; expected the same for all its labels"
+        )
     return lists
 
 

@@ -40,6 +40,7 @@ def headers(path):
     return {name for page in pages for name in re.findall(r"<th[^>]*>([^<]*)</th>", page)}
 
 
+OF_NO_STUDY = "12_image_networks"  # test_image_networks.py runs it
 STUDIES = ("fashion-vgg", "snippets-bert", "snippets-lm")
 CASES = [(study, name) for study in STUDIES for name in notebooks(Study.load(study))]
 CASES += [(study, "11_claims") for study in STUDIES[:2]]
@@ -109,7 +110,8 @@ def test_a_notebook_is_made_for_reading(name):
     opening = "".join(cells(path, "markdown")[0]["source"])
     assert all(f"**{word}" in opening for word in ("Question", "Reads", "Writes", "Time"))
     assert "\n*Repeats " in opening and "/lib/symgen/" in opening and "#Glossary" in opening
-    assert set(runner.declared_parameters(path)) >= {"study", "overrides"}
+    asked = {"figures", "runs"} if name == OF_NO_STUDY else {"study", "overrides"}
+    assert set(runner.declared_parameters(path)) >= asked
     for cell in cells(path):
         assert len([line for line in cell["source"] if line.strip()]) <= 22
     assert any("What this shows" in "".join(cell["source"]) for cell in cells(path, "markdown"))

@@ -67,8 +67,6 @@ def whole(study):
     yield from ((study.dynamics, role) for role in roles)
     yield from ((study, role) for role in study.baselines)
     yield from ((control, role) for control in study.controls.values() for role in roles)
-    if study.target_model and study.ablation_per_class:
-        yield from ((study.wide, role) for role in roles)
     if "06_removal_loss" in notebooks(study):
         yield from ((study.removal, role) for role in study.baselines)
     if "10_fine_tuning" in notebooks(study):

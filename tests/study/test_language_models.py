@@ -15,7 +15,7 @@ from symgen.data.prompts import squad_prompts, written_prompts
 from symgen.generalization import contrasts, tables
 from symgen.report import claims, runner
 from symgen.study import pairs, pipeline
-from symgen.study.jobs import networks_of
+from symgen.study.jobs import jobs, networks_of
 from symgen.training import build_tokenizer, load_model
 
 ROLES = ["target-1", "baseline-1"]
@@ -67,9 +67,12 @@ def test_a_model_in_a_folder_is_loaded_as_it_was_saved(folders):
     assert not model.training and tokenizer.is_fast and model.dtype == torch.float32
 
 
-def test_what_is_not_there_is_named_and_never_fetched(monkeypatch):
+def test_what_is_not_there_is_named_and_never_fetched(tmp_path):
     with pytest.raises(ValueError, match=r"missing model: Qwen2.5-7B was looked for in .*models; put .*download: true"):
         load_model("data/models/Qwen2.5-7B")
+    (tmp_path / "config.json").write_text('{"model_type": "of tomorrow"}')
+    with pytest.raises(ValueError, match=r"model '.*' cannot be loaded: .*of tomorrow.*; expected config.json"):
+        load_model(str(tmp_path))
     with pytest.raises(
         ValueError, match=r"missing model: tiny.gguf comes with the package no_such_package; `make llm`"
     ):
@@ -110,8 +113,19 @@ def test_lines_of_prompts_keep_their_own_variables(given, tmp_path):
     (tmp_path / "data" / "unilaw").mkdir()
     line = {"prompt": "合同自成立时生效，但是法律另有规定", "next_word": "的", "variables": ["合同", "成立"]}
     (tmp_path / "data" / "unilaw" / "prompts.jsonl").write_text(json.dumps(line) + "\n")
-    row = load_prompts(Study.load("smollm2", given | {"dataset": "unilaw"})).iloc[-1]
+    study = Study.load("smollm2", given | {"dataset": "unilaw", "n_variables": 2})
+    row = load_prompts(study).iloc[-1]
     assert row.source == "unilaw" and row.variables == ["合同", "成立"] and row.next_word == "的"
+    with pytest.raises(ValueError, match=r"variables 合同 \| 成立 of the prompt '合同.*expected n_variables = 5"):
+        load_prompts(study.replace(n_variables=5))
+
+
+def test_another_prompt_is_another_job(given, tmp_path):
+    study = Study.load("smollm2", given)
+    before = {job.name for job in jobs(study)}
+    assert {job.name for job in jobs(study)} == before
+    (tmp_path / "data" / "squad" / "dev.json").unlink()
+    assert not before & {job.name for job in jobs(study)}
 
 
 @pytest.mark.parametrize(
@@ -149,7 +163,7 @@ def test_given_models_judge_each_other_and_nothing_is_computed_twice(given, monk
 @pytest.fixture
 def controlled(given):
     """The same as a study with controls, and with more variables on one question."""
-    return Study.load("smollm2-gemma3", given | {"more_variables": 6, "ablation_per_class": 1})
+    return Study.load("smollm2-gemma3", given)
 
 
 def test_each_network_is_judged_by_the_other_by_itself_and_untrained(controlled):
@@ -197,7 +211,7 @@ def test_one_network_is_its_own_control(given):
     assert pipeline.compare(itself, "target-1", judges=("baseline-1",)).H < 1  # masked in another way
 
 
-def test_the_jobs_of_given_models_are_their_controls_and_more_variables(controlled):
+def test_the_jobs_of_given_models_are_they_and_their_controls(controlled):
     looks = [
         (role, one.masking_of(role), one.untrained, one.n_variables, one.explain_per_class)
         for network in networks_of(controlled).values()
@@ -206,9 +220,8 @@ def test_the_jobs_of_given_models_are_their_controls_and_more_variables(controll
     expected = [
         (role, *how)
         for role in ROLES
-        for how in (("mean-embedding", False, 5, 1), ("pad", False, 5, 1), ("mean-embedding", True, 5, 1),
-                    ("mean-embedding", False, 6, 1))
-    ]  # fmt: skip
+        for how in (("mean-embedding", False, 5, 1), ("pad", False, 5, 1), ("mean-embedding", True, 5, 1))
+    ]
     assert sorted(looks) == sorted(expected)
 
 

@@ -121,10 +121,10 @@ def judges(table: pd.DataFrame, samples: int | None = None) -> Figure:
     return note(figure, network=1, sample=samples, judge=int(table.K.iloc[0]), bar="95 %, over samples")
 
 
-def judged_pairs(table: pd.DataFrame, samples: int | None = None) -> Figure:
-    """What two language models share at low and at high orders (Fig. 11): a row a network, a panel who judges it.
+def judged_pairs(table: pd.DataFrame, samples: int | None = None, of: str = "prompt") -> Figure:
+    """What networks share at low and at high orders (Fig. 11): a row a network, a panel who judges it.
 
-    table: role, judged by, quantity (H_low, H_high), value, low, high, chance. samples: of how many prompts.
+    table: role, judged by, quantity (H_low, H_high), value, low, high, chance. samples: of how many, and `of` what.
     """
     roles, by = list(table.role.unique()), table["judged by"].unique()
     size = 3.1 * len(by) + 0.9, 0.24 * len(roles) + 1.4
@@ -145,7 +145,7 @@ def judged_pairs(table: pd.DataFrame, samples: int | None = None) -> Figure:
     mark = {"marker": "|", "linestyle": "", "markersize": 9, "markeredgewidth": 1.6}  # as it is drawn
     handles = [*axes[0, 0].lines, Line2D([], [], color=COLOURS["chance"], **mark)]
     figure.legend(handles, [*names.values(), "by chance"], loc="outside lower center", ncols=3)
-    return note(figure, network=len(roles), prompt=samples, bar="95 %, over prompts")
+    return note(figure, network=len(roles), **{of: samples}, bar=f"95 %, over {of}s")
 
 
 def sensitivity(table: pd.DataFrame) -> Figure:

@@ -108,7 +108,7 @@ class Claim(BaseModel):
     def asks(self, study: Study) -> bool:
         """Whether it is a claim about such a study."""
         few = self.skip_if_all_are_few and study.few_shot_size == study.train_size  # one number would count twice
-        return bool(getattr(study, self.needs, True)) and self.modality in ("", study.modality) and not few
+        return bool(not self.needs or getattr(study, self.needs)) and self.modality in ("", study.modality) and not few
 
 
 @cache
@@ -120,7 +120,7 @@ def claims() -> dict[str, Claim]:
 
 def studies_beside(study: Study) -> list[Study]:
     """The studies whose figures are beside those of this one, as their files say, and this one."""
-    names = {folder.name for folder in study.figures_dir.parent.iterdir() if folder.is_dir()} & set(study_names())
+    names = {folder.name for folder in study.figures_dir.parent.glob("*") if folder.is_dir()} & set(study_names())
     filed = [Study.load(name, {"figures_root": study.figures_root}) for name in names]
     studies = {one.figures_dir: one for one in [*filed, study]}
     return [studies[folder] for folder in sorted(studies)]
@@ -209,7 +209,7 @@ def in_brief(study: Study, *names: str) -> str:
 
     Whether its networks have learned anything is asked of the networks: the notebook that writes it down may not have run.
     """
-    networks = () if study.target_model else study.targets + study.baselines
+    networks = () if study.target_model or study.tunes_given else study.targets + study.baselines
     learned = pipeline.learned_table(pipeline.ensure_training(study, role) for role in networks).learned.all()
     lines = []
     for name, claim in ((name, claims()[name]) for name in names if claims()[name].asks(study)):

@@ -41,8 +41,11 @@ def execute(name: str, parameters: dict, output: Path | None = None) -> Path:
     before, folder = source_hash(source), None
     if output is None:  # a wrong study is said at once; for a path that is given, the notebook says it
         given = defaults | parameters
-        study = Study.load(given["study"], given["overrides"])
-        output, folder = executed_path(study, source.stem), study.figures_dir
+        if "study" in given:
+            study = Study.load(given["study"], given["overrides"])
+            output, folder = executed_path(study, source.stem), study.figures_dir
+        else:  # a notebook of networks that belong to no study
+            output = project_root() / given["runs"] / f"{source.stem}.ipynb"
     text = _executed(source, output, parameters, folder)
     if not parameters and source_hash(source) == before:  # not over what somebody edited meanwhile
         atomically(source, lambda path: path.write_text(text))
@@ -91,7 +94,7 @@ def _executed(source, output, parameters, folder):
 
 def _written_since(start, folder):
     """Names of the figures and tables written in a folder, and beside it, since a time."""
-    files = [*folder.glob("*.*"), *folder.parent.glob("*.*")]
+    files = [*folder.glob("[!.]*.*"), *folder.parent.glob("[!.]*.*")]  # not what another notebook is writing
     return sorted(str(path.relative_to(folder.parent)) for path in files if path.stat().st_mtime >= start)
 
 

@@ -9,6 +9,7 @@ from symgen.study import ablations, arms
 from symgen.study.networks import ensure_training
 from symgen.study.penalised import ensure_penalised_effects
 from symgen.study.pipeline import ensure_interactions
+from symgen.study.samples import given_prompts
 from symgen.study.settings import Study
 
 PROMPTS = ("09_language_models", "10_fine_tuning")  # notebooks of prompts
@@ -108,8 +109,8 @@ def _asked(study) -> Iterator[tuple[Study, str, tuple[float | str, ...]]]:
     everyone = study.targets + study.baselines
     yield from ((study.dynamics, role, study.checkpoints_of(role)) for role in everyone)
     if study.target_model:
-        others = [*study.controls.values(), *([study.wide] if study.ablation_per_class else [])]
-        yield from ((other, role, other.checkpoints_of(role)) for other in others for role in everyone)
+        controls = study.controls.values()
+        yield from ((control, role, control.checkpoints_of(role)) for control in controls for role in everyone)
     else:
         yield from ((study, role, study.ends) for role in study.targets)
         yield from ((study, role, study.checkpoints_of(role)) for role in study.baselines)
@@ -158,5 +159,6 @@ def _divided(networks, size):
 def _job(work, after):
     first, further = work[0][0].role, f"+{len(work) - 1}" if len(work) > 1 else ""
     settings = [[network.study.settings_of("training", network.role), network.penalises] for network, _ in work]
-    settings += [study.settings_of("interactions", network.role, at) for network, looks in work for study, at in looks]
+    looked_at = [(study, network.role, at) for network, looks in work for study, at in looks]
+    settings += [study.settings_of("interactions", role, at) | given_prompts(study) for study, role, at in looked_at]
     return Job(f"{first}{further}-{key_of(settings)}", tuple(work), tuple(sorted(after)))

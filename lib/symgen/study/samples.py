@@ -92,7 +92,7 @@ def ensure_samples(study: Study) -> pd.DataFrame:
 
 def given_prompts(study: Study) -> dict:
     """What results of given models depend on beyond the study's settings: their prompts; of others nothing."""
-    return GivenTask(study).further_settings() if study.target_model else {}
+    return {"prompts": GivenTask(study).rows()} if study.target_model else {}
 
 
 @contextmanager

@@ -131,11 +131,6 @@ class Study(*SECTIONS):
         return self.replace(**changes, target_seeds=self.target_seeds[: self.removal_networks or None])
 
     @property
-    def wide(self) -> "Study":
-        """The same study with `more_variables` variables a prompt, on fewer prompts: `ablation_per_class`."""
-        return self.replace(n_variables=self.more_variables, explain_per_class=self.ablation_per_class)
-
-    @property
     def controls(self) -> dict[str, "Study"]:
         """Given networks as their own controls: masked in each of `other_masking`, and untrained; of others none."""
         if not self.target_model:

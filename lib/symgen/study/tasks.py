@@ -54,6 +54,14 @@ class Task:
         rng = np.random.default_rng([study.explain_seed, study.variables_seed, len(part)])
         return self.with_variables(table[self.explainable(table.item.to_numpy())], rng)
 
+    def examples(self, items) -> tuple[Tensor, Tensor]:
+        """What a network is trained on: inputs, and the label of each item."""
+        return self.inputs(items), self.data.labels[torch.tensor(np.asarray(items))]
+
+    def labels(self, items) -> np.ndarray:
+        """What v is the log-odds of, item by item."""
+        return self.data.labels.numpy()[np.asarray(items)]
+
     def game_inputs(self, samples: pd.DataFrame):
         """What the game takes, of a table of samples."""
         return self.samples(samples.item)
@@ -83,17 +91,9 @@ class ImageTask(Task):
         """Network inputs (item, channel, height, width)."""
         return self.samples(items).contiguous(memory_format=torch.channels_last)
 
-    def examples(self, items) -> tuple[Tensor, Tensor]:
-        """What a network is trained on: inputs, and the label of each item."""
-        return self.inputs(items), self.data.labels[torch.tensor(np.asarray(items))]
-
     def samples(self, items) -> Tensor:
         """What the game takes, item by item."""
         return self.data.inputs(items, self.study.pad)
-
-    def labels(self, items) -> np.ndarray:
-        """What v is the log-odds of, item by item."""
-        return self.data.labels.numpy()[np.asarray(items)]
 
     def network(self, architecture: str, seed: int) -> torch.nn.Module:
         """An untrained network; convolutions are faster in this layout."""
@@ -140,17 +140,9 @@ class TextTask(Task):
         texts = [self.data.texts[item] for item in items]
         return self.tokenizer(texts, padding=True, truncation=True, return_tensors="pt")["input_ids"]
 
-    def examples(self, items) -> tuple[Tensor, Tensor]:
-        """What a network is trained on: inputs, and the label of each item."""
-        return self.inputs(items), self.data.labels[torch.tensor(np.asarray(items))]
-
     def samples(self, items) -> list[str]:
         """What the game takes, item by item."""
         return [self.data.texts[item] for item in items]
-
-    def labels(self, items) -> np.ndarray:
-        """What v is the log-odds of, item by item."""
-        return self.data.labels.numpy()[np.asarray(items)]
 
     def network(self, architecture: str, seed: int) -> torch.nn.Module:
         """An untrained network, or one on a given encoder."""
@@ -249,8 +241,7 @@ class PromptTask(TextTask):
 
     def draw_variables(self, item: int, rng: np.random.Generator) -> np.ndarray:
         """Words of a prompt, (n_variables,), in their order."""
-        words = np.array(self.game(None).candidates(self.prompt(item)[0]))
-        return words[draw_words(self.study.n_variables, list(range(len(words))), rng)]
+        return np.array(_words_of(self.study, self.game(None).candidates(self.prompt(item)[0]), rng))
 
     def variables(self, samples: pd.DataFrame) -> np.ndarray:
         """Variables (sample, variable) of a table of samples: words."""
@@ -288,32 +279,38 @@ class GivenTask(Task):
     def draw_samples(self, split: None) -> pd.DataFrame:
         """The prompts as samples: columns sample, of, item, label (the next word), variables (by |), source, prompt."""
         study, rng = self.study, np.random.default_rng([self.study.explain_seed, self.study.variables_seed])
-        rows = self.further_settings()["prompts"]
+        rows = self.rows()
         if len(rows) < 2:  # chance asks about another prompt
             place = f"prompts.jsonl, or questions *.json, in {study.data_dir / study.dataset}"
             raise InputError(
                 f"{len(rows)} prompt(s) with {study.n_variables} words that may be variables; expected {place}"
             )
-        table = pd.DataFrame({"sample": np.arange(len(rows)), "of": "testing", "item": np.arange(len(rows))})
-        variables = [row.get("variables") or self._draw(row["prompt"], rng) for row in rows]
-        table["label"], table["variables"] = (
-            [row["next_word"] for row in rows],
-            [" | ".join(names) for names in variables],
-        )
-        return table.assign(source=[row["source"] for row in rows], prompt=[row["prompt"] for row in rows])
+        variables = [row.get("variables") or _words_of(study, _candidates(row["prompt"]), rng) for row in rows]
+        of_rows = {name: [row[name] for row in rows] for name in ("next_word", "source", "prompt")}
+        return pd.DataFrame(
+            {"sample": np.arange(len(rows)), "of": "testing", "item": np.arange(len(rows)),
+             "label": of_rows["next_word"], "variables": [" | ".join(names) for names in variables],
+             "source": of_rows["source"], "prompt": of_rows["prompt"]}
+        )  # fmt: skip
 
-    def further_settings(self) -> dict:
-        """What results depend on beyond the study's settings: the prompts, some of the questions drawn at random."""
+    def rows(self) -> list[dict]:
+        """The prompts, some of the questions drawn at random: source, prompt, next_word and, if given, variables."""
         study, folder = self.study, self.study.data_dir / self.study.dataset
         rows = [{"source": "written"} | row for row in self._written("written")]
         rows += [{"source": study.dataset} | row for row in prompt_lines(folder / "prompts.jsonl")]
         rows = [row for row in rows if "variables" in row or self._fits(row["prompt"])]
+        for row in rows:
+            if len(row.get("variables", "?" * study.n_variables)) != study.n_variables:
+                names, prompt = " | ".join(row["variables"]), row["prompt"]
+                raise InputError(
+                    f"variables {names} of the prompt {prompt!r}; expected n_variables = {study.n_variables}"
+                )
         questions = [
             {"source": study.dataset} | row for row in question_prompts(folder) if _candidates(row["next_word"])
         ]
         questions = [row for row in questions if self._fits(row["prompt"])]
         order = np.random.default_rng(study.explain_seed).permutation(len(questions))
-        return {"prompts": rows + [questions[i] for i in order[: study.explain_per_class]]}
+        return rows + [questions[i] for i in order[: study.explain_per_class]]
 
     def game_inputs(self, samples: pd.DataFrame) -> list[str]:
         """Prompts of a table of samples."""
@@ -351,9 +348,10 @@ class GivenTask(Task):
     def _fits(self, prompt):
         return len(_candidates(prompt)) >= self.study.n_variables
 
-    def _draw(self, prompt, rng):
-        words = _candidates(prompt)
-        return [words[i] for i in draw_words(self.study.n_variables, list(range(len(words))), rng)]
+
+def _words_of(study, words, rng):
+    """Some of the words, in their order."""
+    return [words[i] for i in draw_words(study.n_variables, list(range(len(words))), rng)]
 
 
 def _candidates(prompt):

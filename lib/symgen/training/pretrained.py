@@ -18,7 +18,7 @@ from symgen.store import project_root
 
 
 def load_model(name: str, download: bool = False, device="cpu", untrained_seed: int | None = None):
-    """A causal language model (see `given`), in evaluation mode, and its tokenizer.
+    """A causal language model (see `given`), in float32 and in evaluation mode, and its tokenizer.
 
     `untrained_seed`: the same network with weights drawn from a seed in place of its own.
     """
@@ -27,18 +27,13 @@ def load_model(name: str, download: bool = False, device="cpu", untrained_seed: 
         "AutoModelForCausalLM", "AutoTokenizer", "AutoConfig", "logging"
     )
     progress.disable_progress_bar()
-    if untrained_seed is None:
-        model = causal.from_pretrained(**source, use_safetensors=True, dtype=dtype_on(device))
-    else:
-        with torch.random.fork_rng():
+    with loading(name), torch.random.fork_rng():
+        if untrained_seed is None:
+            model = causal.from_pretrained(**source, use_safetensors=True, dtype=torch.float32)
+        else:
             torch.manual_seed(untrained_seed)
-            model = causal.from_config(configs.from_pretrained(**source), dtype=dtype_on(device))
-    return model.to(device).eval(), tokens.from_pretrained(**source)
-
-
-def dtype_on(device) -> torch.dtype:
-    """The floating type in which a given model computes on a device."""
-    return torch.bfloat16 if torch.device(device).type == "cuda" else torch.float32
+            model = causal.from_config(configs.from_pretrained(**source), dtype=torch.float32)
+        return model.to(device).eval(), tokens.from_pretrained(**source)
 
 
 def given(name: str, download: bool = False) -> dict:
