@@ -34,11 +34,12 @@ def order_contrasts(
     bootstrap: Bootstrap,
     low_orders: range,
     high_orders: range,
-    shuffled: Comparisons | None = None,
+    control: Comparisons | None = None,
+    of: str = "judges of shuffled labels",
 ) -> pd.DataFrame:
     """At the last checkpoint: H_low - H_high, that by chance, and what is left of it above chance (claim F2).
 
-    `shuffled`: the same networks as judged by networks that were trained on shuffled labels; what they give is taken off.
+    `control`: the same networks, judged by those that `of` names; what these give is taken off.
     """
 
     def difference(comparison):
@@ -47,12 +48,12 @@ def order_contrasts(
 
     def measured(role):
         estimates = difference(comparisons[role])
-        if shuffled:
-            by_shuffled = difference(shuffled[role])["H_low - H_high"]
-            estimates["less that by judges of shuffled labels"] = estimates["H_low - H_high"] - by_shuffled
+        if control:
+            by_control = difference(control[role])["H_low - H_high"]
+            estimates[f"less that by {of}"] = estimates["H_low - H_high"] - by_control
         return estimates
 
-    return _table(measured, {role: role for role in comparisons}, bootstrap)
+    return estimates_table({role: measured(role) for role in comparisons})
 
 
 def pair_contrasts(
@@ -70,9 +71,8 @@ def pair_contrasts(
     parts = []
     for comparisons, ending in ((targets, ""), (baselines, OTHER_WAY)):
         control = untrained and {role: untrained[role] for role in comparisons}
-        table = order_contrasts(comparisons, bootstrap, low_orders, high_orders, control)
-        quantity = table.quantity.str.replace("by judges of shuffled labels", "by untrained judges")
-        parts.append(table.assign(quantity=quantity + ending))
+        table = order_contrasts(comparisons, bootstrap, low_orders, high_orders, control, "untrained judges")
+        parts.append(table.assign(quantity=table.quantity + ending))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -99,7 +99,7 @@ def tuning_contrasts(
             for name, curve in (curves | {"H": h, "H above chance": excess}).items()
         }
 
-    return _table(measured, comparisons, bootstrap)
+    return estimates_table({role: measured(c) for role, c in comparisons.items()})
 
 
 def graded_contrasts(
@@ -138,7 +138,7 @@ def graded_contrasts(
             "graded low - high above chance": difference(graded) - difference(chance),
         }
 
-    return _table(measured, comparisons, bootstrap)
+    return estimates_table({role: measured(c) for role, c in comparisons.items()})
 
 
 def growth_contrasts(
@@ -155,7 +155,7 @@ def growth_contrasts(
             for (k, name), estimate in growth(family.of_orders(of_orders), "any", bootstrap).items()
         }
 
-    return _table(measured, judged, bootstrap)
+    return estimates_table({role: measured(family) for role, family in judged.items()})
 
 
 def crossvalidation_contrasts(
@@ -170,7 +170,7 @@ def crossvalidation_contrasts(
             estimates[f"{quantity}, above chance"] = estimate - chance
         return estimates
 
-    return _table(measured, judged, bootstrap)
+    return estimates_table({role: measured(families) for role, families in judged.items()})
 
 
 def faithfulness_contrasts(
@@ -242,7 +242,7 @@ def size_contrasts(
         exponents = {"": slope(by_n), " of random values": chance, ", less that of random values": same - chance}
         return {f"exponent p{name}": value for name, value in exponents.items()}
 
-    return _table(measured, effects, bootstrap)
+    return estimates_table({role: measured(by_n) for role, by_n in effects.items()})
 
 
 def recurrence_contrasts(
@@ -274,7 +274,7 @@ def recurrence_contrasts(
         one, other = differences.values()
         return differences | {"recurs, generalizable - rest, its class - others": one - other}
 
-    return _table(measured, comparisons, bootstrap)
+    return estimates_table({role: measured(c) for role, c in comparisons.items()})
 
 
 def _places(variables):
@@ -300,9 +300,6 @@ def _recurrences(signs, places):
 
 def mean_contrasts(per_sample: dict[str, dict[str, Float[np.ndarray, "sample"]]], bootstrap: Bootstrap) -> pd.DataFrame:
     """Means over samples of quantities given as role -> quantity -> value of each sample."""
-    return _table(lambda values: {name: bootstrap.mean(value) for name, value in values.items()}, per_sample, bootstrap)
-
-
-def _table(measured, given: dict, bootstrap) -> pd.DataFrame:
-    """The table of the estimates by quantity that a function gives for each role."""
-    return estimates_table({role: measured(of_role) for role, of_role in given.items()})
+    return estimates_table(
+        {role: {name: bootstrap.mean(value) for name, value in values.items()} for role, values in per_sample.items()}
+    )
