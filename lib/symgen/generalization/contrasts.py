@@ -18,7 +18,7 @@ from symgen.generalization.tables import ratios
 from symgen.interactions import (
     conditions_of,
     dictionary_size,
-    logical_model,
+    fidelity,
     n_variables,
     needed_for,
     orders,
@@ -186,12 +186,10 @@ def faithfulness_contrasts(
 
     def at(data):
         v, effects, bias = (data[name].to_numpy() for name in ("v", "effects", "bias"))
-        kept = effects * metrics.salient(effects, tau_ratio)
-        missed = v - logical_model(kept, bias)
+        needed, whole = needed_for(v, effects, bias), dictionary_size(n_variables(v.shape[-1]))
         return {
-            "R2 of the salient ones": 1 - ratio((missed**2).mean(axis=1), v.var(axis=1)),
-            "share of all interactions needed": needed_for(v, effects, bias)
-            / dictionary_size(n_variables(v.shape[-1])),
+            "R2 of the salient ones": fidelity(v, effects * metrics.salient(effects, tau_ratio), bias),
+            "share of all interactions needed": needed / whole,
         }
 
     def per_sample(role, data):

@@ -121,9 +121,8 @@ def telling_epochs(epochs: Float[np.ndarray, "epoch"], phases: Phases, most: int
 def sparsity_table(effects: Float[np.ndarray, "epoch sample kind subset"], epochs) -> pd.DataFrame:
     """Strengths sorted, relative to the strongest of their sample: epoch, rank, median and middle 80 % over samples."""
     flat = -np.sort(-np.abs(effects.reshape(*effects.shape[:2], -1)), axis=-1)
-    relative = np.divide(flat, flat[..., :1], out=np.full_like(flat, np.nan), where=flat[..., :1] > 0)
     tables = []
-    for epoch, curve in zip(epochs, relative):
+    for epoch, curve in zip(epochs, metrics.ratio(flat, flat[..., :1])):
         low, high = interval(curve, 0.8)
         rank = np.arange(1, curve.shape[-1] + 1)
         tables.append(

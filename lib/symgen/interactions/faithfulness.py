@@ -49,10 +49,13 @@ def by_definition(
     return np.stack(model, axis=-1)
 
 
-def fidelity(v: Float[np.ndarray, "*batch subset"], effects: Float[np.ndarray, "*batch kind subset"], bias, k: int):
-    """Share of the variance of the 2^n outputs that the k strongest interactions explain, per sample (1: all of it)."""
-    missed = v - logical_model(keep_strongest(effects, k), bias)
-    return 1 - (missed**2).mean(axis=-1) / v.var(axis=-1)
+def fidelity(
+    v: Float[np.ndarray, "*batch subset"], effects: Float[np.ndarray, "*batch kind subset"], bias
+) -> Float[np.ndarray, "*batch"] | float:
+    """R2: share of the variance of the 2^n outputs that interactions explain (Eq. 14-15), a sample; NaN if v is constant."""
+    missed, variance = v - logical_model(effects, bias), v.var(axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(variance > 0, 1 - (missed**2).mean(axis=-1) / variance, np.nan)[()]
 
 
 def fidelity_curve(
