@@ -187,10 +187,11 @@ def faithfulness_contrasts(
     def at(data):
         v, effects, bias = (data[name].to_numpy() for name in ("v", "effects", "bias"))
         needed, whole = needed_for(v, effects, bias), dictionary_size(n_variables(v.shape[-1]))
-        return {
+        values = {
             "R2 of the salient ones": fidelity(v, effects * metrics.salient(effects, tau_ratio), bias),
             "share of all interactions needed": needed / whole,
         }
+        return _of_those_with_any(effects, values)
 
     def per_sample(role, data):
         last, first = at(data.isel(epoch=-1)), at(data.isel(epoch=0))
@@ -208,11 +209,18 @@ def conditions_contrasts(explained: dict[str, xr.Dataset], bootstrap: Bootstrap)
     """How far the three conditions for sparsity hold (claims B1-B3), at the last checkpoint and before training."""
 
     def per_sample(data):
-        last, first = (conditions_of(data.v[t].to_numpy(), data.effects[t].to_numpy()) for t in (-1, 0))
+        each = ((data.v[t].to_numpy(), data.effects[t].to_numpy()) for t in (-1, 0))
+        last, first = (_of_those_with_any(effects, conditions_of(v, effects)) for v, effects in each)
         untrained = {f"{name}, untrained": values for name, values in first.items()}
         return last | untrained | {f"{name}, less untrained": values - first[name] for name, values in last.items()}
 
     return mean_contrasts({role: per_sample(data) for role, data in explained.items()}, bootstrap)
+
+
+def _of_those_with_any(effects, values):
+    """The values of each sample, NaN without any interaction: the output is constant, and there is nothing to describe."""
+    some = effects.any(axis=(1, 2))
+    return {name: np.where(some, value, np.nan) for name, value in values.items()}
 
 
 def size_contrasts(
@@ -297,7 +305,18 @@ def _recurrences(signs, places):
 
 
 def mean_contrasts(per_sample: dict[str, dict[str, Float[np.ndarray, "sample"]]], bootstrap: Bootstrap) -> pd.DataFrame:
-    """Means over samples of quantities given as role -> quantity -> value of each sample."""
-    return estimates_table(
-        {role: {name: bootstrap.mean(value) for name, value in values.items()} for role, values in per_sample.items()}
-    )
+    """Means over samples of quantities given as role -> quantity -> value of each sample.
+
+    Samples whose value is NaN are left out. Where there are such, "samples left out of <quantity>" says how many.
+    """
+    unknown = {role: {name: np.isnan(value) for name, value in values.items()} for role, values in per_sample.items()}
+    counted = dict.fromkeys(name for of in unknown.values() for name, which in of.items() if which.any())
+
+    def measured(values, unknown):
+        means = {
+            name: bootstrap.sum(np.where(unknown[name], 0.0, value)) / bootstrap.sum(~unknown[name])
+            for name, value in values.items()
+        }
+        return means | {f"samples left out of {name}": bootstrap.sum(unknown[name]) for name in counted}
+
+    return estimates_table({role: measured(values, unknown[role]) for role, values in per_sample.items()})
