@@ -12,7 +12,7 @@ from jaxtyping import Float
 from symgen.generalization import metrics
 from symgen.generalization.baselines import Votes, alike, crossvalidation, growth
 from symgen.generalization.bootstrap import Bootstrap, estimates_table
-from symgen.generalization.comparison import Comparison
+from symgen.generalization.comparison import Comparisons
 from symgen.generalization.metrics import order_sums, ratio, strength_by_order
 from symgen.generalization.tables import ratios
 from symgen.interactions import (
@@ -25,7 +25,6 @@ from symgen.interactions import (
     subset_matrix,
 )
 
-Comparisons = dict[str, Comparison]  # of the targets, by role
 OTHER_WAY = ", the other way round"  # after quantities of the baselines, as judged by the targets
 
 

@@ -6,7 +6,7 @@ from jaxtyping import Float
 
 from symgen.generalization import metrics
 from symgen.generalization.bootstrap import Bootstrap, Power, interval, power
-from symgen.generalization.comparison import Comparison, order_rows
+from symgen.generalization.comparison import Comparison, Comparisons, order_rows
 from symgen.generalization.metrics import strength_by_order
 from symgen.generalization.phases import Phases, find_phases
 from symgen.interactions import mean_outputs, n_variables, orders
@@ -14,7 +14,7 @@ from symgen.interactions import mean_outputs, n_variables, orders
 SAMPLES = ("all", "training", "testing")
 
 
-def mean_order_table(comparisons: dict[str, Comparison], epoch: float) -> pd.DataFrame:
+def mean_order_table(comparisons: Comparisons, epoch: float) -> pd.DataFrame:
     """Strength by order at one checkpoint, as `Comparison.by_order` has it, mean over several networks."""
     tables = pd.concat(comparison.by_order(epoch) for comparison in comparisons.values())
     return tables.groupby(["epoch", "order", "sign"], as_index=False).mean()
