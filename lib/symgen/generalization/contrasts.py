@@ -308,14 +308,13 @@ def mean_contrasts(per_sample: dict[str, dict[str, Float[np.ndarray, "sample"]]]
 
     Samples whose value is NaN are left out. Where there are such, "samples left out of <quantity>" says how many.
     """
-    unknown = {role: {name: np.isnan(value) for name, value in values.items()} for role, values in per_sample.items()}
-    counted = dict.fromkeys(name for of in unknown.values() for name, which in of.items() if which.any())
+    quantities = next(iter(per_sample.values()))
+    lacking = [name for name in quantities if any(np.isnan(values[name]).any() for values in per_sample.values())]
 
-    def measured(values, unknown):
-        means = {
-            name: bootstrap.sum(np.where(unknown[name], 0.0, value)) / bootstrap.sum(~unknown[name])
-            for name, value in values.items()
-        }
-        return means | {f"samples left out of {name}": bootstrap.sum(unknown[name]) for name in counted}
+    def measured(values):
+        out = {name: np.isnan(value) for name, value in values.items()}
+        sums = {name: bootstrap.sum(np.where(out[name], 0.0, value)) for name, value in values.items()}
+        means = {name: of_known / bootstrap.sum(~out[name]) for name, of_known in sums.items()}
+        return means | {f"samples left out of {name}": bootstrap.sum(out[name]) for name in lacking}
 
-    return estimates_table({role: measured(values, unknown[role]) for role, values in per_sample.items()})
+    return estimates_table({role: measured(values) for role, values in per_sample.items()})
