@@ -40,8 +40,9 @@ def test_the_strongest_by_name(planted):
 
 def test_all_interactions_explain_everything_and_fewer_explain_less(planted):
     effects, v = planted
-    shares = [interactions.fidelity(v, effects, 0.25, k) for k in (1, 2, 3, 10)]
+    shares = [interactions.fidelity(v, interactions.keep_strongest(effects, k), 0.25) for k in (1, 2, 3, 10)]
     assert shares[0] < shares[1] < shares[2] == pytest.approx(1) == shares[3]
+    assert np.isnan(interactions.fidelity(np.ones(16), effects, 0.25))  # nothing to explain
     assert interactions.needed_for(v[None], effects[None], np.array([0.25]), 0.999) == [3]
     missed = v[None] + np.array([0, 9, -9, 0] * 4)  # the noise holds it: no number of effects explains it
     assert interactions.needed_for(missed, effects[None], np.array([0.25])) == interactions.dictionary_size(4)
@@ -182,10 +183,11 @@ def test_fidelity_is_that_of_the_k_strongest(batch):
     table = batch.fidelity()
     v, effects, bias = (batch.data[name].to_numpy() for name in ("v", "effects", "bias"))
     for k in (1, 4, 30):
-        expected = interactions.fidelity(v, effects, bias, k)
+        expected = interactions.fidelity(v, interactions.keep_strongest(effects, k), bias)
         np.testing.assert_allclose(table[table.k == k].R2, expected, atol=1e-9)
     strongest = [
-        interactions.fidelity(v, effects, bias, int(k))[i] for i, k in enumerate(batch.salient.sum(axis=(1, 2)))
+        interactions.fidelity(v[i], interactions.keep_strongest(effects[i], k), bias[i])
+        for i, k in enumerate(batch.salient.sum(axis=(1, 2)).tolist())
     ]
     np.testing.assert_allclose(batch.R2, strongest, atol=1e-9)
 

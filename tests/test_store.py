@@ -1,7 +1,9 @@
 """Artefacts: whole or not there; damage is noticed, set aside, and computed again."""
 
 import errno
+import hashlib
 import json
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -44,6 +46,17 @@ def test_damage_is_noticed_and_set_aside(artefact, damage, capsys):
     assert not store.fresh(artefact, SETTINGS)
     assert not artefact.exists() and artefact.with_name("table.csv.damaged").exists()
     assert "set aside table.csv.damaged" in capsys.readouterr().out
+
+
+def test_a_file_is_read_again_only_after_a_change_of_which_none_is_missed(artefact, monkeypatch):
+    read, digest, content = [], hashlib.file_digest, artefact.read_bytes()
+    monkeypatch.setattr(store.hashlib, "file_digest", lambda *given: read.append(given) or digest(*given))
+    assert all(store.fresh(artefact, SETTINGS) for _ in range(3)) and len(read) == 1
+    os.utime(artefact, ns=(0, 0))
+    assert all(store.fresh(artefact, SETTINGS) for _ in range(3)) and len(read) == 2
+    artefact.write_bytes(content.swapcase())  # as long as before
+    assert store.checksum(artefact) == hashlib.sha256(content.swapcase()).hexdigest()
+    assert not store.fresh(artefact, SETTINGS)
 
 
 def test_without_its_record_an_artefact_counts_as_not_written(artefact):

@@ -19,6 +19,7 @@ from symgen.interactions import (
     MAX_VARIABLES,
     and_interactions,
     dictionary_size,
+    fidelity,
     fidelity_curve,
     joined_names,
     keep_strongest,
@@ -144,9 +145,7 @@ class Explanation:
     def R2(self) -> Float[np.ndarray, "sample"]:
         """Share of the variance of the 2^n outputs that the salient interactions explain, without the noise (Eq. 14-15)."""
         v, effects, bias = (self.data[name].to_numpy() for name in ("v", "effects", "bias"))
-        missed = v - logical_model(effects * self.salient, bias)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return 1 - (missed**2).mean(axis=-1) / v.var(axis=-1)
+        return fidelity(v, effects * self.salient, bias)
 
     def __str__(self):
         data, n = self.data, self.data.sizes["variable"]

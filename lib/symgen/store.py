@@ -90,7 +90,8 @@ def write(path: Path, result, settings: dict) -> None:
     """
     content = _as_bytes(path, result)
     atomically(path, lambda temporary: temporary.write_bytes(content))
-    record = {"format": FORMAT, "sha256": checksum(path), "settings": settings, "made with": made_with()}
+    sha256 = hashlib.sha256(content).hexdigest()
+    record = {"format": FORMAT, "sha256": sha256, "settings": settings, "made with": made_with()}
     atomically(_record(path), lambda temporary: temporary.write_text(json.dumps(record, indent=1, sort_keys=True)))
 
 
@@ -116,7 +117,13 @@ def atomically(path: Path, save: Callable[[Path], None]) -> None:
 
 
 def checksum(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
+    """SHA-256 of a file, in hex; the file is read again only when its size or its time of change is another."""
+    there = path.stat()
+    return _checksum(path, there.st_size, there.st_mtime_ns)
+
+
+@cache  # weights, of which every use asks whether they are whole, can have gigabytes
+def _checksum(path, size, changed):
     with open(path, "rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 

@@ -46,7 +46,10 @@ def judges_of(target, families):
 
 
 def crossed(target, base_b, base_c):
-    return ab.crossvalidation_table(votes(target, base_b), votes(target, base_c), "any", BOOTSTRAP)
+    """value, low, high and chance, by quantity."""
+    agreed = ab.crossvalidation(votes(target, base_b), votes(target, base_c), "any", BOOTSTRAP)
+    rows = {quantity: (*estimate.row, float(chance.value)) for quantity, (estimate, chance) in agreed.items()}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "low", "high", "chance"])
 
 
 def grown(target, bases):
@@ -240,7 +243,7 @@ def test_cross_validation_worked_by_hand():
     """
     target = np.stack([sample(and_1=1.0), sample(and_1=1.0, and_3=2.0)])
     c = np.stack([sample(and_1=4.0), sample(and_3=5.0)])
-    table = crossed(target, target[None], c[None]).set_index("quantity")
+    table = crossed(target, target[None], c[None])
     similar = np.array([1, 5 / 7, 1 / 2])[BOOTSTRAP.weights(2)[:, 1].astype(int)]
     assert table.value["Jaccard of B and C"] == pytest.approx(2 * 5 / 7 - similar.mean())
     assert table.loc["share of B's that is C's", ["value", "chance"]].tolist() == pytest.approx([3 / 4, 1 / 4])
@@ -252,10 +255,10 @@ def test_cross_validation_worked_by_hand():
 def test_identical_families_agree_in_everything_but_by_chance(rng):
     target = network(rng)
     bases = judged_by(rng, target, 2)
-    table = crossed(target, bases, bases).set_index("quantity")
+    table = crossed(target, bases, bases)
     both = table.loc[["Jaccard of B and C", "share of B's that is C's", "share of C's that is B's"]]
     assert (both[["value", "low", "high"]] == 1).all(axis=None) and (both.chance < 0.9).all()
-    alone = crossed(target, bases[[0, 0]], bases[[0, 0]]).set_index("quantity")
+    alone = crossed(target, bases[[0, 0]], bases[[0, 0]])
     assert (alone.value == 1).all() and table.value["Jaccard of two of B"] < 1
 
 
@@ -280,7 +283,7 @@ def test_cross_validation_is_the_mean_over_pairs_of_the_metrics(rng):
 
         return 2 * of(np.ones((1, 12)))[0] - np.mean(of(weights))
 
-    table = crossed(target, b, c).set_index("quantity")
+    table = crossed(target, b, c)
     for quantity, pairs in {
         "Jaccard of B and C": [(b, c)],
         "Jaccard of one of B and one of C": [(b[[i]], c[[j]]) for i in range(3) for j in range(2)],
@@ -297,7 +300,7 @@ def test_cross_validation_is_the_mean_over_pairs_of_the_metrics(rng):
 def test_by_chance_both_families_are_asked_about_other_samples_so_it_hangs_on_neither(rng):
     target = network(rng)
     b, c = judged_by(rng, target, 3), judged_by(rng, target, 2)
-    there, back = (crossed(target, *pair).set_index("quantity") for pair in ((b, c), (c, b)))
+    there, back = (crossed(target, *pair) for pair in ((b, c), (c, b)))
     for column in ("value", "chance", "low", "high"):
         assert there[column]["Jaccard of B and C"] == pytest.approx(back[column]["Jaccard of B and C"])
 

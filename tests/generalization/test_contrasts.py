@@ -253,6 +253,35 @@ def test_faithfulness_and_conditions_of_a_known_game():
     assert held["low orders, untrained"] == 1 and held["steady, untrained"] == 1
 
 
+def test_a_sample_without_interactions_is_left_out_and_counted(rng):
+    """One is constant in the end, and it and another one before training; all else is as if these were not there."""
+    effects = rng.normal(size=(2, 9, 2, 16)) * (orders(4) > 0)
+    effects[1, 4] = effects[0, [4, 7]] = 0
+    v = reconstruct(effects[..., 0, :], effects[..., 1, :], np.zeros((2, 9)))
+    v[0, 7] += 1e-12 * rng.normal(size=16)  # constant but for rounding
+    dataset = xr.Dataset(
+        {"v": (("epoch", "sample", "subset"), v), "effects": (("epoch", "sample", "kind", "subset"), effects),
+         "bias": (("epoch", "sample"), np.zeros((2, 9))),
+         "seconds_values": ("epoch", [9.0, 9.0]), "seconds_solving": ("epoch", [0.0, 0.0])}
+    )  # fmt: skip
+    rest, out = np.delete(np.arange(9), 4), "samples left out of "
+    whole, weights = dataset.isel(sample=[0, 1, 2, 3, 5, 6, 8, 8, 8]), BOOTSTRAP.weights(9)
+    for table_of in (
+        lambda of: contrasts.faithfulness_contrasts(of, dict.fromkeys(of, 9.0), 0.05, BOOTSTRAP),
+        lambda of: contrasts.conditions_contrasts(of, BOOTSTRAP),
+    ):
+        table, known = table_of({"a": dataset, "b": whole}), rows_of(table_of({"b": whole}), "b")
+        assert np.isfinite(table[["value", "low", "high"]]).all(axis=None)
+        assert rows_of(table, "b").iloc[: len(known)].equals(known) and not any(out in name for name in known.index)
+        rows = rows_of(table, "a")
+        counts = rows.value[rows.index.str.startswith(out)].rename(lambda name: name.removeprefix(out))
+        described = [name for name in known.index if "seconds" not in name]
+        assert counts.to_dict() == {name: 2 if "untrained" in name else 1 for name in described}
+    held = interactions.conditions_of(v[1], effects[1])["low orders"][rest]
+    draws = (weights[:, rest] @ held) / weights[:, rest].sum(axis=1)
+    assert rows.loc["low orders", ["value", "low", "high"]].tolist() == pytest.approx([held.mean(), *interval(draws)])
+
+
 def test_the_graded_measure_has_the_ceiling_of_two_halves_and_the_floor_of_chance(comparisons):
     c = comparisons["target-1"]
     table = rows_of(contrasts.graded_contrasts({"t": c}, *RESAMPLING)).value

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import oracles
@@ -127,7 +128,7 @@ def test_rows_grow_from_a_single_one(monkeypatch):
 
 def test_a_sample_that_does_not_fit_into_memory_says_so_and_stops_the_others(monkeypatch):
     v = np.random.default_rng(0).normal(size=(40, 1 << 9)) * np.exp(np.arange(1 << 9) / 40)
-    monkeypatch.setattr(sparse, "_free_memory", lambda: 2**20)
+    monkeypatch.setattr(sparse.psutil, "virtual_memory", lambda: SimpleNamespace(available=2**20))
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     with pytest.raises(
         ValueError, match=r"a sample of n = 9 variables needs 0\.0 GiB for a matrix of .* rows, and 0\.0"

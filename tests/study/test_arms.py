@@ -210,8 +210,9 @@ def test_contrasts_are_paired_by_network_and_by_item(study, rng):
     np.testing.assert_allclose(table.loc["some: loss, penalty - data"].value, [0.3, 0.4, 0.8, 0.5])
     np.testing.assert_allclose(table.loc["some: loss, data - plain"].value, -0.2)
     assert not table.index.duplicated().any() and len(table) == 3 * 2 * 4
-    values = arms.arms_table(measured, study).set_index(["arm", "quantity"])
+    values = arms.arms_table(measured).set_index(["arm", "quantity"])
     changes = arms.against_plain(arms.contrasts_table(measured, study, "some"))
+    assert list(changes) == ["setting", "arm", "quantity", "value", "low", "high"]
     assert changes.arm.tolist() == ["penalty"] * 2 + ["data"] * 2 and set(changes.setting) == {"some"}
     assert changes.set_index(["arm", "quantity"]).value.tolist() == pytest.approx([0.1, 0.3, -0.2, -0.2])
     assert values.value["plain", "loss"] == pytest.approx(np.mean([estimate.value for estimate in plain["loss"]]))

@@ -162,13 +162,6 @@ def judges_table(families: dict[str, Votes], of: np.ndarray, combine: str, boots
     return pd.DataFrame(rows)
 
 
-def crossvalidation_table(b: Votes, c: Votes, combine: str, bootstrap: Bootstrap) -> pd.DataFrame:
-    """`crossvalidation` of one target as a table: quantity, value, low, high, chance (Table 1)."""
-    crossed = crossvalidation(b, c, combine, bootstrap)
-    rows = [(quantity, *estimate.row, float(chance.value)) for quantity, (estimate, chance) in crossed.items()]
-    return pd.DataFrame(rows, columns=["quantity", "value", "low", "high", "chance"])
-
-
 def crossvalidation(b: Votes, c: Votes, combine: str, bootstrap: Bootstrap) -> dict[str, tuple[Estimate, Estimate]]:
     """Whether what generalizes to one family of baselines also does to another, and by chance (Appendix N, Table 1).
 

@@ -155,6 +155,9 @@ class Comparison:
         return table if k is None else table.groupby(["epoch", "sample"], sort=False).head(k).reset_index(drop=True)
 
 
+Comparisons = dict[str, Comparison]  # of several networks, by role
+
+
 def order_rows(first: dict, **strengths: Float[np.ndarray, "sign order"]) -> pd.DataFrame:
     """Rows of strengths, a column each, after `first`, order and sign."""
     n_orders = next(iter(strengths.values())).shape[-1]

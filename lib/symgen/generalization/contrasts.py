@@ -12,20 +12,19 @@ from jaxtyping import Float
 from symgen.generalization import metrics
 from symgen.generalization.baselines import Votes, alike, crossvalidation, growth
 from symgen.generalization.bootstrap import Bootstrap, estimates_table
-from symgen.generalization.comparison import Comparison
+from symgen.generalization.comparison import Comparisons
 from symgen.generalization.metrics import order_sums, ratio, strength_by_order
 from symgen.generalization.tables import ratios
 from symgen.interactions import (
     conditions_of,
     dictionary_size,
-    logical_model,
+    fidelity,
     n_variables,
     needed_for,
     orders,
     subset_matrix,
 )
 
-Comparisons = dict[str, Comparison]  # of the targets, by role
 OTHER_WAY = ", the other way round"  # after quantities of the baselines, as judged by the targets
 
 
@@ -34,11 +33,12 @@ def order_contrasts(
     bootstrap: Bootstrap,
     low_orders: range,
     high_orders: range,
-    shuffled: Comparisons | None = None,
+    control: Comparisons | None = None,
+    of: str = "judges of shuffled labels",
 ) -> pd.DataFrame:
     """At the last checkpoint: H_low - H_high, that by chance, and what is left of it above chance (claim F2).
 
-    `shuffled`: the same networks as judged by networks that were trained on shuffled labels; what they give is taken off.
+    `control`: the same networks, judged by those that `of` names; what these give is taken off.
     """
 
     def difference(comparison):
@@ -47,12 +47,12 @@ def order_contrasts(
 
     def measured(role):
         estimates = difference(comparisons[role])
-        if shuffled:
-            by_shuffled = difference(shuffled[role])["H_low - H_high"]
-            estimates["less that by judges of shuffled labels"] = estimates["H_low - H_high"] - by_shuffled
+        if control:
+            by_control = difference(control[role])["H_low - H_high"]
+            estimates[f"less that by {of}"] = estimates["H_low - H_high"] - by_control
         return estimates
 
-    return _table(measured, {role: role for role in comparisons}, bootstrap)
+    return estimates_table({role: measured(role) for role in comparisons})
 
 
 def pair_contrasts(
@@ -70,9 +70,8 @@ def pair_contrasts(
     parts = []
     for comparisons, ending in ((targets, ""), (baselines, OTHER_WAY)):
         control = untrained and {role: untrained[role] for role in comparisons}
-        table = order_contrasts(comparisons, bootstrap, low_orders, high_orders, control)
-        quantity = table.quantity.str.replace("by judges of shuffled labels", "by untrained judges")
-        parts.append(table.assign(quantity=quantity + ending))
+        table = order_contrasts(comparisons, bootstrap, low_orders, high_orders, control, "untrained judges")
+        parts.append(table.assign(quantity=table.quantity + ending))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -99,7 +98,7 @@ def tuning_contrasts(
             for name, curve in (curves | {"H": h, "H above chance": excess}).items()
         }
 
-    return _table(measured, comparisons, bootstrap)
+    return estimates_table({role: measured(c) for role, c in comparisons.items()})
 
 
 def graded_contrasts(
@@ -138,7 +137,7 @@ def graded_contrasts(
             "graded low - high above chance": difference(graded) - difference(chance),
         }
 
-    return _table(measured, comparisons, bootstrap)
+    return estimates_table({role: measured(c) for role, c in comparisons.items()})
 
 
 def growth_contrasts(
@@ -155,7 +154,7 @@ def growth_contrasts(
             for (k, name), estimate in growth(family.of_orders(of_orders), "any", bootstrap).items()
         }
 
-    return _table(measured, judged, bootstrap)
+    return estimates_table({role: measured(family) for role, family in judged.items()})
 
 
 def crossvalidation_contrasts(
@@ -170,7 +169,7 @@ def crossvalidation_contrasts(
             estimates[f"{quantity}, above chance"] = estimate - chance
         return estimates
 
-    return _table(measured, judged, bootstrap)
+    return estimates_table({role: measured(families) for role, families in judged.items()})
 
 
 def faithfulness_contrasts(
@@ -186,13 +185,12 @@ def faithfulness_contrasts(
 
     def at(data):
         v, effects, bias = (data[name].to_numpy() for name in ("v", "effects", "bias"))
-        kept = effects * metrics.salient(effects, tau_ratio)
-        missed = v - logical_model(kept, bias)
-        return {
-            "R2 of the salient ones": 1 - ratio((missed**2).mean(axis=1), v.var(axis=1)),
-            "share of all interactions needed": needed_for(v, effects, bias)
-            / dictionary_size(n_variables(v.shape[-1])),
+        needed, whole = needed_for(v, effects, bias), dictionary_size(n_variables(v.shape[-1]))
+        values = {
+            "R2 of the salient ones": fidelity(v, effects * metrics.salient(effects, tau_ratio), bias),
+            "share of all interactions needed": needed / whole,
         }
+        return _of_those_with_any(effects, values)
 
     def per_sample(role, data):
         last, first = at(data.isel(epoch=-1)), at(data.isel(epoch=0))
@@ -210,11 +208,18 @@ def conditions_contrasts(explained: dict[str, xr.Dataset], bootstrap: Bootstrap)
     """How far the three conditions for sparsity hold (claims B1-B3), at the last checkpoint and before training."""
 
     def per_sample(data):
-        last, first = (conditions_of(data.v[t].to_numpy(), data.effects[t].to_numpy()) for t in (-1, 0))
+        each = ((data.v[t].to_numpy(), data.effects[t].to_numpy()) for t in (-1, 0))
+        last, first = (_of_those_with_any(effects, conditions_of(v, effects)) for v, effects in each)
         untrained = {f"{name}, untrained": values for name, values in first.items()}
         return last | untrained | {f"{name}, less untrained": values - first[name] for name, values in last.items()}
 
     return mean_contrasts({role: per_sample(data) for role, data in explained.items()}, bootstrap)
+
+
+def _of_those_with_any(effects, values):
+    """The values of each sample, NaN without any interaction: the output is constant, and there is nothing to describe."""
+    some = effects.any(axis=(1, 2))
+    return {name: np.where(some, value, np.nan) for name, value in values.items()}
 
 
 def size_contrasts(
@@ -242,7 +247,7 @@ def size_contrasts(
         exponents = {"": slope(by_n), " of random values": chance, ", less that of random values": same - chance}
         return {f"exponent p{name}": value for name, value in exponents.items()}
 
-    return _table(measured, effects, bootstrap)
+    return estimates_table({role: measured(by_n) for role, by_n in effects.items()})
 
 
 def recurrence_contrasts(
@@ -274,7 +279,7 @@ def recurrence_contrasts(
         one, other = differences.values()
         return differences | {"recurs, generalizable - rest, its class - others": one - other}
 
-    return _table(measured, comparisons, bootstrap)
+    return estimates_table({role: measured(c) for role, c in comparisons.items()})
 
 
 def _places(variables):
@@ -299,10 +304,17 @@ def _recurrences(signs, places):
 
 
 def mean_contrasts(per_sample: dict[str, dict[str, Float[np.ndarray, "sample"]]], bootstrap: Bootstrap) -> pd.DataFrame:
-    """Means over samples of quantities given as role -> quantity -> value of each sample."""
-    return _table(lambda values: {name: bootstrap.mean(value) for name, value in values.items()}, per_sample, bootstrap)
+    """Means over samples of quantities given as role -> quantity -> value of each sample.
 
+    Samples whose value is NaN are left out. Where there are such, "samples left out of <quantity>" says how many.
+    """
+    quantities = next(iter(per_sample.values()))
+    lacking = [name for name in quantities if any(np.isnan(values[name]).any() for values in per_sample.values())]
 
-def _table(measured, given: dict, bootstrap) -> pd.DataFrame:
-    """The table of the estimates by quantity that a function gives for each role."""
-    return estimates_table({role: measured(of_role) for role, of_role in given.items()})
+    def measured(values):
+        out = {name: np.isnan(value) for name, value in values.items()}
+        sums = {name: bootstrap.sum(np.where(out[name], 0.0, value)) for name, value in values.items()}
+        means = {name: of_known / bootstrap.sum(~out[name]) for name, of_known in sums.items()}
+        return means | {f"samples left out of {name}": bootstrap.sum(out[name]) for name in lacking}
+
+    return estimates_table({role: measured(values) for role, values in per_sample.items()})

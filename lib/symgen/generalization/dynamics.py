@@ -13,12 +13,11 @@ from scipy.special import betaincinv
 
 from symgen.generalization import metrics
 from symgen.generalization.bootstrap import LEVEL, Bootstrap, Estimate, estimates_table, power
-from symgen.generalization.comparison import Comparison, order_rows
+from symgen.generalization.comparison import Comparison, Comparisons, order_rows
 from symgen.generalization.metrics import ratio, strength_by_order
 from symgen.generalization.phases import CERTAIN, Phases, highest, onset
 from symgen.interactions import n_variables, orders
 
-Comparisons = dict[str, Comparison]  # of the targets, by role
 LEAST_CHANGES = 4  # checkpoints after the peak without which a correlation says nothing
 
 
@@ -63,9 +62,10 @@ def gap_contrasts(comparisons: Comparisons, losses: dict[str, pd.DataFrame], boo
         share = np.float64(ratio(gap[top], gap[-1]))
         estimates[role] = {"gap at the peak of H, share of the last": Estimate(share, np.full(bootstrap.draws, share))}
         for name, curve in curves.items():
-            together, shifted = curve[top:].map(_together, gap[top:]), curve[top:].map(_shifted, gap[top:])
+            by_shift = curve[top:].map(_by_shift, gap[top:])
+            together, best = by_shift[0], by_shift[1:].map(lambda x: x.max(axis=-1))
             estimates[role][f"{name}, changes after the peak"] = together
-            estimates[role][f"{name}, changes after the peak, less the best shift"] = together - shifted
+            estimates[role][f"{name}, changes after the peak, less the best shift"] = together - best
     return estimates_table(estimates)
 
 
@@ -208,19 +208,12 @@ def rank_correlation(
     return ratio(ranks @ reference, np.sqrt((ranks**2).sum(axis=-1) * (reference**2).sum()))
 
 
-def _together(curves, gap):
-    """Correlation of the changes of curves (..., checkpoint) with those of the gap."""
+def _by_shift(curves, gap):
+    """Correlations (..., shift) of the changes of curves (..., checkpoint) with the gap's, these shifted by 0, 1, .."""
     if len(gap) <= LEAST_CHANGES:
-        return np.full(curves.shape[:-1], np.nan)[()]
-    return rank_correlation(np.diff(curves, axis=-1), np.diff(gap))
-
-
-def _shifted(curves, gap):
-    """The same, the largest over all circular shifts of the gap's changes but none."""
-    if len(gap) <= LEAST_CHANGES:
-        return np.full(curves.shape[:-1], np.nan)[()]
+        return np.full((*curves.shape[:-1], 2), np.nan)
     changes, of_gap = np.diff(curves, axis=-1), np.diff(gap)
-    return np.max([rank_correlation(changes, np.roll(of_gap, shift)) for shift in range(1, len(of_gap))], axis=0)
+    return np.stack([rank_correlation(changes, np.roll(of_gap, shift)) for shift in range(len(of_gap))], axis=-1)
 
 
 def _course(c):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
-from symgen.generalization.bootstrap import Bootstrap, Estimate, power
+from symgen.generalization.bootstrap import Bootstrap, power
 
 CERTAIN = 0.95  # share of draws from which on something counts as seen
 
@@ -108,11 +108,14 @@ def find_phases(
     ('three phases', 1.0, 4.0)
     """
     bootstrap, epochs = Bootstrap(draws, seed), np.asarray(epochs, float)
-    ends = np.append(epochs, np.inf)
-    top = peak(power(generalizable.T, total.T, chance.T, bootstrap).H)
+    strengths, ends = (generalizable.T, total.T, chance.T), np.append(epochs, np.inf)
+    top = power(*strengths, bootstrap).H.map(highest)
     begins = top.map(onset, bootstrap.sum(learned_generalizable.T), r * bootstrap.sum(learned_other.T))
     estimates = {"t1": top.map(lambda t: epochs[t]), "t2": begins.map(lambda t: ends[t])}
-    estimates |= turns(generalizable, total, chance, bootstrap)
+    others = power(*strengths, replace(bootstrap, left_out=True))
+    for by, curve in (("", others.H), ("excess_", others.excess)):
+        height = curve.map(lambda c, t: np.take_along_axis(c, np.asarray(t)[..., None], axis=-1)[..., 0], top)
+        estimates |= {f"{by}rise": height - curve[0], f"{by}fall": height - curve[-1]}
     rows = {name: estimate.row for name, estimate in estimates.items()}
     t2_found = float(np.mean(begins.draws < len(epochs)))
     second_seen = float(np.mean(begins.draws > top.draws + 1))
@@ -126,34 +129,9 @@ def find_phases(
     )
 
 
-def turns(
-    generalizable: Float[np.ndarray, "checkpoint sample"],
-    total: Float[np.ndarray, "checkpoint sample"],
-    chance: Float[np.ndarray, "checkpoint sample"],
-    bootstrap: Bootstrap,
-) -> dict[str, Estimate]:
-    """rise, fall, excess_rise and excess_fall, as `Phases` has them."""
-    strengths = generalizable.T, total.T, chance.T
-    top, others = peak(power(*strengths, bootstrap).H), power(*strengths, replace(bootstrap, left_out=True))
-    rise, fall = turn(others.H, top)
-    excess_rise, excess_fall = turn(others.excess, top)
-    return {"rise": rise, "fall": fall, "excess_rise": excess_rise, "excess_fall": excess_fall}
-
-
 def highest(curve: Float[np.ndarray, "*draw checkpoint"]):
     """Checkpoint number at which a curve is highest; where it is NaN, it has no height."""
     return np.where(np.isnan(curve), -np.inf, curve).argmax(axis=-1)
-
-
-def peak(curve: Estimate) -> Estimate:
-    """`highest` of a curve (checkpoint,) and of each of its draws."""
-    return curve.map(highest)
-
-
-def turn(curve: Estimate, position: Estimate) -> tuple[Estimate, Estimate]:
-    """How far a curve (checkpoint,) lies at a position, a checkpoint number, above its start and above its end."""
-    height = curve.map(lambda c, t: np.take_along_axis(c, np.asarray(t)[..., None], axis=-1)[..., 0], position)
-    return height - curve[0], height - curve[-1]
 
 
 def onset(top, gained: Float[np.ndarray, "*draw checkpoint"], lost: Float[np.ndarray, "*draw checkpoint"]):

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 
 from symgen.errors import InputError
 from symgen.generalization.bootstrap import Bootstrap, Estimate, pooled
-from symgen.generalization.comparison import Comparison
+from symgen.generalization.comparison import Comparisons
 from symgen.interactions import n_variables, orders
 
 OF = ("training", "testing")
@@ -71,7 +71,7 @@ def placebo_effects(
     return np.einsum("dsp,sp->ds", taken, np.sign(kept))
 
 
-def removal_table(comparisons: dict[str, Comparison], bootstrap: Bootstrap, draws: int = 100) -> pd.DataFrame:
+def removal_table(comparisons: Comparisons, bootstrap: Bootstrap, draws: int = 100) -> pd.DataFrame:
     """Loss (nats) before and after removal (Fig. 4), over training: role, epoch, of, what, loss and its interval.
 
     what: before; removed (without the salient interactions that do not generalize); placebo (for these, mean over
@@ -98,7 +98,7 @@ def _effects(comparison, t, draws, seed):
     return {"before": np.zeros_like(removed), "removed": removed, "placebo": placebo, "reverse": reverse}
 
 
-def contrasts_table(comparisons: dict[str, Comparison], bootstrap: Bootstrap, draws: int = 100) -> pd.DataFrame:
+def contrasts_table(comparisons: Comparisons, bootstrap: Bootstrap, draws: int = 100) -> pd.DataFrame:
     """What removal does at the last checkpoint, and whether it does more than the placebo: role, what, quantity.
 
     what: removed or reverse, each with a placebo of its own. Losses and gaps (testing - training) in nats, and as shares of

@@ -6,7 +6,7 @@ from jaxtyping import Float
 
 from symgen.generalization import metrics
 from symgen.generalization.bootstrap import Bootstrap, Power, interval, power
-from symgen.generalization.comparison import Comparison, order_rows
+from symgen.generalization.comparison import Comparison, Comparisons, order_rows
 from symgen.generalization.metrics import strength_by_order
 from symgen.generalization.phases import Phases, find_phases
 from symgen.interactions import mean_outputs, n_variables, orders
@@ -14,7 +14,7 @@ from symgen.interactions import mean_outputs, n_variables, orders
 SAMPLES = ("all", "training", "testing")
 
 
-def mean_order_table(comparisons: dict[str, Comparison], epoch: float) -> pd.DataFrame:
+def mean_order_table(comparisons: Comparisons, epoch: float) -> pd.DataFrame:
     """Strength by order at one checkpoint, as `Comparison.by_order` has it, mean over several networks."""
     tables = pd.concat(comparison.by_order(epoch) for comparison in comparisons.values())
     return tables.groupby(["epoch", "order", "sign"], as_index=False).mean()
@@ -121,9 +121,8 @@ def telling_epochs(epochs: Float[np.ndarray, "epoch"], phases: Phases, most: int
 def sparsity_table(effects: Float[np.ndarray, "epoch sample kind subset"], epochs) -> pd.DataFrame:
     """Strengths sorted, relative to the strongest of their sample: epoch, rank, median and middle 80 % over samples."""
     flat = -np.sort(-np.abs(effects.reshape(*effects.shape[:2], -1)), axis=-1)
-    relative = np.divide(flat, flat[..., :1], out=np.full_like(flat, np.nan), where=flat[..., :1] > 0)
     tables = []
-    for epoch, curve in zip(epochs, relative):
+    for epoch, curve in zip(epochs, metrics.ratio(flat, flat[..., :1])):
         low, high = interval(curve, 0.8)
         rank = np.arange(1, curve.shape[-1] + 1)
         tables.append(

@@ -49,10 +49,13 @@ def by_definition(
     return np.stack(model, axis=-1)
 
 
-def fidelity(v: Float[np.ndarray, "*batch subset"], effects: Float[np.ndarray, "*batch kind subset"], bias, k: int):
-    """Share of the variance of the 2^n outputs that the k strongest interactions explain, per sample (1: all of it)."""
-    missed = v - logical_model(keep_strongest(effects, k), bias)
-    return 1 - (missed**2).mean(axis=-1) / v.var(axis=-1)
+def fidelity(
+    v: Float[np.ndarray, "*batch subset"], effects: Float[np.ndarray, "*batch kind subset"], bias
+) -> Float[np.ndarray, "*batch"] | float:
+    """R2: share of the variance of the 2^n outputs that interactions explain (Eq. 14-15), a sample; NaN if v is constant."""
+    missed, variance = v - logical_model(effects, bias), v.var(axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(variance > 0, 1 - (missed**2).mean(axis=-1) / variance, np.nan)[()]
 
 
 def fidelity_curve(
@@ -105,16 +108,19 @@ def conditions_of(
 ) -> dict[str, Float[np.ndarray, "sample"]]:
     """How far each sample meets the three conditions for sparsity: 1 is fully, for each (Appendix B).
 
-    low orders: share of strength at orders up to n / 2. steady: share of the steps m - 1 to m at which u(m) does not
-    fall. bounded: whether some p gives u(m) >= (m / n)^p u(n) for all m, that is, whether every u(m) is above 0. u(m) is
-    taken in the direction of u(n): a label that loses by what is shown falls as steadily as another one rises.
+    low orders: share of strength at orders up to n / 2, NaN without any strength. steady: share of the steps m - 1 to m
+    at which u(m) does not fall. bounded: whether some p gives u(m) >= (m / n)^p u(n) for all m, that is, whether every
+    u(m) is above 0. u(m) is taken in the direction of u(n): a label that loses by what is shown falls as steadily as
+    another one rises.
     """
     sizes = orders(n_variables(v.shape[-1]))
     strength = np.abs(effects).sum(axis=1)
     u = mean_outputs(v)
     growing = u * np.sign(u[:, -1:])
+    with np.errstate(invalid="ignore"):
+        low = strength[:, sizes <= sizes.max() / 2].sum(axis=1) / strength.sum(axis=1)
     return {
-        "low orders": strength[:, sizes <= sizes.max() / 2].sum(axis=1) / strength.sum(axis=1),
+        "low orders": low,
         "steady": (np.diff(growing, axis=1) >= 0).mean(axis=1),
         "bounded": (growing[:, 1:] > 0).all(axis=1).astype(float),
     }

@@ -20,9 +20,9 @@ from collections import deque
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import numpy as np
+import psutil
 import torch
 from jaxtyping import Float, Int
 from threadpoolctl import ThreadpoolController
@@ -352,7 +352,7 @@ def _point(size):
 
 def _room_for(count, size):
     """A larger array for the Newton matrix, with room to grow where there is any; InputError if memory does not suffice."""
-    free = _free_memory()
+    free = psutil.virtual_memory().available
     for rows in (min(size, count + count // 4), count):
         if 8 * rows**2 <= free:
             return np.empty(rows**2)
@@ -360,12 +360,3 @@ def _room_for(count, size):
         f"a sample of n = {n_variables(size)} variables needs {8 * count**2 / 2**30:.1f} GiB for a matrix of {count:,} "
         f"rows, and {free / 2**30:.1f} GiB are free; expected fewer variables, or a larger noise_bound"
     )
-
-
-def _free_memory():
-    """Bytes that can be had without swapping, where the system tells; infinity elsewhere."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return math.inf
-    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable")), math.inf)

@@ -57,7 +57,7 @@ def _lock():
     """One run at a time; a lock that dies with its holder: a run that was killed does not stand in the next one's way."""
     runs = project_root() / "data" / "runs"
     runs.mkdir(parents=True, exist_ok=True)
-    with open(runs / ".lock", "w") as lock:
+    with open(runs / ".lock", "w") as lock:  # no FileLock: Snakemake, which is forked, would not hold it as well
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

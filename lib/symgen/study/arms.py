@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from symgen import training
 from symgen.errors import InputError
-from symgen.generalization import Estimate, estimates_table, pooled
+from symgen.generalization import Estimate, estimates_table, pooled, tables
 from symgen.study.devices import arithmetic, now
 from symgen.study.penalised import ensure_penalised, penalty_by
 from symgen.study.pipeline import compare, ensure_training, part_data
@@ -115,7 +115,7 @@ def _of_interactions(study, role):
 
 
 # tables
-def arms_table(measured: dict[str, Measured], study: Study) -> pd.DataFrame:
+def arms_table(measured: dict[str, Measured]) -> pd.DataFrame:
     """Every quantity of every arm, mean over its networks: arm, quantity, value, low, high, over items and networks."""
     rows = [
         (arm, quantity, *pooled(estimates))
@@ -130,30 +130,29 @@ def contrasts_table(measured: dict[str, Measured], study: Study, setting: str) -
 
     Where one of the two has fewer networks, the other one's with the same seeds are taken.
 
-    Columns quantity ("all samples: accuracy, penalty - plain"; the setting is its first part), role, value, low, high.
-    role: the network of each seed, and `all`, their mean.
+    Columns quantity ("all samples: accuracy, penalty - plain"), role, value, low, high, and what quantity is made of:
+    setting, measured (accuracy), arm, against. role: the network of each seed, and `all`, their mean.
     """
     controls = [arm for arm in measured if arm not in ("plain", "penalty")]
     pairs = [("penalty", "plain"), *((arm, "plain") for arm in controls), *(("penalty", arm) for arm in controls)]
-    tables = []
+    parts = []
     for arm, against in pairs:
         changes = {
-            role: {
-                f"{setting}: {quantity}, {arm} - {against}": estimates[i] - measured[against][quantity][i]
-                for quantity, estimates in measured[arm].items()
-            }
+            role: {quantity: each[i] - measured[against][quantity][i] for quantity, each in measured[arm].items()}
             for i, role in enumerate(roles(study, arm)[: len(roles(study, against))])
         }
-        tables.append(estimates_table(changes))
-    return pd.concat(tables, ignore_index=True)
+        table = estimates_table(changes)
+        named = f"{setting}: " + table.quantity + f", {arm} - {against}"
+        of = {"setting": setting, "measured": table.quantity, "arm": arm, "against": against}
+        parts.append(table.assign(quantity=named, **of))
+    return pd.concat(parts, ignore_index=True)
 
 
 def against_plain(contrasts: pd.DataFrame) -> pd.DataFrame:
     """What each arm changes against plain training, mean over networks: setting, arm, quantity, value, low, high."""
-    pooled = contrasts[contrasts.role == "all"]
-    names = pooled.quantity.str.extract(r"(?P<setting>[^:]+): (?P<quantity>.+), (?P<arm>\w+) - plain$")
-    table = names.assign(**pooled[["value", "low", "high"]]).dropna(subset="arm")
-    return table[["setting", "arm", "quantity", "value", "low", "high"]].reset_index(drop=True)
+    pooled = contrasts[(contrasts.role == "all") & (contrasts.against == "plain")]
+    table = pooled[["setting", "arm", "measured", "value", "low", "high"]]
+    return table.rename(columns={"measured": "quantity"}).reset_index(drop=True)
 
 
 def orders_table(study: Study, arms: tuple[str, ...]) -> pd.DataFrame:
@@ -161,11 +160,10 @@ def orders_table(study: Study, arms: tuple[str, ...]) -> pd.DataFrame:
 
     Judged by the baselines that the penalty never saw.
     """
-    panels = []
+    panels, baselines = [], judges(study)["H by others"]
     for arm in arms:
-        baselines = judges(study)["H by others"]
-        each = [compare(study, role, judges=baselines, checkpoints=AT_END).by_order() for role in roles(study, arm)]
-        mean = pd.concat(each).groupby(["order", "sign"], sort=False, as_index=False).mean()
+        each = {role: compare(study, role, judges=baselines, checkpoints=AT_END) for role in roles(study, arm)}
+        mean = tables.mean_order_table(each, study.epochs).sort_values("sign", kind="stable")
         panels.append(mean.drop(columns="epoch").assign(panel=arm))
     return pd.concat(panels, ignore_index=True)
 
