@@ -61,6 +61,10 @@ def rows_of(table, role="all"):
 def test_a_table_has_every_network_and_their_mean_with_its_interval(rng):
     networks = {role: {"q": Estimate(value, value + rng.normal(size=50))} for role, value in (("a", 0.0), ("b", 2.0))}
     table = estimates_table(networks)
+    fixed = estimates_table(networks, given=True)
+    for quantity, rows in fixed.groupby("quantity"):
+        mean = sum(of[quantity] for of in networks.values()) / len(networks)
+        np.testing.assert_array_equal(rows[rows.role == "all"][["value", "low", "high"]].iloc[0], mean.row)
     assert table.role.tolist() == ["a", "b", "all"]
     for role, quantities in networks.items():
         assert rows_of(table, role).loc["q"].tolist() == pytest.approx(quantities["q"].row)

@@ -89,16 +89,20 @@ class Estimate:
         return Estimate(self.value - bias, self.draws - 2 * bias)
 
 
-def pooled(estimates: Sequence[Estimate]) -> tuple[float, float, float]:
+def pooled(estimates: Sequence[Estimate], given: bool = False) -> tuple[float, float, float]:
     """The mean over networks of a number, with its 95 % interval over samples and networks: value, low, high.
 
     `estimates`: one a network, of the same draws of samples. The variance of the mean is that over samples, which all
     networks share, and that over networks, less what both count (Cameron, Gelbach and Miller, 2011). The interval is
     Student's, with the degrees of freedom that the variance over networks leaves (Satterthwaite): percentiles of three
     networks would cover 80 to 90 %. One network has the percentiles of its draws. NaN where a network has no value.
+
+    `given`: the networks are these ones and no others, not some of many trainings: the interval is over samples alone.
     """
     if len(estimates) == 1:
         return estimates[0].row
+    if given:
+        return (sum(estimates) / len(estimates)).row
     values, draws = (np.stack([getattr(x, name) for x in estimates]) for name in ("value", "draws"))
     k, mean = len(values), float(values.mean())
     if not np.isfinite(mean):
@@ -170,11 +174,14 @@ def power(
     return Power(generalizable / total, chance / total, (generalizable - chance) / total)
 
 
-def estimates_table(estimates: dict[str, dict[str, Estimate]]) -> pd.DataFrame:
-    """Rows quantity, role, value, low, high from role -> quantity -> Estimate; role `all` is the mean over networks."""
+def estimates_table(estimates: dict[str, dict[str, Estimate]], given: bool = False) -> pd.DataFrame:
+    """Rows quantity, role, value, low, high from role -> quantity -> Estimate; role `all` is the mean over networks.
+
+    `given` as in `pooled`.
+    """
     rows = []
     for quantity in next(iter(estimates.values())):
         by_role = {role: quantities[quantity] for role, quantities in estimates.items()}
         rows += [(quantity, role, *estimate.row) for role, estimate in by_role.items()]
-        rows.append((quantity, "all", *pooled(list(by_role.values()))))
+        rows.append((quantity, "all", *pooled(list(by_role.values()), given)))
     return pd.DataFrame(rows, columns=["quantity", "role", "value", "low", "high"])

@@ -173,14 +173,19 @@ def crossvalidation_contrasts(
 
 
 def faithfulness_contrasts(
-    explained: dict[str, xr.Dataset], judging: dict[str, float], tau_ratio: float, bootstrap: Bootstrap
+    explained: dict[str, xr.Dataset],
+    judging: dict[str, float],
+    tau_ratio: float,
+    bootstrap: Bootstrap,
+    given: bool = False,
 ) -> pd.DataFrame:
     """How well, concisely and fast the AND-OR model gives the outputs back (claims F7, L1), from interactions by role.
 
     R2 of the salient ones: share of the variance of the 2^n outputs that they explain, without the noise (Eq. 14-15). share
     of all interactions needed: the fewest strongest ones with 95 % of that variance, over all that n variables have. Both at
     the last checkpoint, and of the untrained network, each beside the difference. seconds a set of interactions: values and
-    solving, over all checkpoints. seconds to judge 100 samples: `judging`, by role.
+    solving, over all checkpoints. seconds to judge 100 samples: `judging`, by role. given: the networks are no trainings of
+    one kind, so that the interval of their mean is over samples alone.
     """
 
     def at(data):
@@ -201,7 +206,7 @@ def faithfulness_contrasts(
         timed = {name: np.full(data.sizes["sample"], value) for name, value in times.items()}
         return last | untrained | more | timed
 
-    return mean_contrasts({role: per_sample(role, data) for role, data in explained.items()}, bootstrap)
+    return mean_contrasts({role: per_sample(role, data) for role, data in explained.items()}, bootstrap, given)
 
 
 def conditions_contrasts(explained: dict[str, xr.Dataset], bootstrap: Bootstrap) -> pd.DataFrame:
@@ -303,8 +308,10 @@ def _recurrences(signs, places):
     return found, asked
 
 
-def mean_contrasts(per_sample: dict[str, dict[str, Float[np.ndarray, "sample"]]], bootstrap: Bootstrap) -> pd.DataFrame:
-    """Means over samples of quantities given as role -> quantity -> value of each sample.
+def mean_contrasts(
+    per_sample: dict[str, dict[str, Float[np.ndarray, "sample"]]], bootstrap: Bootstrap, given: bool = False
+) -> pd.DataFrame:
+    """Means over samples of quantities given as role -> quantity -> value of each sample; `given` as in `pooled`.
 
     Samples whose value is NaN are left out. Where there are such, "samples left out of <quantity>" says how many.
     """
@@ -317,4 +324,4 @@ def mean_contrasts(per_sample: dict[str, dict[str, Float[np.ndarray, "sample"]]]
         means = {name: of_known / bootstrap.sum(~out[name]) for name, of_known in sums.items()}
         return means | {f"samples left out of {name}": bootstrap.sum(out[name]) for name in lacking}
 
-    return estimates_table({role: measured(values) for role, values in per_sample.items()})
+    return estimates_table({role: measured(values) for role, values in per_sample.items()}, given)
