@@ -168,7 +168,9 @@ def controlled(given):
 
 def test_each_network_is_judged_by_the_other_by_itself_and_untrained(controlled):
     by, tau = pairs.judged(controlled), controlled.tau_ratio
-    assert list(by) == ["the other", "masked by pad", "untrained"] and all(list(of) == ROLES for of in by.values())
+    assert list(by) == ["the other", "itself, masked by pad", "the other, untrained"] and all(
+        list(of) == ROLES for of in by.values()
+    )
     mine, theirs = pipeline.effects_of(controlled, ("target-1", "baseline-1"))
     for role, effects, judge in (("target-1", mine, theirs), ("baseline-1", theirs, mine)):
         other = by["the other"][role]
@@ -177,7 +179,7 @@ def test_each_network_is_judged_by_the_other_by_itself_and_untrained(controlled)
         np.testing.assert_array_equal(other.generalizable[0], expected)
         (itself,) = pipeline.effects_of(controlled.controls["masked by pad"], (role,))
         expected = salient(effects, tau) & generalizable(effects, itself[None], tau)
-        np.testing.assert_array_equal(by["masked by pad"][role].generalizable[0], expected)
+        np.testing.assert_array_equal(by["itself, masked by pad"][role].generalizable[0], expected)
     untrained = controlled.controls["untrained"]
     models = [
         pipeline.game_of(one, "target-1", "given").model.state_dict() for one in (controlled, untrained, untrained)
@@ -194,7 +196,11 @@ def test_the_claim_about_two_models_has_both_directions_and_the_untrained(contro
     for role, ending in (("target-1", ""), ("baseline-1", contrasts.OTHER_WAY)):
         low, high, untrained = (
             judges[role, who, what]
-            for who, what in (("the other", "H_low"), ("the other", "H_high"), ("untrained", "H_low - H_high"))
+            for who, what in (
+                ("the other", "H_low"),
+                ("the other", "H_high"),
+                ("the other, untrained", "H_low - H_high"),
+            )
         )
         assert table[f"H_low - H_high{ending}"] == pytest.approx(low - high)
         assert table[f"less that by untrained judges{ending}"] == pytest.approx(low - high - untrained)
@@ -207,7 +213,7 @@ def test_the_claim_about_two_models_has_both_directions_and_the_untrained(contro
 
 def test_one_network_is_its_own_control(given):
     itself = Study.load("smollm2", given | {"baseline_model": given["target_model"], "baseline_masking": "pad"})
-    assert list(pairs.judged(itself)) == ["the other", "untrained"]
+    assert list(pairs.judged(itself)) == ["the other", "the other, untrained"]
     assert pipeline.compare(itself, "target-1", judges=("baseline-1",)).H < 1  # masked in another way
 
 

@@ -139,7 +139,7 @@ def judged_pairs(table: pd.DataFrame, samples: int | None = None, of: str = "pro
             ax.plot(shown.value, rows, "o", color=colour, markersize=4, label=label)
             by_chance = ax.vlines(shown.chance, rows - 0.17, rows + 0.17, color=COLOURS["chance"], linewidth=1.6)
         by_chance.set_label("by chance")
-        ax.set(title=f"who judges whom: each by {judge}", xlabel="share of strength that generalizes", xlim=(-0.02, 1))
+        ax.set(title=f"each judged by {judge}", xlabel="share of strength that generalizes", xlim=(-0.02, 1))
         ax.grid(axis="y", visible=False)
     axes[0, 0].set(yticks=range(len(roles)), yticklabels=roles, ylim=(len(roles) - 0.4, -0.6))
     mark = {"marker": "|", "linestyle": "", "markersize": 9, "markeredgewidth": 1.6}  # as it is drawn

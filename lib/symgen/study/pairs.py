@@ -7,6 +7,7 @@ from symgen.generalization import Comparison, contrasts, tables
 from symgen.study.pipeline import all_interactions, compare, ensure_interactions
 from symgen.study.settings import Study
 
+UNTRAINED = "the other, untrained"
 Judged = dict[str, dict[str, Comparison]]  # who judges -> role -> at its last checkpoint
 
 
@@ -19,7 +20,7 @@ def judged(study: Study) -> Judged:
     at = {role: study.checkpoints_of(role)[-1:] for role in other}
     result = {"the other": {role: compare(study, role, judges=by, checkpoints=at[role]) for role, by in other.items()}}
     for name, control in study.controls.items():
-        result[name] = {
+        result[UNTRAINED if control.untrained else f"itself, {name}"] = {
             role: compare(study, role, judges=by if control.untrained else (role,), checkpoints=at[role], of=control)
             for role, by in other.items()
         }
@@ -40,7 +41,7 @@ def judges_table(study: Study, by_judges: Judged) -> pd.DataFrame:
 def pair_contrasts(study: Study, by_judges: Judged) -> pd.DataFrame:
     """What claim F11 rests on (`contrasts.pair_contrasts`)."""
     targets, baselines = ({role: by_judges["the other"][role] for role in r} for r in (study.targets, study.baselines))
-    return contrasts.pair_contrasts(targets, baselines, *_resampling(study), by_judges.get("untrained"))
+    return contrasts.pair_contrasts(targets, baselines, *_resampling(study), by_judges.get(UNTRAINED))
 
 
 def explained(study: Study) -> dict[str, xr.Dataset]:
