@@ -129,7 +129,8 @@ def studies_beside(study: Study) -> list[Study]:
 def scale_of(study: Study) -> str:
     """What the numbers of a study rest on: its networks, how they are trained, and the samples explained."""
     if study.target_model:
-        return f"a model as it is given, {study.n_variables} variables"
+        one = study.target_model == study.baseline_model
+        return f"{'a model as it is' if one else '2 models as they are'} given, {study.n_variables} variables"
     networks = f"{len(study.targets)} network{'s' if len(study.targets) > 1 else ''}"
     whole, few = (one.explain_classes * one.explain_per_class for one in (study, study.dynamics))
     followed = f", {few} + {few} of them followed" if few < whole else ""
