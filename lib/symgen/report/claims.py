@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 from symgen.errors import InputError
+from symgen.report._markdown import interval
 from symgen.study import Study, pipeline, study_names
 
 VERDICTS = ("reproduced", "undecided", "not reproduced", "not testable")
@@ -167,7 +168,7 @@ def claims_table(studies: list[Study]) -> pd.DataFrame:
         for name, claim in claims().items()
         for study in studies
         if claim.asks(study)
-        for part in decided(claim, study.figures_dir, learned=True if study.target_model or study.tunes_given else None)
+        for part in decided(claim, study.figures_dir, learned=True if _is_given(study) else None)
     ]
     if not rows:
         names = [study.figures_dir.name for study in studies]
@@ -210,7 +211,7 @@ def in_brief(study: Study, *names: str) -> str:
 
     Whether its networks have learned anything is asked of the networks: the notebook that writes it down may not have run.
     """
-    networks = () if study.target_model or study.tunes_given else study.targets + study.baselines
+    networks = () if _is_given(study) else study.targets + study.baselines
     learned = pipeline.learned_table(pipeline.ensure_training(study, role) for role in networks).learned.all()
     lines = []
     for name, claim in ((name, claims()[name]) for name in names if claims()[name].asks(study)):
@@ -223,12 +224,13 @@ def in_brief(study: Study, *names: str) -> str:
 
 def _found(of, rows):
     """The verdict of a column, with the numbers behind it."""
-    numbers = (f"{row.quantity} {_interval(row)}" for row in rows.itertuples())
+    numbers = (f"{row.quantity} {interval(row.value, row.low, row.high, '.3f')}" for row in rows.itertuples())
     return f"{'beyond its control ' * (of == 'control')}**{rows.verdict.iloc[0]}** ({'; '.join(numbers)})"
 
 
-def _interval(row, digits=".3f"):
-    return "none" if np.isnan(row.value) else f"{row.value:{digits}} [{row.low:{digits}}, {row.high:{digits}}]"
+def _is_given(study):
+    """Whether its networks have learned before: they are given, or given and tuned."""
+    return bool(study.target_model or study.tunes_given)
 
 
 def _row(table, statistic, folder):
@@ -260,7 +262,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 
 def _measured(row):
     """A statistic in words, with what decides it; what is undecided says how much more would decide it."""
-    text = f"{row.quantity} {_interval(row, '.2g')} ({row.rule}): {row.part_verdict}"
+    text = f"{row.quantity} {interval(row.value, row.low, row.high, '.2g')} ({row.rule}): {row.part_verdict}"
     if row.part_verdict == "undecided":
         return f"{text}, half-width {(row.high - row.low) / 2:.2g}, {_times(row.more)}"
     return text + (f", {row.how}" if isinstance(row.how, str) and row.how else "")

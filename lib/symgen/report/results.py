@@ -1,6 +1,5 @@
 """What was found, in words: five lines for the README, and every verdict and network for docs/results.md."""
 
-from math import isnan
 from pathlib import Path
 
 import pandas as pd
@@ -64,8 +63,8 @@ def answer_to(rows: pd.DataFrame) -> tuple[str, int, int]:
 def _verdicts(rows):
     """How often each verdict was found, as in "1 reproduced, 1 not"."""
     counts = rows.verdict.value_counts().reindex(VERDICTS[:3]).dropna()  # of the studies that can tell
-    said = ", ".join(f"{count:.0f} {verdict}" for verdict, count in counts.items())
-    return said.replace("not reproduced", "not") if "reproduced" in counts else said
+    text = ", ".join(f"{count:.0f} {verdict}" for verdict, count in counts.items())
+    return text.replace("not reproduced", "not") if "reproduced" in counts else text
 
 
 def claims_text(root: Path) -> str:
@@ -87,7 +86,7 @@ def _statistics(rows):
     studies, columns = (~rows.duplicated(names) for names in (["study"], ["study", "of"]))
     for row, new_study, new_column in zip(rows.itertuples(), studies, columns):
         verdict = f"{OF[row.of]}: **{row.verdict}**" if new_column else ""
-        value = "none" if isnan(row.value) else f"{row.value:z.2g} [{row.low:z.2g}, {row.high:z.2g}]"
+        value = interval(row.value, row.low, row.high, "z.2g")
         yield line(row.study if new_study else "", verdict, row.quantity, value, row.rule, _alone(row))
 
 

@@ -300,7 +300,7 @@ class GivenTask(Task):
         rows += [{"source": study.dataset} | row for row in prompt_lines(folder / "prompts.jsonl")]
         rows = [row for row in rows if "variables" in row or self._fits(row["prompt"])]
         for row in rows:
-            if len(row.get("variables", "?" * study.n_variables)) != study.n_variables:
+            if "variables" in row and len(row["variables"]) != study.n_variables:
                 names, prompt = " | ".join(row["variables"]), row["prompt"]
                 raise InputError(
                     f"variables {names} of the prompt {prompt!r}; expected n_variables = {study.n_variables}"
