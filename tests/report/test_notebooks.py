@@ -70,6 +70,7 @@ def worked(tmp_path_factory):
         settings = tiny_project.SETTINGS | TINY_JUDGES | tiny_project.roots(folder)
         if name == "fashion-vgg":  # one target and few samples to learn from here, two and none there
             settings |= {"target_seeds": [91], "few_shot_size": 40}
+        settings |= {"architecture": "bert-1x64"} if name == "snippets-bert" else {}
         settings |= {"explain_classes": 1} | TINY_TUNING if name == "snippets-lm" else {}
         study = Study.load(name, settings)
         for job in jobs(study):
