@@ -41,12 +41,12 @@ def by_definition(
 ) -> Float[np.ndarray, "*batch subset"]:
     """What `logical_model` gives, by asking of each masked input which interactions it triggers: an independent check."""
     subsets = np.arange(effects.shape[-1])
-    nonempty = subsets > 0
-    model = []
-    for shown in subsets:
-        inside, met = nonempty & (subsets & ~shown == 0), subsets & shown != 0
-        model.append(effects[..., 0, inside].sum(axis=-1) + effects[..., 1, met].sum(axis=-1) + bias)
-    return np.stack(model, axis=-1)
+    model = np.empty((*effects.shape[:-2], len(subsets)))
+    for shown in np.array_split(subsets, -(-len(subsets) // 64)):  # some at a time: memory
+        inside = (subsets > 0) & (subsets & ~shown[:, None] == 0)
+        met = subsets & shown[:, None] != 0
+        model[..., shown] = effects[..., 0, :] @ inside.T.astype(float) + effects[..., 1, :] @ met.T.astype(float)
+    return model + np.asarray(bias)[..., None]
 
 
 def fidelity(
@@ -67,15 +67,18 @@ def fidelity_curve(
 
 def _curves(v, effects, bias):
     """`fidelity_curve` of several samples, (sample, k), to the last k of any: one interaction after another is taken off."""
-    subsets, flat = np.arange(v.shape[-1]), effects.reshape(len(effects), -1)
+    flat = effects.reshape(len(effects), -1)
     order = np.argsort(-np.abs(flat), axis=1, kind="stable")[:, : np.count_nonzero(flat, axis=1).max()]
     strength = np.take_along_axis(flat, order, axis=1)
+    is_or, inside = (part[..., None] for part in divmod(order.T, v.shape[-1]))  # (k, sample, 1)
+    small = np.min_scalar_type(v.shape[-1] - 1)  # integers of few bits, for speed
+    subsets, inside, wanted = (a.astype(small) for a in (np.arange(v.shape[-1]), inside, np.where(is_or, 0, inside)))
     missed, power = v - bias[:, None], np.empty(order.shape)
-    for k, (kinds, inside) in enumerate(zip(*divmod(order.T, v.shape[-1]))):
-        shared = subsets & inside[:, None]
-        triggered = np.where(kinds[:, None] == 0, shared == inside[:, None], shared > 0)
-        missed = missed - strength[:, k, None] * triggered
-        power[:, k] = (missed**2).mean(axis=1)
+    taken = np.empty_like(missed)
+    for k in range(order.shape[1]):  # an AND is triggered where all of it is shown, an OR where any of it is
+        triggered = ((subsets & inside[k]) == wanted[k]) ^ is_or[k].astype(bool)
+        missed -= np.multiply(strength[:, k, None], triggered, out=taken)
+        power[:, k] = np.square(missed, out=taken).mean(axis=1)
     variance = v.var(axis=1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(variance > 0, 1 - power / variance, np.nan)
