@@ -74,6 +74,7 @@ bench: $(VENV)
 	.venv/bin/python benchmarks/metrics.py
 	.venv/bin/python benchmarks/penalty.py
 	.venv/bin/python benchmarks/training.py
+	.venv/bin/python benchmarks/growth.py
 	.venv/bin/python benchmarks/cost.py
 
 clean:

@@ -160,8 +160,11 @@ def legend_of(ax, roles, labels, **options):
 def epoch_axis(ax, epochs):
     """Epochs on a symmetric log scale: the untrained network at 0, fractions of an epoch spread out."""
     ax.set_xscale("symlog", linthresh=0.5, linscale=0.5)
-    ax.set_xlim(0, max(epochs))
-    ticks = [tick for tick in (0, 1, 4, 16, 64, 256) if tick <= max(epochs)]
-    ax.set_xticks(ticks, [str(tick) for tick in ticks])
+    last = max(epochs)
+    ax.set_xlim(0, last)
+    ticks = [tick for tick in ((0, 1, 4, 16, 64, 256) if last >= 4 else (0, 1, 2, 3)) if tick <= last]
+    if last >= 1.5 * ticks[-1] > 0:  # room for its number
+        ticks.append(last)
+    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     ax.minorticks_off()
     ax.set_xlabel("epoch")

@@ -165,6 +165,16 @@ def scale_text(root: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
+def growth_text(root: Path) -> str:
+    """How the cost of a study grows (Markdown), from benchmarks/results/study.csv."""
+    table = read(root / "benchmarks" / "results" / "study.csv")
+    stages = [name for name in table if name not in ("what", "number", "hardware")]
+    lines = head("what grows", "to", *stages)
+    for row in table.to_dict("records"):
+        lines.append(line(row["what"], row["number"], *(f"{row[name]:.1f}" for name in stages)))
+    return "\n".join([*lines, "", f"Core seconds, and seconds by the clock, on {table.hardware[0]}.", ""])
+
+
 def settings_text(root: Path) -> str:
     """Every setting of a study's file (Markdown), by section: its values, its default as YAML, its meaning."""
     lines = []
@@ -206,6 +216,7 @@ PAGES = {  # by name of a section: the page, and what writes the section
     "penalty": (RESULTS, results.penalty_text),
     "costs": (COSTS, costs_text),
     "run": (COSTS, run_text),
+    "growth": (COSTS, growth_text),
     "scale": (COSTS, scale_text),
     "settings": ("docs/settings.md", settings_text),
 }
