@@ -9,7 +9,7 @@ from symgen.study import ablations, arms
 from symgen.study.networks import ensure_training
 from symgen.study.penalised import ensure_penalised_effects
 from symgen.study.pipeline import ensure_interactions
-from symgen.study.samples import given_prompts
+from symgen.study.samples import ensure_samples, given_prompts
 from symgen.study.settings import Study
 
 PROMPTS = ("09_language_models", "10_fine_tuning")  # notebooks of prompts
@@ -46,7 +46,9 @@ class Job:
     after: tuple[str, ...] = ()
 
     def run(self) -> None:
-        """Do what is not on disk yet."""
+        """Do what is not on disk yet. Samples are drawn first: a part with too few of them is an error at once."""
+        for study in {key_of(study.settings_of("samples")): study for _, looks in self.work for study, _ in looks}.values():
+            ensure_samples(study)
         for network, looks in self.work:
             network.run(looks)
 
