@@ -47,7 +47,8 @@ class Job:
 
     def run(self) -> None:
         """Do what is not on disk yet. Samples are drawn first: a part with too few of them is an error at once."""
-        for study in {key_of(study.settings_of("samples")): study for _, looks in self.work for study, _ in looks}.values():
+        looked_at = {key_of(study.settings_of("samples")): study for _, looks in self.work for study, _ in looks}
+        for study in looked_at.values():
             ensure_samples(study)
         for network, looks in self.work:
             network.run(looks)
