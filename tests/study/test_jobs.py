@@ -8,6 +8,7 @@ from tiny_project import ALONE
 
 from symgen import Study
 from symgen.__main__ import main
+from symgen.errors import InputError
 from symgen.store import key_of
 from symgen.study import ablations, arms, jobs, notebooks, study_names
 from symgen.study.jobs import Job
@@ -209,3 +210,10 @@ def test_a_study_has_the_notebooks_of_its_data_but_for_what_it_leaves_out(name):
     assert ("08_ablations" in named) == (not prompts and study.ablation_per_class > 0)
     assert ("10_fine_tuning" in named) == (bool(study.tuning_dataset) or study.tunes_given)
     assert ("05_three_phase_dynamics" in named) == (not study.target_model and not study.tunes_given)
+
+
+def test_samples_that_a_part_does_not_hold_are_an_error_before_anything_is_trained(tiny):
+    study = Study.load("fashion-vgg", tiny | {"removal_per_class": 60})
+    with pytest.raises(InputError, match="explain_per_class = 60; part A holds 10 of class 0"):
+        jobs(study)[0].run()
+    assert not list(study.runs_dir.glob("target-*"))
