@@ -368,7 +368,8 @@ def _drawn(items, part, study, rng):
         of_label = items.item[items.label == label].to_numpy()
         if study.explain_per_class > len(of_label):
             raise InputError(
-                f"explain_per_class = {study.explain_per_class}; part {part} holds {len(of_label)} of class {label}"
+                f"{study.explain_per_class} samples of a class (explain_per_class, removal_per_class); part {part} has "
+                f"{len(of_label)} of class {label} with enough variables; expected no more"
             )
         yield from ((item, label) for item in rng.choice(of_label, study.explain_per_class, replace=False))
 
