@@ -174,7 +174,13 @@ def test_losses_are_those_of_each_text_alone_in_whatever_order_and_with_little_p
     loss, accuracy = training.evaluate(network, inputs, labels)
     assert loss == pytest.approx(torch.nn.functional.cross_entropy(alone, labels).item(), rel=1e-6)
     assert accuracy == pytest.approx((alone.argmax(1) == labels).double().mean().item())
-    assert sum(read) < 1.5 * (inputs != tokenizer.pad_token_id).sum()  # in order, more than twice as many
+    tokens = (inputs != tokenizer.pad_token_id).sum()
+    assert sum(read) < 1.5 * tokens  # in order, more than twice as many
+    read.clear()
+    torch.testing.assert_close(
+        training.predicted(network, inputs, by_length=True).double(), alone, rtol=1e-5, atol=1e-6
+    )
+    assert sum(read) < 1.5 * tokens
 
 
 def test_a_text_is_masked_without_padding():

@@ -99,7 +99,7 @@ def _of_data(study, role):
     trained, estimates = ensure_training(study, role), {}
     for checkpoint, where in (("last", ""), ("best", " at best")):
         with arithmetic(study):
-            z = training.predicted(trained.model(checkpoint), inputs).double()
+            z = training.predicted(trained.model(checkpoint), inputs, by_length=True).double()
         right, loss = z.argmax(dim=-1) == labels, functional.cross_entropy(z, labels, reduction="none")
         for name, per_item in (("accuracy", right), ("loss", loss)):
             estimates[f"{name}{where}"] = study.bootstrap.mean(per_item.cpu().numpy())

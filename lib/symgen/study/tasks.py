@@ -137,8 +137,7 @@ class TextTask(Task):
 
     def inputs(self, items) -> Tensor:
         """Token ids (item, position), padded at the end."""
-        texts = [self.data.texts[item] for item in items]
-        return self.tokenizer(texts, padding=True, truncation=True, return_tensors="pt")["input_ids"]
+        return _token_ids(self.tokenizer, tuple(self.data.texts[item] for item in items))
 
     def samples(self, items) -> list[str]:
         """What the game takes, item by item."""
@@ -372,6 +371,11 @@ def _drawn(items, part, study, rng):
                 f"{len(of_label)} of class {label} with enough variables; expected no more"
             )
         yield from ((item, label) for item in rng.choice(of_label, study.explain_per_class, replace=False))
+
+
+@lru_cache(maxsize=4)  # all networks learn from the same few parts
+def _token_ids(tokenizer, texts):
+    return tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")["input_ids"]
 
 
 @lru_cache(maxsize=4)
