@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import cache
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -29,12 +30,12 @@ SMALL = {
     "explain_per_class": 2, "dynamics_per_class": 0, "removal_per_class": 0, "penalty_weight": 0, "ablation_per_class": 0,
     "roles_per_job": 1,
 }  # fmt: skip
-CHANGED = {  # name of what grows -> the setting, its values, and the number of each
-    "networks": ("target_seeds", {number + 2: list(range(11, 11 + number)) for number in (1, 2, 4, 8)}),
-    "samples": ("explain_per_class", {20 * each: each for each in (1, 2, 4, 8)}),
-    "variables": ("n_variables", {n: n for n in (6, 8, 10, 12)}),
-    "workers": (None, {1: 1, 2: 2}),
-}
+RUNS = [  # what grows, to how many, what that changes in the small study, and processes side by side
+    *(("networks", 2 + n, {"target_seeds": list(range(11, 11 + n))}, 1) for n in (1, 2, 4)),
+    *(("samples", 20 * n, {"explain_per_class": n}, 1) for n in (1, 2, 4)),
+    *(("variables", n, {"n_variables": n}, 1) for n in (6, 8, 10, 12)),
+    *(("workers", n, {}, n) for n in (1, 2)),
+]
 STAGES = ["training", "losses", "masked values", "solving", "reading and writing", "starting"]
 
 
@@ -46,10 +47,11 @@ def work(settings, worker, workers):
             job.run()
 
 
-def measured(settings, workers=1):
-    """Core seconds by stage, and seconds by the clock, of the study with so many processes side by side."""
+@cache  # the small study itself is one run of each kind
+def measured(settings, workers):
+    """Core seconds by stage, and seconds by the clock, of a study, its settings as JSON, with so many processes."""
     with tempfile.TemporaryDirectory() as folder:
-        settings = SMALL | settings | {"runs_root": f"{folder}/runs", "figures_root": f"{folder}/figures"}
+        settings = json.loads(settings) | {"runs_root": f"{folder}/runs", "figures_root": f"{folder}/figures"}
         log = Path(folder) / "seconds.log"
         environment = os.environ | {timing.LOG: str(log), "OMP_NUM_THREADS": "1"}
         start = time.perf_counter()
@@ -57,7 +59,7 @@ def measured(settings, workers=1):
         each = [subprocess.Popen([*command, str(i), str(workers)], env=environment, stdout=subprocess.DEVNULL)
                 for i in range(workers)]  # fmt: skip
         if any([process.wait() for process in each]):
-            raise RuntimeError(f"a run with {settings} failed")
+            raise RuntimeError(f"the run of {settings} failed")
         wall = time.perf_counter() - start
         spent = timing.breakdown(log, wall, workers).set_index("stage").seconds
     return {stage: spent.get(stage, 0.0) for stage in STAGES} | {"by the clock": wall}
@@ -66,7 +68,7 @@ def measured(settings, workers=1):
 def draw(table):
     """A panel for each thing that grows: core seconds by stage."""
     plots.use_style()
-    figure, axes = plt.subplots(1, len(CHANGED), figsize=(10, 2.8), layout="constrained")
+    figure, axes = plt.subplots(1, 4, figsize=(10, 2.8), layout="constrained")
     shades = plots.style.shades(len(STAGES))
     for ax, (name, part) in zip(axes, table.groupby("what", sort=False)):
         below = 0.0
@@ -83,11 +85,10 @@ def draw(table):
 def main():
     prepare()
     rows = []
-    for what, (setting, values) in CHANGED.items():
-        for number, value in values.items():
-            seconds = measured({setting: value} if setting else {}, 1 if setting else value)
-            rows.append({"what": what, "number": number, **seconds})
-            print(what, number, {name: round(spent, 1) for name, spent in seconds.items()}, flush=True)
+    for what, number, changes, workers in RUNS:
+        seconds = measured(json.dumps(SMALL | changes), workers)
+        rows.append({"what": what, "number": number, **seconds})
+        print(what, number, {name: round(spent, 1) for name, spent in seconds.items()}, flush=True)
     table = pd.DataFrame(rows).assign(hardware=hardware().split(";")[0])
     table.to_csv(RESULTS, index=False, float_format="%.4g")
     draw(table)
