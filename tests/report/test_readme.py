@@ -132,7 +132,8 @@ def test_the_answer_is_five_lines_of_any_number_of_studies_and_claims(tmp_path, 
     claims_of(tmp_path, studies, names)
     first, *lines = results.answer_text(tmp_path).strip().split("\n")
     networks = sum(range(2, n_studies + 2))
-    assert first.startswith(f"{n_claims} claims were tested on {networks} networks (`study-0`")
+    where = "(`study-0`)" if n_studies == 1 else f"in {n_studies} studies"
+    assert first.startswith(f"{n_claims} claims were tested on {networks} networks {where}.")
     assert len(lines) == 6 and lines[2].count(" holds") == n_claims == len(re.findall("results.md#f", lines[2]))
     assert lines[2].startswith(f"- **{n_claims} reproduced as the paper measures them, but not shown")
     assert (f"({n_studies}/{n_studies})" in lines[2]) == (n_studies > 1)

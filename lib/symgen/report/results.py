@@ -35,9 +35,9 @@ def answer_text(root: Path) -> str:
         counted = f" ({counted})" if len(scales) > 1 and of else ""
         found[answer].append(f"[{name}](docs/results.md#{name.lower()}) {rows.claim.iloc[0]}{counted}")
     networks = sum(int(scale.split()[0]) if scale[0].isdigit() else 1 for scale in scales)  # a given model is one
-    names = ", ".join(f"`{study}`" for study in scales.index)
+    where = f"(`{scales.index[0]}`)" if len(scales) == 1 else f"in {len(scales)} studies"
     brackets = " In brackets: in how many of the studies that can tell." if len(scales) > 1 else ""
-    lines = [f"{table.id.nunique()} claims were tested on {networks} networks ({names}).{brackets}", ""]
+    lines = [f"{table.id.nunique()} claims were tested on {networks} networks {where}.{brackets}", ""]
     lines += [
         f"- **{len(claims)} {answer}**{': ' * bool(claims)}{'; '.join(claims)}." for answer, claims in found.items()
     ]
