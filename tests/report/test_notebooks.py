@@ -59,7 +59,7 @@ def artefacts(runs):
     return {*runs.rglob("*.safetensors"), *runs.rglob("*.nc")}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # a module ends where another runs between, side by side
 def worked(tmp_path_factory):
     """A function that does all jobs of a study: parameters of its notebooks, folders of its figures and of its runs."""
     prepare()
