@@ -40,14 +40,14 @@ STAGES = ["training", "losses", "masked values", "solving", "reading and writing
 
 
 def work(settings, worker, workers):
-    """Every so-manieth job of the small study, in this process."""
+    """One of `workers` equal shares of the jobs, in this process."""
     timing.started()
     with timing.stage("reading and writing"):  # what no other stage is
         for job in jobs(Study.load("fashion-vgg", settings))[worker::workers]:
             job.run()
 
 
-@cache  # the small study itself is one run of each kind
+@cache  # the small study itself is among the networks, the samples and the workers
 def measured(settings, workers):
     """Core seconds by stage, and seconds by the clock, of a study, its settings as JSON, with so many processes."""
     with tempfile.TemporaryDirectory() as folder:

@@ -22,11 +22,10 @@ NETWORKS = {  # study -> classes of the made-up set, and the class of network th
     "tiny-imagenet-resnet101": (2, "ResNet"),
     "cub-vgg16": (2, "VGG"),
 }
-
-DEEPER = {
+DEEPER = {  # study -> that of a network less deep
     "tiny-imagenet-vgg19": "tiny-imagenet-vgg16",
     "tiny-imagenet-resnet101": "tiny-imagenet-resnet50",
-}  # than another
+}
 
 
 @pytest.fixture

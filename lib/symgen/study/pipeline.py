@@ -81,8 +81,7 @@ def game_of(
 
 def study_game(study: Study, role: str, model: torch.nn.Module) -> ImageGame | TextGame | CausalLMGame:
     """The study's game on a network: an image's masked cells take the mean map over what the role was trained on."""
-    seen = part_data(study, training_part(study, role))[0] if study.masking == "mean" else None
-    return task(study).game(model, seen)
+    return task(study).game(model, part_data(study, training_part(study, role))[0])
 
 
 # masked values and interactions

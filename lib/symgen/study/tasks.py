@@ -108,7 +108,7 @@ class ImageTask(Task):
         """Cells of an image, (n_variables,)."""
         return draw_cells(self.study.n_variables, self.study.grid, rng)
 
-    def game(self, network: torch.nn.Module, seen: Tensor | None) -> ImageGame:
+    def game(self, network: torch.nn.Module, seen: Tensor) -> ImageGame:
         """The study's game on a network; a masked cell takes the mean map over the images that the network has `seen`."""
         baseline = seen if self.study.masking == "mean" else None
         return ImageGame(network, self.study.cut_at, self.study.grid, baseline)

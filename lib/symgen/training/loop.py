@@ -115,7 +115,7 @@ def rows(z: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 def predicted(model: nn.Module, inputs: Tensor, by_length: bool = False) -> Tensor:
     """Logits (item, label) of the model, in evaluation mode.
 
-    `by_length`: texts of about one length are padded together, which takes less than half the time and may give other last
+    `by_length`: texts of about one length are padded together, which takes about half the time and may give other last
     bits; what networks learn from is predicted without.
     """
     model.eval()
