@@ -251,10 +251,10 @@ def test_faithfulness_and_conditions_of_a_known_game():
     assert all_salient["R2 of the salient ones, untrained"] == pytest.approx(1)
     held = rows_of(contrasts.conditions_contrasts({"t": dataset}, BOOTSTRAP)).value
     last, first = (interactions.conditions_of(v[t], effects[t]) for t in (1, 0))
-    for name in ("low orders", "steady", "bounded"):
+    for name in ("orders up to n / 2", "steady", "bounded"):
         expected = last[name].mean(), first[name].mean(), last[name].mean() - first[name].mean()
         assert held[[name, f"{name}, untrained", f"{name}, less untrained"]].tolist() == pytest.approx(expected)
-    assert held["low orders, untrained"] == 1 and held["steady, untrained"] == 1
+    assert held["orders up to n / 2, untrained"] == 1 and held["steady, untrained"] == 1
 
 
 def test_a_sample_without_interactions_is_left_out_and_counted(rng):
@@ -281,9 +281,9 @@ def test_a_sample_without_interactions_is_left_out_and_counted(rng):
         counts = rows.value[rows.index.str.startswith(out)].rename(lambda name: name.removeprefix(out))
         described = [name for name in known.index if "seconds" not in name]
         assert counts.to_dict() == {name: 2 if "untrained" in name else 1 for name in described}
-    held = interactions.conditions_of(v[1], effects[1])["low orders"][rest]
+    held = interactions.conditions_of(v[1], effects[1])["orders up to n / 2"][rest]
     draws = (weights[:, rest] @ held) / weights[:, rest].sum(axis=1)
-    assert rows.loc["low orders", ["value", "low", "high"]].tolist() == pytest.approx([held.mean(), *interval(draws)])
+    assert rows.loc["orders up to n / 2", ["value", "low", "high"]].tolist() == pytest.approx([held.mean(), *interval(draws)])
 
 
 def test_the_graded_measure_has_the_ceiling_of_two_halves_and_the_floor_of_chance(comparisons):
@@ -318,7 +318,7 @@ def test_conditions_are_judged_sample_by_sample():
     effects = np.zeros((3, 2, 16))
     effects[:, 0, 0b1], effects[:, 0, 0b1111], effects[:, 1, 0b111] = 3, 0.5, -0.5
     held = interactions.conditions_of(np.stack([steady, dip, negative]).astype(float), effects)
-    assert held["low orders"].tolist() == [0.75] * 3
+    assert held["orders up to n / 2"].tolist() == [0.75] * 3
     assert held["steady"].tolist() == [1, 0.75, 0.5] and held["bounded"].tolist() == [1, 1, 0]
 
 

@@ -35,7 +35,7 @@ def test_without_a_checkpoint_between_peak_and_onset_there_is_no_second_phase(rn
     gen, total = planted([0.2, 0.5, 0.8, 0.7, 0.6, 0.5], rng)
     phases = find_phases(EPOCHS, gen, total, CHANCE, constant([0, 3, 3, 1, 1, 1]), constant([0, 1, 1, 2, 2, 3]))
     assert phases.t1 == 2 and phases.t2 == 4 and phases.n_phases == 2
-    assert "no certain second" in phases.verdict
+    assert "not told apart" in phases.verdict
 
 
 def test_an_h_that_is_all_chance_has_no_phases(rng):

@@ -40,7 +40,7 @@ def of_images(study):
 
 
 def claim(*statistics, name="some", **fields):
-    return claims.Claim(says="says", paper="paper", since="2026-01-01", table=name, statistics=statistics, **fields)
+    return claims.Claim(says="says", means="means", paper="paper", since="2026-01-01", table=name, statistics=statistics, **fields)
 
 
 def statistic(quantity="a", of="paper", **fields):

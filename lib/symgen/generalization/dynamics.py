@@ -148,7 +148,7 @@ def tuning_removal_contrasts(
 
     Removed is what an interaction that was salient has lost since the checkpoint before, newly learned what one that is
     salient has gained. Up to the lowest held-out loss (losses: role -> epoch, test_loss): strength removed that did not
-    generalize less strength newly learned that does, over both; the share that generalizes, above chance, of what is
+    generalize less strength newly learned that does, as a share of both; the share that generalizes, above chance, of what is
     learned less that of what is removed. The end of removal: the first checkpoint at which more is learned than removed,
     less that of the lowest held-out loss, in checkpoints.
     """
@@ -166,7 +166,7 @@ def tuning_removal_contrasts(
         more = bootstrap.sum((learned[1] - removed[1]).T)  # (checkpoint,)
         end = more.map(lambda x: np.where((x > 0).any(axis=-1), (x > 0).argmax(axis=-1), x.shape[-1]).astype(float))
         estimates[role] = {
-            "removed that does not generalize - learned that does, over both": bootstrap.sum(noise - shared)
+            "removed that does not generalize - learned that does, share of both": bootstrap.sum(noise - shared)
             / bootstrap.sum(noise + shared),
             "share that generalizes above chance, learned - removed": of_learned.excess - of_removed.excess,
             "end of removal - lowest held-out loss, checkpoints": end - lowest,

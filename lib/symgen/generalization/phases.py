@@ -68,7 +68,7 @@ class Phases:
         if self.n_phases == 2 and self.t2_found < CERTAIN:
             return "two phases: no certain onset of a third"
         if self.n_phases == 2:
-            return "two phases: no certain second one between the peak and the third"
+            return "two phases: the second and the third are not told apart"
         return {
             3: "three phases",
             1: "one phase: H rises, and does not fall with certainty",

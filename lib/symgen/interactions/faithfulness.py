@@ -111,7 +111,7 @@ def conditions_of(
 ) -> dict[str, Float[np.ndarray, "sample"]]:
     """How far each sample meets the three conditions for sparsity: 1 is fully, for each (Appendix B).
 
-    low orders: share of strength at orders up to n / 2, NaN without any strength. steady: share of the steps m - 1 to m
+    orders up to n / 2: their share of strength, NaN without any strength. steady: share of the steps m - 1 to m
     at which u(m) does not fall. bounded: whether some p gives u(m) >= (m / n)^p u(n) for all m, that is, whether every
     u(m) is above 0. u(m) is taken in the direction of u(n): a label that loses by what is shown falls as steadily as
     another one rises.
@@ -123,7 +123,7 @@ def conditions_of(
     with np.errstate(invalid="ignore"):
         low = strength[:, sizes <= sizes.max() / 2].sum(axis=1) / strength.sum(axis=1)
     return {
-        "low orders": low,
+        "orders up to n / 2": low,
         "steady": (np.diff(growing, axis=1) >= 0).mean(axis=1),
         "bounded": (growing[:, 1:] > 0).all(axis=1).astype(float),
     }

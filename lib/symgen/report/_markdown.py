@@ -9,8 +9,9 @@ from symgen.errors import InputError
 
 
 def line(*cells) -> str:
-    """A row of a table."""
-    return f"| {' | '.join(str(cell) for cell in cells)} |"
+    """A row of a table; a bar in a cell does not end it."""
+    cells = (str(cell).replace("|", r"\|") for cell in cells)
+    return f"| {' | '.join(cells)} |"
 
 
 def head(*names: str) -> list[str]:

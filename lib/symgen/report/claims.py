@@ -81,10 +81,11 @@ class Statistic(BaseModel):
 
 
 class Claim(BaseModel):
-    """What the paper says and reports, the table and the statistics that decide it, and the studies that are asked."""
+    """What the paper says and reports, what its numbers are, the table and the statistics that decide it, and the studies that are asked."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     says: str
+    means: str
     paper: str
     since: date
     table: str

@@ -6,14 +6,14 @@ import pandas as pd
 
 from symgen.generalization import CERTAIN
 from symgen.report._markdown import head, interval, line, read
-from symgen.report.claims import COLUMNS, MOST, VERDICTS, readable
+from symgen.report.claims import COLUMNS, MOST, VERDICTS, claims, readable
 
 EMBEDDED = ("fashion-vgg", "snippets-bert", "snippets-lm")  # studies whose data come with the project
 ANSWERS = (  # the lines of `answer_text`: what claims must be in more than half of the studies that can tell
     "reproduced, and beyond their control where there is one",
     "reproduced as the paper measures them, but not shown beyond their control",
     "not reproduced",
-    "undecided, or not alike in all studies",
+    "undecided, or alike in no more than half of the studies",
     "not testable here",
 )
 OF = dict(zip(("paper", "control"), COLUMNS.values()))
@@ -36,7 +36,7 @@ def answer_text(root: Path) -> str:
         found[answer].append(f"[{name}](docs/results.md#{name.lower()}) {rows.claim.iloc[0]}{counted}")
     networks = sum(int(scale.split()[0]) if scale[0].isdigit() else 1 for scale in scales)  # a given model is one
     where = f"(`{scales.index[0]}`)" if len(scales) == 1 else f"in {len(scales)} studies"
-    brackets = " In brackets: in how many of the studies that can tell." if len(scales) > 1 else ""
+    brackets = " A claim stands where more than half of its studies put it; in brackets how many." if len(scales) > 1 else ""
     lines = [f"{table.id.nunique()} claims were tested on {networks} networks {where}.{brackets}", ""]
     lines += [
         f"- **{len(claims)} {answer}**{': ' * bool(claims)}{'; '.join(claims)}." for answer, claims in found.items()
@@ -76,6 +76,7 @@ def claims_text(root: Path) -> str:
         first = rows.iloc[0]
         paper = first.paper if first.paper.startswith("not in this paper") else f"the paper: {first.paper}"
         lines += ["", f"### {name}", "", f"{_capital(first.claim)}. {_capital(paper)}.", ""]
+        lines += [f"*The numbers*: {claims()[name].means}.", ""]
         lines += head("study", "verdict", "statistic", "value", "rule", "by itself")
         lines += _statistics(rows)
     return "\n".join(lines) + "\n"
@@ -122,18 +123,17 @@ def _network(study, row, curve):
         " → ".join(f"{H:.2f}" for H in curve.H_chance[turns]),
         f"{curve.N[0]:.0f} → {curve.N.min():.0f} → {curve.N.iloc[-1]:.0f}",
         interval(row.t1, row.t1_low, row.t1_high, "g"),
-        "never" if row.t2 == float("inf") else interval(row.t2, row.t2_low, row.t2_high, "g"),
+        "never" if row.t2 == float("inf") else interval(row.t2, row.t2_low, row.t2_high, "g").replace("inf", "never"),
         row.verdict,
     )
 
 
 def phases_text(root: Path) -> str:
     """In how many networks of each study H rises, falls, and three phases follow (Markdown), from fig03_phases."""
-    lines = head("study", "networks", "H rises", "H falls", "three phases, by the letter", "three phases, certain")
+    lines = head("study", "networks", "H rises", "and falls", "in three phases", "three phases, by the letter")
     for study, phases in _tables(root, "fig03_phases"):
-        rises, falls = ((phases[f"excess_{turn}_low"] > 0).sum() for turn in ("rise", "fall"))
-        three = (phases.t2_found >= CERTAIN).sum(), (phases.n_phases == 3).sum()
-        lines.append(line(study, len(phases), rises, falls, *three))
+        certain = ((phases.n_phases >= number).sum() for number in (1, 2, 3))
+        lines.append(line(study, len(phases), *certain, (phases.t2_found >= CERTAIN).sum()))
     return "\n".join(lines) + "\n"
 
 
