@@ -1,7 +1,7 @@
 # The map: which job makes what. `make figures` is `symgen figures`, which is `snakemake --cores all` under a lock.
 # The jobs of a study are a table (symgen.study.jobs): each trains and extracts some networks; notebooks come after them.
 # A job's name holds a key of its settings; its output is an empty mark that it is done: the library keeps what it made.
-import os
+import re
 import sys
 from pathlib import Path
 
@@ -15,17 +15,18 @@ JOBS = {name: {job.name: job for job in jobs(study)} for name, study in STUDIES.
 FIRST = next(iter(STUDIES))
 FIGURES = STUDIES[FIRST].figures_dir.parent  # where the tables of other studies stand among the claims as well
 LIBRARY = library_hash()  # a notebook runs again when the library changes
-DONE = "data/runs/{study}/done/"
+DONE = "{root}/{study}/done/"  # beside what the study keeps
 RUN = "OMP_NUM_THREADS={threads} python -m symgen "
 
 
 wildcard_constraints:
+    root="|".join({re.escape(study.runs_root) for study in STUDIES.values()}),
     study="|".join(STUDIES),
     notebook=r"\d\d_\w+",
 
 
 def done(study, names):
-    return [DONE.format(study=study) + name for name in names]
+    return [DONE.format(root=STUDIES[study].runs_root, study=study) + name for name in names]
 
 
 for name, study in STUDIES.items():  # a notebook runs again when one of its figures was deleted

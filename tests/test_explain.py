@@ -375,6 +375,7 @@ def test_what_cannot_be_asked_of_an_explanation(images, batch, e):
         (lambda: batch.sample(3), "sample = 3; expected 0 to 2"),
         (lambda: e["a", "z"], r"variables \('a', 'z'\); expected numbers from 0 to 3, or names: a, b, c, d"),
         (lambda: e[0, 4], r"variables \(0, 4\); expected numbers from 0 to 3"),
+        (lambda: e[0.9], r"variables \(0.9,\); expected numbers from 0 to 3"),
         (lambda: batch.compare([]), "baselines is empty"),
         (lambda: batch.compare([batch, other]), r"baselines\[1\] explains other samples: its image differs"),
         (lambda: batch.compare(batch.sample(0)), r"baselines\[0\] has 1 on the axis sample; expected"),

@@ -263,8 +263,8 @@ class Explanation:
         inside = inside if isinstance(inside, tuple | list | np.ndarray) else (inside,)
         names, n = self.data.names.to_numpy(), self.data.sizes["variable"]
         known = {name: i for i, name in enumerate(names[0].tolist())} if (names == names[0]).all() else {}
-        numbers = [known.get(one, -1) if isinstance(one, str) else int(one) for one in inside]
-        if not numbers or not all(0 <= number < n for number in numbers):
+        numbers = [known.get(one, -1) if isinstance(one, str) else one for one in inside]
+        if not numbers or not all(isinstance(number, int | np.integer) and 0 <= number < n for number in numbers):
             raise InputError(f"variables {inside!r}; expected numbers from 0 to {n - 1}, or names: {', '.join(known)}")
         return numbers
 

@@ -48,6 +48,8 @@ def test_tables_add_up_to_h(compared):
     sums = by_order[["total", "generalizable"]].abs().groupby(by_order.epoch).sum()
     np.testing.assert_allclose(sums.generalizable / sums.total, c.H)
     assert c.by_order(4).equals(by_order[by_order.epoch == 4].reset_index(drop=True))
+    with pytest.raises(ValueError, match="epoch = 3; expected one of 0, "):
+        c.by_order(3)
     rows = c.to_frame()
     assert list(rows) == ["sample", "epoch", "kind", "variables", "order", "effect", "generalizable", "graded"]
     assert len(rows) == c.salient.sum()

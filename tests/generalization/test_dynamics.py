@@ -233,8 +233,6 @@ def test_the_untrained_network_worked_by_hand():
     expected = {"share of orders 3 to 7": 6 / 8, "share that cancels": 1 - 2 / 8, "H less chance": 2 / 8 - 0.1}
     for name, value in expected.items():
         assert rows.loc[name].tolist() == pytest.approx([value] * 3)
-    narrow = rows_of(dynamics.untrained_contrasts({"a": compared(effects, generalizable)}, BOOTSTRAP, range(3, 4)))
-    assert narrow.value["share of orders 3 to 7"] == pytest.approx(3 / 8) and orders(4)[7] == 3
 
 
 def test_the_contents_of_the_phases_by_order_worked_by_hand():

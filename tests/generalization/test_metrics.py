@@ -35,6 +35,8 @@ def test_salience_is_relative_to_the_strongest_of_both_kinds():
     assert salient(target, strongest=1).sum() == 1 and salient(target, strongest=100).sum() == 4
     assert salient(target, tau=0.45).sum() == 3
     assert not salient(np.zeros((2, 8))).any() and not salient(np.zeros((2, 8)), strongest=3).any()
+    with pytest.raises(ValueError, match="strongest = 0; expected at least one"):
+        salient(target, strongest=0)
 
 
 def test_generalizable_needs_the_same_interaction_salient_and_of_the_same_sign():
@@ -120,6 +122,8 @@ def test_derangements_move_every_sample(rng):
     assert (drawn != np.arange(5)).all() and (np.sort(drawn) == np.arange(5)).all()
     with pytest.raises(ValueError, match="at least two"):
         derangements(1, 1, rng)
+    with pytest.raises(ValueError, match="draws = 0; a chance level needs at least one"):
+        derangements(2, 0, rng)
 
 
 def test_metrics_do_not_care_about_the_names_of_the_variables(rng):

@@ -40,7 +40,8 @@ def of_images(study):
 
 
 def claim(*statistics, name="some", **fields):
-    return claims.Claim(says="says", means="means", paper="paper", since="2026-01-01", table=name, statistics=statistics, **fields)
+    words = {"says": "says", "means": "means", "paper": "paper"}
+    return claims.Claim(**words, since="2026-01-01", table=name, statistics=statistics, **fields)
 
 
 def statistic(quantity="a", of="paper", **fields):
@@ -367,7 +368,7 @@ def test_claims_in_brief_ask_the_networks_themselves_whether_they_have_learned(l
 
 
 def test_whose_claim_it_is_is_said():
-    later = {name: claim.said_by for name, claim in claims.claims().items() if claim.said_by != "the paper"}
+    later = {name: claim.source for name, claim in claims.claims().items() if claim.later}
     assert later == dict.fromkeys(("S1", "S2"), "a later paper (arXiv 2605.17967)")
 
 

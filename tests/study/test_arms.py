@@ -155,6 +155,7 @@ def test_settings_and_weights_in_which_arms_are_compared(study):
     all_are_few = study.replace(few_shot_size=study.train_size)
     assert len(set(arms.settings_of(all_are_few).values())) == 1  # nothing is computed twice
     assert list(arms.curve(study.replace(penalty_factors=[]))) == [0, study.penalty_weight]
+    assert list(arms.curve(study.replace(penalty_weight=0.12345, penalty_factors=[2]))) == [0, 0.12345, 0.247]
     explained = {
         n: arms.settings_of(study.replace(explain_per_class=9, arms_per_class=n))["all samples"].explain_per_class
         for n in (0, 7)

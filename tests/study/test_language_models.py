@@ -11,7 +11,7 @@ from tiny_project import ROOT
 
 from symgen import CausalLMGame, Study, generalizable, interactions, salient
 from symgen.data import load_dataset
-from symgen.data.prompts import squad_prompts, written_prompts
+from symgen.data.prompts import question_prompts, squad_prompts, written_prompts
 from symgen.generalization import contrasts, tables
 from symgen.report import claims, runner
 from symgen.study import pairs, pipeline
@@ -90,6 +90,15 @@ def test_a_question_becomes_the_sentence_that_answers_it_and_the_question():
     (made,) = squad_prompts(squad("1204"))
     assert made == {"prompt": "It has burned twice since 1204! Who? Answer:", "next_word": "1204"}
     assert squad_prompts(squad("1204", "why " * 40)) == []  # too long
+    unanswered = squad("1204")
+    unanswered["data"][0]["paragraphs"][0]["qas"][0]["answers"] = []  # as version 2 of the format has some
+    assert squad_prompts(unanswered) == []
+
+
+def test_a_file_that_is_not_in_the_format_of_squad_is_named(tmp_path):
+    (tmp_path / "train.json").write_text('{"data": [{"title": "a town"}]}')
+    with pytest.raises(ValueError, match=r"train.json is not in the format of SQuAD: KeyError\('paragraphs'\)"):
+        question_prompts(tmp_path)
 
 
 def test_prompts_hold_their_variables_and_are_the_same_every_time(given):

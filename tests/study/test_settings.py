@@ -229,6 +229,7 @@ def test_a_file_may_extend_another(monkeypatch, tmp_path):
     ("name", "overrides", "message"),
     [
         ("snippets-bert", {"masking": "mean"}, "masking = 'mean' of texts; expected one of mask, pad, unk"),
+        ("fashion-vgg", {"other_masking": ["men"]}, "other_masking holds 'men' of images; expected of mean, zero"),
         ("fashion-vgg", {"masking": "mask"}, "masking = 'mask' of images; expected one of mean, zero"),
         ("fashion-vgg", {"cut": ""}, "the setting 'cut' is missing"),
         ("snippets-bert", {"augment": "crop-flip"}, "augment = 'crop-flip' of texts; expected 'none'"),

@@ -169,6 +169,12 @@ def test_no_samples_are_refused():
         Penalty(None, {}, weight=1)
 
 
+def test_a_penalty_on_no_step_or_no_sample_is_refused(judged):
+    for options in ({"every": 0}, {"per_batch": 0}):
+        with pytest.raises(ValueError, match="expected at least 1 of each"):
+            Penalty(None, judged, weight=1, **options)
+
+
 def test_with_weight_0_training_is_bit_identical_to_plain_training(judged, images):
     labels = torch.arange(12) % 3
 

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+from importlib.util import find_spec
 
 import gguf
 import numpy as np
@@ -156,12 +157,15 @@ def test_the_pieces_of_a_file_are_joined_once(site, tmp_path, monkeypatch):
     assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), again.state_dict().values()))
 
 
-def test_what_is_missing_is_named_with_its_remedy(site):
+def test_what_is_missing_is_named_with_its_remedy(site, monkeypatch):
     add_package(site, "whole", required=["whole-part1==1.0"])
     with pytest.raises(ValueError, match=r"missing model: a.gguf comes with the package whole_part1; `make llm`"):
         load_model("whole/a.gguf")
     add_package(site, "whole_part1", {"b.gguf.part00": b""})
     with pytest.raises(ValueError, match=r"the package whole holds no a.gguf; `make llm` installs the one that does"):
+        load_model("whole/a.gguf")
+    monkeypatch.setattr(pretrained, "find_spec", lambda name: None if name == "accelerate" else find_spec(name))
+    with pytest.raises(ValueError, match=r"a.gguf is unpacked by the package accelerate; `make llm` installs it"):
         load_model("whole/a.gguf")
     with pytest.raises(ValueError, match=r"model 'a.gguf'; expected <package>/<file>.gguf"):
         load_model("a.gguf")

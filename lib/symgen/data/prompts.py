@@ -25,18 +25,27 @@ def prompt_lines(path: Path) -> list[dict]:
 def question_prompts(folder: Path) -> list[dict]:
     """Prompts from all files *.json of a folder in the format of SQuAD."""
     files = sorted(folder.glob("*.json"))
-    return [prompt for path in files for prompt in squad_prompts(_parsed(path.read_text(), path, "data"))]
+    return [prompt for path in files for prompt in _squad_of(path)]
+
+
+def _squad_of(path):
+    """Prompts of one file; InputError names a file that is not in the format."""
+    try:
+        return squad_prompts(_parsed(path.read_text(), path, "data"))
+    except (KeyError, TypeError) as error:
+        raise InputError(f"damaged data: {path} is not in the format of SQuAD: {error!r}") from None
 
 
 def squad_prompts(squad: dict) -> list[dict]:
     """Prompts from questions in the format of SQuAD (1.1): the sentence that holds the answer, then the question.
 
-    The next word is the first of the answer; what is longer than LONGEST words is left out.
+    The next word is the first of the answer; what has no answer, or is longer than LONGEST words, is left out.
     """
     prompts = []
     for paragraph in (paragraph for article in squad["data"] for paragraph in article["paragraphs"]):
-        for question in paragraph["qas"]:
-            answer = question["answers"][0]
+        for question, answer in (
+            (question, question["answers"][0]) for question in paragraph["qas"] if question["answers"]
+        ):
             sentence = _sentence_at(paragraph["context"], answer["answer_start"])
             prompt = f"{sentence} {question['question'].strip()} Answer:"
             word = re.match(r"\w+", answer["text"])

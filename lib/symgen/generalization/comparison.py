@@ -81,8 +81,11 @@ class Comparison:
     __repr__ = __str__
 
     def position(self, epoch: float) -> int:
-        """Number of the checkpoint at an epoch."""
-        return int(np.flatnonzero(self.epochs == epoch)[0])
+        """Number of the checkpoint at an epoch; InputError if there is none."""
+        places = np.flatnonzero(self.epochs == epoch)
+        if not len(places):
+            raise InputError(f"epoch = {epoch}; expected one of {', '.join(f'{e:g}' for e in self.epochs)}")
+        return int(places[0])
 
     def chosen(self, samples: str) -> Bool[np.ndarray, "sample"]:
         """Which samples are meant by all, training, testing."""
@@ -133,7 +136,7 @@ class Comparison:
             return plots.comparison(self.by_order(self.epochs[-1] if epoch is None else epoch), len(self.of))
 
     def to_frame(self, k: int | None = None) -> pd.DataFrame:
-        """The salient interactions, or the k strongest of each sample and epoch, strongest first.
+        """The salient interactions, or at most the k strongest of them, of each sample and epoch, strongest first.
 
         Columns sample, epoch, kind (and, or), variables (names or numbers, joined by ∧ or ∨), order, effect (log-odds),
         generalizable, graded.

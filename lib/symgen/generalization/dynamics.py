@@ -148,9 +148,9 @@ def tuning_removal_contrasts(
 
     Removed is what an interaction that was salient has lost since the checkpoint before, newly learned what one that is
     salient has gained. Up to the lowest held-out loss (losses: role -> epoch, test_loss): strength removed that did not
-    generalize less strength newly learned that does, as a share of both; the share that generalizes, above chance, of what is
-    learned less that of what is removed. The end of removal: the first checkpoint at which more is learned than removed,
-    less that of the lowest held-out loss, in checkpoints.
+    generalize less strength newly learned that does, as a share of both; the share that generalizes, above chance, of
+    what is learned less that of what is removed. The end of removal: the first checkpoint at which more is learned than
+    removed, less that of the lowest held-out loss, in checkpoints.
     """
     estimates = {}
     for role, c in comparisons.items():
@@ -180,12 +180,12 @@ def _flow(c, strength, part):
     return [np.einsum("tiks,tiks->ti", strength[part], mask[part].astype(float)) for mask in masks]
 
 
-def untrained_contrasts(comparisons: Comparisons, bootstrap: Bootstrap, middle: range = range(3, 8)) -> pd.DataFrame:
+def untrained_contrasts(comparisons: Comparisons, bootstrap: Bootstrap) -> pd.DataFrame:
     """The untrained network (F3f): strength at middle orders, how far signs cancel, H less chance."""
 
     def measured(c):
         effects, h = c.effects[0], c.power(bootstrap)
-        of_order, sums = np.isin(orders(n_variables(effects.shape[-1])), middle), (-2, -1)
+        of_order, sums = np.isin(orders(n_variables(effects.shape[-1])), range(3, 8)), (-2, -1)
         strength = bootstrap.sum(np.abs(effects).sum(axis=sums))
         left = bootstrap.sum(np.abs(effects.sum(axis=sums)))
         return {

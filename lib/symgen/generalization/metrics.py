@@ -37,6 +37,8 @@ def salient(
     """
     strength = np.abs(effects)
     if strongest is not None:
+        if strongest < 1:
+            raise InputError(f"strongest = {strongest}; expected at least one interaction")
         flat = np.sort(strength.reshape(*strength.shape[:-2], -1), axis=-1)
         threshold = flat[..., -min(strongest, flat.shape[-1]), None, None]
         return (strength >= threshold) & (strength > 0)
@@ -212,6 +214,8 @@ def derangements(n_samples: int, draws: int, rng: np.random.Generator) -> np.nda
     """`draws` random orders (draw, sample) in which no sample keeps its place: who is compared with whom by chance."""
     if n_samples < 2:
         raise InputError(f"{n_samples} sample(s); a chance level needs at least two to compare")
+    if draws < 1:
+        raise InputError(f"draws = {draws}; a chance level needs at least one")
     kept = []
     while len(kept) < draws:
         order = rng.permutation(n_samples)

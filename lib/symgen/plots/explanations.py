@@ -146,12 +146,11 @@ def masked_words(table: pd.DataFrame, text: list[str], variable_of, title: str =
 
 
 def comparison(table: pd.DataFrame, samples: int | None = None) -> Figure:
-    """Strength by order, and what of it generalizes. table: epoch, order, sign, total, generalizable; a panel an epoch.
+    """Strength by order, and what of it generalizes. table: order, sign, total, generalizable of one epoch.
 
     samples: of how many the strengths are the mean.
     """
-    panels = [f"epoch {epoch:g}" if table.epoch.nunique() > 1 else "" for epoch in table.epoch]
-    return order_strength(table.assign(panel=panels), networks=1, samples=samples)
+    return order_strength(table.assign(panel=""), networks=1, samples=samples)
 
 
 # pieces of figures

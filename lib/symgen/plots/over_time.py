@@ -57,7 +57,7 @@ def order_strength(
     In each stand all strength, H, the share of it that generalizes, and that of each of the `ranges` of orders. name: what
     H is called, judges: who says what generalizes, if not the study's baselines. networks, samples: of how many the
     strengths are the mean.
-    """  # fmt: skip
+    """
     panels = [(name, part) for name in table[column].unique() for part in parts]
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
@@ -74,7 +74,7 @@ def order_strength(
         lines += [f"{of} = {share(shown, part, orders)}" for of, orders in shares.items()]
         ax.text(0.98, 0.97, "\n".join(lines), transform=ax.transAxes, ha="right", va="top", fontsize=8, linespacing=1.3)
         title = f"{panel}" if len(parts) == 1 else f"{panel}: {part}"
-        ax.set_title(title.replace(" (", "\n("))  # a line of its own
+        ax.set_title(title.replace(" (", "\n("))  # what is in brackets gets a line of its own
     for ax in axes.flat[max(0, len(panels) - columns) : len(panels)]:  # the lowest of each column
         ax.set_xlabel("order")
         ax.tick_params(labelbottom=True)

@@ -1,6 +1,6 @@
 """The paper's claims, decided by the rules of claims.yaml, on the tables of every study (science, section 11)."""
 
-import re
+import math
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -81,7 +81,7 @@ class Statistic(BaseModel):
 
 
 class Claim(BaseModel):
-    """What the paper says and reports, what its numbers are, the table and the statistics that decide it, and the studies that are asked."""
+    """What the paper says and reports, the statistics that decide it and what these are, and the studies that are asked."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     says: str
@@ -90,22 +90,17 @@ class Claim(BaseModel):
     since: date
     table: str
     statistics: tuple[Statistic, ...]
+    gain: float = math.nan
+    later: str = ""
     needs: str = ""
     modality: str = ""
     of_any_network: bool = False
     skip_if_all_are_few: bool = False
 
     @property
-    def gain(self) -> float:
-        """What the paper reports as "a -> b %", b - a as a share; NaN where it says something else."""
-        numbers = re.search(r"([\d.]+) -> ([\d.]+) %", self.paper)
-        return (float(numbers[2]) - float(numbers[1])) / 100 if numbers else np.nan
-
-    @property
-    def said_by(self) -> str:
-        """Whose sentence it is: the paper's, or that of a later one, which `paper` names in brackets."""
-        later = re.search(r"a later one (\(.+\))", self.paper)
-        return f"a later paper {later[1]}" if later else "the paper"
+    def source(self) -> str:
+        """Whose sentence it is."""
+        return f"a later paper ({self.later})" if self.later else "the paper"
 
     def asks(self, study: Study) -> bool:
         """Whether it is a claim about such a study."""
@@ -128,12 +123,17 @@ def studies_beside(study: Study) -> list[Study]:
     return [studies[folder] for folder in sorted(studies)]
 
 
+def networks_of(study: Study) -> int:
+    """How many networks a study looks at: its targets, or the models that are given."""
+    return len({study.target_model, study.baseline_model}) if study.target_model else len(study.targets)
+
+
 def scale_of(study: Study) -> str:
     """What the numbers of a study rest on: its networks, how they are trained, and the samples explained."""
     if study.target_model:
-        one = study.target_model == study.baseline_model
-        return f"{'a model as it is' if one else '2 models as they are'} given, {study.n_variables} variables"
-    networks = f"{len(study.targets)} network{'s' if len(study.targets) > 1 else ''}"
+        models = "a model as it is" if networks_of(study) == 1 else "2 models as they are"
+        return f"{models} given, {study.n_variables} variables"
+    networks = f"{networks_of(study)} network{'s' if networks_of(study) > 1 else ''}"
     whole, few = (one.explain_classes * one.explain_per_class for one in (study, study.dynamics))
     followed = f", {few} + {few} of them followed" if few < whole else ""
     samples = f"{whole} + {whole} samples{followed}"
@@ -152,10 +152,10 @@ def gathered(studies: list[Study], name: str) -> pd.DataFrame:
 def claims_table(studies: list[Study]) -> pd.DataFrame:
     """Every claim on every study whose figures have its statistics, one row a statistic.
 
-    Columns id, claim, paper, study, scale, of (paper, control), quantity, value, low, high, rule, part_verdict, how, more
-    (see `Decision`), and verdict: that of the claim in this column, which is that of its worst statistic. Values are
-    those of the mean over the study's networks, intervals over samples and networks. Studies whose figures are older than
-    the rules are left out.
+    Columns id, claim, paper, study, networks, scale, of (paper, control), quantity, value, low, high, rule, part_verdict,
+    how, more (see `Decision`), and verdict: that of the claim in this column, which is that of its worst statistic. Values
+    are those of the mean over the study's networks, intervals over samples and networks. Studies whose figures are older
+    than the rules are left out.
     """
     rows = [
         {
@@ -163,6 +163,7 @@ def claims_table(studies: list[Study]) -> pd.DataFrame:
             "claim": claim.says,
             "paper": claim.paper,
             "study": study.figures_dir.name,
+            "networks": networks_of(study),
             "scale": scale_of(study),
         }
         | part
@@ -217,13 +218,14 @@ def in_brief(study: Study, *names: str) -> str:
     lines = []
     for name, claim in ((name, claims()[name]) for name in names if claims()[name].asks(study)):
         parts = pd.DataFrame(decided(claim, study.figures_dir, bool(learned)))
-        found = [_found(of, rows) for of, rows in parts.groupby("of", sort=False)] if len(parts) else ["no table of it"]
-        reported = f" ({claim.paper})" if claim.said_by == "the paper" else ""
-        lines.append(f"- **{name}** · {claim.said_by} says: {claim.says}{reported} · here {'; '.join(found)}")
+        columns = parts.groupby("of", sort=False) if len(parts) else ()
+        verdicts = "; ".join(_verdict(of, rows) for of, rows in columns) or "no table of it"
+        reported = "" if claim.later else f" ({claim.paper})"
+        lines.append(f"- **{name}** · {claim.source} says: {claim.says}{reported} · here {verdicts}")
     return "\n".join(lines)
 
 
-def _found(of, rows):
+def _verdict(of, rows):
     """The verdict of a column, with the numbers behind it."""
     numbers = (f"{row.quantity} {interval(row.value, row.low, row.high, '.3f')}" for row in rows.itertuples())
     return f"{'beyond its control ' * (of == 'control')}**{rows.verdict.iloc[0]}** ({'; '.join(numbers)})"
@@ -244,7 +246,7 @@ def _row(table, statistic, folder):
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """One row a claim and study, for reading: id, claim, paper, study, scale, verdict, measured, beyond, control.
+    """One row a claim and study, for reading: id, claim, paper, study, networks, scale, verdict, measured, beyond, control.
 
     verdict and measured are those of the paper's statistics, beyond and control those beyond controls.
     """
@@ -257,7 +259,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
             cells |= dict(zip(names, (column.verdict.iloc[0], text) if len(column) else ("–", "–")))
         return pd.Series(cells)
 
-    keys = ["id", "claim", "paper", "study", "scale"]
+    keys = ["id", "claim", "paper", "study", "networks", "scale"]
     return table.groupby(keys, sort=False)[list(table.columns)].apply(joined).reset_index()
 
 

@@ -27,21 +27,22 @@ WAYS = {  # to train, against plain training
 def answer_text(root: Path) -> str:
     """What became of the claims, in five lines (Markdown), from figures/claims.csv; beside each, in how many studies."""
     table = readable(read(root / "figures" / "claims.csv"))
-    scales = table.groupby("study", sort=False)["scale"].first()
-    found = {answer: [] for answer in ANSWERS}
+    networks = table.groupby("study", sort=False).networks.first()
+    by_answer = {answer: [] for answer in ANSWERS}
     for name, rows in table.groupby("id", sort=False):
         answer, count, of = answer_to(rows)
         counted = f"{count}/{of}" if answer != ANSWERS[3] else _verdicts(rows)
-        counted = f" ({counted})" if len(scales) > 1 and of else ""
-        found[answer].append(f"[{name}](docs/results.md#{name.lower()}) {rows.claim.iloc[0]}{counted}")
-    networks = sum(int(scale.split()[0]) if scale[0].isdigit() else 1 for scale in scales)  # a given model is one
-    where = f"(`{scales.index[0]}`)" if len(scales) == 1 else f"in {len(scales)} studies"
-    brackets = " A claim stands where more than half of its studies put it; in brackets how many." if len(scales) > 1 else ""
-    lines = [f"{table.id.nunique()} claims were tested on {networks} networks {where}.{brackets}", ""]
-    lines += [
-        f"- **{len(claims)} {answer}**{': ' * bool(claims)}{'; '.join(claims)}." for answer, claims in found.items()
+        counted = f" ({counted})" if len(networks) > 1 and of else ""
+        by_answer[answer].append(f"[{name}](docs/results.md#{name.lower()}) {rows.claim.iloc[0]}{counted}")
+    where = f"(`{networks.index[0]}`)" if len(networks) == 1 else f"in {len(networks)} studies"
+    begin = f"{table.id.nunique()} claims were tested on {networks.sum()} networks {where}."
+    if len(networks) > 1:
+        begin += " A claim stands where more than half of its studies put it; in brackets how many."
+    lines = [
+        f"- **{len(entries)} {answer}**{': ' * bool(entries)}{'; '.join(entries)}."
+        for answer, entries in by_answer.items()
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([begin, "", *lines]) + "\n"
 
 
 def answer_to(rows: pd.DataFrame) -> tuple[str, int, int]:
@@ -74,7 +75,7 @@ def claims_text(root: Path) -> str:
     lines += [line(study, scale) for study, scale in table.groupby("study", sort=False)["scale"].first().items()]
     for name, rows in table.groupby("id", sort=False):
         first = rows.iloc[0]
-        paper = first.paper if first.paper.startswith("not in this paper") else f"the paper: {first.paper}"
+        paper = first.paper if claims()[name].later else f"the paper: {first.paper}"
         lines += ["", f"### {name}", "", f"{_capital(first.claim)}. {_capital(paper)}.", ""]
         lines += [f"*The numbers*: {claims()[name].means}.", ""]
         lines += head("study", "verdict", "statistic", "value", "rule", "by itself")

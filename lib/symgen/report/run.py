@@ -4,6 +4,7 @@ import fcntl
 import multiprocessing
 import os
 import re
+import signal
 import sys
 import time
 from contextlib import contextmanager
@@ -97,6 +98,7 @@ def _run(arguments, last):
     with open(read, errors="replace") as lines:
         _with_time_left(lines, last)
     process.join()
+    handle_signals(signal.default_int_handler)  # nothing is left that a signal could be passed on to
     return process.exitcode
 
 

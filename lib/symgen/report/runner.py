@@ -142,9 +142,9 @@ def source_hash(path: Path) -> str:
 
 
 def library_hash() -> str:
-    """Hash of the library's files: a notebook runs again when one changes; artefacts have versions of their own."""
+    """Hash of the library's files: a notebook runs again when code, style or a rule changes; artefacts have versions."""
     here = Path(__file__).parents[1]
-    files = sorted(path for path in here.rglob("*") if path.suffix in (".py", ".mplstyle"))
+    files = sorted(path for path in here.rglob("*") if path.suffix in (".py", ".mplstyle", ".yaml"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
 
 

@@ -33,6 +33,9 @@ def _variables(s):
     for key in ("masking", "baseline_masking"):
         masking = getattr(s, key) or s.masking
         yield masking not in fitting, f"{key} = {masking!r} of {s.modality}; expected one of {', '.join(fitting)}"
+    for masking in s.other_masking:
+        what = f"other_masking holds {masking!r} of {s.modality}"
+        yield masking not in fitting, f"{what}; expected of {', '.join(fitting)}"
     yield images and not s.cut_at, "the setting 'cut' is missing; expected a submodule of the network, its first ReLU"
 
 

@@ -58,7 +58,8 @@ def settings_of(study: Study) -> dict[str, Study]:
 def curve(study: Study) -> dict[float, tuple[Study, str]]:
     """The study and the arm behind each weight of the penalty, rising; weight 0 is plain training. Half of the networks."""
     study = study.replace(arms_networks=len(_half(roles(study, "penalty"))))
-    weights = sorted(float(f"{study.penalty_weight * factor:.3g}") for factor in (*study.penalty_factors, 1))
+    others = (float(f"{study.penalty_weight * factor:.3g}") for factor in study.penalty_factors)
+    weights = sorted([study.penalty_weight, *others])
     changed = {weight: (study.replace(penalty_weight=weight), "penalty") for weight in weights}
     return {0.0: (study, "plain")} | changed
 

@@ -75,6 +75,8 @@ class Penalty:
     ):  # fmt: skip
         if not samples:
             raise InputError("no samples to penalise; expected at least one item of the training set")
+        if min(per_batch, every) < 1:
+            raise InputError(f"per_batch = {per_batch}, every = {every}; expected at least 1 of each")
         self.game, self.samples, self.seen = game, samples, seen
         self.weight, self.per_batch, self.every = weight, per_batch, every
         self.combine, self.solver = combine, {"noise_bound": noise_bound, "ridge": ridge, "rounding": ROUNDING}

@@ -98,10 +98,11 @@ def _dequantised(name):
 
 def _pieces(package, file):
     """A GGUF file as an installed package brings it: whole, or in pieces that packages called <package>-part<k> hold."""
-    needed = [package, *_parts(package), "gguf", "accelerate"]
-    if missing := [name for name in needed if not find_spec(name)]:
-        raise InputError(f"missing model: {file} comes with the package {missing[0]}; `make llm` installs it")
-    folders = [Path(find_spec(name).submodule_search_locations[0]) for name in needed[:-2]]
+    holding, unpacking = [package, *_parts(package)], ["gguf", "accelerate"]
+    for names, does in ((holding, f"{file} comes with"), (unpacking, f"{file} is unpacked by")):
+        if missing := [name for name in names if not find_spec(name)]:
+            raise InputError(f"missing model: {does} the package {missing[0]}; `make llm` installs it")
+    folders = [Path(find_spec(name).submodule_search_locations[0]) for name in holding]
     pieces = [path for folder in folders for path in sorted(folder.rglob(f"{file}*"))]
     if not pieces:
         raise InputError(f"missing model: the package {package} holds no {file}; `make llm` installs the one that does")
