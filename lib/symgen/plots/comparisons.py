@@ -201,7 +201,8 @@ def removal(table: pd.DataFrame, samples: int | None = None) -> Figure:
     axes[1, 0].set_ylabel("mean effect of what is removed\n(log-odds of the label)")
     gap = Rectangle((0, 0), 1, 1, color=COLOURS["chance"], alpha=0.4)
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend([*handles, gap], [*labels, "from training to testing: the gap"], loc="outside lower center", ncols=3)
+    labels = [*labels, "from training to testing; above: the gap"]
+    figure.legend([*handles, gap], labels, loc="outside lower center", ncols=3)
     return note(figure, network=len(roles), sample=samples, bar="95 %, over samples")
 
 

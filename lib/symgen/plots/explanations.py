@@ -14,6 +14,7 @@ from symgen.plots.style import COLOURS, legend_of, note, signed, tint
 
 LINE = 0.18  # height of a line of text (inches)
 WEAKEST = 0.01  # of the strongest: fainter lines are not drawn
+OF_SHARES = {"colour": "a part's share of all effects (log-odds), green for the label, pink against it"}
 LINES = {"and": "-", "or": (0, (2, 1.2))}
 
 
@@ -37,7 +38,7 @@ def cells(table: pd.DataFrame, shares: pd.DataFrame, picture: np.ndarray, grid: 
     draw_cells(left, picture, shares.variable, grid, colours, labels)
     left.set_title(title)
     _strongest_bars(right, table)
-    return figure
+    return note(figure, network=1, sample=1, **OF_SHARES)
 
 
 def words(table: pd.DataFrame, shares: pd.DataFrame, text: list[str], variable_of, title: str = "") -> Figure:
@@ -58,7 +59,7 @@ def words(table: pd.DataFrame, shares: pd.DataFrame, text: list[str], variable_o
     draw_words(ax := above.subplots(), text, styles)
     ax.set_title(title)
     _strongest_bars(below.subplots(), table)
-    return figure
+    return note(figure, network=1, sample=1, **OF_SHARES)
 
 
 def network(table: pd.DataFrame, members: list[tuple[int, ...]], names: list[str], title: str = "") -> Figure:

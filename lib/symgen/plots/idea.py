@@ -17,8 +17,8 @@ EACH = 2  # interactions shown of those that generalize, and of the others
 GAP = 0.28  # between pictures, in their height
 FAINT = 0.2  # what is left of a picture where an interaction has no cell
 SAYS = {
-    "generalizable": "they generalize: other\nnetworks have them, too",
-    "non-generalizable": "they do not: no other\nnetwork has them",
+    "generalizable": "they generalize: one of {} other\nnetworks has them, too",
+    "non-generalizable": "they do not: none of {} other\nnetworks has them",
 }
 INK = {"generalizable": COLOURS["generalizable"], "non-generalizable": "#96580f"}  # the colours, dark enough for words
 
@@ -28,31 +28,35 @@ def idea(
     picture: np.ndarray,
     grid: int,
     curve: pd.DataFrame,
-    boundaries: pd.Series,
+    boundaries: pd.DataFrame,
+    judges: int,
     samples: int | None = None,
 ) -> Figure:
     """An output as a sum of interactions, of which some generalize; and their share while a network trains (Fig. 1).
 
     table: kind, variables (their numbers, joined), effect (log-odds), generalizable, strongest first; cells: the cell of
-    each variable, by spaces. picture: (height, width, 3), bytes. curve: epoch, H, H_chance. boundaries: t1 and t2, by the
-    letter of Appendix I. samples: of how many the curve is.
+    each variable, by spaces; v: the output. picture: (height, width, 3), bytes. curve: epoch, H, H_chance, of the first
+    network. boundaries: t1 and t2, by the letter of Appendix I, and n_phases, those that are certain; a row a network.
+    judges: how many other networks are asked. samples: of how many the curve is.
     """
     figure, (above, below) = plt.subplots(2, 1, figsize=(5.4, 4.2), height_ratios=[1, 1.15])
-    _sum(above, table, picture, grid)
-    _share(below, curve, boundaries)
-    says = {"above": "one of them", "dashed": "OR", "phases": "by the paper's criterion"}
+    _sum(above, table, picture, grid, judges)
+    _share(below, curve, boundaries.iloc[0])
+    certain = f"certain in {(boundaries.n_phases == 3).sum()} of {len(boundaries)} networks"
+    says = {"above": "one of them", "dashed": "OR", "phases": f"by the paper's criterion; {certain}"}
     return note(figure, network=1, sample=samples, **says)
 
 
-def _sum(ax, table, picture, grid):
+def _sum(ax, table, picture, grid, judges):
     """The picture, and on it the strongest interactions, those that generalize first."""
     cells = [int(cell) for cell in table.cells.iloc[0].split()]
     seen = [withStroke(linewidth=2, foreground="white")]  # on dark and on light
     _draw(ax, 0, picture, grid, cells, edgecolor="#444444", linewidth=0.8, path_effects=seen)
     ax.text(0.5, 1.1, f"an image, and\n{len(cells)} of its cells", ha="center", fontsize=8)
+    ax.text(0.5, -0.1, f"output\n{_one_decimal(table.v.iloc[0])}", ha="center", va="top", fontsize=8)
     left = 1 + GAP
     for role, text in SAYS.items():
-        ax.text(left + 1 + GAP / 2, 1.1, text, ha="center", fontsize=8, color=INK[role])
+        ax.text(left + 1 + GAP / 2, 1.1, text.format(judges), ha="center", fontsize=8, color=INK[role])
         rows = table[table.generalizable == (role == "generalizable")].head(EACH)
         for place, row in zip(left + (1 + GAP) * np.arange(EACH), rows.itertuples()):
             inside = [cells[int(number)] for number in re.findall(r"\d+", row.variables)]

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from symgen.plots.style import BY_CHANCE, COLOURS, counted, epoch_axis, note
+from symgen.plots.style import BEHIND, BY_CHANCE, COLOURS, counted, epoch_axis, note
 
 # what is followed over training
 QUANTITIES = {
@@ -54,25 +54,31 @@ def order_strength(
     """Strength by order, positive up and negative down: all of it, and what of it generalizes (Fig. 2, 10).
 
     table: <column>, order, sign, total, and one column for each of `parts`; a panel for each value of <column> and part.
-    In each stand all strength, H, the share of it that generalizes, and that of each of the `ranges` of orders. name: what
-    H is called, judges: who says what generalizes, if not the study's baselines. networks, samples: of how many the
-    strengths are the mean.
+    In each stand all strength, H, the share of it that generalizes, and that of each of the `ranges` of orders. Panels of a
+    row have one scale, unless one of them has more than ten times the strength of another. name: what H is called, judges:
+    who says what generalizes, if not the study's baselines. networks, samples: of how many the strengths are the mean.
     """
     panels = [(name, part) for name in table[column].unique() for part in parts]
+    strengths = table.total.abs().groupby(table[column], sort=False).sum().repeat(len(parts)).to_numpy()
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(2.6 * columns + 0.6, 2.3 * rows + 0.4), sharex=True, sharey="row", squeeze=False
+    alike = all(
+        strengths[i : i + columns].max() <= 10 * strengths[i : i + columns].min()
+        for i in range(0, len(panels), columns)
     )
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(2.6 * columns + 0.6, 2.3 * rows + 0.4), sharex=True, sharey="row" if alike else False,
+        squeeze=False,
+    )  # fmt: skip
     for ax in axes.flat[len(panels) :]:
         ax.axis("off")
     for ax, (panel, part) in zip(axes.flat, panels):
         shown = table[table[column] == panel]
         _order_bars(ax, shown, part)
-        shares = {name: None} | (ranges or {})
+        shares = {name if part == "generalizable" else f"{part} share": None} | (ranges or {})
         lines = [f"strength {shown.total.abs().sum():.3g}"]
         lines += [f"{of} = {share(shown, part, orders)}" for of, orders in shares.items()]
-        ax.text(0.98, 0.97, "\n".join(lines), transform=ax.transAxes, ha="right", va="top", fontsize=8, linespacing=1.3)
+        _in_corner(ax, "\n".join(lines))
         title = f"{panel}" if len(parts) == 1 else f"{panel}: {part}"
         ax.set_title(title.replace(" (", "\n("))  # what is in brackets gets a line of its own
     for ax in axes.flat[max(0, len(panels) - columns) : len(panels)]:  # the lowest of each column
@@ -81,7 +87,9 @@ def order_strength(
     for ax in axes[:, 0]:
         ax.set_ylabel(f"strength per sample\n({unit})")
     _order_legend(figure)
-    return note(figure, network=networks, sample=samples, judges=judges)
+    says = {} if alike else {"scale": "each panel's"}
+    says |= {"green": "what generalizes, by the measure in the title"} if len(parts) > 1 else {}
+    return note(figure, network=networks, sample=samples, judges=judges, **says)
 
 
 def share(table: pd.DataFrame, part: str = "generalizable", of_orders: range | None = None) -> str:
@@ -108,12 +116,12 @@ def newly_learned(table: pd.DataFrame, networks: int | None = None, samples: int
         _stacked(ax, strength.index, strength.total / whole, strength.generalizable / whole)
         mean = (strength.index * strength.total).sum() / whole
         ax.axvline(mean, color="black", linestyle=":", linewidth=1.2)
-        said = f"{share(shown)} generalizes\nmean order {mean:.1f}\n{whole:.3g} log-odds"
-        ax.text(0.98, 0.97, said, transform=ax.transAxes, ha="right", va="top", fontsize=8, linespacing=1.3)
+        _in_corner(ax, f"{share(shown)} generalizes\nmean order {mean:.1f}\n{whole:.3g} log-odds")
         ax.set(title=panel, xlabel="order", xticks=strength.index[::3])
     axes[0, 0].set(ylabel="share of what is\nnewly learned in the phase")
     _order_legend(figure)
-    return note(figure, network=networks, sample=samples, dotted="mean order, by strength")
+    says = {} if "second phase" in panels else {"second phase": "no checkpoint lies in it"}
+    return note(figure, network=networks, sample=samples, dotted="mean order, by strength", **says)
 
 
 def order_shares(table: pd.DataFrame, samples: int | None = None) -> Figure:
@@ -177,6 +185,7 @@ def dynamics(
     for ax, epoch in zip(top, epochs):
         _order_bars(ax, orders[orders.epoch == epoch], "generalizable")
         ax.set(title=first if epoch == 0 else f"epoch {epoch:g}", xlabel="order")
+        ax.ticklabel_format(axis="y", style="plain", useOffset=False)
     top[0].set_ylabel(f"{boundaries.role.iloc[0]}:\nstrength per sample\n(log-odds)")
     bottom = grid[1].subgridspec(1, 3).subplots()
     for ax, (name, label) in zip(bottom, QUANTITIES.items()):
@@ -223,7 +232,8 @@ def learned(table: pd.DataFrame, boundaries: pd.DataFrame, samples: int | None =
     given = table.assign(part=table.delta_g / (table.delta_g + table.delta_n).where(lambda total: total > 0))
     _each_and_mean(right, given.dropna(subset="part"), "part", "generalizable", label="share that generalizes")
     right.axhline(0.5, color="black", linewidth=0.8)
-    right.annotate("below the line: mostly what no baseline has", (0.02, 0.03), xycoords="axes fraction", fontsize=7)
+    below = {"transform": right.transAxes, "fontsize": 7, "bbox": BEHIND}
+    right.text(0.02, 0.03, "below 0.5: mostly what no baseline has", **below)
     for ax in (left, right):
         t1 = ax.axvline(boundaries.t1.median(), color="black", linestyle=":", linewidth=1)
         epoch_axis(ax, table.epoch.unique())
@@ -285,6 +295,12 @@ def _order_bars(ax, table, part):
         _stacked(ax, shown.order, shown.total, shown[part], f", {name}")
     ax.axhline(0, color="black", linewidth=0.8)
     ax.set_xticks(sorted(table.order.unique())[::3])
+
+
+def _in_corner(ax, text):
+    """Numbers of a panel in its upper right corner."""
+    place = {"transform": ax.transAxes, "ha": "right", "va": "top", "bbox": BEHIND}
+    ax.text(0.98, 0.97, text, fontsize=8, linespacing=1.3, **place)
 
 
 def _stacked(ax, orders, total, part, which=""):

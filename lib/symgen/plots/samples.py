@@ -70,11 +70,11 @@ def matching(table: pd.DataFrame) -> Figure:
     for ax, panel in zip(axes[0], panels):
         shown = table[table.panel == panel]
         _outputs(ax, shown)
-        fits = [f"R² {_r2(part):.2f} with {k}" for k, part in shown.groupby("k")]
+        fits = [f"R² {_r2(part):.2f} with {k}".replace("-", "−") for k, part in shown.groupby("k")]
         ax.set_title(f"{panel}\n{', '.join(fits)}")
     axes[0, 0].set_ylabel("log-odds of the label")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), markerscale=4)
+    *models, network = zip(*axes[0, 0].get_legend_handles_labels())
+    figure.legend(*zip(*models[::-1], network), loc="outside lower center", ncols=len(models) + 1, markerscale=4)
     return note(figure, network=1, sample=len(panels))
 
 
@@ -106,8 +106,8 @@ def chosen_words(table: pd.DataFrame, texts: list[list[str]]) -> Figure:
 # pieces of figures
 def _outputs(ax, table):
     """Outputs of the network on all masked inputs, sorted, and of the model with its k strongest interactions."""
-    ks = sorted(table.k.unique())
-    for k, shade in zip(ks, sns.color_palette("flare", len(ks))):
+    ks = sorted(table.k.unique(), reverse=True)  # the coarsest model on top, or it would be hidden where both fit
+    for k, shade in zip(ks, sns.color_palette("flare_r", len(ks))):
         part = table[table.k == k]
         style = {"markersize": 2, "color": shade, "label": f"the {k} strongest interactions"}
         ax.plot(part["rank"], part.model, ".", rasterized=True, **style)

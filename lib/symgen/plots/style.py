@@ -45,6 +45,12 @@ COLOURS = {
 }
 OF_SAMPLES = {"training": COLOURS["train"], "testing": COLOURS["test"]}
 GREY = "#666666"  # of small print
+BEHIND = {
+    "facecolor": "white",
+    "edgecolor": "none",
+    "alpha": 0.85,
+    "pad": 1.5,
+}  # of numbers in a panel, on lines and bars
 BY_CHANCE = {"color": COLOURS["chance"], "linestyle": "--", "linewidth": 1}  # the same in every figure
 
 STYLE = Path(__file__).with_name("figures.mplstyle")

@@ -32,7 +32,7 @@ def draw_idea(root: Path) -> None:
     (picture,) = load_dataset(study.dataset, project_root() / "data").pictures(table["item"].unique())
     samples = 2 * study.dynamics.explain_classes * study.dynamics.explain_per_class  # training and testing ones
     with plots.in_style():
-        figure = plots.idea(table, picture, study.grid, curve, phases.iloc[0], samples)
+        figure = plots.idea(table, picture, study.grid, curve, phases, len(study.baselines), samples)
         plots.save(figure, table, folder, IDEA)
     plt.close(figure)
 
