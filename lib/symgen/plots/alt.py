@@ -26,8 +26,8 @@ def alt_text(figure: Figure) -> str:
         panels.append(_panel(ax, ylabel if ax.axison else ""))
     small = [legend.get_title().get_text() for legend in figure.legends] + [figure.get_supxlabel()]
     titles = [part.get_suptitle() for part in (figure, *figure.subfigs)]
-    said = [_plain(part) for part in [*titles, *panels, *small]]
-    *panels, small = [part for part in said if part] or [""]
+    sentences = [_plain(part) for part in [*titles, *panels, *small]]
+    *panels, small = [part for part in sentences if part] or [""]
     numbers = textwrap.shorten(". ".join(panels), LONGEST, placeholder=" …")
     return f"{numbers}. {small}." if numbers else f"{small}."
 
@@ -42,8 +42,8 @@ def _panel(ax: Axes, ylabel: str) -> str:
     texts = (text.get_text() for text in ax.texts if text.get_family() != PROSE)
     written = Counter(text for text in texts if re.search(r"\w", text) and not text.isdigit())
     counted = (f"{text}, {n} times" if n > 1 else text for text, n in written.items())
-    said = [*_bars(ax), *_lines(ax), *([prose] if prose else []), *counted]
-    return f"{head}: {'; '.join(said)}".strip(": ")
+    sentences = [*_bars(ax), *_lines(ax), *([prose] if prose else []), *counted]
+    return f"{head}: {'; '.join(sentences)}".strip(": ")
 
 
 def _bars(ax: Axes) -> Iterator[str]:

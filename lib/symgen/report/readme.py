@@ -56,11 +56,11 @@ def notebooks_text(root: Path) -> str:
     lines = head("notebook", "question", "figures of the paper", "time")
     for path in sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb")):
         if ".failed" not in path.name:
-            lines.append(line(f"[{path.stem}](notebooks/{path.name})", *_said(path)))
+            lines.append(line(f"[{path.stem}](notebooks/{path.name})", *_first_cell(path)))
     return "\n".join(lines) + "\n"
 
 
-def _said(path):
+def _first_cell(path):
     """What the first cell of a notebook says after Question, Writes and Time; InputError without these."""
     text = "".join(json.loads(path.read_text())["cells"][0]["source"])
     parts = [re.search(rf"\*\*{name}\.?\*\* (.+?)(?= \*\*|\n|$)", text) for name in ("Question", "Writes", "Time")]
@@ -236,14 +236,14 @@ def update_readme(root: Path | None = None) -> bool:
 def with_numbers(page: Path) -> str:
     """The text of a page whose pictures say in their alt text, after its own words, the numbers that their files hold."""
 
-    def said(match):
+    def described(match):
         if not (page.parent / match["file"]).exists():  # a study that was not run here
             return match[0]
         numbers = Image.open(page.parent / match["file"]).text.get("Description", "")
         numbers = textwrap.shorten(re.sub(r"[][]", "", numbers), NUMBERS, placeholder=" …")
         return f"![{match['words']}{f'. In numbers: {numbers}' if numbers else ''}]({match['file']})"
 
-    return re.sub(r"!\[(?P<words>[^]]*?)(\. In numbers: [^]]*)?\]\((?P<file>\S+\.png)\)", said, page.read_text())
+    return re.sub(r"!\[(?P<words>[^]]*?)(\. In numbers: [^]]*)?\]\((?P<file>\S+\.png)\)", described, page.read_text())
 
 
 def _update(page, name, section):
