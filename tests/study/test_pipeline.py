@@ -229,7 +229,7 @@ def test_learned_is_five_in_a_hundred_above_the_most_frequent_answer_of_those_th
 
 
 def test_what_vouches_for_interactions_is_one_row_a_checkpoint_that_is_there(study):
-    some = pipeline.all_interactions(study, "target-91", progress=False, checkpoints=study.ends)
+    some = pipeline.all_interactions(study, "target-91", checkpoints=study.ends)
     table = pipeline.certificate_table("target-91", some)
     assert table.epoch.tolist() == [0, 2] and (table.samples == 12).all() and (table.role == "target-91").all()
     assert (table.error < 1e-9).all() and (table.noise <= 1 + 1e-9).all() and (table.gap <= study.tol).all()

@@ -30,9 +30,9 @@ class Network:
     def run(self, looks) -> None:
         """Train the network, if it is not trained yet, and extract some of what is asked for."""
         if not self.study.target_model:
-            ensure_training(self.study, self.role, verbose=True)
+            ensure_training(self.study, self.role)
         for study, checkpoint in looks:
-            ensure_interactions(study, self.role, checkpoint, progress=True)
+            ensure_interactions(study, self.role, checkpoint)
         if self.penalises:
             ensure_penalised_effects(self.study, self.role)
 

@@ -69,14 +69,12 @@ __all__ = [
 
 
 # games
-def game_of(
-    study: Study, role: str, checkpoint: float | str, verbose: bool = False
-) -> ImageGame | TextGame | CausalLMGame:
-    """The study's game on a role's network at a checkpoint; `verbose` as in `ensure_training`."""
+def game_of(study: Study, role: str, checkpoint: float | str) -> ImageGame | TextGame | CausalLMGame:
+    """The study's game on a role's network at a checkpoint."""
     check_checkpoint(study, role, checkpoint)
     if study.target_model:
         return task(study).given_game(role, device(study))
-    return study_game(study, role, ensure_training(study, role, verbose).model(checkpoint))
+    return study_game(study, role, ensure_training(study, role).model(checkpoint))
 
 
 def study_game(study: Study, role: str, model: torch.nn.Module) -> ImageGame | TextGame | CausalLMGame:
@@ -85,7 +83,7 @@ def study_game(study: Study, role: str, model: torch.nn.Module) -> ImageGame | T
 
 
 # masked values and interactions
-def ensure_values(study: Study, role: str, checkpoint: float | str, progress: bool = False) -> xr.Dataset:
+def ensure_values(study: Study, role: str, checkpoint: float | str) -> xr.Dataset:
     """Masked values v (sample, subset) of a role's network at a checkpoint, for every sample to explain, and the seconds.
 
     Computed if not on disk yet, the network's training included.
@@ -94,7 +92,7 @@ def ensure_values(study: Study, role: str, checkpoint: float | str, progress: bo
     def evaluate():
         kind, samples = task(study), ensure_samples(study)
         with arithmetic(study):
-            game = game_of(study, role, checkpoint, verbose=progress)
+            game = game_of(study, role, checkpoint)
             start = time.perf_counter()
             each = zip(kind.game_inputs(samples), samples.label.tolist(), kind.variables(samples))
             each = tqdm(each, desc=f"{role} {checkpoint}", total=len(samples), disable=None, leave=False)
@@ -107,26 +105,25 @@ def ensure_values(study: Study, role: str, checkpoint: float | str, progress: bo
     return cached(*_place("values", study, role, checkpoint), evaluate)
 
 
-def ensure_interactions(study: Study, role: str, checkpoint: float | str, progress: bool = False) -> xr.Dataset:
+def ensure_interactions(study: Study, role: str, checkpoint: float | str) -> xr.Dataset:
     """Masked values and sparse AND-OR interactions of a role's network at a checkpoint, for every sample to explain.
 
     Variables: v (sample, subset), effects (sample, kind, subset), noise (sample, subset), bias, bound, l1, gap (sample,),
-    and the seconds that each step took. Computed if not on disk yet, the network's training included.
+    and the seconds that each step took. Computed if not on disk yet, the network's training included, and a line is printed.
     """
-    values = ensure_values(study, role, checkpoint, progress)
+    values = ensure_values(study, role, checkpoint)
 
     def extract():
         start = time.perf_counter()
         with stage("solving"), arithmetic(study):
             solution = solve(study, values.v.to_numpy())
         seconds = time.perf_counter() - start
-        if progress:
-            label = checkpoint if isinstance(checkpoint, str) else f"epoch {checkpoint:g}"
-            print(
-                f"{role} {label}: {len(solution.gap)} samples, masked values {float(values.seconds_values):.1f} s, "
-                f"solving {seconds:.1f} s, worst gap {solution.gap.max():.1e}",
-                flush=True,
-            )
+        label = checkpoint if isinstance(checkpoint, str) else f"epoch {checkpoint:g}"
+        print(
+            f"{role} {label}: {len(solution.gap)} samples, masked values {float(values.seconds_values):.1f} s, "
+            f"solving {seconds:.1f} s, worst gap {solution.gap.max():.1e}",
+            flush=True,
+        )
         return _as_dataset(solution, values, seconds)
 
     return xr.merge([values, cached(*_place("interactions", study, role, checkpoint), extract)])
@@ -159,26 +156,21 @@ def _as_dataset(solution, values, seconds):
     return xr.Dataset(variables, {"sample": values["sample"].to_numpy(), "kind": list(KINDS)})
 
 
-def all_interactions(
-    study: Study, role: str, progress: bool = True, checkpoints: tuple[float | str, ...] = ()
-) -> xr.Dataset:
+def all_interactions(study: Study, role: str, checkpoints: tuple[float | str, ...] = ()) -> xr.Dataset:
     """Interactions of a role at its checkpoints, all or some, with an axis `epoch` in front, computed if need be."""
     checkpoints = checkpoints or study.checkpoints_of(role)
-    per_checkpoint = [ensure_interactions(study, role, c, progress) for c in checkpoints]
+    per_checkpoint = [ensure_interactions(study, role, c) for c in checkpoints]
     return xr.concat(per_checkpoint, pd.Index(checkpoints, name="epoch"))
 
 
-def effects_of(study: Study, roles: tuple[str, ...], progress: bool = True) -> np.ndarray:
+def effects_of(study: Study, roles: tuple[str, ...]) -> np.ndarray:
     """Effects (role, sample, kind, subset) of roles at their last checkpoint, or the one that they have."""
-    return np.stack(
-        [ensure_interactions(study, role, study.checkpoints_of(role)[-1], progress).effects for role in roles]
-    )
+    return np.stack([ensure_interactions(study, role, study.checkpoints_of(role)[-1]).effects for role in roles])
 
 
 def compare(
     study: Study,
     role: str,
-    progress: bool = True,
     judges: tuple[str, ...] = (),
     checkpoints: tuple = (),
     of: Study | None = None,
@@ -190,10 +182,9 @@ def compare(
     network is kept, also "best" and "last". `salience`: another rule of what is salient, as in `generalization.compare`.
     """
     checkpoints = checkpoints or study.checkpoints_of(role)
-    target = all_interactions(study, role, progress, checkpoints)
+    target = all_interactions(study, role, checkpoints)
     baselines = [
-        ensure_interactions(of or study, base, study.checkpoints_of(base)[-1], progress)
-        for base in judges or study.baselines
+        ensure_interactions(of or study, base, study.checkpoints_of(base)[-1]) for base in judges or study.baselines
     ]
     epochs = {"best": study.epochs, "last": study.epochs, "given": 0.0}
     return generalization.compare(
