@@ -91,7 +91,7 @@ class TokenGame:
         Parameters
         ----------
         text : str, or list of str
-            Or what else the game takes as a text.
+            One text or prompt, or several.
         label : label, or list of labels
             One a sample; several labels of one text are evaluated in one pass.
         variables : list of n variables, or one a sample

@@ -25,8 +25,6 @@ class TextGame(TokenGame):
         It knows which token belongs to which word.
     masking : str
         The token that a masked one becomes: mask, pad or unk.
-    stop_words : set of str, optional
-        Words (lower case) that are no candidates for variables; without, the English ones.
 
     Raises
     ------
@@ -45,32 +43,27 @@ class TextGame(TokenGame):
     (8,)
     """
 
-    def __init__(self, model, tokenizer, masking: str = "mask", stop_words=None):
+    def __init__(self, model, tokenizer, masking: str = "mask"):
         if masking not in MASKING:
             raise InputError(f"masking = {masking!r} of words; expected one of {', '.join(MASKING)}")
         super().__init__(model, tokenizer)
-        self.stop_words = english_stop_words() if stop_words is None else stop_words
         self.filler = getattr(tokenizer, f"{masking}_token_id")
         if self.filler is None:
             raise InputError(
                 f"masking = {masking!r}, but the tokenizer has no such token; expected another of {MASKING}"
             )
 
-    def words(self, text) -> list[str]:
-        """The words of a text (a string, or its token ids) that the model reads whole: variables are their numbers."""
+    def words(self, text: str) -> list[str]:
+        """The words of a text that the model reads whole: variables are their numbers."""
         return self._encoded(text)[1]
 
-    def candidates(self, text) -> list[int]:
+    def candidates(self, text: str) -> list[int]:
         """Numbers of the words that may be variables: no stop words, single letters, or words without a letter or digit."""
         return [
             number
             for number, word in enumerate(self.words(text))
-            if len(word) > 1 and any(map(str.isalnum, word)) and word.lower() not in self.stop_words
+            if len(word) > 1 and any(map(str.isalnum, word)) and word.lower() not in english_stop_words()
         ]
-
-    def is_one(self, text) -> bool:
-        """Whether this is one text, a string or its token ids, and no list of such."""
-        return isinstance(text, str) or (not isinstance(text[0], str) and np.ndim(text[0]) == 0)
 
     def _masked(self, text, labels, variables):
         encoded, words, word_of = self._encoded(text)
@@ -94,8 +87,6 @@ class TextGame(TokenGame):
 
     def _encoded(self, text):
         """What the model takes (name -> ids), the words, and the word number of every token, -1 for special ones."""
-        if not isinstance(text, str):
-            text = self._text_of(text)
         encoded = self.tokenizer(text, truncation=True, max_length=self._longest())
         of_token = encoded.word_ids(0)
         known = sorted({word for word in of_token if word is not None})
@@ -104,13 +95,3 @@ class TextGame(TokenGame):
         number = {word: i for i, word in enumerate(known)}
         word_of = np.array([number.get(word, -1) for word in of_token])
         return dict(encoded), [text[span.start : span.end].strip() for span in spans], word_of
-
-    def _text_of(self, ids):
-        """The text of token ids; ValueError where it would not be read as these ids again."""
-        ids = torch.as_tensor(ids).tolist()
-        text = self.tokenizer.decode(ids, skip_special_tokens=True)
-        if self.tokenizer(text)["input_ids"] != ids:
-            raise InputError(
-                f"token ids {ids[:8]}... do not come back from their own text, {text[:40]!r}; pass the text"
-            )
-        return text
