@@ -214,7 +214,9 @@ def test_what_does_not_fit_is_named(by_bytes, prompt, next_token, variables, mes
 
 
 def test_wrong_settings_and_outputs_are_named(by_bytes, by_words):
-    with pytest.raises(ValueError, match="masking = 'mask' of prompts; expected one of mean-embedding, pad, unk"):
+    with pytest.raises(
+        ValueError, match="masking = 'mask' of a CausalLMGame; expected one of mean-embedding, pad, unk"
+    ):
         CausalLMGame(None, by_words, "mask")
     with pytest.raises(ValueError, match="masking = 'unk', but the tokenizer has no such token"):
         CausalLMGame(None, by_bytes, "unk")

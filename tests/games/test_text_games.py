@@ -144,7 +144,7 @@ def test_what_does_not_fit_is_named(bert, tokenizer, label, variables, message):
 
 
 def test_wrong_tokenizers_maskings_and_outputs_are_named(bert, tokenizer):
-    with pytest.raises(ValueError, match="masking = 'mean' of words; expected one of mask, pad, unk"):
+    with pytest.raises(ValueError, match="masking = 'mean' of a TextGame; expected one of mask, pad, unk"):
         TextGame(bert, tokenizer, masking="mean")
     with pytest.raises(ValueError, match="is a slow tokenizer"):
         TextGame(bert, SimpleNamespace(is_fast=False))

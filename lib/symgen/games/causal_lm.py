@@ -11,9 +11,7 @@ from torch import Tensor
 
 from symgen.errors import InputError
 from symgen.games._base import TokenGame, log_odds_of_labels, masked_tokens
-from symgen.games.variables import SPACED, check_phrases, english_stop_words, places_of
-
-MASKING = ("mean-embedding", "pad", "unk")
+from symgen.games.variables import SPACED, candidate_words, check_phrases, places_of
 
 
 class CausalLMGame(TokenGame):
@@ -54,22 +52,15 @@ class CausalLMGame(TokenGame):
     (4,)
     """
 
+    MASKING = ("mean-embedding", "pad", "unk")
+
     def __init__(self, model, tokenizer, masking: str = "mean-embedding", first_token: bool = False):
-        super().__init__(model, tokenizer)
-        if masking not in MASKING:
-            raise InputError(f"masking = {masking!r} of prompts; expected one of {', '.join(MASKING)}")
-        if masking != "mean-embedding" and getattr(tokenizer, f"{masking}_token_id") is None:
-            raise InputError(
-                f"masking = {masking!r}, but the tokenizer has no such token; expected another of {MASKING}"
-            )
-        self.masking, self.first_token = masking, first_token
+        super().__init__(model, tokenizer, masking)
+        self.first_token = first_token
 
     def candidates(self, prompt: str) -> list[str]:
-        """Words that may be variables, once each, in their order: no stop words, single letters or mere punctuation."""
-        words = dict.fromkeys(re.findall(r"\w+", prompt))
-        return [
-            word for word in words if len(word) > 1 and word.lower() not in english_stop_words() and word.strip("_")
-        ]
+        """Words that may be variables (`candidate_words`)."""
+        return candidate_words(prompt)
 
     def words(self, prompt: str) -> list[str]:
         """The words of the prompt as they stand between spaces."""
@@ -128,8 +119,8 @@ class CausalLMGame(TokenGame):
 
     def _filler(self, embed, device):
         """The embedding of a masked token."""
-        if self.masking != "mean-embedding":
-            return embed(torch.tensor(getattr(self.tokenizer, f"{self.masking}_token_id"), device=device))
+        if self.filler_id is not None:
+            return embed(torch.tensor(self.filler_id, device=device))
         table = torch.arange(embed.num_embeddings, device=device).split(1 << 12)
         return (sum(embed(part).double().sum(dim=0) for part in table) / embed.num_embeddings).to(embed.weight.dtype)
 

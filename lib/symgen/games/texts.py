@@ -8,8 +8,6 @@ from symgen.errors import InputError
 from symgen.games._base import TokenGame, log_odds_of_labels, masked_tokens
 from symgen.games.variables import check_variables, english_stop_words
 
-MASKING = ("mask", "pad", "unk")
-
 
 class TextGame(TokenGame):
     """Masked values of any Hugging Face sequence classifier: words of a text are the input variables.
@@ -43,15 +41,10 @@ class TextGame(TokenGame):
     (8,)
     """
 
+    MASKING = ("mask", "pad", "unk")
+
     def __init__(self, model, tokenizer, masking: str = "mask"):
-        if masking not in MASKING:
-            raise InputError(f"masking = {masking!r} of words; expected one of {', '.join(MASKING)}")
-        super().__init__(model, tokenizer)
-        self.filler = getattr(tokenizer, f"{masking}_token_id")
-        if self.filler is None:
-            raise InputError(
-                f"masking = {masking!r}, but the tokenizer has no such token; expected another of {MASKING}"
-            )
+        super().__init__(model, tokenizer, masking)
 
     def words(self, text: str) -> list[str]:
         """The words of a text that the model reads whole: variables are their numbers."""
@@ -75,7 +68,7 @@ class TextGame(TokenGame):
 
     def _log_odds(self, inputs, replaced, labels):
         inputs = {name: value.expand(len(replaced), -1) for name, value in inputs.items()}
-        inputs["input_ids"] = torch.where(replaced, self.filler, inputs["input_ids"])
+        inputs["input_ids"] = torch.where(replaced, self.filler_id, inputs["input_ids"])
         output = self.model(**inputs)
         logits = getattr(output, "logits", output)
         if not isinstance(logits, Tensor) or logits.ndim != 2 or logits.shape[1] < 2:

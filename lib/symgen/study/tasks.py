@@ -12,7 +12,7 @@ from torch import Tensor
 from symgen import training
 from symgen.data import Images, Texts, prompt_lines, question_prompts, written_prompts
 from symgen.errors import InputError
-from symgen.games import CausalLMGame, ImageGame, TextGame, draw_cells, draw_words
+from symgen.games import CausalLMGame, ImageGame, TextGame, candidate_words, draw_cells, draw_words
 from symgen.store import project_root
 from symgen.study.settings import Study
 
@@ -211,10 +211,10 @@ class PromptTask(TextTask):
 
     def prompt(self, item: int) -> tuple[str, str] | None:
         """The prompt that an item begins with and the word that comes next; None where there is no such word."""
-        text, game, tokenizer = self.data.texts[item], self.game(None), self.tokenizer
+        text, tokenizer = self.data.texts[item], self.tokenizer
         for match in re.finditer(r"(?<=\s)\w+", text):
             prompt, word = text[: match.start()].rstrip(), match[0]
-            if len(game.candidates(prompt)) < self.study.n_variables or not game.candidates(word):
+            if len(candidate_words(prompt)) < self.study.n_variables or not candidate_words(word):
                 continue
             new = word.lower() not in re.findall(r"\w+", prompt.lower())
             if new and self._token(word) is not None:
@@ -240,7 +240,7 @@ class PromptTask(TextTask):
 
     def draw_variables(self, item: int, rng: np.random.Generator) -> np.ndarray:
         """Words of a prompt, (n_variables,), in their order."""
-        return np.array(_words_of(self.study, self.game(None).candidates(self.prompt(item)[0]), rng))
+        return np.array(_words_of(self.study, candidate_words(self.prompt(item)[0]), rng))
 
     def variables(self, samples: pd.DataFrame) -> np.ndarray:
         """Variables (sample, variable) of a table of samples: words."""
@@ -355,7 +355,7 @@ def _words_of(study, words, rng):
 
 def _candidates(prompt):
     """Words of a prompt that may be variables."""
-    return CausalLMGame.candidates(None, prompt.removesuffix("Answer:"))
+    return candidate_words(prompt.removesuffix("Answer:"))
 
 
 def _drawn(items, part, study, rng):
