@@ -283,7 +283,9 @@ def test_a_sample_without_interactions_is_left_out_and_counted(rng):
         assert counts.to_dict() == {name: 2 if "untrained" in name else 1 for name in described}
     held = interactions.conditions_of(v[1], effects[1])["orders up to n / 2"][rest]
     draws = (weights[:, rest] @ held) / weights[:, rest].sum(axis=1)
-    assert rows.loc["orders up to n / 2", ["value", "low", "high"]].tolist() == pytest.approx([held.mean(), *interval(draws)])
+    assert rows.loc["orders up to n / 2", ["value", "low", "high"]].tolist() == pytest.approx(
+        [held.mean(), *interval(draws)]
+    )
 
 
 def test_the_graded_measure_has_the_ceiling_of_two_halves_and_the_floor_of_chance(comparisons):

@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +44,6 @@ class Files:
     boxes: np.ndarray | None = None
 
 
-@lru_cache(maxsize=1)
 def read(name: str, place: Path, size: int, cache: Path, download: bool = False) -> Labelled:
     """Pixels (image, 3, height, width) uint8, labels and classes of a set, looked for in the folder `place`.
 
@@ -119,7 +117,7 @@ def _table(path, columns, separator=" "):
     readable(path)
     try:
         table = pd.read_csv(path, sep=separator, **options)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise damaged(path, f"cannot be read: {str(error).splitlines()[0]}") from None
     if not len(table) or table.isna().any(axis=None) or table[columns[0]].duplicated().any():
         raise damaged(path, "is empty, or has a line that is cut short or there twice")
