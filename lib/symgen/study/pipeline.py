@@ -210,7 +210,7 @@ def seconds_to_judge(study: Study, role: str, samples: int = 100) -> float:
 
 def compared_by_shuffled(study: Study) -> dict[str, Comparison]:
     """Targets at their last checkpoint, judged by networks that were trained on shuffled labels; none without ablations."""
-    judges = tuple(f"shuffled-{seed}" for seed in study.shuffled_seeds) if study.ablation_per_class else ()
+    judges = study.shuffled if study.ablation_per_class else ()
     last = study.checkpoints[-1:]
     return {role: compare(study, role, judges=judges, checkpoints=last) for role in study.targets if judges}
 
