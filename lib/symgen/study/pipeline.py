@@ -16,16 +16,7 @@ from symgen.generalization import Comparison
 from symgen.interactions import KINDS, SparseAndOr, by_definition, sparse_and_or
 from symgen.store import cached, keyed
 from symgen.study.devices import arithmetic, device
-from symgen.study.networks import (
-    Training,
-    check_checkpoint,
-    curves_path,
-    ensure_training,
-    label_of,
-    path_of,
-    untrained,
-    weights_path,
-)
+from symgen.study.networks import Training, check_checkpoint, ensure_training, label_of, path_of, untrained
 from symgen.study.samples import (
     ensure_samples,
     ensure_split,
@@ -39,13 +30,11 @@ from symgen.study.settings import Study
 from symgen.timing import stage
 
 __all__ = [
-    "Training",
     "all_interactions",
     "artefact_path",
     "certificate_table",
     "compare",
     "compared_by_shuffled",
-    "curves_path",
     "curves_table",
     "effects_of",
     "ensure_interactions",
@@ -64,7 +53,6 @@ __all__ = [
     "task",
     "training_part",
     "untrained",
-    "weights_path",
 ]
 
 
