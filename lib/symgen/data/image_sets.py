@@ -22,11 +22,8 @@ from tqdm import tqdm
 from symgen.data.sources import Source, advising, damaged, fetching, readable
 from symgen.store import cached
 
-Labelled = tuple[
-    Tensor, Tensor, tuple[str, ...]
-]  # pixels (image, 3, height, width) uint8, labels (image,), their names
-
-
+# pixels (image, 3, height, width) uint8, labels (image,), their names
+Labelled = tuple[Tensor, Tensor, tuple[str, ...]]
 DECODING = 1  # raise it when the same files give other pixels
 
 
