@@ -37,7 +37,7 @@ def folders(tmp_path_factory):
 
 
 def written():
-    return written_prompts(ROOT / "data" / "prompts.yaml", "written")
+    return written_prompts("written")
 
 
 @pytest.fixture

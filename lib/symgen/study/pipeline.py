@@ -187,13 +187,13 @@ def compare(
     )
 
 
-def seconds_to_judge(study: Study, role: str, samples: int = 100) -> float:
-    """How long it takes to say of so many samples' interactions which generalize, all of them extracted (claim L1)."""
+def seconds_to_judge(study: Study, role: str) -> float:
+    """How long it takes to say of 100 samples' interactions which generalize, all of them extracted (claim L1)."""
     last = study.checkpoints_of(role)[-1:]
     n_samples = compare(study, role, checkpoints=last).data.sizes["sample"]  # read, and compiled
     start = time.perf_counter()
     compare(study, role, checkpoints=last)
-    return (time.perf_counter() - start) * samples / n_samples
+    return (time.perf_counter() - start) * 100 / n_samples
 
 
 def compared_by_shuffled(study: Study) -> dict[str, Comparison]:

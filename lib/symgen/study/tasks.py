@@ -13,7 +13,6 @@ from symgen import training
 from symgen.data import Images, Texts, prompt_lines, question_prompts, written_prompts
 from symgen.errors import InputError
 from symgen.games import CausalLMGame, ImageGame, TextGame, candidate_words, draw_cells, draw_words
-from symgen.store import project_root
 from symgen.study.settings import Study
 
 
@@ -295,7 +294,7 @@ class GivenTask(Task):
     def rows(self) -> list[dict]:
         """The prompts, some of the questions drawn at random: source, prompt, next_word and, if given, variables."""
         study, folder = self.study, self.study.data_dir / self.study.dataset
-        rows = [{"source": "written"} | row for row in self._written("written")]
+        rows = [{"source": "written"} | row for row in written_prompts("written")]
         rows += [{"source": study.dataset} | row for row in prompt_lines(folder / "prompts.jsonl")]
         rows = [row for row in rows if "variables" in row or self._fits(row["prompt"])]
         for row in rows:
@@ -326,7 +325,7 @@ class GivenTask(Task):
 
     def shown_prompts(self, samples: pd.DataFrame) -> pd.DataFrame:
         """A few prompts to look at: the two of Figure 7."""
-        return pd.DataFrame(self._written("figure 7")).assign(source="figure 7")
+        return pd.DataFrame(written_prompts("figure 7")).assign(source="figure 7")
 
     def given_game(self, role: str, device) -> CausalLMGame:
         """The game on a role's language model."""
@@ -340,9 +339,6 @@ class GivenTask(Task):
     def one_network(self) -> bool:
         """Whether target and baseline are one network, and differ in how words are masked at most."""
         return self.study.target_model == self.study.baseline_model
-
-    def _written(self, key):
-        return written_prompts(project_root() / "data" / "prompts.yaml", key)
 
     def _fits(self, prompt):
         return len(_candidates(prompt)) >= self.study.n_variables
