@@ -73,7 +73,7 @@ def copied(shared, tmp_path):
     """The same in a folder of its own, with a target and a baseline already there, for tests that damage or delete."""
     study = Study.load("fashion-vgg", shared)
     for role in ("target-91", "baseline-93"):
-        pipeline.all_interactions(study, role, progress=False)
+        pipeline.all_interactions(study, role)
     names = ("split-*", "samples-*", "target-91", "baseline-93")
     for path in (path for name in names for path in study.runs_dir.glob(name)):
         place = tmp_path / "runs" / study.name / path.name

@@ -33,6 +33,7 @@ from symgen.data import datasets
 from symgen.errors import InputError
 from symgen.store import keyed
 from symgen.study import pipeline
+from symgen.study.networks import weights_path
 
 ROLE = "target-91"
 NOTEBOOK = tiny_project.done("01_data_split.notebook")
@@ -117,7 +118,7 @@ def artefacts(study):
     return {
         keyed(study.runs_dir / "split.csv", study.settings_of("split")): partial(pipeline.ensure_split, study),
         keyed(study.runs_dir / "samples.csv", study.settings_of("samples")): partial(pipeline.ensure_samples, study),
-        pipeline.weights_path(study, ROLE, 1.0): partial(pipeline.ensure_training, study, ROLE),
+        weights_path(study, ROLE, 1.0): partial(pipeline.ensure_training, study, ROLE),
         pipeline.artefact_path("values", study, ROLE, 1.0): partial(pipeline.ensure_values, study, ROLE, 1.0),
         pipeline.artefact_path("interactions", study, ROLE, 1.0): partial(
             pipeline.ensure_interactions, study, ROLE, 1.0

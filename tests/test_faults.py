@@ -16,6 +16,7 @@ from symgen import Study
 from symgen.errors import InputError
 from symgen.report import make_figures
 from symgen.study import pipeline
+from symgen.study.networks import weights_path
 
 
 @pytest.mark.parametrize("moment", ["in training", "between checkpoints"])
@@ -24,7 +25,7 @@ def test_a_killed_unit_is_finished_by_the_next_run(tiny, tmp_path, moment):
     undisturbed = Study.load("fashion-vgg", tiny | {"runs_root": str(tmp_path / "undisturbed")})
     unit = "extract", "fashion-vgg", faults.ROLE, "--overrides", json.dumps(tiny)
     marks = {
-        "in training": pipeline.weights_path(study, faults.ROLE, 0.5),
+        "in training": weights_path(study, faults.ROLE, 0.5),
         "between checkpoints": pipeline.artefact_path("interactions", study, faults.ROLE, 0.5),
     }
     process = faults.start(tmp_path, *unit)

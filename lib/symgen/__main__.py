@@ -76,7 +76,7 @@ def train(study: Name, roles: Roles, overrides: Overrides = "", tuned: Tuned = F
 
     settings = _study(study, overrides, tuned)
     for role in roles:
-        ensure_training(settings, role, verbose=True)
+        ensure_training(settings, role)
 
 
 @app.command()
@@ -87,7 +87,7 @@ def extract(study: Name, roles: Roles, overrides: Overrides = "", tuned: Tuned =
     settings = _study(study, overrides, tuned)
     for role in roles:
         for checkpoint in settings.checkpoints_of(role):
-            ensure_interactions(settings, role, checkpoint, progress=True)
+            ensure_interactions(settings, role, checkpoint)
 
 
 @app.command(hidden=True)

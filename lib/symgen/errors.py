@@ -1,6 +1,8 @@
 """The error for whatever a user can mend: a wrong name, value, shape or file; and the signals that end a run."""
 
+import difflib
 import signal
+from collections.abc import Iterable
 
 
 class InputError(ValueError):
@@ -8,7 +10,7 @@ class InputError(ValueError):
 
     Examples
     --------
-    >>> from symgen import subset_index, and_interactions
+    >>> from symgen import and_interactions
     >>> and_interactions(np.zeros(3))
     Traceback (most recent call last):
     symgen.errors.InputError: v has 3 entries on its last axis; expected 2^n, one for each subset of n >= 1 variables
@@ -16,6 +18,17 @@ class InputError(ValueError):
 
     def _render_traceback_(self):  # asked for by IPython
         return [f"{type(self).__name__}: {self}"]
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known word that is most like a word.
+
+    Examples
+    --------
+    >>> nearest("resnet81", ["vgg11", "resnet18"])
+    'resnet18'
+    """
+    return difflib.get_close_matches(word, list(known), n=1, cutoff=0)[0]
 
 
 def handle_signals(handler) -> None:

@@ -23,11 +23,6 @@ SHARED = ROOT.parent / "shared" / "data"
 FOLDERS = {"tiny-imagenet": "tiny-imagenet-200", "cub": "CUB_200_2011"}
 
 
-@pytest.fixture(autouse=True)
-def fresh():
-    image_sets.read.cache_clear()
-
-
 @pytest.fixture
 def place(tmp_path):
     for make in (made_up_sets.tiny_imagenet, made_up_sets.cub):
@@ -36,7 +31,6 @@ def place(tmp_path):
 
 
 def load(name, place, size=64, **options):
-    image_sets.read.cache_clear()
     return datasets.load_dataset(name, place, size=size, cache=place.parent / "cache", **options)
 
 

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from symgen import ImageGame, Study, log_odds
-from symgen.data import image_sets
 from symgen.games.variables import cell_map
 from symgen.study import pipeline
 from symgen.study.samples import _loaded
@@ -31,7 +30,6 @@ DEEPER = {  # study -> that of a network less deep
 @pytest.fixture
 def handful(tmp_path, tiny, monkeypatch):
     """Overrides that leave a study its network, its training and its cut."""
-    image_sets.read.cache_clear()
     made_up_sets.cifar10(tmp_path / "data", monkeypatch)
     made_up_sets.tiny_imagenet(tmp_path / "data", per_class=14, size=32)
     made_up_sets.cub(tmp_path / "data", per_class=20)
@@ -128,7 +126,6 @@ def test_decoded_images_are_shared_by_studies_and_kept_with_their_runs(handful, 
     first = Study.load("tiny-imagenet-vgg16", handful)
     pipeline.load_data(first)
     kept = list((tmp_path / "runs" / "decoded").glob("*.safetensors"))
-    image_sets.read.cache_clear()
     _loaded.cache_clear()
     pipeline.load_data(Study.load("tiny-imagenet-resnet50", handful))
     assert len(kept) == 1 and list((tmp_path / "runs" / "decoded").glob("*.safetensors")) == kept

@@ -28,7 +28,6 @@ def place(tmp_path):
 
 
 def load(name, place, **options):
-    text_sets.read.cache_clear()
     return datasets.load_dataset(name, place, cache=place.parent / "cache", **options)
 
 

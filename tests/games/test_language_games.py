@@ -93,12 +93,10 @@ def test_models_with_different_tokenizers_take_the_same_variables(by_bytes, by_w
     assert len(lengths) == 2 and tokenizer.decode(ids[-1]) == "film"
 
 
-def test_every_occurrence_or_the_first(by_words):
-    everywhere, first = (CausalLMGame(None, by_words, "unk", occurrences=those) for those in ("all", "first"))
+def test_a_variable_is_masked_wherever_it_occurs(by_words):
     tokens = by_words.convert_ids_to_tokens(by_words(PROMPT)["input_ids"])
-    (all_films,) = everywhere.tokens_of(PROMPT, ["film"]).T.nonzero()[1:]
-    assert all_films.tolist() == [i for i, token in enumerate(tokens) if token == "film"] and len(all_films) == 2
-    assert np.flatnonzero(first.tokens_of(PROMPT, ["film"])).tolist() == [all_films[0]]
+    films = np.flatnonzero(CausalLMGame(None, by_words, "unk").tokens_of(PROMPT, ["film"]))
+    assert films.tolist() == [i for i, token in enumerate(tokens) if token == "film"] and len(films) == 2
 
 
 def test_words_are_whole_and_scripts_without_spaces_need_none(by_words, by_bytes):
@@ -216,12 +214,12 @@ def test_what_does_not_fit_is_named(by_bytes, prompt, next_token, variables, mes
 
 
 def test_wrong_settings_and_outputs_are_named(by_bytes, by_words):
-    with pytest.raises(ValueError, match="masking = 'mask' of prompts; expected one of mean-embedding, pad, unk"):
+    with pytest.raises(
+        ValueError, match="masking = 'mask' of a CausalLMGame; expected one of mean-embedding, pad, unk"
+    ):
         CausalLMGame(None, by_words, "mask")
     with pytest.raises(ValueError, match="masking = 'unk', but the tokenizer has no such token"):
         CausalLMGame(None, by_bytes, "unk")
-    with pytest.raises(ValueError, match="occurrences = 'last'; expected one of all, first"):
-        CausalLMGame(None, by_words, occurrences="last")
     model = network("Llama")
     with pytest.raises(ValueError, match="1 texts, 1 labels and 2 lists of variables"):
         CausalLMGame(model, by_bytes).values([PROMPT], [7], [["warm"], ["film"]])

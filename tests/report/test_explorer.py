@@ -29,7 +29,7 @@ def study(shared, tmp_path_factory):
     """The tiny study, with the tables that the page is made from in a folder of their own."""
     study = Study.load("fashion-vgg", shared | {"figures_root": str(tmp_path_factory.mktemp("figures"))})
     role = study.targets[0]
-    comparison = pipeline.compare(study.dynamics, role, progress=False)
+    comparison = pipeline.compare(study.dynamics, role)
     losses = pipeline.loss_gap(pipeline.ensure_training(study, role))
     curves = tables.dynamics_table(comparison, study.bootstrap).merge(losses, on="epoch").assign(role=role)
     phases = tables.phases_table({role: tables.phases_of(comparison, study.bootstrap)})
@@ -56,7 +56,7 @@ def curves(study):
 
 @pytest.fixture(scope="module")
 def comparison(study):
-    return pipeline.compare(study.dynamics, study.targets[0], progress=False)
+    return pipeline.compare(study.dynamics, study.targets[0])
 
 
 def places(study, shown):

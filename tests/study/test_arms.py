@@ -52,7 +52,7 @@ def test_every_arm_is_trained_as_it_says(study, copied, monkeypatch):
 
     for base in study.baselines:
         penalised.ensure_penalised_effects(study, base)
-    pipeline.curves_path(study, "target-91").unlink(missing_ok=True)  # trained anew
+    networks.curves_path(study, "target-91").unlink(missing_ok=True)  # trained anew
     monkeypatch.setattr(networks.training, "train", spy)
     for current in ARMS:
         pipeline.ensure_training(study, arms.roles(study, current)[0])
@@ -119,8 +119,8 @@ def test_texts_without_enough_words_are_not_penalised(shared):
 def test_a_killed_training_ends_with_the_same_weights_and_damage_is_mended(study, copied, capsys):
     study = study.replace(runs_root=copied["runs_root"])
     expected = weights(study, "penalty-91")
-    pipeline.curves_path(study, "penalty-91").unlink()
-    last = pipeline.weights_path(study, "penalty-91", "last")
+    networks.curves_path(study, "penalty-91").unlink()
+    last = networks.weights_path(study, "penalty-91", "last")
     last.write_bytes(last.read_bytes()[:1000])
     (damaged,) = (study.runs_dir / "baseline-93").glob("penalised-best-*.nc")
     damaged.write_bytes(damaged.read_bytes()[:1000])

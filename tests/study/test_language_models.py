@@ -9,9 +9,10 @@ import transformers
 from tiny_language_models import CONFIGS, bytes_tokenizer
 from tiny_project import ROOT
 
-from symgen import CausalLMGame, Study, generalizable, interactions, salient
+from symgen import Study, generalizable, interactions, salient
 from symgen.data import load_dataset
 from symgen.data.prompts import question_prompts, squad_prompts, written_prompts
+from symgen.games import candidate_words
 from symgen.generalization import contrasts, tables
 from symgen.report import claims, runner
 from symgen.study import pairs, pipeline
@@ -36,7 +37,7 @@ def folders(tmp_path_factory):
 
 
 def written():
-    return written_prompts(ROOT / "data" / "prompts.yaml", "written")
+    return written_prompts("written")
 
 
 @pytest.fixture
@@ -109,7 +110,7 @@ def test_prompts_hold_their_variables_and_are_the_same_every_time(given):
     assert every.next_word.tolist()[12:] == ["Norman"] * 2  # an answer that begins with a stop word is left out
     assert prompts.variables.map(len).eq(5).all() and prompts.variables.map(set).map(len).eq(5).all()
     for row in prompts.itertuples():
-        assert set(row.variables) <= set(CausalLMGame.candidates(None, row.prompt))
+        assert set(row.variables) <= set(candidate_words(row.prompt))
     again = load_prompts(study)
     assert again.equals(prompts) and not load_prompts(study.replace(variables_seed=1)).equals(prompts)
     wider = load_prompts(study.replace(n_variables=9))

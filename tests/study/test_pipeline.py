@@ -46,7 +46,7 @@ def test_a_training_that_diverges_names_the_network_and_the_epoch_and_leaves_no_
         ValueError, match=r"^target-91 of study 'fashion-vgg': its loss is NaN after epoch 0.5: .* smaller"
     ):
         pipeline.ensure_training(wild, "target-91")
-    assert not pipeline.curves_path(wild, "target-91").exists()
+    assert not networks.curves_path(wild, "target-91").exists()
 
 
 def test_interactions_rebuild_v_and_stay_in_the_noise_bound(study):
@@ -67,7 +67,7 @@ def test_nothing_is_computed_twice_and_a_killed_run_ends_with_the_same(copied):
     pipeline.compare(study, "target-91")
     assert modified(study) == before
     # a run that was killed: the curves (written last) and one set of interactions are missing, another is cut short
-    pipeline.curves_path(study, "target-91").unlink()
+    networks.curves_path(study, "target-91").unlink()
     pipeline.artefact_path("interactions", study, "target-91", 1.0).unlink()
     damaged = pipeline.artefact_path("interactions", study, "target-91", 2.0)
     damaged.write_bytes(damaged.read_bytes()[:1000])
@@ -119,7 +119,7 @@ def test_a_damaged_checkpoint_and_a_kill_while_it_is_made_again_leave_nothing_st
     study = Study.load("fashion-vgg", copied)
     role = "baseline-93"
     expected = pipeline.ensure_training(study, role).model("best").state_dict()
-    best = pipeline.weights_path(study, role, "best")
+    best = networks.weights_path(study, role, "best")
     best.write_bytes(best.read_bytes()[:-4])
     evaluate = networks.training.losses
 
@@ -229,7 +229,7 @@ def test_learned_is_five_in_a_hundred_above_the_most_frequent_answer_of_those_th
 
 
 def test_what_vouches_for_interactions_is_one_row_a_checkpoint_that_is_there(study):
-    some = pipeline.all_interactions(study, "target-91", progress=False, checkpoints=study.ends)
+    some = pipeline.all_interactions(study, "target-91", checkpoints=study.ends)
     table = pipeline.certificate_table("target-91", some)
     assert table.epoch.tolist() == [0, 2] and (table.samples == 12).all() and (table.role == "target-91").all()
     assert (table.error < 1e-9).all() and (table.noise <= 1 + 1e-9).all() and (table.gap <= study.tol).all()

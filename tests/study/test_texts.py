@@ -9,7 +9,6 @@ import torch
 from tiny_project import ROOT
 
 from symgen import Study, TextGame, log_odds, training
-from symgen.data import text_sets
 from symgen.study import pipeline
 from symgen.training import loop, models
 from symgen.training.tokenizers import build_tokenizer, load_tokenizer
@@ -102,7 +101,6 @@ def test_what_is_wrong_with_an_encoder_is_said_in_one_line(encoder, tmp_path):
 @pytest.fixture
 def handful(tmp_path, tiny, encoder):
     """Overrides that leave a study its data and how it starts, with a small network."""
-    text_sets.read.cache_clear()
     made_up_sets.sst2(tmp_path / "data")
     made_up_sets.ag_news(tmp_path / "data")
     small = {

@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +22,8 @@ from tqdm import tqdm
 from symgen.data.sources import Source, advising, damaged, fetching, readable
 from symgen.store import cached
 
-Labelled = tuple[
-    Tensor, Tensor, tuple[str, ...]
-]  # pixels (image, 3, height, width) uint8, labels (image,), their names
-
-
+# pixels (image, 3, height, width) uint8, labels (image,), their names
+Labelled = tuple[Tensor, Tensor, tuple[str, ...]]
 DECODING = 1  # raise it when the same files give other pixels
 
 
@@ -45,7 +41,6 @@ class Files:
     boxes: np.ndarray | None = None
 
 
-@lru_cache(maxsize=1)
 def read(name: str, place: Path, size: int, cache: Path, download: bool = False) -> Labelled:
     """Pixels (image, 3, height, width) uint8, labels and classes of a set, looked for in the folder `place`.
 
@@ -119,7 +114,7 @@ def _table(path, columns, separator=" "):
     readable(path)
     try:
         table = pd.read_csv(path, sep=separator, **options)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise damaged(path, f"cannot be read: {str(error).splitlines()[0]}") from None
     if not len(table) or table.isna().any(axis=None) or table[columns[0]].duplicated().any():
         raise damaged(path, "is empty, or has a line that is cut short or there twice")

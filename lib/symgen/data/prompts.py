@@ -7,13 +7,14 @@ from pathlib import Path
 import yaml
 
 from symgen.errors import InputError
+from symgen.store import project_root
 
 LONGEST = 35  # words of a question and of the sentence that answers it
 
 
-def written_prompts(path: Path, key: str) -> list[dict]:
-    """Prompts of a YAML file under a key: each with prompt, next_word, and perhaps variables."""
-    return yaml.safe_load(path.read_text())[key]
+def written_prompts(key: str) -> list[dict]:
+    """Prompts of data/prompts.yaml under a key: each with prompt, next_word, and perhaps variables."""
+    return yaml.safe_load((project_root() / "data" / "prompts.yaml").read_text())[key]
 
 
 def prompt_lines(path: Path) -> list[dict]:

@@ -6,7 +6,6 @@ learned from in pieces. So the study's split deals each text to the part of the 
 """
 
 import csv
-from functools import lru_cache
 from itertools import combinations
 from pathlib import Path
 
@@ -21,7 +20,6 @@ from symgen.data.sources import Source, damaged, readable
 Labelled = tuple[tuple[str, ...], Tensor, tuple[str, ...], bool]  # texts, labels (text,), their names, nested or not
 
 
-@lru_cache(maxsize=1)
 def read(name: str, place: Path, cache: Path, download: bool = False) -> Labelled:
     """Texts, labels and classes of a set looked for in the folder `place`, and whether some texts stand within others.
 

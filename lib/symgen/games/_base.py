@@ -67,14 +67,26 @@ def quiet(model: torch.nn.Module):
 class TokenGame:
     """What games on tokens have in common: samples one by one, their masked inputs in chunks that fit into memory.
 
-    A game says with `_masked(text, labels, variables)` what its model takes, which tokens are masked in each subset
-    (subset, token), and the labels' numbers; and with `_log_odds(inputs, replaced, labels)` what some of them give.
+    A game says in `MASKING` what a masked token may become: a token of the tokenizer, or "mean-embedding". It says with
+    `_masked(text, labels, variables)` what its model takes, which tokens are masked in each subset (subset, token), and
+    the labels' numbers; and with `_log_odds(inputs, replaced, labels)` what some of them give.
     """
 
-    def __init__(self, model, tokenizer):
+    MASKING: tuple[str, ...]
+
+    def __init__(self, model, tokenizer, masking):
+        if masking not in self.MASKING:
+            raise InputError(
+                f"masking = {masking!r} of a {type(self).__name__}; expected one of {', '.join(self.MASKING)}"
+            )
         if not tokenizer.is_fast:
             raise InputError(f"{type(tokenizer).__name__} is a slow tokenizer; expected a fast one, which knows words")
-        self.model, self.tokenizer = model, tokenizer
+        self.model, self.tokenizer, self.masking = model, tokenizer, masking
+        self.filler_id = getattr(tokenizer, f"{masking}_token_id", None)  # None: the mean embedding
+        if self.filler_id is None and masking != "mean-embedding":
+            raise InputError(
+                f"masking = {masking!r}, but the tokenizer has no such token; expected another of {self.MASKING}"
+            )
         self._chunk = None  # tokens at a time, found at the first call
 
     def log_odds_of(self, text, label, variables) -> Float[Tensor, "subset"]:
@@ -91,7 +103,7 @@ class TokenGame:
         Parameters
         ----------
         text : str, or list of str
-            Or what else the game takes as a text.
+            One text or prompt, or several.
         label : label, or list of labels
             One a sample; several labels of one text are evaluated in one pass.
         variables : list of n variables, or one a sample
@@ -144,8 +156,8 @@ class TokenGame:
 
     def _longest(self):
         """Tokens that the model reads."""
-        own = getattr(getattr(self.model, "config", None), "max_position_embeddings", None)
-        return min(self.tokenizer.model_max_length, own or self.tokenizer.model_max_length)
+        positions = getattr(getattr(self.model, "config", None), "max_position_embeddings", None)
+        return min(self.tokenizer.model_max_length, positions or self.tokenizer.model_max_length)
 
 
 def masked_tokens(of_variable: Bool[np.ndarray, "token variable"]) -> Bool[np.ndarray, "subset token"]:

@@ -11,17 +11,15 @@ from torch import Tensor
 
 from symgen.errors import InputError
 from symgen.games._base import TokenGame, log_odds_of_labels, masked_tokens
-from symgen.games.variables import SPACED, check_phrases, english_stop_words, places_of
-
-MASKING = ("mean-embedding", "pad", "unk")
-OCCURRENCES = ("all", "first")
+from symgen.games.variables import SPACED, candidate_words, check_phrases, places_of
 
 
 class CausalLMGame(TokenGame):
     """Masked values of any causal language model: words or phrases of a prompt are the input variables.
 
     v is the log-odds of a given next token after the prompt. Variables are strings, so that models with different
-    tokenizers take the same ones; where one is masked, every token that overlaps it gets another embedding.
+    tokenizers take the same ones; where one is masked, every token that overlaps it gets another embedding, wherever it
+    occurs in the prompt.
 
     Parameters
     ----------
@@ -30,8 +28,6 @@ class CausalLMGame(TokenGame):
         It knows where in the prompt a token stands.
     masking : str
         The embedding that a masked token gets: the mean of the input embeddings, or that of the pad or unk token.
-    occurrences : str
-        Whether a variable is masked wherever it occurs in the prompt (all), or only where it occurs first.
     first_token : bool
         Whether a next word of several tokens stands for the first of them; otherwise it is an error.
 
@@ -56,26 +52,15 @@ class CausalLMGame(TokenGame):
     (4,)
     """
 
-    def __init__(
-        self, model, tokenizer, masking: str = "mean-embedding", occurrences: str = "all", first_token: bool = False
-    ):
-        super().__init__(model, tokenizer)
-        if masking not in MASKING:
-            raise InputError(f"masking = {masking!r} of prompts; expected one of {', '.join(MASKING)}")
-        if occurrences not in OCCURRENCES:
-            raise InputError(f"occurrences = {occurrences!r}; expected one of {', '.join(OCCURRENCES)}")
-        if masking != "mean-embedding" and getattr(tokenizer, f"{masking}_token_id") is None:
-            raise InputError(
-                f"masking = {masking!r}, but the tokenizer has no such token; expected another of {MASKING}"
-            )
-        self.masking, self.occurrences, self.first_token = masking, occurrences, first_token
+    MASKING = ("mean-embedding", "pad", "unk")
+
+    def __init__(self, model, tokenizer, masking: str = "mean-embedding", first_token: bool = False):
+        super().__init__(model, tokenizer, masking)
+        self.first_token = first_token
 
     def candidates(self, prompt: str) -> list[str]:
-        """Words that may be variables, once each, in their order: no stop words, single letters or mere punctuation."""
-        words = dict.fromkeys(re.findall(r"\w+", prompt))
-        return [
-            word for word in words if len(word) > 1 and word.lower() not in english_stop_words() and word.strip("_")
-        ]
+        """Words that may be variables (`candidate_words`)."""
+        return candidate_words(prompt)
 
     def words(self, prompt: str) -> list[str]:
         """The words of the prompt as they stand between spaces."""
@@ -108,7 +93,7 @@ class CausalLMGame(TokenGame):
                 raise InputError(
                     f"variable {phrase!r} is not in the prompt {prompt!r}; expected whole words, as written there"
                 )
-            for first, last in places if self.occurrences == "all" else places[:1]:
+            for first, last in places:
                 of_variable[:, [i]] |= (start < last) & (stop > first)
         for token in np.flatnonzero(of_variable.sum(axis=1) > 1)[:1]:
             one, other = (variables[i] for i in np.flatnonzero(of_variable[token])[:2])
@@ -134,8 +119,8 @@ class CausalLMGame(TokenGame):
 
     def _filler(self, embed, device):
         """The embedding of a masked token."""
-        if self.masking != "mean-embedding":
-            return embed(torch.tensor(getattr(self.tokenizer, f"{self.masking}_token_id"), device=device))
+        if self.filler_id is not None:
+            return embed(torch.tensor(self.filler_id, device=device))
         table = torch.arange(embed.num_embeddings, device=device).split(1 << 12)
         return (sum(embed(part).double().sum(dim=0) for part in table) / embed.num_embeddings).to(embed.weight.dtype)
 

@@ -1,25 +1,22 @@
 """From a network and a sample to v: the log-odds of its label on all 2^n masked inputs (science, sections 1 and 8)."""
 
-import difflib
 import math
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from symgen.errors import InputError
+from symgen.errors import InputError, nearest
 from symgen.games._base import evaluating, finite, log_odds_of_labels, quiet
 from symgen.games.variables import cell_box, cell_map, check_cells
 from symgen.interactions import subset_matrix
 
-CHUNK_BYTES = {
-    "cpu": 1 << 24,
-    "cuda": 1 << 31,
-}  # masked maps made at a time; measured best, halved when memory runs out
+# masked maps made at a time; measured best, halved when memory runs out
+CHUNK_BYTES = {"cpu": 1 << 24, "cuda": 1 << 31}
 
 
 class ImageGame:
@@ -130,12 +127,13 @@ class ImageGame:
         """
         x = x.to(self._like(x))[None]
         with evaluating(self.model):
-            own = self._feature_map(x)
-            baseline = self._baseline_like(own[0])
+            feature_map = self._feature_map(x)
+            baseline = self._baseline_like(feature_map[0])
             with torch.no_grad():
-                plan = self._plan(x, own[0], baseline)
-            shown = _shown(check_cells(variables, self.grid), cell_map(*own.shape[-2:], self.grid)).to(x.device)
-            masked = torch.where(shown[:, None], own, baseline).contiguous(memory_format=torch.channels_last)
+                plan = self._plan(x, feature_map[0], baseline)
+            position = cell_map(*feature_map.shape[-2:], self.grid)
+            shown = _shown(check_cells(variables, self.grid), position).to(x.device)
+            masked = torch.where(shown[:, None], feature_map, baseline).contiguous(memory_format=torch.channels_last)
             return self._log_odds(masked, x, [int(label)], plan)[0]
 
     def _all_values(self, x, labels, cells):
@@ -192,7 +190,7 @@ class ImageGame:
         group = 1 if bypass else max(1, self._chunk // n_subsets)  # what goes around the cut is one sample's
         samples = [range(start, min(start + group, n_samples)) for start in range(0, n_samples, group)]
         count = min(self._chunk, n_subsets)
-        return [(own, first, count) for own in samples for first in range(0, n_subsets, count)]
+        return [(side_by_side, first, count) for side_by_side in samples for first in range(0, n_subsets, count)]
 
     def _log_odds(self, masked, image, labels, plan):
         logits = self._rest(masked, image, plan)
@@ -251,12 +249,12 @@ class ImageGame:
             )
         return logits
 
-    def _plan(self, image, own, baseline, pooled=False):
+    def _plan(self, image, feature_map, baseline, pooled=False):
         """The fastest way to run the rest of this network, pooled maps or not, found once."""
         if pooled not in self._plans:
-            position = cell_map(*own.shape[-2:], self.grid)
-            every_second = torch.as_tensor(position % 2 == 0, device=own.device)
-            probe = torch.stack([own, baseline, torch.where(every_second, own, baseline)])
+            position = cell_map(*feature_map.shape[-2:], self.grid)
+            every_second = torch.as_tensor(position % 2 == 0, device=feature_map.device)
+            probe = torch.stack([feature_map, baseline, torch.where(every_second, feature_map, baseline)])
             self._plans[pooled] = self._find_plan(image, probe, self._pooling(position) if pooled else None)
         return self._plans[pooled]
 
@@ -266,7 +264,7 @@ class ImageGame:
         if not torch.equal(expected.nan_to_num(), self._rest(probe.clone(), image, PLAIN).nan_to_num()):
             raise InputError("the model's output changes from call to call; expected no randomness in evaluation mode")
         ways = [(True, True), (True, False), (False, True)]
-        for plan in [_Plan(*way, at) for at in dict.fromkeys((pool, None)) for way in ways]:
+        for plan in [_Plan(*way, module) for module in dict.fromkeys((pool, None)) for way in ways]:
             maps = plan.pool(probe) if plan.pool else probe
             try:
                 logits = self._rest(maps.clone(memory_format=torch.channels_last), image, plan)
@@ -300,8 +298,8 @@ class ImageGame:
 
     def _like(self, x):
         """A tensor of the model's own floating type and device, or x where the model has none."""
-        own = (tensor for tensors in (self.model.parameters(), self.model.buffers()) for tensor in tensors)
-        return next((tensor for tensor in own if tensor.is_floating_point()), x)
+        tensors = chain(self.model.parameters(), self.model.buffers())
+        return next((tensor for tensor in tensors if tensor.is_floating_point()), x)
 
 
 @dataclass(frozen=True)
@@ -345,20 +343,20 @@ def _shown(cells, position):
     return ~torch.as_tensor(np.einsum("sc,chw->shw", ~subset_matrix(len(cells)), of_cell))
 
 
-def _fill_masked(out, own, baseline, boxes, first):
+def _fill_masked(out, feature_map, baseline, boxes, first):
     """Write one sample's masked maps into `out` (subset, height, width, channel), for the subsets from `first` on.
 
     The number of subsets is a power of two that divides `first`: then a variable is either kept in all of them, or in
     none, or in every second run of 2^i, which is a view, and no map is written twice but where variables are.
     """
-    start, count = own.clone(), len(out)
+    start, count = feature_map.clone(), len(out)
     for i, (rows, columns) in enumerate(boxes):
         if not first >> i & 1:
             start[rows, columns] = baseline[rows, columns]
     out.copy_(start.expand_as(out))
     for i, (rows, columns) in enumerate(boxes):
         if 1 << i < count:
-            out.view(-1, 2, 1 << i, *own.shape)[:, 1, :, rows, columns] = own[rows, columns]
+            out.view(-1, 2, 1 << i, *feature_map.shape)[:, 1, :, rows, columns] = feature_map[rows, columns]
 
 
 def _submodule(model, name):
@@ -367,6 +365,6 @@ def _submodule(model, name):
     if not known:
         raise InputError(f"split_at = {name!r}: {type(model).__name__} has no submodules to cut at")
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0)
-        raise InputError(f"split_at = {name!r} is no submodule of {type(model).__name__}; the nearest is {near[0]!r}")
+        near = nearest(name, known)
+        raise InputError(f"split_at = {name!r} is no submodule of {type(model).__name__}; the nearest is {near!r}")
     return model.get_submodule(name)

@@ -8,8 +8,6 @@ from symgen.errors import InputError
 from symgen.games._base import TokenGame, log_odds_of_labels, masked_tokens
 from symgen.games.variables import check_variables, english_stop_words
 
-MASKING = ("mask", "pad", "unk")
-
 
 class TextGame(TokenGame):
     """Masked values of any Hugging Face sequence classifier: words of a text are the input variables.
@@ -25,8 +23,6 @@ class TextGame(TokenGame):
         It knows which token belongs to which word.
     masking : str
         The token that a masked one becomes: mask, pad or unk.
-    stop_words : set of str, optional
-        Words (lower case) that are no candidates for variables; without, the English ones.
 
     Raises
     ------
@@ -45,32 +41,22 @@ class TextGame(TokenGame):
     (8,)
     """
 
-    def __init__(self, model, tokenizer, masking: str = "mask", stop_words=None):
-        if masking not in MASKING:
-            raise InputError(f"masking = {masking!r} of words; expected one of {', '.join(MASKING)}")
-        super().__init__(model, tokenizer)
-        self.stop_words = english_stop_words() if stop_words is None else stop_words
-        self.filler = getattr(tokenizer, f"{masking}_token_id")
-        if self.filler is None:
-            raise InputError(
-                f"masking = {masking!r}, but the tokenizer has no such token; expected another of {MASKING}"
-            )
+    MASKING = ("mask", "pad", "unk")
 
-    def words(self, text) -> list[str]:
-        """The words of a text (a string, or its token ids) that the model reads whole: variables are their numbers."""
+    def __init__(self, model, tokenizer, masking: str = "mask"):
+        super().__init__(model, tokenizer, masking)
+
+    def words(self, text: str) -> list[str]:
+        """The words of a text that the model reads whole: variables are their numbers."""
         return self._encoded(text)[1]
 
-    def candidates(self, text) -> list[int]:
+    def candidates(self, text: str) -> list[int]:
         """Numbers of the words that may be variables: no stop words, single letters, or words without a letter or digit."""
         return [
             number
             for number, word in enumerate(self.words(text))
-            if len(word) > 1 and any(map(str.isalnum, word)) and word.lower() not in self.stop_words
+            if len(word) > 1 and any(map(str.isalnum, word)) and word.lower() not in english_stop_words()
         ]
-
-    def is_one(self, text) -> bool:
-        """Whether this is one text, a string or its token ids, and no list of such."""
-        return isinstance(text, str) or (not isinstance(text[0], str) and np.ndim(text[0]) == 0)
 
     def _masked(self, text, labels, variables):
         encoded, words, word_of = self._encoded(text)
@@ -82,7 +68,7 @@ class TextGame(TokenGame):
 
     def _log_odds(self, inputs, replaced, labels):
         inputs = {name: value.expand(len(replaced), -1) for name, value in inputs.items()}
-        inputs["input_ids"] = torch.where(replaced, self.filler, inputs["input_ids"])
+        inputs["input_ids"] = torch.where(replaced, self.filler_id, inputs["input_ids"])
         output = self.model(**inputs)
         logits = getattr(output, "logits", output)
         if not isinstance(logits, Tensor) or logits.ndim != 2 or logits.shape[1] < 2:
@@ -94,8 +80,6 @@ class TextGame(TokenGame):
 
     def _encoded(self, text):
         """What the model takes (name -> ids), the words, and the word number of every token, -1 for special ones."""
-        if not isinstance(text, str):
-            text = self._text_of(text)
         encoded = self.tokenizer(text, truncation=True, max_length=self._longest())
         of_token = encoded.word_ids(0)
         known = sorted({word for word in of_token if word is not None})
@@ -104,13 +88,3 @@ class TextGame(TokenGame):
         number = {word: i for i, word in enumerate(known)}
         word_of = np.array([number.get(word, -1) for word in of_token])
         return dict(encoded), [text[span.start : span.end].strip() for span in spans], word_of
-
-    def _text_of(self, ids):
-        """The text of token ids; ValueError where it would not be read as these ids again."""
-        ids = torch.as_tensor(ids).tolist()
-        text = self.tokenizer.decode(ids, skip_special_tokens=True)
-        if self.tokenizer(text)["input_ids"] != ids:
-            raise InputError(
-                f"token ids {ids[:8]}... do not come back from their own text, {text[:40]!r}; pass the text"
-            )
-        return text

@@ -20,6 +20,18 @@ def english_stop_words() -> frozenset[str]:
     return ENGLISH_STOP_WORDS
 
 
+def candidate_words(prompt: str) -> list[str]:
+    """Words that may be variables, once each, in their order: no stop words, single letters or mere punctuation.
+
+    Examples
+    --------
+    >>> candidate_words("The capital of France is in the north of France")
+    ['capital', 'France', 'north']
+    """
+    words = dict.fromkeys(re.findall(r"\w+", prompt))
+    return [word for word in words if len(word) > 1 and word.lower() not in english_stop_words() and word.strip("_")]
+
+
 def draw_cells(n: int, grid: int, rng: np.random.Generator) -> Int[np.ndarray, "variable"]:
     """n different cells of a grid x grid map, drawn at random, in rising order; cell = row * grid + column.
 

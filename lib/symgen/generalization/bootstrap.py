@@ -73,9 +73,9 @@ class Estimate:
     def __getitem__(self, index) -> "Estimate":
         return self.map(lambda x: x[..., index][()])
 
-    def interval(self, level: float = LEVEL) -> tuple:
-        """Percentile interval (low, high) of the draws, each of the shape of the value."""
-        return tuple(interval(self.draws, level))
+    def interval(self) -> tuple:
+        """95 % percentile interval (low, high) of the draws, each of the shape of the value."""
+        return tuple(interval(self.draws))
 
     @property
     def row(self) -> tuple[float, float, float]:

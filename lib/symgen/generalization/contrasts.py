@@ -188,7 +188,7 @@ def faithfulness_contrasts(
     one kind, so that the interval of their mean is over samples alone.
     """
 
-    def at(data):
+    def faithfulness(data):
         v, effects, bias = (data[name].to_numpy() for name in ("v", "effects", "bias"))
         needed, whole = needed_for(v, effects, bias), dictionary_size(n_variables(v.shape[-1]))
         values = {
@@ -198,13 +198,11 @@ def faithfulness_contrasts(
         return _of_those_with_any(effects, values)
 
     def per_sample(role, data):
-        last, first = at(data.isel(epoch=-1)), at(data.isel(epoch=0))
-        untrained = {f"{name}, untrained": value for name, value in first.items()}
-        more = {f"{name}, less untrained": value - first[name] for name, value in last.items()}
+        last, first = (faithfulness(data.isel(epoch=t)) for t in (-1, 0))
         seconds = float((data.seconds_values + data.seconds_solving).mean()) / data.sizes["sample"]
         times = {"seconds a set of interactions": seconds, "seconds to judge 100 samples": judging[role]}
         timed = {name: np.full(data.sizes["sample"], value) for name, value in times.items()}
-        return last | untrained | more | timed
+        return _beside_untrained(last, first) | timed
 
     return mean_contrasts({role: per_sample(role, data) for role, data in explained.items()}, bootstrap, given)
 
@@ -214,9 +212,7 @@ def conditions_contrasts(explained: dict[str, xr.Dataset], bootstrap: Bootstrap)
 
     def per_sample(data):
         each = ((data.v[t].to_numpy(), data.effects[t].to_numpy()) for t in (-1, 0))
-        last, first = (_of_those_with_any(effects, conditions_of(v, effects)) for v, effects in each)
-        untrained = {f"{name}, untrained": values for name, values in first.items()}
-        return last | untrained | {f"{name}, less untrained": values - first[name] for name, values in last.items()}
+        return _beside_untrained(*(_of_those_with_any(effects, conditions_of(v, effects)) for v, effects in each))
 
     return mean_contrasts({role: per_sample(data) for role, data in explained.items()}, bootstrap)
 
@@ -225,6 +221,12 @@ def _of_those_with_any(effects, values):
     """The values of each sample, NaN without any interaction: the output is constant, and there is nothing to describe."""
     some = effects.any(axis=(1, 2))
     return {name: np.where(some, value, np.nan) for name, value in values.items()}
+
+
+def _beside_untrained(last, first):
+    """Quantities of each sample at the last checkpoint, those of the untrained network, and the differences, by name."""
+    untrained = {f"{name}, untrained": values for name, values in first.items()}
+    return last | untrained | {f"{name}, less untrained": values - first[name] for name, values in last.items()}
 
 
 def size_contrasts(
@@ -271,11 +273,11 @@ def recurrence_contrasts(
     def measured(c):
         last = len(c.epochs) - 1
         signs, shared = (x[testing] for x in (np.sign(c.effects[last] * c.salient[last]), c.generalizable[last]))
-        found, asked = _recurrences(signs, places)
+        recurring, possible = _recurrences(signs, places)
         differences = {}
         for name, relation in names.items():
             other = relation.outer(label, label) & ~np.eye(len(label), dtype=bool)
-            hits, tries = ((x & other[..., None, None]).sum(axis=1) for x in (found, asked))
+            hits, tries = ((x & other[..., None, None]).sum(axis=1) for x in (recurring, possible))
             one, rest = (
                 bootstrap.sum((hits * chosen).sum(axis=(1, 2))) / bootstrap.sum((tries * chosen).sum(axis=(1, 2)))
                 for chosen in (shared, ~shared)
@@ -301,11 +303,11 @@ def _places(variables):
 
 def _recurrences(signs, places):
     """For samples i, j and the salient interactions of i: whether j has them with the same sign, and all their variables."""
-    found, asked = (np.zeros((len(signs), *signs.shape), bool) for _ in range(2))
+    recurring, possible = (np.zeros((len(signs), *signs.shape), bool) for _ in range(2))
     for j, subset in enumerate(places):
-        asked[:, j] = (subset > 0)[:, None] & (signs != 0)
-        found[:, j] = asked[:, j] & (np.moveaxis(signs[j][:, subset], 0, 1) == signs)
-    return found, asked
+        possible[:, j] = (subset > 0)[:, None] & (signs != 0)
+        recurring[:, j] = possible[:, j] & (np.moveaxis(signs[j][:, subset], 0, 1) == signs)
+    return recurring, possible
 
 
 def mean_contrasts(

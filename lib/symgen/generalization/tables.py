@@ -12,6 +12,7 @@ from symgen.generalization.phases import Phases, find_phases
 from symgen.interactions import mean_outputs, n_variables, orders
 
 SAMPLES = ("all", "training", "testing")
+TELLING = 6  # checkpoints that tell the story
 
 
 def mean_order_table(comparisons: Comparisons, epoch: float) -> pd.DataFrame:
@@ -109,11 +110,11 @@ def phases_table(phases: dict[str, Phases]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def telling_epochs(epochs: Float[np.ndarray, "epoch"], phases: Phases, most: int = 6) -> list[float]:
+def telling_epochs(epochs: Float[np.ndarray, "epoch"], phases: Phases) -> list[float]:
     """A few checkpoints that tell the story: the first, the last, the phase boundaries, and evenly spread ones."""
     chosen = {float(epochs[0]), float(epochs[-1]), phases.t1, phases.t2} & set(epochs.tolist())
-    for position in np.linspace(0, len(epochs) - 1, most).round().astype(int):
-        if len(chosen) < most:
+    for position in np.linspace(0, len(epochs) - 1, TELLING).round().astype(int):
+        if len(chosen) < TELLING:
             chosen.add(float(epochs[position]))
     return sorted(chosen)
 

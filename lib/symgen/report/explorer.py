@@ -62,7 +62,7 @@ def _study(study):
         raise InputError(f"study {study.name!r} has no interactions of {role} at all its checkpoints yet; {remedy}")
     tables = (read(study.figures_dir / f"fig03_{name}.csv") for name in ("dynamics", "phases"))
     curves, phases = (table[table.role == role] for table in tables)
-    comparison, samples = pipeline.compare(followed, role, progress=False), pipeline.ensure_samples(followed)
+    comparison, samples = pipeline.compare(followed, role), pipeline.ensure_samples(followed)
     if curves.epoch.tolist() != comparison.epochs.tolist() or not np.allclose(
         curves.H, comparison.H, rtol=1e-4, equal_nan=True
     ):

@@ -57,16 +57,16 @@ def judges(study: Study) -> dict[str, tuple[Study, tuple[str, ...]]]:
     """Families of baselines by name: the study and the roles that hold their interactions on the same samples."""
     families = {
         "B": (study, study.baselines),
-        "C": (study, tuple(f"second-{seed}" for seed in study.second_seeds)),
+        "C": (study, study.second),
         "D": (study.replace(baseline_on="D"), study.baselines),
-        "shuffled labels": (study, tuple(f"shuffled-{seed}" for seed in study.shuffled_seeds)),
+        "shuffled labels": (study, study.shuffled),
     }
     return {name: family for name, family in families.items() if family[1]}
 
 
 def many_baselines(study: Study) -> tuple[str, ...]:
     """Roles of the study's baselines and of those added to see how many are needed."""
-    return study.baselines + tuple(f"baseline-{seed}" for seed in study.more_baseline_seeds)
+    return study.baselines + study.more_baselines
 
 
 def asked(study: Study) -> list[tuple[Study, str, tuple[float | str, ...]]]:

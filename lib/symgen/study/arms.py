@@ -38,7 +38,7 @@ def _half(several):
 
 def judges(study: Study) -> dict[str, tuple[str, ...]]:
     """Baselines by name: those that the penalty was told by, and those that it never saw, trained on C."""
-    return {"H": study.baselines, "H by others": tuple(f"second-{seed}" for seed in study.second_seeds)}
+    return {"H": study.baselines, "H by others": study.second}
 
 
 def settings_of(study: Study) -> dict[str, Study]:

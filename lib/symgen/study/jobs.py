@@ -30,9 +30,9 @@ class Network:
     def run(self, looks) -> None:
         """Train the network, if it is not trained yet, and extract some of what is asked for."""
         if not self.study.target_model:
-            ensure_training(self.study, self.role, verbose=True)
+            ensure_training(self.study, self.role)
         for study, checkpoint in looks:
-            ensure_interactions(study, self.role, checkpoint, progress=True)
+            ensure_interactions(study, self.role, checkpoint)
         if self.penalises:
             ensure_penalised_effects(self.study, self.role)
 
@@ -47,7 +47,7 @@ class Job:
 
     def run(self) -> None:
         """Do what is not on disk yet. Samples are drawn first: a part with too few of them is an error at once."""
-        looked_at = {key_of(study.settings_of("samples")): study for _, looks in self.work for study, _ in looks}
+        looked_at = {study.key("samples"): study for _, looks in self.work for study, _ in looks}
         for study in looked_at.values():
             ensure_samples(study)
         for network, looks in self.work:
@@ -75,14 +75,14 @@ def networks_of(study: Study) -> dict[str, Network]:
     """Every network that a study trains, by the key of its training, those first that others need."""
     networks = {}
     for wanted, role, checkpoints in _asked(study):
-        network = networks.setdefault(_key(wanted, role), Network(wanted, role))
+        network = networks.setdefault(wanted.key("training", role), Network(wanted, role))
         for checkpoint in checkpoints:
-            key = key_of(wanted.settings_of("interactions", role, checkpoint))
+            key = wanted.key("interactions", role, checkpoint)
             network.looks.setdefault(key, (wanted, checkpoint))
     for network in list(networks.values()):
         if network.study.family(network.role) == "penalty":
             for base in network.study.baselines:
-                networks[_key(network.study, base)].penalises = True
+                networks[network.study.key("training", base)].penalises = True
     return networks
 
 
@@ -129,16 +129,12 @@ def _asked(study) -> Iterator[tuple[Study, str, tuple[float | str, ...]]]:
         yield from arms.asked(study)
 
 
-def _key(study, role):
-    return key_of(study.settings_of("training", role))
-
-
 def _needs(network):
     """Keys of the networks without which one cannot be trained."""
     study, family = network.study, network.study.family(network.role)
     if study.before:
-        return [_key(study.before, network.role)]
-    return [_key(study, base) for base in study.baselines] if family in ("penalty", "distilled") else []
+        return [study.before.key("training", network.role)]
+    return [study.key("training", base) for base in study.baselines] if family in ("penalty", "distilled") else []
 
 
 def _groups(networks, size, looks):

@@ -41,10 +41,10 @@ class Training:
         return model.eval()
 
 
-def ensure_training(study: Study, role: str, verbose: bool = False) -> Training:
+def ensure_training(study: Study, role: str) -> Training:
     """The trained network of a role ("target-11", "baseline-21"), trained if it is not on disk yet.
 
-    `verbose` prints a line at every checkpoint while it trains.
+    While it trains, a line is printed at every checkpoint.
     """
     settings, path = study.settings_of("training", role), curves_path(study, role)
     paths = [path, *(weights_path(study, role, checkpoint) for checkpoint in study.kept_checkpoints(role))]
@@ -57,7 +57,7 @@ def ensure_training(study: Study, role: str, verbose: bool = False) -> Training:
         with FileLock(path.with_suffix(".lock")):  # who comes second waits, and finds it trained
             if not whole():
                 path.unlink(missing_ok=True)  # no curves beside weights that are being written again
-                write(path, _trained(study, role, settings, verbose), settings)
+                write(path, _trained(study, role, settings), settings)
     table = read(path)
     return Training(study, role, table, _best(study, table))
 
@@ -103,14 +103,14 @@ def untrained(study: Study, seed: int, architecture: str = "") -> torch.nn.Modul
     return task(study).network(architecture or study.architecture, seed).to(device(study))
 
 
-def _trained(study, role, settings, verbose):
+def _trained(study, role, settings):
     """Loss curves of a role's training, which writes the weights on its way."""
     if study.precision == "bfloat16" and device(study).type != "cuda":
         raise InputError(f"precision = 'bfloat16' on {device(study).type}; expected 'float32', or a GPU")
     with stage("training"), arithmetic(study), torch.random.fork_rng(), naming(f"{role} of study {study.name!r}"):
         torch.manual_seed(study.role(role)[1])  # for layers that draw, such as dropout
         keeper = _Keeper(study, role, settings)
-        return pd.DataFrame(_records(study, role, keeper, verbose))
+        return pd.DataFrame(_records(study, role, keeper))
 
 
 class _Keeper:
@@ -138,8 +138,8 @@ class _Keeper:
         write(weights_path(self.study, self.role, checkpoint), weights, self.settings)
 
 
-def _records(study, role, keeper, verbose):
-    """Losses and seconds, at one measured epoch after another, while a role trains."""
+def _records(study, role, keeper):
+    """Losses and seconds, at one measured epoch after another, while a role trains; some are printed."""
     family, seed = study.role(role)
     sets = _sets(study, role)
     data = sets["train"]
@@ -160,7 +160,7 @@ def _records(study, role, keeper, verbose):
                 f"its loss is NaN after epoch {epoch:g}: it has diverged; expected a smaller learning_rate"
             )
         keeper.look(epoch, model, losses.get("validation_loss", np.inf))
-        if verbose and (epoch in keeper.epochs or epoch == study.epochs):
+        if epoch in keeper.epochs or epoch == study.epochs:
             text = ", ".join(f"{name} {losses[name + '_loss']:.3f}" for name in ("train", "test") if name in sets)
             print(f"{role} epoch {epoch:g}: {text or 'trained'}, {seconds:.0f} s", flush=True)
         yield {"epoch": epoch, **losses, "seconds": seconds}

@@ -16,16 +16,7 @@ from symgen.generalization import Comparison
 from symgen.interactions import KINDS, SparseAndOr, by_definition, sparse_and_or
 from symgen.store import cached, keyed
 from symgen.study.devices import arithmetic, device
-from symgen.study.networks import (
-    Training,
-    check_checkpoint,
-    curves_path,
-    ensure_training,
-    label_of,
-    path_of,
-    untrained,
-    weights_path,
-)
+from symgen.study.networks import Training, check_checkpoint, ensure_training, label_of, path_of, untrained
 from symgen.study.samples import (
     ensure_samples,
     ensure_split,
@@ -39,13 +30,11 @@ from symgen.study.settings import Study
 from symgen.timing import stage
 
 __all__ = [
-    "Training",
     "all_interactions",
     "artefact_path",
     "certificate_table",
     "compare",
     "compared_by_shuffled",
-    "curves_path",
     "curves_table",
     "effects_of",
     "ensure_interactions",
@@ -64,19 +53,16 @@ __all__ = [
     "task",
     "training_part",
     "untrained",
-    "weights_path",
 ]
 
 
 # games
-def game_of(
-    study: Study, role: str, checkpoint: float | str, verbose: bool = False
-) -> ImageGame | TextGame | CausalLMGame:
-    """The study's game on a role's network at a checkpoint; `verbose` as in `ensure_training`."""
+def game_of(study: Study, role: str, checkpoint: float | str) -> ImageGame | TextGame | CausalLMGame:
+    """The study's game on a role's network at a checkpoint."""
     check_checkpoint(study, role, checkpoint)
     if study.target_model:
         return task(study).given_game(role, device(study))
-    return study_game(study, role, ensure_training(study, role, verbose).model(checkpoint))
+    return study_game(study, role, ensure_training(study, role).model(checkpoint))
 
 
 def study_game(study: Study, role: str, model: torch.nn.Module) -> ImageGame | TextGame | CausalLMGame:
@@ -85,7 +71,7 @@ def study_game(study: Study, role: str, model: torch.nn.Module) -> ImageGame | T
 
 
 # masked values and interactions
-def ensure_values(study: Study, role: str, checkpoint: float | str, progress: bool = False) -> xr.Dataset:
+def ensure_values(study: Study, role: str, checkpoint: float | str) -> xr.Dataset:
     """Masked values v (sample, subset) of a role's network at a checkpoint, for every sample to explain, and the seconds.
 
     Computed if not on disk yet, the network's training included.
@@ -94,7 +80,7 @@ def ensure_values(study: Study, role: str, checkpoint: float | str, progress: bo
     def evaluate():
         kind, samples = task(study), ensure_samples(study)
         with arithmetic(study):
-            game = game_of(study, role, checkpoint, verbose=progress)
+            game = game_of(study, role, checkpoint)
             start = time.perf_counter()
             each = zip(kind.game_inputs(samples), samples.label.tolist(), kind.variables(samples))
             each = tqdm(each, desc=f"{role} {checkpoint}", total=len(samples), disable=None, leave=False)
@@ -107,26 +93,25 @@ def ensure_values(study: Study, role: str, checkpoint: float | str, progress: bo
     return cached(*_place("values", study, role, checkpoint), evaluate)
 
 
-def ensure_interactions(study: Study, role: str, checkpoint: float | str, progress: bool = False) -> xr.Dataset:
+def ensure_interactions(study: Study, role: str, checkpoint: float | str) -> xr.Dataset:
     """Masked values and sparse AND-OR interactions of a role's network at a checkpoint, for every sample to explain.
 
     Variables: v (sample, subset), effects (sample, kind, subset), noise (sample, subset), bias, bound, l1, gap (sample,),
-    and the seconds that each step took. Computed if not on disk yet, the network's training included.
+    and the seconds that each step took. Computed if not on disk yet, the network's training included, and a line is printed.
     """
-    values = ensure_values(study, role, checkpoint, progress)
+    values = ensure_values(study, role, checkpoint)
 
     def extract():
         start = time.perf_counter()
         with stage("solving"), arithmetic(study):
             solution = solve(study, values.v.to_numpy())
         seconds = time.perf_counter() - start
-        if progress:
-            label = checkpoint if isinstance(checkpoint, str) else f"epoch {checkpoint:g}"
-            print(
-                f"{role} {label}: {len(solution.gap)} samples, masked values {float(values.seconds_values):.1f} s, "
-                f"solving {seconds:.1f} s, worst gap {solution.gap.max():.1e}",
-                flush=True,
-            )
+        label = checkpoint if isinstance(checkpoint, str) else f"epoch {checkpoint:g}"
+        print(
+            f"{role} {label}: {len(solution.gap)} samples, masked values {float(values.seconds_values):.1f} s, "
+            f"solving {seconds:.1f} s, worst gap {solution.gap.max():.1e}",
+            flush=True,
+        )
         return _as_dataset(solution, values, seconds)
 
     return xr.merge([values, cached(*_place("interactions", study, role, checkpoint), extract)])
@@ -159,26 +144,21 @@ def _as_dataset(solution, values, seconds):
     return xr.Dataset(variables, {"sample": values["sample"].to_numpy(), "kind": list(KINDS)})
 
 
-def all_interactions(
-    study: Study, role: str, progress: bool = True, checkpoints: tuple[float | str, ...] = ()
-) -> xr.Dataset:
+def all_interactions(study: Study, role: str, checkpoints: tuple[float | str, ...] = ()) -> xr.Dataset:
     """Interactions of a role at its checkpoints, all or some, with an axis `epoch` in front, computed if need be."""
     checkpoints = checkpoints or study.checkpoints_of(role)
-    per_checkpoint = [ensure_interactions(study, role, c, progress) for c in checkpoints]
+    per_checkpoint = [ensure_interactions(study, role, c) for c in checkpoints]
     return xr.concat(per_checkpoint, pd.Index(checkpoints, name="epoch"))
 
 
-def effects_of(study: Study, roles: tuple[str, ...], progress: bool = True) -> np.ndarray:
+def effects_of(study: Study, roles: tuple[str, ...]) -> np.ndarray:
     """Effects (role, sample, kind, subset) of roles at their last checkpoint, or the one that they have."""
-    return np.stack(
-        [ensure_interactions(study, role, study.checkpoints_of(role)[-1], progress).effects for role in roles]
-    )
+    return np.stack([ensure_interactions(study, role, study.checkpoints_of(role)[-1]).effects for role in roles])
 
 
 def compare(
     study: Study,
     role: str,
-    progress: bool = True,
     judges: tuple[str, ...] = (),
     checkpoints: tuple = (),
     of: Study | None = None,
@@ -190,10 +170,9 @@ def compare(
     network is kept, also "best" and "last". `salience`: another rule of what is salient, as in `generalization.compare`.
     """
     checkpoints = checkpoints or study.checkpoints_of(role)
-    target = all_interactions(study, role, progress, checkpoints)
+    target = all_interactions(study, role, checkpoints)
     baselines = [
-        ensure_interactions(of or study, base, study.checkpoints_of(base)[-1], progress)
-        for base in judges or study.baselines
+        ensure_interactions(of or study, base, study.checkpoints_of(base)[-1]) for base in judges or study.baselines
     ]
     epochs = {"best": study.epochs, "last": study.epochs, "given": 0.0}
     return generalization.compare(
@@ -208,18 +187,18 @@ def compare(
     )
 
 
-def seconds_to_judge(study: Study, role: str, samples: int = 100) -> float:
-    """How long it takes to say of so many samples' interactions which generalize, all of them extracted (claim L1)."""
+def seconds_to_judge(study: Study, role: str) -> float:
+    """How long it takes to say of 100 samples' interactions which generalize, all of them extracted (claim L1)."""
     last = study.checkpoints_of(role)[-1:]
     n_samples = compare(study, role, checkpoints=last).data.sizes["sample"]  # read, and compiled
     start = time.perf_counter()
     compare(study, role, checkpoints=last)
-    return (time.perf_counter() - start) * samples / n_samples
+    return (time.perf_counter() - start) * 100 / n_samples
 
 
 def compared_by_shuffled(study: Study) -> dict[str, Comparison]:
     """Targets at their last checkpoint, judged by networks that were trained on shuffled labels; none without ablations."""
-    judges = tuple(f"shuffled-{seed}" for seed in study.shuffled_seeds) if study.ablation_per_class else ()
+    judges = study.shuffled if study.ablation_per_class else ()
     last = study.checkpoints[-1:]
     return {role: compare(study, role, judges=judges, checkpoints=last) for role in study.targets if judges}
 

@@ -162,6 +162,21 @@ class Study(*SECTIONS):
         """Roles of the baseline networks, one a seed: ("baseline-21", ...)."""
         return tuple(f"baseline-{seed}" for seed in self.baseline_seeds)
 
+    @property
+    def more_baselines(self) -> tuple[str, ...]:
+        """Roles of the baseline networks added to see how many are needed."""
+        return tuple(f"baseline-{seed}" for seed in self.more_baseline_seeds)
+
+    @property
+    def second(self) -> tuple[str, ...]:
+        """Roles of the networks trained on C, one a seed: ("second-31", ...)."""
+        return tuple(f"second-{seed}" for seed in self.second_seeds)
+
+    @property
+    def shuffled(self) -> tuple[str, ...]:
+        """Roles of the networks trained on shuffled labels, one a seed: ("shuffled-41", ...)."""
+        return tuple(f"shuffled-{seed}" for seed in self.shuffled_seeds)
+
     def role(self, role: str) -> tuple[str, int]:
         """Family and seed of a role; InputError unless it is <family>-<seed> of a known family."""
         parts = re.fullmatch(r"([a-z]+)-([0-9]{1,18})", role)

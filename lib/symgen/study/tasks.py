@@ -12,8 +12,7 @@ from torch import Tensor
 from symgen import training
 from symgen.data import Images, Texts, prompt_lines, question_prompts, written_prompts
 from symgen.errors import InputError
-from symgen.games import CausalLMGame, ImageGame, TextGame, draw_cells, draw_words
-from symgen.store import project_root
+from symgen.games import CausalLMGame, ImageGame, TextGame, candidate_words, draw_cells, draw_words
 from symgen.study.settings import Study
 
 
@@ -211,10 +210,10 @@ class PromptTask(TextTask):
 
     def prompt(self, item: int) -> tuple[str, str] | None:
         """The prompt that an item begins with and the word that comes next; None where there is no such word."""
-        text, game, tokenizer = self.data.texts[item], self.game(None), self.tokenizer
+        text, tokenizer = self.data.texts[item], self.tokenizer
         for match in re.finditer(r"(?<=\s)\w+", text):
             prompt, word = text[: match.start()].rstrip(), match[0]
-            if len(game.candidates(prompt)) < self.study.n_variables or not game.candidates(word):
+            if len(candidate_words(prompt)) < self.study.n_variables or not candidate_words(word):
                 continue
             new = word.lower() not in re.findall(r"\w+", prompt.lower())
             if new and self._token(word) is not None:
@@ -240,7 +239,7 @@ class PromptTask(TextTask):
 
     def draw_variables(self, item: int, rng: np.random.Generator) -> np.ndarray:
         """Words of a prompt, (n_variables,), in their order."""
-        return np.array(_words_of(self.study, self.game(None).candidates(self.prompt(item)[0]), rng))
+        return np.array(_words_of(self.study, candidate_words(self.prompt(item)[0]), rng))
 
     def variables(self, samples: pd.DataFrame) -> np.ndarray:
         """Variables (sample, variable) of a table of samples: words."""
@@ -295,7 +294,7 @@ class GivenTask(Task):
     def rows(self) -> list[dict]:
         """The prompts, some of the questions drawn at random: source, prompt, next_word and, if given, variables."""
         study, folder = self.study, self.study.data_dir / self.study.dataset
-        rows = [{"source": "written"} | row for row in self._written("written")]
+        rows = [{"source": "written"} | row for row in written_prompts("written")]
         rows += [{"source": study.dataset} | row for row in prompt_lines(folder / "prompts.jsonl")]
         rows = [row for row in rows if "variables" in row or self._fits(row["prompt"])]
         for row in rows:
@@ -326,7 +325,7 @@ class GivenTask(Task):
 
     def shown_prompts(self, samples: pd.DataFrame) -> pd.DataFrame:
         """A few prompts to look at: the two of Figure 7."""
-        return pd.DataFrame(self._written("figure 7")).assign(source="figure 7")
+        return pd.DataFrame(written_prompts("figure 7")).assign(source="figure 7")
 
     def given_game(self, role: str, device) -> CausalLMGame:
         """The game on a role's language model."""
@@ -341,9 +340,6 @@ class GivenTask(Task):
         """Whether target and baseline are one network, and differ in how words are masked at most."""
         return self.study.target_model == self.study.baseline_model
 
-    def _written(self, key):
-        return written_prompts(project_root() / "data" / "prompts.yaml", key)
-
     def _fits(self, prompt):
         return len(_candidates(prompt)) >= self.study.n_variables
 
@@ -355,7 +351,7 @@ def _words_of(study, words, rng):
 
 def _candidates(prompt):
     """Words of a prompt that may be variables."""
-    return CausalLMGame.candidates(None, prompt.removesuffix("Answer:"))
+    return candidate_words(prompt.removesuffix("Answer:"))
 
 
 def _drawn(items, part, study, rng):

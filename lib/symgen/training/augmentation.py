@@ -7,10 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-AREAS = (
-    0.08,
-    1.0,
-)  # shares of an image's area that a resized crop holds, and its width over its height: the usual ones
+# shares of an image's area that a resized crop holds, and its width over its height: the usual ones
+AREAS = (0.08, 1.0)
 RATIOS = (3 / 4, 4 / 3)
 
 

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from symgen.training.augmentation import augmentation
 
+TEMPERATURE = 2.0  # of soft labels
 EVALUATED = 500 * 3 * 64 * 64  # numbers in the inputs of a batch that is only evaluated: its maps must fit into memory
 
 
@@ -62,17 +63,17 @@ def train(
                 yield at_step[step]
 
 
-def distillation(teachers: Tensor, labels: Tensor, share: float, temperature: float = 2.0) -> Callable:
+def distillation(teachers: Tensor, labels: Tensor, share: float) -> Callable:
     """Objective that takes a share of the loss from the teachers' soft labels, (teacher, item, label) logits.
 
-    Soft labels are the mean of the teachers' probabilities at the temperature, whose square makes up for the smaller
+    Soft labels are the mean of the teachers' probabilities at TEMPERATURE, whose square makes up for the smaller
     gradient (Hinton et al., 2015).
     """
-    soft = (teachers / temperature).softmax(dim=-1).mean(dim=0)  # (item, label)
+    soft = (teachers / TEMPERATURE).softmax(dim=-1).mean(dim=0)  # (item, label)
 
     def objective(z, batch):
-        to_soft = functional.cross_entropy(z / temperature, soft[batch])
-        return (1 - share) * functional.cross_entropy(z, labels[batch]) + share * temperature**2 * to_soft
+        to_soft = functional.cross_entropy(z / TEMPERATURE, soft[batch])
+        return (1 - share) * functional.cross_entropy(z, labels[batch]) + share * TEMPERATURE**2 * to_soft
 
     return objective
 

@@ -1,13 +1,12 @@
 """Networks by name: a small VGG of the project's own, torchvision's classifiers, BERTs and language models of any size."""
 
-import difflib
 import re
 from contextlib import contextmanager
 
 import torch
 from torch import nn
 
-from symgen.errors import InputError
+from symgen.errors import InputError, nearest
 from symgen.training.pretrained import from_transformers, given, loading
 
 
@@ -25,8 +24,8 @@ def build_model(architecture: str, n_classes: int, seed: int, stem: str = "image
 
         known = torchvision.models.list_models(torchvision.models)
         if architecture not in known:
-            near = difflib.get_close_matches(architecture, ["small-vgg", *known], n=1, cutoff=0)
-            raise InputError(f"architecture = {architecture!r} is unknown; the nearest is {near[0]!r}")
+            near = nearest(architecture, ["small-vgg", *known])
+            raise InputError(f"architecture = {architecture!r} is unknown; the nearest is {near!r}")
         model = torchvision.models.get_model(architecture, weights=None, num_classes=n_classes)
         return adapt(model, n_classes) if stem == "small" else model
 
