@@ -1,6 +1,5 @@
 """From a game and a sample to its explanation: interactions, their fidelity, their pictures, and what generalizes."""
 
-import difflib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +10,7 @@ import torch
 import xarray as xr
 from jaxtyping import Bool, Float
 
-from symgen.errors import InputError
+from symgen.errors import InputError, nearest
 from symgen.games import ROUNDING, variables_of_words
 from symgen.generalization import Comparison, compare, salient
 from symgen.interactions import (
@@ -208,7 +207,7 @@ class Explanation:
 
         kind = kind or ("cells" if "image" in self.data else "words" if "words" in self.data else "bars")
         if kind not in PICTURES:
-            near = difflib.get_close_matches(str(kind), PICTURES, n=1, cutoff=0)[0]
+            near = nearest(str(kind), PICTURES)
             raise InputError(f"plot of kind {kind!r}; the nearest is {near!r}, of {', '.join(PICTURES)}")
         if kind in NEEDED and NEEDED[kind] not in self.data:
             raise InputError(

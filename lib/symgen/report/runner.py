@@ -1,6 +1,5 @@
 """Runs a notebook through papermill: unknown parameters are errors, outputs are clean, files appear whole."""
 
-import difflib
 import hashlib
 import json
 import os
@@ -9,7 +8,7 @@ import warnings
 from pathlib import Path
 from uuid import uuid4
 
-from symgen.errors import InputError
+from symgen.errors import InputError, nearest
 from symgen.store import atomically, project_root
 from symgen.study import Study
 
@@ -33,10 +32,8 @@ def execute(name: str, parameters: dict, output: Path | None = None) -> Path:
     defaults = declared_parameters(source)
     for key in parameters:
         if key not in defaults:
-            near = difflib.get_close_matches(key, defaults, n=1, cutoff=0)
-            raise InputError(
-                f"{name} has no parameter {key!r}; did you mean {near[0]!r}? It has: {', '.join(defaults)}"
-            )
+            near = nearest(key, defaults)
+            raise InputError(f"{name} has no parameter {key!r}; did you mean {near!r}? It has: {', '.join(defaults)}")
     parameters = {key: value for key, value in parameters.items() if value != defaults[key]}
     before, folder = source_hash(source), None
     if output is None:  # a wrong study is said at once; for a path that is given, the notebook says it
@@ -118,8 +115,7 @@ def notebook_path(name: str) -> Path:
     known = sorted(path.stem for path in folder.glob("[0-9]*.ipynb") if ".failed" not in path.name)
     numbered = [other for other in known if stem.isdigit() and other.startswith(f"{int(stem):02}_")]
     if stem not in known and not numbered:
-        near = difflib.get_close_matches(stem, known, n=1, cutoff=0)
-        raise InputError(f"no notebook named {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+        raise InputError(f"no notebook named {name!r}" + (f"; did you mean {nearest(stem, known)!r}?" if known else ""))
     return folder / f"{stem if stem in known else numbered[0]}.ipynb"
 
 

@@ -5,13 +5,10 @@ import re
 from itertools import chain
 
 from symgen.data import modality_of
+from symgen.games import CausalLMGame, TextGame
 from symgen.interactions import MAX_VARIABLES
 
-MASKING = {
-    "images": ("mean", "zero"),
-    "texts": ("mask", "pad", "unk"),
-    "prompts": ("mean-embedding", "pad", "unk"),
-}
+MASKING = {"images": ("mean", "zero"), "texts": TextGame.MASKING, "prompts": CausalLMGame.MASKING}
 FILM_REVIEWS = ("sst2", "movie-snippets", "movie-sentences")  # sentences of the same reviews
 
 

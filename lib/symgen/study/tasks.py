@@ -235,6 +235,7 @@ class PromptTask(TextTask):
 
     def explainable(self, items) -> np.ndarray:
         """Which of the items begin with a prompt."""
+        self.game(None)  # refuses a masking for which the tokenizer has no token, before anything is trained
         return np.array([self.prompt(item) is not None for item in items.tolist()])
 
     def draw_variables(self, item: int, rng: np.random.Generator) -> np.ndarray:
