@@ -61,15 +61,9 @@ def order_strength(
     panels = [(name, part) for name in table[column].unique() for part in parts]
     strengths = table.total.abs().groupby(table[column], sort=False).sum().repeat(len(parts)).to_numpy()
     columns = min(3, len(panels))
-    rows = -(-len(panels) // columns)
-    alike = all(
-        strengths[i : i + columns].max() <= 10 * strengths[i : i + columns].min()
-        for i in range(0, len(panels), columns)
-    )
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(2.6 * columns + 0.6, 2.3 * rows + 0.4), sharex=True, sharey="row" if alike else False,
-        squeeze=False,
-    )  # fmt: skip
+    rows, scales = -(-len(panels) // columns), "row" if _alike(strengths, columns) else False
+    size = 2.6 * columns + 0.6, 2.3 * rows + 0.4
+    figure, axes = plt.subplots(rows, columns, figsize=size, sharex=True, sharey=scales, squeeze=False)
     for ax in axes.flat[len(panels) :]:
         ax.axis("off")
     for ax, (panel, part) in zip(axes.flat, panels):
@@ -87,7 +81,7 @@ def order_strength(
     for ax in axes[:, 0]:
         ax.set_ylabel(f"strength per sample\n({unit})")
     _order_legend(figure)
-    says = {} if alike else {"scale": "each panel's"}
+    says = {} if scales else {"scale": "each panel's"}
     says |= {"green": "what generalizes, by the measure in the title"} if len(parts) > 1 else {}
     return note(figure, network=networks, sample=samples, judges=judges, **says)
 
@@ -288,6 +282,12 @@ def phase_spans(boundaries: pd.Series, last: float) -> list[tuple[str, float, fl
 
 
 # pieces of figures
+def _alike(strengths, columns):
+    """Whether no panel of a row has more than ten times the strength of another one."""
+    rows = (strengths[start : start + columns] for start in range(0, len(strengths), columns))
+    return all(row.max() <= 10 * row.min() for row in rows)
+
+
 def _order_bars(ax, table, part):
     """Bars of all strength and, before them, of what of it generalizes: positive ones up, negative ones down."""
     for sign, name in SIGNS.items():
