@@ -19,7 +19,7 @@ README = (ROOT / "README.md").read_text()
 PAGES = {path: path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
 IDEA = pd.DataFrame(  # interactions on a picture
     {"kind": ["or", "and", "and", "and"], "variables": ["0 ∨ 2", "1", "0 ∧ 1 ∧ 2", "1 ∧ 2"],
-     "effect": [2.0, -1.0, 0.5, 0.25], "generalizable": [True, False, True, True], "cells": "3 7 24", "item": 5}
+     "effect": [2.0, -1.0, 0.5, 0.25], "generalizable": [True, False, True, True], "cells": "3 7 24", "item": 5, "v": 1.25}
 )  # fmt: skip
 
 
@@ -209,12 +209,15 @@ def test_the_picture_shows_the_strongest_interactions_on_their_cells_and_the_pha
     curve = pd.DataFrame({"epoch": [0, 2, 8, 16], "H": [0.2, 0.6, 0.5, 0.3], "H_chance": 0.1})
     picture = np.full((28, 28, 3), 200, np.uint8)
     with plots.in_style():
-        figure = plots.idea(IDEA, picture, 5, curve, pd.Series({"t1": 2.0, "t2": t2}))
+        boundaries = pd.DataFrame({"t1": [2.0, 4.0], "t2": [t2, 8.0], "n_phases": [3, 2]})
+        figure = plots.idea(IDEA, picture, 5, curve, boundaries, judges=2)
     above, below = figure.axes
     texts = [text.get_text() for text in above.texts]
     assert [text for text in texts if "\n" in text and text[0] in "AOo"] == [
-        "OR of 2 cells\n+2.0", "AND of 3 cells\n+0.5", "one cell\n−1.0"
+        "output\n+1.2", "OR of 2 cells\n+2.0", "AND of 3 cells\n+0.5", "one cell\n−1.0"
     ]  # fmt: skip
+    assert sum("2 other networks" in text for text in texts) == 2
+    assert "certain in 1 of 2" in figure.get_supxlabel()
     whole, first, *_ = above.images
     assert len(above.images) == 4 and len(above.patches) == 3 + 2 + 3 + 1
     shown = np.asarray(first.get_array())

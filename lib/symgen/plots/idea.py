@@ -17,8 +17,8 @@ EACH = 2  # interactions shown of those that generalize, and of the others
 GAP = 0.28  # between pictures, in their height
 FAINT = 0.2  # what is left of a picture where an interaction has no cell
 SAYS = {
-    "generalizable": "they generalize: one of {} other\nnetworks has them, too",
-    "non-generalizable": "they do not: none of {} other\nnetworks has them",
+    "generalizable": "they generalize: one of\n{} other networks has them",
+    "non-generalizable": "they do not: none of\n{} other networks has them",
 }
 INK = {"generalizable": COLOURS["generalizable"], "non-generalizable": "#96580f"}  # the colours, dark enough for words
 
@@ -42,7 +42,7 @@ def idea(
     figure, (above, below) = plt.subplots(2, 1, figsize=(5.4, 4.2), height_ratios=[1, 1.15])
     _sum(above, table, picture, grid, judges)
     _share(below, curve, boundaries.iloc[0])
-    certain = f"certain in {(boundaries.n_phases == 3).sum()} of {len(boundaries)} networks"
+    certain = f"certain in {(boundaries.n_phases == 3).sum()} of {len(boundaries)}"
     says = {"above": "one of them", "dashed": "OR", "phases": f"by the paper's criterion; {certain}"}
     return note(figure, network=1, sample=samples, **says)
 
