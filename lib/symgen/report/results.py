@@ -13,7 +13,7 @@ ANSWERS = (  # the lines of `answer_text`: what claims must be in more than half
     "reproduced, and beyond their control where there is one",
     "reproduced as the paper measures them, but not shown beyond their control",
     "not reproduced",
-    "undecided, or alike in no more than half of the studies",
+    "undecided, or not alike in most studies",
     "not testable here",
 )
 OF = dict(zip(("paper", "control"), COLUMNS.values()))
@@ -37,7 +37,7 @@ def answer_text(root: Path) -> str:
     where = f"(`{networks.index[0]}`)" if len(networks) == 1 else f"in {len(networks)} studies"
     begin = f"{table.id.nunique()} claims were tested on {networks.sum()} networks {where}."
     if len(networks) > 1:
-        begin += " A claim stands where more than half of its studies put it; in brackets how many."
+        begin += " A claim stands where most of its studies put it; in brackets how many."
     lines = [
         f"- **{len(entries)} {answer}**{': ' * bool(entries)}{'; '.join(entries)}."
         for answer, entries in by_answer.items()
