@@ -115,7 +115,8 @@ def claims_of(root, studies, names, verdict=YES):
     parts = [("paper", "a", 2.0, YES, verdict), ("paper", "b", 0.5, verdict, verdict), ("control", "c", -2.0, NO, NO)]
     rows = [
         {"id": name, "claim": f"{name} holds", "paper": "all", "study": study, "networks": n,
-         "scale": f"{n} networks, 9 images", "of": of, "quantity": what, "value": value, "low": value - 1, "high": value + 1, "rule": "> 0",
+         "scale": f"{n} networks, 9 images", "of": of, "quantity": what,
+         "value": value, "low": value - 1, "high": value + 1, "rule": "> 0",
          "part_verdict": part, "how": "contrary" if part == NO else "", "more": 3.0, "verdict": whole}
         for name in names
         for n, study in enumerate(studies, start=2)
