@@ -49,6 +49,7 @@ def test_words_and_candidates(tokenizer):
     game = TextGame(None, tokenizer)
     assert game.words(SENTENCE) == ["An", "unfunny", "film", ",", "charming", "actors"]
     assert game.candidates(SENTENCE) == [1, 2, 4, 5]  # neither the stop word nor the comma
+    assert TextGame(None, tokenizer, stop_words={"film"}).candidates(SENTENCE) == [0, 1, 4, 5]
     assert game.candidates("She won't say: 7 or 42!") == [1, 4, 8]  # won, say, 42: letters and digits alone are none
 
 

@@ -23,6 +23,8 @@ class TextGame(TokenGame):
         It knows which token belongs to which word.
     masking : str
         The token that a masked one becomes: mask, pad or unk.
+    stop_words : set of str, optional
+        Words (lower case) that are no candidates for variables; without, the English ones, "not" and "no" among them.
 
     Raises
     ------
@@ -43,8 +45,9 @@ class TextGame(TokenGame):
 
     MASKING = ("mask", "pad", "unk")
 
-    def __init__(self, model, tokenizer, masking: str = "mask"):
+    def __init__(self, model, tokenizer, masking: str = "mask", stop_words=None):
         super().__init__(model, tokenizer, masking)
+        self.stop_words = stop_words
 
     def words(self, text: str) -> list[str]:
         """The words of a text that the model reads whole: variables are their numbers."""
@@ -52,10 +55,11 @@ class TextGame(TokenGame):
 
     def candidates(self, text: str) -> list[int]:
         """Numbers of the words that may be variables: no stop words, single letters, or words without a letter or digit."""
+        stop_words = english_stop_words() if self.stop_words is None else self.stop_words
         return [
             number
             for number, word in enumerate(self.words(text))
-            if len(word) > 1 and any(map(str.isalnum, word)) and word.lower() not in english_stop_words()
+            if len(word) > 1 and any(map(str.isalnum, word)) and word.lower() not in stop_words
         ]
 
     def _masked(self, text, labels, variables):
