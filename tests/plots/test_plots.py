@@ -70,8 +70,10 @@ def test_words_of_an_explained_text_are_one_sentence_and_its_interactions_are_na
     shares = pd.DataFrame({"variable": [0, 1], "share": [-1.0, 0.5]})
     said = alt_text(plots.words(table, shares, ["this", "is", "not", "as", "bad"], [-1, -1, 1, -1, 0], "positive"))
     assert said.startswith("positive: this is not as bad. strongest interactions, ")
-    assert "effect on the log-odds of the label: effect -2 of bad, 1.5 of bad ∨ not." in said
-    assert "1 network · 1 sample · colour: a part's share of all effects" in said
+    small = (
+        "1 network · 1 sample · colour: a part's share of all effects (log-odds), green for the label, pink against it."
+    )
+    assert said.endswith(f"effect on the log-odds of the label: effect -2 of bad, 1.5 of bad ∨ not. {small}")
 
 
 def test_in_a_notebook_the_words_stand_beside_the_picture():

@@ -368,6 +368,8 @@ def test_claims_in_brief_ask_the_networks_themselves_whether_they_have_learned(l
 
 
 def test_whose_claim_it_is_is_said():
+    assert claims.claims()["K1"].gain == pytest.approx(0.11) and np.isnan(claims.claims()["F2"].gain)
+    assert all(claim.later in claim.paper for claim in claims.claims().values())
     later = {name: claim.source for name, claim in claims.claims().items() if claim.later}
     assert later == dict.fromkeys(("S1", "S2"), "a later paper (arXiv 2605.17967)")
 

@@ -44,9 +44,8 @@ def squad_prompts(squad: dict) -> list[dict]:
     """
     prompts = []
     for paragraph in (paragraph for article in squad["data"] for paragraph in article["paragraphs"]):
-        for question, answer in (
-            (question, question["answers"][0]) for question in paragraph["qas"] if question["answers"]
-        ):
+        for question in (question for question in paragraph["qas"] if question["answers"]):
+            answer = question["answers"][0]
             sentence = _sentence_at(paragraph["context"], answer["answer_start"])
             prompt = f"{sentence} {question['question'].strip()} Answer:"
             word = re.match(r"\w+", answer["text"])

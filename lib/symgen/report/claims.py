@@ -1,6 +1,6 @@
 """The paper's claims, decided by the rules of claims.yaml, on the tables of every study (science, section 11)."""
 
-import math
+import re
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -90,12 +90,17 @@ class Claim(BaseModel):
     since: date
     table: str
     statistics: tuple[Statistic, ...]
-    gain: float = math.nan
     later: str = ""
     needs: str = ""
     modality: str = ""
     of_any_network: bool = False
     skip_if_all_are_few: bool = False
+
+    @property
+    def gain(self) -> float:
+        """What the paper reports as "a -> b %", b - a as a share; NaN where it says something else."""
+        numbers = re.search(r"([\d.]+) -> ([\d.]+) %", self.paper)
+        return (float(numbers[2]) - float(numbers[1])) / 100 if numbers else np.nan
 
     @property
     def source(self) -> str:
@@ -123,7 +128,7 @@ def studies_beside(study: Study) -> list[Study]:
     return [studies[folder] for folder in sorted(studies)]
 
 
-def networks_of(study: Study) -> int:
+def _n_networks(study: Study) -> int:
     """How many networks a study looks at: its targets, or the models that are given."""
     return len({study.target_model, study.baseline_model}) if study.target_model else len(study.targets)
 
@@ -131,9 +136,9 @@ def networks_of(study: Study) -> int:
 def scale_of(study: Study) -> str:
     """What the numbers of a study rest on: its networks, how they are trained, and the samples explained."""
     if study.target_model:
-        models = "a model as it is" if networks_of(study) == 1 else "2 models as they are"
+        models = "a model as it is" if _n_networks(study) == 1 else "2 models as they are"
         return f"{models} given, {study.n_variables} variables"
-    networks = f"{networks_of(study)} network{'s' if networks_of(study) > 1 else ''}"
+    networks = f"{_n_networks(study)} network{'s' if _n_networks(study) > 1 else ''}"
     whole, few = (one.explain_classes * one.explain_per_class for one in (study, study.dynamics))
     followed = f", {few} + {few} of them followed" if few < whole else ""
     samples = f"{whole} + {whole} samples{followed}"
@@ -163,7 +168,7 @@ def claims_table(studies: list[Study]) -> pd.DataFrame:
             "claim": claim.says,
             "paper": claim.paper,
             "study": study.figures_dir.name,
-            "networks": networks_of(study),
+            "networks": _n_networks(study),
             "scale": scale_of(study),
         }
         | part

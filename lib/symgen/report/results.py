@@ -74,10 +74,10 @@ def claims_text(root: Path) -> str:
     lines = head("study", "its numbers rest on")
     lines += [line(study, scale) for study, scale in table.groupby("study", sort=False)["scale"].first().items()]
     for name, rows in table.groupby("id", sort=False):
-        first = rows.iloc[0]
-        paper = first.paper if claims()[name].later else f"the paper: {first.paper}"
+        first, claim = rows.iloc[0], claims()[name]
+        paper = first.paper if claim.later else f"the paper: {first.paper}"
         lines += ["", f"### {name}", "", f"{_capital(first.claim)}. {_capital(paper)}.", ""]
-        lines += [f"*The numbers*: {claims()[name].means}.", ""]
+        lines += [f"*The numbers*: {claim.means}.", ""]
         lines += head("study", "verdict", "statistic", "value", "rule", "by itself")
         lines += _statistics(rows)
     return "\n".join(lines) + "\n"

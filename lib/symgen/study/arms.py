@@ -18,7 +18,7 @@ from symgen.generalization import Estimate, estimates_table, pooled, tables
 from symgen.study.devices import arithmetic, now
 from symgen.study.penalised import ensure_penalised, penalty_by
 from symgen.study.pipeline import compare, ensure_training, part_data
-from symgen.study.settings import ARMS, Study
+from symgen.study.settings import ARMS, Study, roles_of
 
 MINOR = ("decay", "dropout")  # controls of which there are half as many networks
 AT_END = ("last",)  # the checkpoint at which arms are compared
@@ -29,7 +29,7 @@ Measured = dict[str, list[Estimate]]  # quantity -> an estimate of each network
 def roles(study: Study, arm: str) -> tuple[str, ...]:
     """The roles of an arm, one for each of the first `arms_networks` target seeds, or all; of `MINOR` arms half of them."""
     family, seeds = "target" if arm == "plain" else arm, study.target_seeds[: study.arms_networks or None]
-    return tuple(f"{family}-{seed}" for seed in (_half(seeds) if arm in MINOR else seeds))
+    return roles_of(family, _half(seeds) if arm in MINOR else seeds)
 
 
 def _half(several):

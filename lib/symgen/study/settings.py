@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from symgen.data import modality_of
@@ -44,6 +45,11 @@ VERSIONS = {"split": 1, "samples": 1, "training": 2, "values": 1, "interactions"
 BEHIND = {"split": ("split",), "samples": ("split", "samples"), "training": ("split", "training")}
 BEHIND["values"] = ("split", "samples", "training", "values")
 BEHIND["interactions"] = (*BEHIND["values"], "interactions")
+
+
+def roles_of(family: str, seeds: Iterable[int]) -> tuple[str, ...]:
+    """Roles of the networks of a family, one a seed."""
+    return tuple(f"{family}-{seed}" for seed in seeds)
 
 
 class Study(*SECTIONS):
@@ -155,27 +161,27 @@ class Study(*SECTIONS):
     @property
     def targets(self) -> tuple[str, ...]:
         """Roles of the target networks, one a seed: ("target-11", ...)."""
-        return tuple(f"target-{seed}" for seed in self.target_seeds)
+        return roles_of("target", self.target_seeds)
 
     @property
     def baselines(self) -> tuple[str, ...]:
         """Roles of the baseline networks, one a seed: ("baseline-21", ...)."""
-        return tuple(f"baseline-{seed}" for seed in self.baseline_seeds)
+        return roles_of("baseline", self.baseline_seeds)
 
     @property
     def more_baselines(self) -> tuple[str, ...]:
         """Roles of the baseline networks added to see how many are needed."""
-        return tuple(f"baseline-{seed}" for seed in self.more_baseline_seeds)
+        return roles_of("baseline", self.more_baseline_seeds)
 
     @property
     def second(self) -> tuple[str, ...]:
         """Roles of the networks trained on C, one a seed: ("second-31", ...)."""
-        return tuple(f"second-{seed}" for seed in self.second_seeds)
+        return roles_of("second", self.second_seeds)
 
     @property
     def shuffled(self) -> tuple[str, ...]:
         """Roles of the networks trained on shuffled labels, one a seed: ("shuffled-41", ...)."""
-        return tuple(f"shuffled-{seed}" for seed in self.shuffled_seeds)
+        return roles_of("shuffled", self.shuffled_seeds)
 
     def role(self, role: str) -> tuple[str, int]:
         """Family and seed of a role; InputError unless it is <family>-<seed> of a known family."""
