@@ -140,7 +140,7 @@ def content(path):
     if path.suffix == ".csv":
         return pd.read_csv(path).drop(columns="seconds", errors="ignore").to_csv()
     if path.suffix == ".nc":
-        with xr.open_dataset(path, engine="h5netcdf") as stored:
+        with xr.open_dataset(path, engine="netcdf4") as stored:
             return {name: stored[name].to_numpy().tobytes() for name in stored if not name.startswith("seconds")}
     return path.read_bytes()
 

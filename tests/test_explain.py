@@ -240,10 +240,10 @@ def test_what_is_saved_comes_back(e, batch, tmp_path):
         back = sg.load(tmp_path / "one.nc")
         xr.testing.assert_identical(back.data, one.data)
         assert str(back) == str(one) and back.sample(0).plot().axes
-    batch.data.assign_attrs(format=FORMAT + 1).to_netcdf(tmp_path / "later.nc", engine="h5netcdf")
+    batch.data.assign_attrs(format=FORMAT + 1).to_netcdf(tmp_path / "later.nc", engine="netcdf4")
     with pytest.raises(sg.InputError, match=f"has format {FORMAT + 1}; this version of symgen reads up to {FORMAT}"):
         sg.load(tmp_path / "later.nc")
-    xr.Dataset({"v": ("subset", np.zeros(4))}).to_netcdf(tmp_path / "other.nc", engine="h5netcdf")
+    xr.Dataset({"v": ("subset", np.zeros(4))}).to_netcdf(tmp_path / "other.nc", engine="netcdf4")
     (tmp_path / "text.nc").write_text("no netCDF")
     for name in ("other.nc", "text.nc", "missing.nc"):
         with pytest.raises(sg.InputError, match=f"{name}: expected a file that Explanation.save wrote"):

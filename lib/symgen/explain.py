@@ -220,7 +220,7 @@ class Explanation:
 
     def save(self, path) -> None:
         """Write it to a netCDF file, whole or not at all; `load` reads it."""
-        content = bytes(self.data.to_netcdf(engine="h5netcdf"))
+        content = bytes(self.data.to_netcdf(engine="netcdf4"))
         atomically(Path(path), lambda temporary: temporary.write_bytes(content))
 
     def to_shapiq(self):
@@ -334,7 +334,7 @@ def load(path) -> Explanation:
     symgen.errors.InputError: README.md: expected a file that Explanation.save wrote
     """
     try:
-        with xr.open_dataset(path, engine="h5netcdf") as stored:
+        with xr.open_dataset(Path(path), engine="netcdf4") as stored:
             data = stored.load()
     except (OSError, ValueError):
         data = xr.Dataset()

@@ -78,7 +78,7 @@ def read(path: Path):
         return pd.read_csv(path, dtype={"variables": str})
     if path.suffix == ".safetensors":
         return load_file(path)
-    with xr.open_dataset(path, engine="h5netcdf") as dataset:
+    with xr.open_dataset(path, engine="netcdf4") as dataset:
         return dataset.load()
 
 
@@ -139,7 +139,7 @@ def _as_bytes(path, result):
         return result.to_csv(index=False).encode()
     if path.suffix == ".safetensors":
         return tensors_as_bytes(result)
-    return bytes(result.to_netcdf(engine="h5netcdf"))
+    return bytes(result.to_netcdf(engine="netcdf4"))
 
 
 def _record(path):

@@ -143,6 +143,9 @@ def test_what_is_asked_for_is_all_that_the_comparison_reads(study, copied):
         if other == full:
             for checkpoint in checkpoints:
                 pipeline.ensure_interactions(other, role, checkpoint)
+    for other, role in arms.compared(study):
+        if other == full:
+            arms.ensure_answers(other, role)
     before = {path: path.stat().st_mtime_ns for path in study.runs_dir.rglob("*")}
     for arm in ARMS:
         arms.measured(full, arm)

@@ -10,15 +10,19 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import torch
+import xarray as xr
 from torch.nn import functional
 
 from symgen import training
 from symgen.errors import InputError
 from symgen.generalization import Estimate, estimates_table, pooled, tables
+from symgen.store import cached
 from symgen.study.devices import arithmetic, now
+from symgen.study.networks import path_of
 from symgen.study.penalised import ensure_penalised, penalty_by
 from symgen.study.pipeline import compare, ensure_training, part_data
 from symgen.study.settings import ARMS, Study, roles_of
+from symgen.timing import stage
 
 MINOR = ("decay", "dropout")  # controls of which there are half as many networks
 AT_END = ("last",)  # the checkpoint at which arms are compared
@@ -64,16 +68,20 @@ def curve(study: Study) -> dict[float, tuple[Study, str]]:
     return {0.0: (study, "plain")} | changed
 
 
+def compared(study: Study) -> list[tuple[Study, str]]:
+    """All networks that are compared, as (study, role); some more than once."""
+    distinct, weights = settings_of(study), curve(settings_of(study)["all samples"])
+    ways = [(setting, arm) for setting in distinct.values() for arm in ARMS] + list(weights.values())
+    return [(setting, role) for setting, arm in ways for role in roles(setting, arm)]
+
+
 def asked(study: Study) -> list[tuple[Study, str, tuple[float | str, ...]]]:
     """What the comparison needs trained and extracted, as (study, role, checkpoints); some of it more than once."""
     distinct = dict.fromkeys(settings_of(study).values())
     judging = [(setting, role) for setting in distinct for group in judges(setting).values() for role in group]
-    compared = [(setting, role) for setting in distinct for arm in ARMS for role in roles(setting, arm)]
-    weights = curve(settings_of(study)["all samples"]).values()
-    compared += [(changed, role) for changed, arm in weights for role in roles(changed, arm)]
     return [
         *((setting, role, setting.checkpoints_of(role)) for setting, role in judging),
-        *((setting, role, AT_END) for setting, role in compared),
+        *((setting, role, AT_END) for setting, role in compared(study)),
     ]
 
 
@@ -96,15 +104,12 @@ def _of_network(study, role):
 
 
 def _of_data(study, role):
-    inputs, labels = part_data(study, "D")
-    trained, estimates = ensure_training(study, role), {}
-    for checkpoint, where in (("last", ""), ("best", " at best")):
-        with arithmetic(study):
-            z = training.predicted(trained.model(checkpoint), inputs, by_length=True).double()
-        right, loss = z.argmax(dim=-1) == labels, functional.cross_entropy(z, labels, reduction="none")
-        for name, per_item in (("accuracy", right), ("loss", loss)):
-            estimates[f"{name}{where}"] = study.bootstrap.mean(per_item.cpu().numpy())
-    return estimates
+    answers = ensure_answers(study, role)
+    return {
+        f"{name}{where}": study.bootstrap.mean(answers[name].sel(checkpoint=checkpoint).to_numpy())
+        for checkpoint, where in (("last", ""), ("best", " at best"))
+        for name in ("accuracy", "loss")
+    }
 
 
 def _of_interactions(study, role):
@@ -113,6 +118,26 @@ def _of_interactions(study, role):
         h, _, excess = compare(study, role, judges=baselines, checkpoints=AT_END).power(study.bootstrap)
         estimates |= {name: h[0], f"{name}, above chance": excess[0]}
     return estimates
+
+
+def ensure_answers(study: Study, role: str) -> xr.Dataset:
+    """What a role's network makes of every item of D, at its end and its best: accuracy (0 or 1) and loss (nats).
+
+    Both are (checkpoint, item). Computed if not on disk yet, the network's training included.
+    """
+
+    def answer():
+        trained, (inputs, labels) = ensure_training(study, role), part_data(study, "D")
+        of = {"accuracy": [], "loss": []}
+        for checkpoint in ("last", "best"):
+            with arithmetic(study), stage("losses"):
+                z = training.predicted(trained.model(checkpoint), inputs, by_length=True).double()
+            of["accuracy"].append((z.argmax(dim=-1) == labels).double().cpu().numpy())
+            of["loss"].append(functional.cross_entropy(z, labels, reduction="none").cpu().numpy())
+        values = {name: (("checkpoint", "item"), np.stack(rows)) for name, rows in of.items()}
+        return xr.Dataset(values, {"checkpoint": ["last", "best"]})
+
+    return cached(path_of(study, role, "answers.nc"), study.settings_of("training", role), answer)
 
 
 # tables

@@ -26,6 +26,7 @@ class Network:
     role: str
     looks: dict[str, tuple[Study, float | str]] = field(default_factory=dict)  # by key of the interactions
     penalises: bool = False  # its interactions on the items that may be penalised are needed
+    compared: bool = False  # what it makes of the testing data is needed
 
     def run(self, looks) -> None:
         """Train the network, if it is not trained yet, and extract some of what is asked for."""
@@ -35,6 +36,8 @@ class Network:
             ensure_interactions(study, self.role, checkpoint)
         if self.penalises:
             ensure_penalised_effects(self.study, self.role)
+        if self.compared:
+            arms.ensure_answers(self.study, self.role)
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,8 @@ def networks_of(study: Study) -> dict[str, Network]:
         if network.study.family(network.role) == "penalty":
             for base in network.study.baselines:
                 networks[network.study.key("training", base)].penalises = True
+    for setting, role in arms.compared(study) if "07_penalty" in notebooks(study) else ():
+        networks[setting.key("training", role)].compared = True
     return networks
 
 
