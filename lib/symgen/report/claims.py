@@ -90,6 +90,7 @@ class Claim(BaseModel):
     since: date
     table: str
     statistics: tuple[Statistic, ...]
+    main: bool = False
     later: str = ""
     needs: str = ""
     modality: str = ""

@@ -1,4 +1,4 @@
-"""What was found, in words: five lines for the README, and every verdict and network for docs/results.md."""
+"""What was found, in words: a short table for the README, and every verdict and network for docs/results.md."""
 
 from pathlib import Path
 
@@ -9,13 +9,6 @@ from symgen.report._markdown import head, interval, line, read
 from symgen.report.claims import COLUMNS, MOST, VERDICTS, claims, readable
 
 EMBEDDED = ("fashion-vgg", "snippets-bert", "snippets-lm")  # studies whose data come with the project
-ANSWERS = (  # the lines of `answer_text`: what claims must be in more than half of the studies that can tell
-    "reproduced, and beyond their control where there is one",
-    "reproduced as the paper measures them, but not shown beyond their control",
-    "not reproduced",
-    "undecided, or not alike in most studies",
-    "not testable here",
-)
 OF = dict(zip(("paper", "control"), COLUMNS.values()))
 WAYS = {  # to train, against plain training
     "penalty": "the penalty",
@@ -25,47 +18,41 @@ WAYS = {  # to train, against plain training
 
 
 def answer_text(root: Path) -> str:
-    """What became of the claims, in five lines (Markdown), from figures/claims.csv; beside each, in how many studies."""
+    """What became of the main claims (Markdown), from figures/claims.csv: a row each; and of the others, in a sentence."""
     table = readable(read(root / "figures" / "claims.csv"))
     networks = table.groupby("study", sort=False).networks.first()
-    by_answer = {answer: [] for answer in ANSWERS}
-    for name, rows in table.groupby("id", sort=False):
-        answer, count, of = answer_to(rows)
-        counted = f"{count}/{of}" if answer != ANSWERS[3] else _verdicts(rows)
-        counted = f" ({counted})" if len(networks) > 1 and of else ""
-        by_answer[answer].append(f"[{name}](docs/results.md#{name.lower()}) {rows.claim.iloc[0]}{counted}")
     where = f"(`{networks.index[0]}`)" if len(networks) == 1 else f"in {len(networks)} studies"
-    begin = f"{table.id.nunique()} claims were tested on {networks.sum()} networks {where}."
-    if len(networks) > 1:
-        begin += " A claim stands where most of its studies put it; in brackets how many."
-    lines = [
-        f"- **{len(entries)} {answer}**{': ' * bool(entries)}{'; '.join(entries)}."
-        for answer, entries in by_answer.items()
-    ]
-    return "\n".join([begin, "", *lines]) + "\n"
+    most = ", with the verdict of most of the studies that can tell" if len(networks) > 1 else ""
+    lines = [f"{table.id.nunique()} claims were tested on {networks.sum()} networks {where}. The main ones{most}:", ""]
+    lines += head("the paper says", *COLUMNS.values())
+    others = {}
+    for name, rows in table.groupby("id", sort=False):
+        link, verdicts = f"docs/results.md#{name.lower()}", [in_most(rows[column]) for column in COLUMNS]
+        if claims()[name].main:
+            lines.append(line(f"[{_capital(rows.claim.iloc[0])}]({link})", *verdicts))
+        else:
+            verdict = verdicts[0].split(",")[0]
+            others.setdefault(verdict if verdict in VERDICTS else "different", []).append(f"[{name}]({link})")
+    if others:
+        parts = (
+            f"{verdict}: {', '.join(others[verdict])}" for verdict in (*VERDICTS, "different") if verdict in others
+        )
+        lines += ["", f"The others, as the paper measures them: {'; '.join(parts)}."]
+    return "\n".join(lines) + "\n"
 
 
-def answer_to(rows: pd.DataFrame) -> tuple[str, int, int]:
-    """Which of ANSWERS a claim gets from its verdicts in some studies; in how many it is so, and of how many."""
-    rows = rows[rows.verdict != "not testable"]
-    reproduced = rows.verdict == "reproduced"
-    counts = (
-        (reproduced & rows.beyond.isin(["reproduced", "–"])).sum(),
-        reproduced.sum(),
-        (rows.verdict == "not reproduced").sum(),
-        (rows.verdict == "undecided").sum(),
-    )
-    if not len(rows):
-        return ANSWERS[4], 0, 0
-    number = next((i for i in range(3) if 2 * counts[i] > len(rows)), 3)
-    return ANSWERS[number], int(counts[number]), len(rows)
-
-
-def _verdicts(rows):
-    """How often each verdict was found, as in "1 reproduced, 1 not"."""
-    counts = rows.verdict.value_counts().reindex(VERDICTS[:3]).dropna()  # of the studies that can tell
-    text = ", ".join(f"{count:.0f} {verdict}" for verdict, count in counts.items())
-    return text.replace("not reproduced", "not") if "reproduced" in counts else text
+def in_most(verdicts: pd.Series) -> str:
+    """The verdict that more than half of the studies have, of those that can tell, and how many; else how many have each."""
+    asked = verdicts[verdicts != "–"]
+    counts = asked.value_counts().reindex(VERDICTS[:3]).dropna().astype(int)
+    if not counts.sum():
+        return "not testable" if len(asked) else "has none"
+    most, total = counts.idxmax(), counts.sum()
+    if total == 1:
+        return most
+    if 2 * counts[most] > total:
+        return f"{most}, {counts[most]} of {total}"
+    return ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
 
 
 def claims_text(root: Path) -> str:
