@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from uuid import uuid4
@@ -75,7 +75,7 @@ def fresh(path: Path, settings: dict) -> bool:
 def read(path: Path):
     """A table, a dataset or a dictionary of tensors, by the file's suffix."""
     if path.suffix == ".csv":
-        return pd.read_csv(path, dtype={"variables": str})
+        return _table(path, *_state(path)).copy()
     if path.suffix == ".safetensors":
         return load_file(path)
     with xr.open_dataset(path, engine="netcdf4") as dataset:
@@ -116,10 +116,20 @@ def atomically(path: Path, save: Callable[[Path], None]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+@lru_cache(maxsize=16)  # split and samples, which everything asks for
+def _table(path, size, changed):
+    return pd.read_csv(path, dtype={"variables": str})
+
+
 def checksum(path: Path) -> str:
     """SHA-256 of a file, in hex; the file is read again only when its size or its time of change is another."""
+    return _checksum(path, *_state(path))
+
+
+def _state(path):
+    """Size and time of change of a file."""
     there = path.stat()
-    return _checksum(path, there.st_size, there.st_mtime_ns)
+    return there.st_size, there.st_mtime_ns
 
 
 @cache  # weights, of which every use asks whether they are whole, can have gigabytes
