@@ -103,7 +103,7 @@ YES, OPEN, NO, MUTE = claims.VERDICTS
         ([NO, YES], "1 reproduced, 1 not reproduced"),
         ([NO, YES, OPEN, YES], "2 reproduced, 1 undecided, 1 not reproduced"),
         ([MUTE, "–"], "not testable"),
-        (["–", "–"], "has none"),
+        (["–", "–"], "no control"),
     ],
 )
 def test_a_verdict_is_that_of_more_than_half_of_the_studies_that_can_tell(verdicts, text):
@@ -143,11 +143,12 @@ def test_the_answer_is_a_row_for_each_main_claim_and_a_sentence_on_the_others(tm
         f"| [{name} holds](docs/results.md#{name.lower()}) | reproduced{count} | not reproduced{count} |"
         for name in main
     ]
-    others = [f"[{name}](docs/results.md#{name.lower()})" for name in claims.claims() if name not in main]
-    assert last == f"The others, as the paper measures them: reproduced: {', '.join(others)}."
+    others = len(claims.claims()) - len(main)
+    assert last == f"The other {others} are [among the results](docs/results.md#at-a-glance): {others} reproduced."
+    assert len(results.verdicts_text(tmp_path).strip().split("\n")) == 2 + len(claims.claims())
 
 
-def test_claims_that_are_not_alike_in_most_studies_are_named_by_themselves(tmp_path):
+def test_claims_that_are_not_alike_in_most_studies_are_counted_by_themselves(tmp_path):
     claims_of(tmp_path, ["one", "two"], ["F2", "F10", "L1"])
     path = tmp_path / "figures" / "claims.csv"
     table = pd.read_csv(path)
@@ -155,9 +156,9 @@ def test_claims_that_are_not_alike_in_most_studies_are_named_by_themselves(tmp_p
     table.to_csv(path, index=False)
     text = results.answer_text(tmp_path)
     assert "| [F2 holds](docs/results.md#f2) | 1 reproduced, 1 not reproduced | not reproduced, 2 of 2 |" in text
-    assert text.endswith(
-        "measures them: reproduced: [L1](docs/results.md#l1); different: [F10](docs/results.md#f10).\n"
-    )
+    assert text.endswith("/results.md#at-a-glance): 1 reproduced, 1 not alike in most studies.\n")
+    row = "| [F10 · F10 holds](#f10) | 1 reproduced, 1 not reproduced | not reproduced, 2 of 2 |"
+    assert row in results.verdicts_text(tmp_path)
 
 
 def test_a_claim_is_shown_with_both_verdicts_and_every_statistic(tmp_path):

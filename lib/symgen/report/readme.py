@@ -209,6 +209,7 @@ PAGES = {  # by name of a section: the page, and what writes the section
     "answer": (README, results.answer_text),
     "commands": (README, commands_text),
     "notebooks": (README, notebooks_text),
+    "verdicts": (RESULTS, results.verdicts_text),
     "claims": (RESULTS, results.claims_text),
     "networks": (RESULTS, results.networks_text),
     "phases": (RESULTS, results.phases_text),

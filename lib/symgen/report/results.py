@@ -9,6 +9,7 @@ from symgen.report._markdown import head, interval, line, read
 from symgen.report.claims import COLUMNS, MOST, VERDICTS, claims, readable
 
 EMBEDDED = ("fashion-vgg", "snippets-bert", "snippets-lm")  # studies whose data come with the project
+MIXED = "not alike in most studies"
 OF = dict(zip(("paper", "control"), COLUMNS.values()))
 WAYS = {  # to train, against plain training
     "penalty": "the penalty",
@@ -18,27 +19,35 @@ WAYS = {  # to train, against plain training
 
 
 def answer_text(root: Path) -> str:
-    """What became of the main claims (Markdown), from figures/claims.csv: a row each; and of the others, in a sentence."""
+    """What became of the main claims (Markdown), from figures/claims.csv: a row each; and how many of the others."""
     table = readable(read(root / "figures" / "claims.csv"))
     networks = table.groupby("study", sort=False).networks.first()
     where = f"(`{networks.index[0]}`)" if len(networks) == 1 else f"in {len(networks)} studies"
     most = ", with the verdict of most of the studies that can tell" if len(networks) > 1 else ""
+    main = table.id.map(lambda name: claims()[name].main)
     lines = [f"{table.id.nunique()} claims were tested on {networks.sum()} networks {where}. The main ones{most}:", ""]
-    lines += head("the paper says", *COLUMNS.values())
-    others = {}
-    for name, rows in table.groupby("id", sort=False):
-        link, verdicts = f"docs/results.md#{name.lower()}", [in_most(rows[column]) for column in COLUMNS]
-        if claims()[name].main:
-            lines.append(line(f"[{_capital(rows.claim.iloc[0])}]({link})", *verdicts))
-        else:
-            verdict = verdicts[0].split(",")[0]
-            others.setdefault(verdict if verdict in VERDICTS else "different", []).append(f"[{name}]({link})")
+    lines += _rows(table[main], "docs/results.md")
+    verdicts = [in_most(rows.verdict).split(",")[0] for _, rows in table[~main].groupby("id")]
+    counts = pd.Series([verdict if verdict in VERDICTS else MIXED for verdict in verdicts]).value_counts()
+    others = ", ".join(f"{counts[verdict]} {verdict}" for verdict in (*VERDICTS, MIXED) if verdict in counts)
     if others:
-        parts = (
-            f"{verdict}: {', '.join(others[verdict])}" for verdict in (*VERDICTS, "different") if verdict in others
-        )
-        lines += ["", f"The others, as the paper measures them: {'; '.join(parts)}."]
+        lines += ["", f"The other {len(verdicts)} are [among the results](docs/results.md#at-a-glance): {others}."]
     return "\n".join(lines) + "\n"
+
+
+def verdicts_text(root: Path) -> str:
+    """What became of every claim (Markdown), from figures/claims.csv: a row each."""
+    return "\n".join(_rows(readable(read(root / "figures" / "claims.csv")), "")) + "\n"
+
+
+def _rows(table, page):
+    """A row for each claim, which leads to where its numbers are, on a page."""
+    lines = head("claim", *COLUMNS.values())
+    for name, rows in table.groupby("id", sort=False):
+        text = f"{'' if page else f'{name} · '}{_capital(rows.claim.iloc[0])}"
+        link = f"[{text}]({page}#{name.lower()})"
+        lines.append(line(link, *(in_most(rows[column]) for column in COLUMNS)))
+    return lines
 
 
 def in_most(verdicts: pd.Series) -> str:
@@ -46,7 +55,7 @@ def in_most(verdicts: pd.Series) -> str:
     asked = verdicts[verdicts != "–"]
     counts = asked.value_counts().reindex(VERDICTS[:3]).dropna().astype(int)
     if not counts.sum():
-        return "not testable" if len(asked) else "has none"
+        return "not testable" if len(asked) else "no control"
     most, total = counts.idxmax(), counts.sum()
     if total == 1:
         return most
