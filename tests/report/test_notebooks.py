@@ -105,6 +105,14 @@ def test_a_notebook_runs_end_to_end(study, name, worked, tmp_path):
     assert (NOTEBOOKS / f"{name}.ipynb").read_bytes() == before  # overrides leave the committed notebook alone
 
 
+@pytest.mark.xdist_group("of one")
+def test_tests_of_a_group_are_run_in_one_process(request):
+    """Or each process does the jobs of every study again: pytest 9.2 leaves pytest-xdist 3.8 without groups."""
+    if not getattr(request.config.option, "loadgroup", False):
+        pytest.skip("asks for pytest -n 2 --dist loadgroup")
+    assert request.node.nodeid.endswith("@of one")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_notebook_is_made_for_reading(name):
     path = NOTEBOOKS / f"{name}.ipynb"

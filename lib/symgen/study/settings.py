@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from symgen.data import modality_of
@@ -50,6 +51,11 @@ BEHIND["interactions"] = (*BEHIND["values"], "interactions")
 def roles_of(family: str, seeds: Iterable[int]) -> tuple[str, ...]:
     """Roles of the networks of a family, one a seed."""
     return tuple(f"{family}-{seed}" for seed in seeds)
+
+
+@cache  # a plan of jobs asks a thousand times
+def _defaults(*sections):
+    return {name: field.get_default() for section in sections for name, field in section.model_fields.items()}
 
 
 class Study(*SECTIONS):
@@ -268,9 +274,8 @@ class Study(*SECTIONS):
 
     def _changed(self, sections):
         """Settings of some sections that are not at their default: to add one makes nothing stale."""
-        fields = {name: field for section in sections for name, field in section.model_fields.items()}
-        values = {name: getattr(self, name) for name in fields}
-        return {name: value for name, value in values.items() if value != fields[name].get_default()}
+        defaults = _defaults(*sections)
+        return {name: value for name in defaults if (value := getattr(self, name)) != defaults[name]}
 
     def digest(self) -> str:
         """Ten hex digits of all the settings that can change a result."""
