@@ -7,7 +7,6 @@ from itertools import pairwise
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -106,6 +105,8 @@ def chosen_words(table: pd.DataFrame, texts: list[list[str]]) -> Figure:
 # pieces of figures
 def _outputs(ax, table):
     """Outputs of the network on all masked inputs, sorted, and of the model with its k strongest interactions."""
+    import seaborn as sns  # a second of every start
+
     ks = sorted(table.k.unique(), reverse=True)  # the coarsest model on top, or it would be hidden where both fit
     for k, shade in zip(ks, sns.color_palette("flare_r", len(ks))):
         part = table[table.k == k]
