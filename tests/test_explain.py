@@ -243,6 +243,14 @@ def test_what_is_saved_comes_back(e, batch, tmp_path):
     batch.data.assign_attrs(format=FORMAT + 1).to_netcdf(tmp_path / "later.nc", engine="netcdf4")
     with pytest.raises(sg.InputError, match=f"has format {FORMAT + 1}; this version of symgen reads up to {FORMAT}"):
         sg.load(tmp_path / "later.nc")
+    whole, refused = (tmp_path / "later.nc").read_bytes(), 0
+    for place in range(0, len(whole), len(whole) // 300):
+        (tmp_path / "damaged.nc").write_bytes(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
+        try:
+            sg.load(tmp_path / "damaged.nc")
+        except sg.InputError:  # and no other error
+            refused += 1
+    assert refused
     xr.Dataset({"v": ("subset", np.zeros(4))}).to_netcdf(tmp_path / "other.nc", engine="netcdf4")
     (tmp_path / "text.nc").write_text("no netCDF")
     for name in ("other.nc", "text.nc", "missing.nc"):

@@ -30,6 +30,14 @@ def test_what_was_written_is_usable_with_its_settings_only(artefact):
     assert not store.fresh(artefact, {"seed": 2})
 
 
+def test_a_table_is_read_again_when_its_file_changes_and_nobody_changes_anothers(artefact):
+    table = store.read(artefact)
+    table.loc[0, "a"] = 7
+    assert store.read(artefact).equals(TABLE)
+    artefact.write_text("a,b\n3,4\n5,6\n")
+    assert store.read(artefact).a.tolist() == [3, 5]
+
+
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "future", "record", "list"])
 def test_damage_is_noticed_and_set_aside(artefact, damage, capsys):
     record = artefact.with_name("table.csv.json")

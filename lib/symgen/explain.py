@@ -336,7 +336,7 @@ def load(path) -> Explanation:
     try:
         with xr.open_dataset(Path(path), engine="netcdf4") as stored:
             data = stored.load()
-    except (OSError, ValueError):
+    except (OSError, ValueError, RuntimeError):  # netCDF4 has all three
         data = xr.Dataset()
     if "format" not in data.attrs or "effects" not in data:
         raise InputError(f"{path}: expected a file that Explanation.save wrote")

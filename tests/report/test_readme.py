@@ -152,7 +152,9 @@ def test_the_answer_is_a_row_for_each_main_claim_and_a_sentence_on_the_others(tm
         for name in main
     ]
     others = len(claims.claims()) - len(main)
-    assert last == f"The other {others} are [among the results](docs/results.md#at-a-glance): {others} reproduced."
+    counts = f"{others} reproduced ({others} of them not beyond their control)"
+    everything = "([all of them](docs/results.md#at-a-glance))"
+    assert last == f"The other {others}, as the paper measures them: {counts} {everything}."
     assert len(results.verdicts_text(tmp_path).strip().split("\n")) == 2 + len(claims.claims())
 
 
@@ -164,7 +166,8 @@ def test_claims_that_are_not_alike_in_most_studies_are_counted_by_themselves(tmp
     table.to_csv(path, index=False)
     text = results.answer_text(tmp_path)
     assert "| [F2 holds](docs/results.md#f2) | 1 reproduced, 1 not reproduced | not reproduced, 2 of 2 |" in text
-    assert text.endswith("/results.md#at-a-glance): 1 reproduced, 1 not alike in most studies.\n")
+    others = "1 reproduced (1 of them not beyond their control), 1 divided"
+    assert f"The other 2, as the paper measures them: {others} ([all of them]" in text
     row = "| [F10 · F10 holds](#f10) | 1 reproduced, 1 not reproduced | not reproduced, 2 of 2 |"
     assert row in results.verdicts_text(tmp_path)
 

@@ -96,11 +96,11 @@ def costs_text(root: Path) -> str:
         ),
         _penalty_row(penalty),
         line(
-            "masked values of a language model, SmolLM2-135M, whose layers compute in bfloat16, on "
+            "masked values of a language model, SmolLM2-135M, autocast to bfloat16, on "
             + precision.hardware[0].split(",")[0],
             f"{span(precision['times as fast'], '.1f')} times as fast as in float32",
-            f"v moves by up to {precision['most moved'].max():.0%} of v(N) − v(∅), and the solver may call 4 % noise: so "
-            "no setting asks for it",
+            f"v moves by up to {100 * precision['most moved'].max():.0f} % of v(N) − v(∅), of which the solver may call 4 % "
+            "noise: so masked values have no such setting",
         ),
     ]
     return "\n".join(lines) + "\n"

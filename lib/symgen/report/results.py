@@ -9,7 +9,7 @@ from symgen.report._markdown import head, interval, line, read
 from symgen.report.claims import COLUMNS, MOST, VERDICTS, claims, readable
 
 EMBEDDED = ("fashion-vgg", "snippets-bert", "snippets-lm")  # studies whose data come with the project
-MIXED = "not alike in most studies"
+DIVIDED, NO_CONTROL = "divided", "no control"
 OF = dict(zip(("paper", "control"), COLUMNS.values()))
 WAYS = {  # to train, against plain training
     "penalty": "the penalty",
@@ -27,12 +27,22 @@ def answer_text(root: Path) -> str:
     main = table.id.map(lambda name: claims()[name].main)
     lines = [f"{table.id.nunique()} claims were tested on {networks.sum()} networks {where}. The main ones{most}:", ""]
     lines += _rows(table[main], "docs/results.md")
-    verdicts = [in_most(rows.verdict).split(",")[0] for _, rows in table[~main].groupby("id")]
-    counts = pd.Series([verdict if verdict in VERDICTS else MIXED for verdict in verdicts]).value_counts()
-    others = ", ".join(f"{counts[verdict]} {verdict}" for verdict in (*VERDICTS, MIXED) if verdict in counts)
-    if others:
-        lines += ["", f"The other {len(verdicts)} are [among the results](docs/results.md#at-a-glance): {others}."]
+    if not main.all():
+        lines += ["", _others(table[~main])]
     return "\n".join(lines) + "\n"
+
+
+def _others(table):
+    """How many of some claims have which verdict."""
+    by_paper, beyond = (table.groupby("id")[column].agg(lambda of: _most(of)[0]) for column in COLUMNS)
+    counts, only = by_paper.value_counts(), (by_paper == VERDICTS[0]) & ~beyond.isin([VERDICTS[0], NO_CONTROL])
+    others = ", ".join(
+        f"{counts[verdict]} {verdict}" + f" ({only.sum()} of them not beyond their control)" * (verdict == VERDICTS[0])
+        for verdict in (*VERDICTS, DIVIDED)
+        if verdict in counts
+    )
+    begin = f"The other {len(by_paper)}, as the paper measures them"
+    return f"{begin}: {others} ([all of them](docs/results.md#at-a-glance))."
 
 
 def verdicts_text(root: Path) -> str:
@@ -52,16 +62,20 @@ def _rows(table, page):
 
 def in_most(verdicts: pd.Series) -> str:
     """The verdict that more than half of the studies have, of those that can tell, and how many; else how many have each."""
+    verdict, counts = _most(verdicts)
+    if verdict == DIVIDED:
+        return ", ".join(f"{count} {each}" for each, count in counts.items())
+    return f"{verdict}, {counts[verdict]} of {counts.sum()}" if counts.sum() > 1 else verdict
+
+
+def _most(verdicts):
+    """The verdict of more than half of the studies that can tell, and how often each was found."""
     asked = verdicts[verdicts != "–"]
     counts = asked.value_counts().reindex(VERDICTS[:3]).dropna().astype(int)
     if not counts.sum():
-        return "not testable" if len(asked) else "no control"
-    most, total = counts.idxmax(), counts.sum()
-    if total == 1:
-        return most
-    if 2 * counts[most] > total:
-        return f"{most}, {counts[most]} of {total}"
-    return ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+        return VERDICTS[3] if len(asked) else NO_CONTROL, counts
+    most = counts.idxmax()
+    return most if 2 * counts[most] > counts.sum() else DIVIDED, counts
 
 
 def claims_text(root: Path) -> str:

@@ -25,6 +25,7 @@ from symgen.study.settings import ARMS, Study, roles_of
 from symgen.timing import stage
 
 MINOR = ("decay", "dropout")  # controls of which there are half as many networks
+ANSWERS = 1  # version of what `ensure_answers` keeps, as `settings.VERSIONS` for the stages before it
 AT_END = ("last",)  # the checkpoint at which arms are compared
 Measured = dict[str, list[Estimate]]  # quantity -> an estimate of each network
 
@@ -137,7 +138,8 @@ def ensure_answers(study: Study, role: str) -> xr.Dataset:
         values = {name: (("checkpoint", "item"), np.stack(rows)) for name, rows in of.items()}
         return xr.Dataset(values, {"checkpoint": ["last", "best"]})
 
-    return cached(path_of(study, role, "answers.nc"), study.settings_of("training", role), answer)
+    settings = study.settings_of("training", role) | {"answers": ANSWERS}
+    return cached(path_of(study, role, "answers.nc"), settings, answer)
 
 
 # tables

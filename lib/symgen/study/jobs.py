@@ -162,7 +162,10 @@ def _divided(networks, size):
 
 def _job(work, after):
     first, further = work[0][0].role, f"+{len(work) - 1}" if len(work) > 1 else ""
-    settings = [[network.study.settings_of("training", network.role), network.penalises] for network, _ in work]
+    settings = [
+        [network.study.settings_of("training", network.role), network.penalises, *["compared"] * network.compared]
+        for network, _ in work
+    ]
     looked_at = [(study, network.role, at) for network, looks in work for study, at in looks]
     settings += [study.settings_of("interactions", role, at) | given_prompts(study) for study, role, at in looked_at]
     return Job(f"{first}{further}-{key_of(settings)}", tuple(work), tuple(sorted(after)))
