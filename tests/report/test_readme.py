@@ -166,7 +166,7 @@ def test_claims_that_are_not_alike_in_most_studies_are_counted_by_themselves(tmp
     table.to_csv(path, index=False)
     text = results.answer_text(tmp_path)
     assert "| [F2 holds](docs/results.md#f2) | 1 reproduced, 1 not reproduced | not reproduced, 2 of 2 |" in text
-    others = "1 reproduced (1 of them not beyond their control), 1 divided"
+    others = "1 reproduced (1 of them not beyond their control), 1 divided between studies"
     assert f"The other 2, as the paper measures them: {others} ([all of them]" in text
     row = "| [F10 · F10 holds](#f10) | 1 reproduced, 1 not reproduced | not reproduced, 2 of 2 |"
     assert row in results.verdicts_text(tmp_path)

@@ -9,7 +9,7 @@ from symgen.report._markdown import head, interval, line, read
 from symgen.report.claims import COLUMNS, MOST, VERDICTS, claims, readable
 
 EMBEDDED = ("fashion-vgg", "snippets-bert", "snippets-lm")  # studies whose data come with the project
-DIVIDED, NO_CONTROL = "divided", "no control"
+DIVIDED, NO_CONTROL = "divided between studies", "no control"
 OF = dict(zip(("paper", "control"), COLUMNS.values()))
 WAYS = {  # to train, against plain training
     "penalty": "the penalty",
