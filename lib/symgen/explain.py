@@ -28,7 +28,7 @@ from symgen.interactions import (
     sparse_and_or,
     subset_index,
 )
-from symgen.store import atomically
+from symgen.store import as_netcdf, atomically, read_dataset
 
 FORMAT = 1  # of saved explanations; raise it when an older version could not read them
 PICTURES = ("bars", "cells", "words", "network", "fidelity", "masks")
@@ -220,7 +220,7 @@ class Explanation:
 
     def save(self, path) -> None:
         """Write it to a netCDF file, whole or not at all; `load` reads it."""
-        content = bytes(self.data.to_netcdf(engine="netcdf4"))
+        content = as_netcdf(self.data)
         atomically(Path(path), lambda temporary: temporary.write_bytes(content))
 
     def to_shapiq(self):
@@ -334,9 +334,8 @@ def load(path) -> Explanation:
     symgen.errors.InputError: README.md: expected a file that Explanation.save wrote
     """
     try:
-        with xr.open_dataset(Path(path), engine="netcdf4") as stored:
-            data = stored.load()
-    except (OSError, ValueError, RuntimeError):  # netCDF4 has all three
+        data = read_dataset(Path(path))
+    except (OSError, ValueError, RuntimeError):
         data = xr.Dataset()
     if "format" not in data.attrs or "effects" not in data:
         raise InputError(f"{path}: expected a file that Explanation.save wrote")

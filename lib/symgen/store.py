@@ -78,8 +78,18 @@ def read(path: Path):
         return _table(path, *_state(path)).copy()
     if path.suffix == ".safetensors":
         return load_file(path)
+    return read_dataset(path)
+
+
+def read_dataset(path: Path) -> xr.Dataset:
+    """A dataset from a netCDF file, whatever its suffix; netCDF4 says OSError, ValueError or RuntimeError of others."""
     with xr.open_dataset(path, engine="netcdf4") as dataset:
         return dataset.load()
+
+
+def as_netcdf(dataset: xr.Dataset) -> bytes:
+    """The netCDF file of a dataset."""
+    return bytes(dataset.to_netcdf(engine="netcdf4"))
 
 
 def write(path: Path, result, settings: dict) -> None:
@@ -149,7 +159,7 @@ def _as_bytes(path, result):
         return result.to_csv(index=False).encode()
     if path.suffix == ".safetensors":
         return tensors_as_bytes(result)
-    return bytes(result.to_netcdf(engine="netcdf4"))
+    return as_netcdf(result)
 
 
 def _record(path):

@@ -136,10 +136,8 @@ def claims_of(root, studies, names, verdict=YES):
 
 @pytest.mark.parametrize("n_studies", [1, 2, 5])
 def test_the_answer_is_a_row_for_each_main_claim_and_a_sentence_on_the_others(tmp_path, n_studies):
-    studies, main = (
-        [f"study-{i}" for i in range(n_studies)],
-        [name for name, one in claims.claims().items() if one.main],
-    )
+    studies = [f"study-{i}" for i in range(n_studies)]
+    main = [name for name, one in claims.claims().items() if one.main]
     claims_of(tmp_path, studies, list(claims.claims()))
     first, _, _, _, *rows, _, last = results.answer_text(tmp_path).strip().split("\n")
     where = "(`study-0`)" if n_studies == 1 else f"in {n_studies} studies"

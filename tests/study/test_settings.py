@@ -148,7 +148,7 @@ def test_an_added_setting_is_part_of_the_keys_where_it_is_used(setting, value, s
 def test_a_raised_version_moves_what_rests_on_its_stage_and_nothing_else(monkeypatch):
     study = Study.load("fashion-vgg")
     of = {"split": (), "samples": (), "training": ("target-11",), "values": ("target-11", 1.0)}
-    of |= {"interactions": ("target-11", 1.0)}
+    of |= {"interactions": ("target-11", 1.0), "answers": ("target-11",)}
 
     def keys():
         every = {what: study.key(what, *role) for what, role in of.items()}
@@ -162,9 +162,10 @@ def test_a_raised_version_moves_what_rests_on_its_stage_and_nothing_else(monkeyp
 
     assert moved("split") == {*VERSIONS}
     assert moved("samples") == {"samples", "values", "interactions", "penalty"}
-    assert moved("training") == {"training", "penalty", "values", "interactions"}
+    assert moved("training") == {"training", "penalty", "values", "interactions", "answers"}
     assert moved("values") == {"values", "interactions", "penalty"}
     assert moved("interactions") == {"interactions", "penalty"} and moved("penalty") == {"penalty"}
+    assert moved("answers") == {"answers"}
 
 
 def test_the_first_relu_is_known_of_the_papers_networks_and_a_cut_goes_before_it():

@@ -35,12 +35,12 @@ def answer_text(root: Path) -> str:
 def _others(table):
     """How many of some claims have which verdict."""
     by_paper, beyond = (table.groupby("id")[column].agg(lambda of: _most(of)[0]) for column in COLUMNS)
-    counts, only = by_paper.value_counts(), (by_paper == VERDICTS[0]) & ~beyond.isin([VERDICTS[0], NO_CONTROL])
-    others = ", ".join(
-        f"{counts[verdict]} {verdict}" + f" ({only.sum()} of them not beyond their control)" * (verdict == VERDICTS[0])
-        for verdict in (*VERDICTS, DIVIDED)
-        if verdict in counts
-    )
+    counts = by_paper.value_counts()
+    words = {verdict: f"{counts[verdict]} {verdict}" for verdict in (*VERDICTS, DIVIDED) if verdict in counts}
+    if "reproduced" in words:
+        only = (by_paper == "reproduced") & ~beyond.isin(["reproduced", NO_CONTROL])
+        words["reproduced"] += f" ({only.sum()} of them not beyond their control)"
+    others = ", ".join(words.values())
     begin = f"The other {len(by_paper)}, as the paper measures them"
     return f"{begin}: {others} ([all of them](docs/results.md#at-a-glance))."
 
@@ -73,7 +73,7 @@ def _most(verdicts):
     asked = verdicts[verdicts != "–"]
     counts = asked.value_counts().reindex(VERDICTS[:3]).dropna().astype(int)
     if not counts.sum():
-        return VERDICTS[3] if len(asked) else NO_CONTROL, counts
+        return "not testable" if len(asked) else NO_CONTROL, counts
     most = counts.idxmax()
     return most if 2 * counts[most] > counts.sum() else DIVIDED, counts
 

@@ -25,7 +25,6 @@ from symgen.study.settings import ARMS, Study, roles_of
 from symgen.timing import stage
 
 MINOR = ("decay", "dropout")  # controls of which there are half as many networks
-ANSWERS = 1  # version of what `ensure_answers` keeps, as `settings.VERSIONS` for the stages before it
 AT_END = ("last",)  # the checkpoint at which arms are compared
 Measured = dict[str, list[Estimate]]  # quantity -> an estimate of each network
 
@@ -71,8 +70,9 @@ def curve(study: Study) -> dict[float, tuple[Study, str]]:
 
 def compared(study: Study) -> list[tuple[Study, str]]:
     """All networks that are compared, as (study, role); some more than once."""
-    distinct, weights = settings_of(study), curve(settings_of(study)["all samples"])
-    ways = [(setting, arm) for setting in distinct.values() for arm in ARMS] + list(weights.values())
+    settings = settings_of(study)
+    ways = [(setting, arm) for setting in settings.values() for arm in ARMS]
+    ways += curve(settings["all samples"]).values()
     return [(setting, role) for setting, arm in ways for role in roles(setting, arm)]
 
 
@@ -138,8 +138,7 @@ def ensure_answers(study: Study, role: str) -> xr.Dataset:
         values = {name: (("checkpoint", "item"), np.stack(rows)) for name, rows in of.items()}
         return xr.Dataset(values, {"checkpoint": ["last", "best"]})
 
-    settings = study.settings_of("training", role) | {"answers": ANSWERS}
-    return cached(path_of(study, role, "answers.nc"), settings, answer)
+    return cached(path_of(study, role, "answers.nc"), study.settings_of("answers", role), answer)
 
 
 # tables

@@ -163,7 +163,7 @@ def _divided(networks, size):
 def _job(work, after):
     first, further = work[0][0].role, f"+{len(work) - 1}" if len(work) > 1 else ""
     settings = [
-        [network.study.settings_of("training", network.role), network.penalises, *["compared"] * network.compared]
+        [network.study.settings_of("training", network.role), network.penalises, network.compared]
         for network, _ in work
     ]
     looked_at = [(study, network.role, at) for network, looks in work for study, at in looks]

@@ -40,12 +40,14 @@ STAGES = {
     "training": (Data, Training),
     "values": (Data, Training, Samples, Values),
     "interactions": (Data, Training, Samples, Values, Solving),
+    "answers": (Data, Training),
 }
 # of what each stage computes from the same settings: raise one by hand when that changes, and what rests on it is made again
-VERSIONS = {"split": 1, "samples": 1, "training": 2, "values": 1, "interactions": 1, "penalty": 1}
+VERSIONS = {"split": 1, "samples": 1, "training": 2, "values": 1, "interactions": 1, "penalty": 1, "answers": 1}
 BEHIND = {"split": ("split",), "samples": ("split", "samples"), "training": ("split", "training")}
 BEHIND["values"] = ("split", "samples", "training", "values")
 BEHIND["interactions"] = (*BEHIND["values"], "interactions")
+BEHIND["answers"] = (*BEHIND["training"], "answers")
 
 
 def roles_of(family: str, seeds: Iterable[int]) -> tuple[str, ...]:
@@ -235,12 +237,14 @@ class Study(*SECTIONS):
         Parameters
         ----------
         stage
-            One of `STAGES`: split, samples, training (of a role), values or interactions (of a role at a checkpoint).
+            One of `STAGES`: split, samples, training or answers (of a role), values or interactions (of a role at a
+            checkpoint).
         role, checkpoint
             The network, and when.
         """
         settings = self._changed(STAGES[stage])
-        versions = VERSIONS if role.startswith("penalty-") else BEHIND[stage]
+        penalised = (*BEHIND["interactions"], "penalty") if role.startswith("penalty-") else ()
+        versions = (*BEHIND[stage], *penalised)
         settings["versions"] = {name: VERSIONS[name] for name in versions}
         if "cut" in settings or (self.cut_at and Values in STAGES[stage]):
             settings["cut"] = self.cut_at
