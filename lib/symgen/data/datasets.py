@@ -3,6 +3,7 @@
 import csv
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -42,12 +43,17 @@ class Images:
 
 @dataclass(frozen=True)
 class Texts:
-    """A labelled set of texts. labels: (text,) int64. classes: their names. nested: whether some stand within others."""
+    """A labelled set of texts.
+
+    labels: (text,) int64. classes: their names. nested: whether some stand within others. answers: of texts that are
+    questions.
+    """
 
     texts: tuple[str, ...]
     labels: Tensor
     classes: tuple[str, ...]
     nested: bool = False
+    answers: tuple[str, ...] = ()
 
 
 MODALITIES = {  # what each data set consists of
@@ -60,7 +66,9 @@ MODALITIES = {  # what each data set consists of
     "ag-news": "texts",
     "movie-sentences": "prompts",
     "product-sentences": "prompts",
+    "unilaw-questions": "prompts",
 }
+QUESTIONS = ("unilaw-questions",)  # prompts that have answers
 GIVEN = ("squad", "unilaw")  # prompts for language models that are given, read by `study.tasks.GivenTask`
 MODALITIES |= dict.fromkeys(GIVEN, "prompts")
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}  # of photographs (Appendix E.1)
@@ -80,12 +88,13 @@ def load_dataset(
     size: int = 64,
     cache: Path | None = None,
     download: bool = False,
+    most_letters: int = 0,
 ) -> Images | Texts:
     """The data set `name`, looked for in `folder`; ValueError for an unknown name, or data missing or damaged.
 
     `least_rating`: texts rated by people count only from this distance to a neutral rating on. `size`: of photographs in
     files. `cache`, `download`: of sets as they are published, as `image_sets.read` and `text_sets.read` take them; without
-    a folder to cache them in, `folder`.
+    a folder to cache them in, `folder`. `most_letters`: longer questions are left out; 0: none.
     """
     modality_of(name)
     if name in GIVEN:
@@ -97,6 +106,7 @@ def load_dataset(
         "movie-snippets": lambda: _movie_snippets(folder, least_rating),
         "movie-sentences": lambda: _sentences(folder, "movie_snippets"),
         "product-sentences": lambda: _sentences(folder, "product_snippets"),
+        "unilaw-questions": lambda: _unilaw_questions(folder / "unilaw", most_letters),
     }
     if name in readers:
         return readers[name]()
@@ -128,6 +138,31 @@ def _sentences(folder, name):
     texts = _rated(folder, name).text
     texts = tuple(texts[~texts.str.lower().duplicated()])
     return Texts(texts, torch.zeros(len(texts), dtype=torch.long), ("sentence",))
+
+
+def _unilaw_questions(folder, most_letters):
+    """Questions of law, each with its choices, and the letters of those that are right, in the layout of Unilaw-R1."""
+    with advising("it is the evaluation part of Unilaw-R1 (arXiv 2510.10072)"):
+        table = _spreadsheet(folder / "UnilawR1Eval.xlsx", ["input", "answer"])
+    short = table.input.str.len() <= (most_letters or table.input.str.len().max())
+    table = table[short & ~table.input.duplicated()]
+    return Texts(
+        tuple(table.input), torch.zeros(len(table), dtype=torch.long), ("question",), answers=tuple(table.answer)
+    )
+
+
+def _spreadsheet(path, columns):
+    """Columns of the first sheet of a spreadsheet, as strings without spaces around; InputError for what lacks one."""
+    try:
+        table = pd.read_excel(readable(path), dtype=str, keep_default_na=False)
+    except (ValueError, KeyError, OSError, BadZipFile) as error:
+        raise damaged(path, f"is no spreadsheet: {str(error).splitlines()[0]}") from None
+    if missing := [name for name in columns if name not in table]:
+        raise damaged(path, f"has no column {missing[0]!r}; expected {' and '.join(columns)}")
+    table = table[columns].apply(lambda column: column.str.strip())
+    if (empty := (table == "").any(axis=1)).any():
+        raise damaged(path, f"has nothing for {' or '.join(columns)} in its entry {empty.argmax() + 1}")
+    return table
 
 
 def _rated(folder, name):

@@ -4,7 +4,7 @@ import math
 import re
 from itertools import chain
 
-from symgen.data import modality_of
+from symgen.data import QUESTIONS, modality_of
 from symgen.games import CausalLMGame, TextGame
 from symgen.interactions import MAX_VARIABLES
 
@@ -45,6 +45,15 @@ def _data(s):
     yield (
         s.tunes_given and (s.architecture, s.baseline_architecture) != ("given", ""),
         f"architecture = {s.architecture!r} of a given model that is tuned; expected 'given', and no baseline_architecture",
+    )
+    questions = [name for name in (s.dataset, s.tuning_dataset) if name in QUESTIONS]
+    yield (
+        bool(questions) and not s.tunes_given,
+        f"dataset = {', '.join(questions)} of models trained here; expected init, a given model that is fine-tuned",
+    )
+    yield (
+        not re.fullmatch(r"[^{}]*\{question\}[^{}]+\{answer\}[^{}]*", s.chat),
+        f"chat = {s.chat!r}; expected {{question}}, something between, {{answer}}, once each, and no other braces",
     )
     factors = s.penalty_factors
     yield (

@@ -11,13 +11,14 @@ from symgen.errors import InputError
 from symgen.store import cached
 from symgen.study.devices import device
 from symgen.study.settings import FAMILIES, Study
-from symgen.study.tasks import GivenTask, ImageTask, PromptTask, TextTask
+from symgen.study.tasks import GivenTask, ImageTask, PromptTask, QuestionTask, TextTask
 
 
 def load_data(study: Study) -> Images | Texts:
     """The study's data, all of it."""
     decoded = study.runs_dir.parent / "decoded"  # images, which studies share
-    return _loaded(study.dataset, study.data_dir, study.least_rating, study.image_size, decoded, study.download)
+    where = study.data_dir, study.least_rating, study.image_size, decoded, study.download, study.most_letters
+    return _loaded(study.dataset, *where)
 
 
 _loaded = lru_cache(maxsize=2)(load_dataset)  # to read a set takes as long as much that is done with it
@@ -33,7 +34,8 @@ def task(study: Study) -> ImageTask | TextTask | PromptTask | GivenTask:
     first = study.before or study  # fine-tuning keeps the vocabulary
     split, texts = ensure_split(first), load_data(first).texts
     learned_from = tuple(texts[item] for item in split.item[split.part == "A"])
-    return {"texts": TextTask, "prompts": PromptTask}[study.modality](study, data, learned_from)
+    kind = {"texts": TextTask, "prompts": QuestionTask if data.answers else PromptTask}[study.modality]
+    return kind(study, data, learned_from)
 
 
 def ensure_split(study: Study) -> pd.DataFrame:

@@ -39,6 +39,10 @@ class Data(Section):
     """images: pixels added on each side"""
     least_rating: NotNegative = 0.0
     """texts rated by people: those nearer to a neutral rating are left out"""
+    most_letters: Amount = 0
+    """questions: longer ones are left out; 0: none"""
+    chat: str = "{question}\n{answer}"
+    """questions: how a model reads one and its answer"""
     vocabulary_min_count: Count = 2
     """texts: a word of A is in the vocabulary if it occurs so often"""
     max_tokens: Count = 64

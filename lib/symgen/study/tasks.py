@@ -12,7 +12,7 @@ from torch import Tensor
 from symgen import training
 from symgen.data import Images, Texts, prompt_lines, question_prompts, written_prompts
 from symgen.errors import InputError
-from symgen.games import CausalLMGame, ImageGame, TextGame, candidate_words, draw_cells, draw_words
+from symgen.games import CausalLMGame, ImageGame, TextGame, candidate_words, draw_cells, draw_words, places_of
 from symgen.study.settings import Study
 
 
@@ -240,7 +240,11 @@ class PromptTask(TextTask):
 
     def draw_variables(self, item: int, rng: np.random.Generator) -> np.ndarray:
         """Words of a prompt, (n_variables,), in their order."""
-        return np.array(_words_of(self.study, candidate_words(self.prompt(item)[0]), rng))
+        return np.array(_words_of(self.study, self.candidates(item), rng))
+
+    def candidates(self, item: int) -> list[str]:
+        """Words of an item's prompt that may be variables."""
+        return candidate_words(self.prompt(item)[0])
 
     def variables(self, samples: pd.DataFrame) -> np.ndarray:
         """Variables (sample, variable) of a table of samples: words."""
@@ -265,6 +269,56 @@ class PromptTask(TextTask):
         """The token that reads as a word, inside a text; None if there is none."""
         token, *more = self.tokenizer(f" {word}", add_special_tokens=False)["input_ids"]
         return token if not more and self.tokenizer.decode([token]).strip().lower() == word.lower() else None
+
+
+@dataclass(frozen=True)
+class QuestionTask(PromptTask):
+    """Questions as a chat: variables are words or clauses of one, v the log-odds of the answer's first token.
+
+    A network learns the answers alone, and what ends them.
+    """
+
+    def inputs(self, items) -> Tensor:
+        """Token ids (item, position) of questions with their answers, padded at the end; InputError if one is cut."""
+        inputs = _token_ids(self.tokenizer, tuple("".join(self._chat(item)) for item in items))
+        if inputs.shape[1] >= (most := self.study.max_tokens):
+            raise InputError(f"max_tokens = {most} may cut an answer; expected a larger one, or a smaller most_letters")
+        return inputs
+
+    def examples(self, items) -> tuple[Tensor, Tensor]:
+        """Token ids (item, position), and the token that comes next, -1 within the question and at the end."""
+        inputs, after = super().examples(items)
+        for row, item in enumerate(items.tolist()):
+            after[row, : len(self.tokenizer(self.prompt(item)[0])["input_ids"]) - 1] = -1
+        return inputs, after
+
+    def prompt(self, item: int) -> tuple[str, str]:
+        """The chat as far as the answer, and the answer."""
+        return self._chat(item)[:2]
+
+    def _chat(self, item):
+        """A chat in three parts: as far as the answer, the answer, and what ends it."""
+        begun, _, ended = self.study.chat.partition("{answer}")
+        return begun.replace("{question}", self.data.texts[item]), self.data.answers[item], ended
+
+    def candidates(self, item: int) -> list[str]:
+        """Words or clauses of a question that may be variables; those inside others have no tokens of their own."""
+        words = candidate_words(self.data.texts[item])
+        return [word for word in words if not any(word != other and places_of(word, other) for other in words)]
+
+    def labels(self, items) -> np.ndarray:
+        """Token ids with which the answers begin, item by item."""
+        game = CausalLMGame(None, self.tokenizer, self.study.masking, first_token=True)
+        return np.array([game.next_id(*self.prompt(item)) for item in items.tolist()])
+
+    def explainable(self, items) -> np.ndarray:
+        """Which of the items are questions with enough words or clauses that may be variables."""
+        self.game(None)
+        return np.array([len(self.candidates(item)) >= self.study.n_variables for item in items.tolist()])
+
+    def shown_prompts(self, samples: pd.DataFrame) -> pd.DataFrame:
+        """A question to look at: one that is ours, since those of a data set may not be for passing on."""
+        return pd.DataFrame(written_prompts("question")).assign(source="a question like these")
 
 
 @dataclass(frozen=True)

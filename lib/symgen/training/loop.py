@@ -12,6 +12,7 @@ from symgen.training.augmentation import augmentation
 
 TEMPERATURE = 2.0  # of soft labels
 EVALUATED = 500 * 3 * 64 * 64  # numbers in the inputs of a batch that is only evaluated: its maps must fit into memory
+LOGITS = 1 << 29  # logits of a language model in such a batch, at most
 
 
 def train(
@@ -55,7 +56,7 @@ def train(
             optimiser.zero_grad(set_to_none=True)
             seen = changed(inputs[batch])
             with lower:
-                z = logits(model, seen)
+                z = logits(model, seen, learned_positions(labels[batch]))
             objective(z.to(torch.promote_types(z.dtype, torch.float32)), batch).backward()
             optimiser.step()
             step += 1
@@ -88,28 +89,40 @@ def add_dropout(model: nn.Module, share: float) -> None:
             module.register_forward_pre_hook(lambda layer, inputs: functional.dropout(inputs[0], share, layer.training))
 
 
-def logits(model: nn.Module, inputs: Tensor) -> Tensor:
+def logits(model: nn.Module, inputs: Tensor, positions: Tensor | None = None) -> Tensor:
     """Logits (item, label) of a batch of images, or of token ids (integers, padded at the end).
 
-    A language model gives (item, position, label), as far as the longest item goes.
+    A language model gives (item, position, label), at some positions, or as far as the longest item goes.
     """
     if inputs.is_floating_point():
         return getattr(output := model(inputs), "logits", output)
     shown = inputs != model.config.pad_token_id
     longest = int(shown.sum(dim=1).max())
-    return model(input_ids=inputs[:, :longest], attention_mask=shown[:, :longest].long()).logits
+    only = {} if positions is None else {"logits_to_keep": positions}
+    return model(input_ids=inputs[:, :longest], attention_mask=shown[:, :longest].long(), **only).logits
+
+
+def learned_positions(labels: Tensor) -> Tensor | None:
+    """Positions at which some text of a batch is learned from, if it is not whole texts that are learned.
+
+    labels: as `rows` takes them. The logits of a question are not asked for: only those of its answer.
+    """
+    if labels.ndim == 1 or (labels[:, 0] >= 0).any():
+        return None
+    return (labels >= 0).any(dim=0).nonzero()[:, 0]
 
 
 def rows(z: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Logits (row, label) and labels (row,) that belong together: a row an item, or a token of a language model's texts.
 
     z: (item, label) with labels (item,), or (item, position, label) with labels (item, position), the token that comes
-    next, or -1 where none does; positions that all items of a batch are padded at may be missing in z.
+    next, or -1 where nothing is learned; z holds the batch's `learned_positions`, or all that some item is not padded at.
     """
     if labels.ndim == 1:
         return z, labels
-    known = (labels := labels[:, : z.shape[1]]) >= 0
-    return z[known], labels[known]
+    positions = learned_positions(labels)
+    labels = labels[:, : z.shape[1]] if positions is None else labels[:, positions]
+    return z[labels >= 0], labels[labels >= 0]
 
 
 @torch.inference_mode()
@@ -133,8 +146,9 @@ def evaluate(model: nn.Module, inputs: Tensor, labels: Tensor) -> tuple[float, f
     model.eval()
     losses, right = [], []
     order = _shortest_first(model, inputs)
-    for part, expected in zip(*(data[order].split(_at_a_time(inputs, 100)) for data in (inputs, labels))):
-        z, expected = rows(logits(model, part), expected)
+    most = 100 if labels.ndim == 1 else max(1, min(100, LOGITS // (inputs.shape[1] * model.config.vocab_size)))
+    for part, expected in zip(*(data[order].split(_at_a_time(inputs, most)) for data in (inputs, labels))):
+        z, expected = rows(logits(model, part, learned_positions(expected)), expected)
         losses.append(functional.cross_entropy(z.double(), expected, reduction="none"))
         right.append(z.argmax(-1) == expected)
     return torch.cat(losses).mean().item(), torch.cat(right).double().mean().item()

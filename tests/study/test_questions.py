@@ -1,0 +1,132 @@
+"""Questions with answers, of which a given model learns the answers: a spreadsheet, a chat, notebook 10."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import transformers
+from tiny_language_models import CONFIGS, bytes_tokenizer
+
+from symgen import Study
+from symgen.data import load_dataset
+from symgen.games import CausalLMGame
+from symgen.report import runner
+from symgen.study import pipeline
+from symgen.training import evaluate, load_model
+
+CHAT = "<user>{question}<model>{answer}<end>"
+FACTS = ("甲借给乙一万元", "乙没有还钱", "丙认为乙没有还钱", "甲向法院起诉", "丁知道这件事")
+
+
+def question(i: int) -> str:
+    """One of many questions: five clauses, one of which stands in another, and a number of its own."""
+    return f"{i + 100}，{'，'.join(FACTS)}。哪一项正确？\nA: A.应当还钱\nB: B.不必还钱"
+
+
+@pytest.fixture
+def spreadsheet(tmp_path):
+    """A spreadsheet of 60 questions in the layout of Unilaw-R1, in a folder of data."""
+    (tmp_path / "data" / "unilaw").mkdir(parents=True)
+    table = pd.DataFrame({"index": range(60), "input": [question(i) + "\n" for i in range(60)]})
+    table["answer"] = ["A", "B", "AB"] * 20
+    table.to_excel(tmp_path / "data" / "unilaw" / "UnilawR1Eval.xlsx", index=False)
+    return tmp_path
+
+
+@pytest.fixture
+def study(spreadsheet):
+    """A tiny Gemma-3, drawn at random, that is tuned on them in seconds."""
+    tokenizer, config = bytes_tokenizer(), CONFIGS["Gemma3"]()
+    config.vocab_size, config.max_position_embeddings = 1000, 400
+    torch.manual_seed(0)
+    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(spreadsheet / "Gemma3")
+    tokenizer.save_pretrained(spreadsheet / "Gemma3")
+    return Study.load("unilaw-gemma3", {
+        "init": str(spreadsheet / "Gemma3"), "chat": CHAT, "max_tokens": 400, "n_variables": 4, "high_from": 3,
+        "train_size": 12, "validation_size": 4, "test_size": 12, "explain_per_class": 2, "epochs": 2,
+        "checkpoints": [0, 0.5, 2], "learning_rate": 0.01, "bootstrap_draws": 20, "chance_draws": 2,
+        "data_root": str(spreadsheet / "data"), "runs_root": str(spreadsheet / "runs"),
+        "figures_root": str(spreadsheet / "figures"),
+    })  # fmt: skip
+
+
+def test_a_spreadsheet_gives_questions_and_answers(spreadsheet):
+    data = load_dataset("unilaw-questions", spreadsheet / "data")
+    assert data.texts == tuple(question(i) for i in range(60)) and data.answers[:3] == ("A", "B", "AB")
+    assert not load_dataset("unilaw-questions", spreadsheet / "data", most_letters=len(question(0)) - 1).texts
+    assert len(load_dataset("unilaw-questions", spreadsheet / "data", most_letters=len(question(0))).texts) == 60
+
+
+def test_what_is_wrong_with_a_spreadsheet_is_one_line(spreadsheet):
+    path = spreadsheet / "data" / "unilaw" / "UnilawR1Eval.xlsx"
+    pd.DataFrame({"input": ["谁?", "谁?"], "answer": ["A", " "]}).to_excel(path, index=False)
+    with pytest.raises(ValueError, match=r"UnilawR1Eval.xlsx in .* has nothing for input or answer in its entry 2"):
+        load_dataset("unilaw-questions", spreadsheet / "data")
+    pd.DataFrame({"input": ["谁?"]}).to_excel(path, index=False)
+    with pytest.raises(ValueError, match="has no column 'answer'; expected input and answer"):
+        load_dataset("unilaw-questions", spreadsheet / "data")
+    for content in (b"", b"input,answer", b"PK\x03\x04" + bytes(40)):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"damaged data: UnilawR1Eval.xlsx in .* is no spreadsheet"):
+            load_dataset("unilaw-questions", spreadsheet / "data")
+    path.unlink()
+    with pytest.raises(
+        ValueError, match=r"missing data: UnilawR1Eval.xlsx was looked for in .*evaluation part of Unilaw-R1"
+    ):
+        load_dataset("unilaw-questions", spreadsheet / "data")
+
+
+def test_only_the_answer_and_what_ends_it_are_learned(study):
+    inputs, after = pipeline.part_data(study, "A")
+    tokenizer, kind = load_model(study.init)[1], pipeline.task(study)
+    items = pipeline.ensure_split(study).query("part == 'A'").item.to_numpy()
+    for row, item in enumerate(items.tolist()):
+        begun, answer = kind.prompt(item)
+        assert begun == CHAT.partition("{answer}")[0].replace("{question}", question(item))
+        learned = after[row] >= 0
+        assert tokenizer.decode(after[row][learned]) == answer + "<end>"
+        assert (inputs[row, 1:][learned[:-1]] == after[row][learned]).all()
+    loss, accuracy = evaluate(model := load_model(study.init)[0], inputs, after)
+    with torch.no_grad():
+        z = model(input_ids=inputs, attention_mask=(inputs != tokenizer.pad_token_id).long()).logits
+    known = after >= 0
+    torch.testing.assert_close(
+        loss, torch.nn.functional.cross_entropy(z[known], after[known]).item(), rtol=1e-5, atol=0
+    )
+    assert accuracy == (z.argmax(-1) == after)[known].double().mean().item()
+
+
+def test_variables_are_clauses_with_tokens_of_their_own_and_v_is_of_the_answer(study):
+    kind, samples = pipeline.task(study), pipeline.ensure_samples(study)
+    assert "乙没有还钱" not in kind.candidates(0) and "丙认为乙没有还钱" in kind.candidates(0)
+    model, tokenizer = load_model(study.init)
+    game = CausalLMGame(model, tokenizer, first_token=True)
+    v = pipeline.ensure_values(study, "target-11", 0.0).v.to_numpy()
+    for i, row in enumerate(samples.itertuples()):
+        begun, answer = kind.prompt(row.item)
+        assert row.variables.split() == kind.variables(samples)[i].tolist() and len(set(row.variables.split())) == 4
+        np.testing.assert_allclose(v[i], game.values(begun, answer, row.variables.split()), rtol=1e-4, atol=1e-4)
+
+
+def test_settings_that_do_not_go_with_questions_are_named(study):
+    with pytest.raises(ValueError, match="max_tokens = 60 may cut an answer; expected a larger one"):
+        pipeline.part_data(study.replace(max_tokens=60), "A")
+    with pytest.raises(ValueError, match="dataset = unilaw-questions of models trained here; expected init"):
+        study.replace(init="scratch", architecture="gpt2-1x16")
+    for chat in ("{question}{answer}", "{answer} {question}", "question, answer", "{question} {answer} {name}"):
+        with pytest.raises(ValueError, match=r"chat = .*; expected \{question\}, something between, \{answer\}"):
+            study.replace(chat=chat)
+
+
+def test_the_notebook_tunes_on_questions_and_shows_none_of_them(study, tmp_path):
+    overrides = {name: value for name, value in study if name not in ("name", "before")}
+    overrides = {name: list(value) if isinstance(value, tuple) else value for name, value in overrides.items()}
+    parameters = {"study": "unilaw-gemma3", "overrides": overrides}
+    output = runner.execute("10_fine_tuning", parameters, tmp_path / "out.ipynb")
+    outputs = [out for cell in json.loads(output.read_text())["cells"] for out in cell.get("outputs", [])]
+    assert not [out for out in outputs if out["output_type"] == "error" or out.get("name") == "stderr"]
+    text = "".join("".join(out.get("text", "")) for out in outputs)
+    assert "a question like these: 甲借给乙一万元" in text and FACTS[-1] not in output.read_text()
+    assert FACTS[-1].encode("unicode_escape").decode() not in output.read_text()
