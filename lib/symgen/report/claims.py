@@ -16,6 +16,7 @@ from symgen.report._markdown import interval
 from symgen.study import Study, pipeline, study_names
 
 VERDICTS = ("reproduced", "undecided", "not reproduced", "not testable")
+EMBEDDED = ("fashion-vgg", "snippets-bert", "snippets-lm")  # studies whose data come with the project
 COLUMNS = {"verdict": "as the paper measures it", "beyond": "beyond its control"}  # of what is read
 MOST = 1000  # times the samples and networks: more would be no plan
 LEARNED = "fig06_learned"  # the table that says whether networks have learned anything
@@ -122,11 +123,11 @@ def claims() -> dict[str, Claim]:
 
 
 def studies_beside(study: Study) -> list[Study]:
-    """The studies whose figures are beside those of this one, as their files say, and this one."""
+    """The studies whose figures are beside those of this one, as their files say, and this one; the embedded ones first."""
     names = {folder.name for folder in study.figures_dir.parent.glob("*") if folder.is_dir()} & set(study_names())
     filed = [Study.load(name, {"figures_root": study.figures_root}) for name in names]
     studies = {one.figures_dir: one for one in [*filed, study]}
-    return [studies[folder] for folder in sorted(studies)]
+    return sorted(studies.values(), key=lambda one: (one.name not in EMBEDDED, one.figures_dir))
 
 
 def _n_networks(study: Study) -> int:

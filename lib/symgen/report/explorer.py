@@ -15,7 +15,7 @@ from symgen.games import cell_box, cell_map, variables_of_words
 from symgen.generalization import Comparison
 from symgen.interactions import KINDS, members
 from symgen.report._markdown import read
-from symgen.report.results import EMBEDDED
+from symgen.report.claims import EMBEDDED
 from symgen.store import atomically
 from symgen.study import Study, pipeline
 

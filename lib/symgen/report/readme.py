@@ -13,7 +13,7 @@ from symgen.data import load_dataset
 from symgen.errors import InputError
 from symgen.report import results
 from symgen.report._markdown import head, line, read, span
-from symgen.report.results import EMBEDDED
+from symgen.report.claims import EMBEDDED
 from symgen.store import atomically, project_root
 from symgen.study import SECTIONS, Study
 

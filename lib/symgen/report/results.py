@@ -6,9 +6,8 @@ import pandas as pd
 
 from symgen.generalization import CERTAIN
 from symgen.report._markdown import head, interval, line, read
-from symgen.report.claims import COLUMNS, MOST, VERDICTS, claims, readable
+from symgen.report.claims import COLUMNS, EMBEDDED, MOST, VERDICTS, claims, readable
 
-EMBEDDED = ("fashion-vgg", "snippets-bert", "snippets-lm")  # studies whose data come with the project
 DIVIDED, NO_CONTROL = "divided between studies", "no control"
 OF = dict(zip(("paper", "control"), COLUMNS.values()))
 WAYS = {  # to train, against plain training
