@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from safetensors.torch import load_file
 from tiny_language_models import CONFIGS, bytes_tokenizer
 from tiny_project import ROOT
 
@@ -17,6 +18,7 @@ from symgen.generalization import contrasts, tables
 from symgen.report import claims, runner
 from symgen.study import pairs, pipeline
 from symgen.study.jobs import jobs, networks_of
+from symgen.study.networks import weights_path
 from symgen.training import build_tokenizer, load_model
 
 ROLES = ["target-1", "baseline-1"]
@@ -314,6 +316,10 @@ def test_a_given_model_is_fine_tuned_from_its_weights(tuning):
     assert all(torch.equal(tensor, start[name]) for name, tensor in given.state_dict().items())
     assert any(not torch.equal(tensor, end[name]) for name, tensor in start.items())
     assert trained.curves.train_loss.iloc[-1] < trained.curves.train_loss[0]
+    kept = load_file(weights_path(study, "target-11", 2.0))
+    assert "lm_head.weight" in end and "lm_head.weight" not in kept  # it is the embedding, which is kept once
+    assert set(kept) == set(end) - {"lm_head.weight"} and all(torch.equal(end[name], kept[name]) for name in kept)
+    assert torch.equal(end["lm_head.weight"], kept["transformer.wte.weight"])
     inputs, after = pipeline.part_data(study, "A")
     shown = inputs != tokenizer.pad_token_id
     assert shown[:, 0].all() and (after[:, :-1][shown[:, 1:]] == inputs[:, 1:][shown[:, 1:]]).all()

@@ -37,7 +37,8 @@ class Training:
         """The network at a checkpoint: best, last or, of a target, an epoch of `study.checkpoints`."""
         check_checkpoint(self.study, self.role, checkpoint)
         model = copy.deepcopy(_any_network(self.study, self.study.architecture_of(self.role)))
-        model.load_state_dict(read(weights_path(self.study, self.role, checkpoint)))
+        shared = {name: tensor for name, tensor in model.state_dict().items() if name not in _names(model)}
+        model.load_state_dict(shared | read(weights_path(self.study, self.role, checkpoint)))
         return model.eval()
 
 
@@ -214,7 +215,13 @@ def _any_network(study, architecture):
     return untrained(study, 0, architecture)
 
 
+def _names(model):
+    """Names of a network's tensors: one of each, though a language model may embed and predict by the same."""
+    return {name for name, _ in (*model.named_parameters(), *model.named_buffers())}
+
+
 def _weights(model):
-    """Tensors to be saved, each with memory of its own: a language model embeds and predicts by the same one."""
-    tensors = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
+    """Tensors to be saved, each once, as they are now."""
+    names = _names(model)
+    tensors = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items() if name in names}
     return {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
