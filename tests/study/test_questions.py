@@ -25,13 +25,17 @@ def question(i: int) -> str:
     return f"{i + 100}，{'，'.join(FACTS)}。哪一项正确？\nA: A.应当还钱\nB: B.不必还钱"
 
 
+def write_questions(folder, answers):
+    """A spreadsheet of 60 questions in the layout of Unilaw-R1, in a folder of data."""
+    (folder / "unilaw").mkdir(parents=True)
+    table = pd.DataFrame({"index": range(60), "input": [question(i) + "\n" for i in range(60)], "answer": answers})
+    table.to_excel(folder / "unilaw" / "UnilawR1Eval.xlsx", index=False)
+
+
 @pytest.fixture
 def spreadsheet(tmp_path):
-    """A spreadsheet of 60 questions in the layout of Unilaw-R1, in a folder of data."""
-    (tmp_path / "data" / "unilaw").mkdir(parents=True)
-    table = pd.DataFrame({"index": range(60), "input": [question(i) + "\n" for i in range(60)]})
-    table["answer"] = ["A", "B", "AB"] * 20
-    table.to_excel(tmp_path / "data" / "unilaw" / "UnilawR1Eval.xlsx", index=False)
+    """A folder that holds one in data."""
+    write_questions(tmp_path / "data", ["A", "B", "AB"] * 20)
     return tmp_path
 
 
@@ -55,8 +59,8 @@ def study(spreadsheet):
 def test_a_spreadsheet_gives_questions_and_answers(spreadsheet):
     data = load_dataset("unilaw-questions", spreadsheet / "data")
     assert data.texts == tuple(question(i) for i in range(60)) and data.answers[:3] == ("A", "B", "AB")
-    assert not load_dataset("unilaw-questions", spreadsheet / "data", most_letters=len(question(0)) - 1).texts
-    assert len(load_dataset("unilaw-questions", spreadsheet / "data", most_letters=len(question(0))).texts) == 60
+    assert not load_dataset("unilaw-questions", spreadsheet / "data", max_characters=len(question(0)) - 1).texts
+    assert len(load_dataset("unilaw-questions", spreadsheet / "data", max_characters=len(question(0))).texts) == 60
 
 
 def test_what_is_wrong_with_a_spreadsheet_is_one_line(spreadsheet):
@@ -67,13 +71,13 @@ def test_what_is_wrong_with_a_spreadsheet_is_one_line(spreadsheet):
     pd.DataFrame({"input": ["谁?"]}).to_excel(path, index=False)
     with pytest.raises(ValueError, match="has no column 'answer'; expected input and answer"):
         load_dataset("unilaw-questions", spreadsheet / "data")
-    for content in (b"", b"input,answer", b"PK\x03\x04" + bytes(40)):
+    for content in (b"", b"input,answer", b"PK\x03\x04" + bytes(40), b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600)):
         path.write_bytes(content)
         with pytest.raises(ValueError, match=r"damaged data: UnilawR1Eval.xlsx in .* is no spreadsheet"):
             load_dataset("unilaw-questions", spreadsheet / "data")
     path.unlink()
     with pytest.raises(
-        ValueError, match=r"missing data: UnilawR1Eval.xlsx was looked for in .*evaluation part of Unilaw-R1"
+        ValueError, match=r"^missing data: UnilawR1Eval.xlsx was looked for in .*evaluation part of Unilaw-R1"
     ):
         load_dataset("unilaw-questions", spreadsheet / "data")
 
@@ -102,19 +106,30 @@ def test_variables_are_clauses_with_tokens_of_their_own_and_v_is_of_the_answer(s
     kind, samples = pipeline.task(study), pipeline.ensure_samples(study)
     assert "乙没有还钱" not in kind.candidates(0) and "丙认为乙没有还钱" in kind.candidates(0)
     model, tokenizer = load_model(study.init)
-    game = CausalLMGame(model, tokenizer, first_token=True)
+    game = CausalLMGame(model, tokenizer)
+    answers = [kind.prompt(item)[1] for item in samples.item]
+    assert kind.labels(samples.item).tolist() == samples.label.tolist()
+    assert [tokenizer.decode([label]) for label in samples.label] == [answer[0] for answer in answers]
     v = pipeline.ensure_values(study, "target-11", 0.0).v.to_numpy()
     for i, row in enumerate(samples.itertuples()):
-        begun, answer = kind.prompt(row.item)
+        begun = kind.prompt(row.item)[0]
         assert row.variables.split() == kind.variables(samples)[i].tolist() and len(set(row.variables.split())) == 4
-        np.testing.assert_allclose(v[i], game.values(begun, answer, row.variables.split()), rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(v[i], game.values(begun, row.label, row.variables.split()), rtol=1e-4, atol=1e-4)
 
 
-def test_settings_that_do_not_go_with_questions_are_named(study):
-    with pytest.raises(ValueError, match="max_tokens = 60 may cut an answer; expected a larger one"):
+def test_settings_that_do_not_go_with_questions_are_named(study, tmp_path):
+    with pytest.raises(ValueError, match="max_tokens = 60 may cut an answer; expected more, or a smaller"):
         pipeline.part_data(study.replace(max_tokens=60), "A")
-    with pytest.raises(ValueError, match="dataset = unilaw-questions of models trained here; expected init"):
+    with pytest.raises(ValueError, match="dataset = 'unilaw-questions' of models trained here; expected init"):
         study.replace(init="scratch", architecture="gpt2-1x16")
+    pipeline.part_data(study.replace(chat="{question}<model>{answer}"), "A")
+    with pytest.raises(ValueError, match=r"holds '<pad>', with which the tokenizer fills up texts; expected none"):
+        pipeline.part_data(study.replace(chat="{question}<pad>{answer}"), "A")
+    write_questions(tmp_path / "films", ["m"] * 60)
+    films = {"data_root": str(tmp_path / "films"), "runs_root": str(tmp_path / "other")}
+    pipeline.part_data(study.replace(**films), "A")
+    with pytest.raises(ValueError, match=r"has other tokens where its answer follows; expected a line break"):
+        pipeline.part_data(study.replace(chat="{question} fil{answer}", **films), "A")  # " film" is one token
     for chat in ("{question}{answer}", "{answer} {question}", "question, answer", "{question} {answer} {name}"):
         with pytest.raises(ValueError, match=r"chat = .*; expected \{question\}, something between, \{answer\}"):
             study.replace(chat=chat)

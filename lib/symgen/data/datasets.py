@@ -88,13 +88,13 @@ def load_dataset(
     size: int = 64,
     cache: Path | None = None,
     download: bool = False,
-    most_letters: int = 0,
+    max_characters: int = 0,
 ) -> Images | Texts:
     """The data set `name`, looked for in `folder`; ValueError for an unknown name, or data missing or damaged.
 
     `least_rating`: texts rated by people count only from this distance to a neutral rating on. `size`: of photographs in
     files. `cache`, `download`: of sets as they are published, as `image_sets.read` and `text_sets.read` take them; without
-    a folder to cache them in, `folder`. `most_letters`: longer questions are left out; 0: none.
+    a folder to cache them in, `folder`. `max_characters`: longer questions are left out; 0: no limit.
     """
     modality_of(name)
     if name in GIVEN:
@@ -106,7 +106,7 @@ def load_dataset(
         "movie-snippets": lambda: _movie_snippets(folder, least_rating),
         "movie-sentences": lambda: _sentences(folder, "movie_snippets"),
         "product-sentences": lambda: _sentences(folder, "product_snippets"),
-        "unilaw-questions": lambda: _unilaw_questions(folder / "unilaw", most_letters),
+        "unilaw-questions": lambda: _unilaw_questions(folder / "unilaw", max_characters),
     }
     if name in readers:
         return readers[name]()
@@ -140,11 +140,11 @@ def _sentences(folder, name):
     return Texts(texts, torch.zeros(len(texts), dtype=torch.long), ("sentence",))
 
 
-def _unilaw_questions(folder, most_letters):
+def _unilaw_questions(folder, max_characters):
     """Questions of law, each with its choices, and the letters of those that are right, in the layout of Unilaw-R1."""
     with advising("it is the evaluation part of Unilaw-R1 (arXiv 2510.10072)"):
         table = _spreadsheet(folder / "UnilawR1Eval.xlsx", ["input", "answer"])
-    short = table.input.str.len() <= (most_letters or table.input.str.len().max())
+    short = table.input.str.len() <= (max_characters or table.input.str.len().max())
     table = table[short & ~table.input.duplicated()]
     return Texts(
         tuple(table.input), torch.zeros(len(table), dtype=torch.long), ("question",), answers=tuple(table.answer)
@@ -153,8 +153,9 @@ def _unilaw_questions(folder, most_letters):
 
 def _spreadsheet(path, columns):
     """Columns of the first sheet of a spreadsheet, as strings without spaces around; InputError for what lacks one."""
+    readable(path)
     try:
-        table = pd.read_excel(readable(path), dtype=str, keep_default_na=False)
+        table = pd.read_excel(path, dtype=str, keep_default_na=False, engine="openpyxl")
     except (ValueError, KeyError, OSError, BadZipFile) as error:
         raise damaged(path, f"is no spreadsheet: {str(error).splitlines()[0]}") from None
     if missing := [name for name in columns if name not in table]:

@@ -71,7 +71,7 @@ class CausalLMGame(TokenGame):
         if not isinstance(next_token, str):
             return int(next_token)
         gap = " " if re.match(SPACED, next_token) and not re.search(r"[\s(\[{/\-–—]$", prompt) else ""
-        before, joined = self._read(prompt)[0], self._read(prompt + gap + next_token)[0]
+        before, joined = self.token_ids(prompt), self.token_ids(prompt + gap + next_token)
         if joined[: len(before)] != before or len(joined) == len(before):
             begun = f"next_token = {next_token!r} does not begin a token after {prompt[-20:]!r}"
             raise InputError(f"{begun}; expected no space at the prompt's end, or a token's id")
@@ -101,6 +101,10 @@ class CausalLMGame(TokenGame):
             raise InputError(f"variables {one!r} and {other!r} share the token {name!r}; expected phrases apart")
         return of_variable
 
+    def token_ids(self, prompt: str) -> list[int]:
+        """Token ids of the prompt, without what a tokenizer puts at the end."""
+        return self._read(prompt)[0]
+
     def _read(self, prompt):
         """Token ids, and the characters (first, last) of each; without what a tokenizer puts at the end."""
         encoded = self.tokenizer(prompt, return_offsets_mapping=True, return_special_tokens_mask=True)
@@ -113,7 +117,7 @@ class CausalLMGame(TokenGame):
         device = next(self.model.parameters()).device
         replaced = torch.as_tensor(masked_tokens(self.tokens_of(prompt, variables)), device=device)
         embed = self.model.get_input_embeddings()
-        embeddings = embed(torch.as_tensor(self._read(prompt)[0], device=device))
+        embeddings = embed(torch.as_tensor(self.token_ids(prompt), device=device))
         labels = [self.next_id(prompt, token) for token in next_tokens]
         return (embeddings, self._filler(embed, device)), replaced, labels
 

@@ -209,7 +209,8 @@ def _values(hint):
 
 def _as_yaml(value):
     value = list(value) if isinstance(value, tuple) else value
-    return yaml.safe_dump([value], default_flow_style=True)[1:-2]
+    style = '"' if isinstance(value, str) and "\n" in value else None  # a table's row is one line
+    return yaml.safe_dump([value], default_flow_style=True, default_style=style)[1:-2]
 
 
 README, RESULTS, COSTS = "README.md", "docs/results.md", "docs/costs.md"

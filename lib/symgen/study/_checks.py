@@ -46,11 +46,11 @@ def _data(s):
         s.tunes_given and (s.architecture, s.baseline_architecture) != ("given", ""),
         f"architecture = {s.architecture!r} of a given model that is tuned; expected 'given', and no baseline_architecture",
     )
-    questions = [name for name in (s.dataset, s.tuning_dataset) if name in QUESTIONS]
-    yield (
-        bool(questions) and not s.tunes_given,
-        f"dataset = {', '.join(questions)} of models trained here; expected init, a given model that is fine-tuned",
-    )
+    for key in ("dataset", "tuning_dataset"):
+        yield (
+            getattr(s, key) in QUESTIONS and not s.tunes_given,
+            f"{key} = {getattr(s, key)!r} of models trained here; expected init, a given model that is fine-tuned",
+        )
     yield (
         not re.fullmatch(r"[^{}]*\{question\}[^{}]+\{answer\}[^{}]*", s.chat),
         f"chat = {s.chat!r}; expected {{question}}, something between, {{answer}}, once each, and no other braces",

@@ -17,7 +17,7 @@ from symgen.study.tasks import GivenTask, ImageTask, PromptTask, QuestionTask, T
 def load_data(study: Study) -> Images | Texts:
     """The study's data, all of it."""
     decoded = study.runs_dir.parent / "decoded"  # images, which studies share
-    where = study.data_dir, study.least_rating, study.image_size, decoded, study.download, study.most_letters
+    where = study.data_dir, study.least_rating, study.image_size, decoded, study.download, study.max_characters
     return _loaded(study.dataset, *where)
 
 
@@ -71,8 +71,8 @@ def validation_part(study: Study, role: str) -> str:
 def part_data(study: Study, part: str) -> tuple[torch.Tensor, torch.Tensor]:
     """Network inputs (images, or token ids; the item comes first) and labels of a part, on the study's device.
 
-    Labels are (item,), those of prompts (item, position): the token that comes next, -1 at the end. Parts joined by a
-    plus, such as "A+B", are one.
+    Labels are (item,), those of prompts (item, position): the token that comes next, -1 at the end and within questions.
+    Parts joined by a plus, such as "A+B", are one.
     """
     split = ensure_split(study)
     items = split.item[split.part.isin(part.split("+"))].to_numpy()

@@ -39,14 +39,14 @@ class Data(Section):
     """images: pixels added on each side"""
     least_rating: NotNegative = 0.0
     """texts rated by people: those nearer to a neutral rating are left out"""
-    most_letters: Amount = 0
-    """questions: longer ones are left out; 0: none"""
+    max_characters: Amount = 0
+    """questions: longer ones are left out; 0: no limit"""
     chat: str = "{question}\n{answer}"
     """questions: how a model reads one and its answer"""
     vocabulary_min_count: Count = 2
     """texts: a word of A is in the vocabulary if it occurs so often"""
     max_tokens: Count = 64
-    """texts: tokens that a network reads; what is longer is cut"""
+    """texts: tokens that a network reads; what is longer is cut, but for questions, which have to be shorter"""
     init: str = "scratch"
     """texts: scratch, or the encoder that networks start from, with its vocabulary: a folder, <package>/<folder>, or a name
     of the Hugging Face hub; prompts: scratch, or the language model that is fine-tuned, also <package>/<file>.gguf"""

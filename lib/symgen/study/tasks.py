@@ -258,8 +258,8 @@ class PromptTask(TextTask):
         )  # fmt: skip
 
     def shown_prompts(self, samples: pd.DataFrame) -> pd.DataFrame:
-        """A few prompts to look at, the first of each source."""
-        return self.prompts(samples).groupby("source", sort=False).head(1).reset_index(drop=True)
+        """A few prompts to look at, the first two of each source."""
+        return self.prompts(samples).groupby("source", sort=False).head(2).reset_index(drop=True)
 
     def game(self, network: torch.nn.Module | None, seen: Tensor | None = None) -> CausalLMGame:
         """The study's game on a network; what the network has seen does not matter to it."""
@@ -275,21 +275,33 @@ class PromptTask(TextTask):
 class QuestionTask(PromptTask):
     """Questions as a chat: variables are words or clauses of one, v the log-odds of the answer's first token.
 
-    A network learns the answers alone, and what ends them.
+    A network learns the answers alone, and what ends them if the chat has an end.
     """
 
     def inputs(self, items) -> Tensor:
-        """Token ids (item, position) of questions with their answers, padded at the end; InputError if one is cut."""
+        """Token ids (item, position) of questions with their answers, padded at the end."""
+        chat, most, pad = self.study.chat, self.study.max_tokens, self.tokenizer.pad_token
+        if pad in chat:
+            raise InputError(
+                f"chat = {chat!r} holds {pad!r}, with which the tokenizer fills up texts; expected none of it"
+            )
         inputs = _token_ids(self.tokenizer, tuple("".join(self._chat(item)) for item in items))
-        if inputs.shape[1] >= (most := self.study.max_tokens):
-            raise InputError(f"max_tokens = {most} may cut an answer; expected a larger one, or a smaller most_letters")
+        if inputs.shape[1] >= most:
+            raise InputError(f"max_tokens = {most} may cut an answer; expected more, or a smaller max_characters")
         return inputs
 
     def examples(self, items) -> tuple[Tensor, Tensor]:
         """Token ids (item, position), and the token that comes next, -1 within the question and at the end."""
         inputs, after = super().examples(items)
-        for row, item in enumerate(items.tolist()):
-            after[row, : len(self.tokenizer(self.prompt(item)[0])["input_ids"]) - 1] = -1
+        game = self.game(None)
+        for row, item in enumerate(np.asarray(items).tolist()):
+            question = game.token_ids(self.prompt(item)[0])
+            if inputs[row, : len(question)].tolist() != question:
+                fault = "a question has other tokens where its answer follows"
+                raise InputError(
+                    f"chat = {self.study.chat!r}: {fault}; expected a line break or a mark before {{answer}}"
+                )
+            after[row, : len(question) - 1] = -1
         return inputs, after
 
     def prompt(self, item: int) -> tuple[str, str]:
@@ -307,9 +319,9 @@ class QuestionTask(PromptTask):
         return [word for word in words if not any(word != other and places_of(word, other) for other in words)]
 
     def labels(self, items) -> np.ndarray:
-        """Token ids with which the answers begin, item by item."""
-        game = CausalLMGame(None, self.tokenizer, self.study.masking, first_token=True)
-        return np.array([game.next_id(*self.prompt(item)) for item in items.tolist()])
+        """Token ids with which the answers begin, as they are learned, item by item."""
+        _, after = self.examples(items)
+        return after[torch.arange(len(after)), (after >= 0).int().argmax(dim=1)].numpy()
 
     def explainable(self, items) -> np.ndarray:
         """Which of the items are questions with enough words or clauses that may be variables."""

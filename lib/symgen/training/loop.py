@@ -1,5 +1,6 @@
 """Training of one network: checkpoints on the way, losses after every epoch."""
 
+import inspect
 import math
 from collections.abc import Callable, Iterator
 
@@ -12,7 +13,7 @@ from symgen.training.augmentation import augmentation
 
 TEMPERATURE = 2.0  # of soft labels
 EVALUATED = 500 * 3 * 64 * 64  # numbers in the inputs of a batch that is only evaluated: its maps must fit into memory
-LOGITS = 1 << 29  # logits of a language model in such a batch, at most
+LOGITS = 1 << 27  # logits of a language model in such a batch, at most, about
 
 
 def train(
@@ -98,8 +99,10 @@ def logits(model: nn.Module, inputs: Tensor, positions: Tensor | None = None) ->
         return getattr(output := model(inputs), "logits", output)
     shown = inputs != model.config.pad_token_id
     longest = int(shown.sum(dim=1).max())
-    only = {} if positions is None else {"logits_to_keep": positions}
-    return model(input_ids=inputs[:, :longest], attention_mask=shown[:, :longest].long(), **only).logits
+    sparing = positions is not None and "logits_to_keep" in inspect.signature(model.forward).parameters
+    only = {"logits_to_keep": positions} if sparing else {}
+    z = model(input_ids=inputs[:, :longest], attention_mask=shown[:, :longest].long(), **only).logits
+    return z if sparing or positions is None else z[:, positions]
 
 
 def learned_positions(labels: Tensor) -> Tensor | None:
@@ -146,7 +149,7 @@ def evaluate(model: nn.Module, inputs: Tensor, labels: Tensor) -> tuple[float, f
     model.eval()
     losses, right = [], []
     order = _shortest_first(model, inputs)
-    most = 100 if labels.ndim == 1 else max(1, min(100, LOGITS // (inputs.shape[1] * model.config.vocab_size)))
+    most = 100 if labels.ndim == 1 else min(100, _texts_at_a_time(model, labels))
     for part, expected in zip(*(data[order].split(_at_a_time(inputs, most)) for data in (inputs, labels))):
         z, expected = rows(logits(model, part, learned_positions(expected)), expected)
         losses.append(functional.cross_entropy(z.double(), expected, reduction="none"))
@@ -164,6 +167,12 @@ def _shortest_first(model, inputs):
 def _at_a_time(inputs, most):
     """Items that are evaluated at a time."""
     return max(1, min(most, EVALUATED // inputs[0].numel()))
+
+
+def _texts_at_a_time(model, labels):
+    """Texts whose logits fit into memory, at all positions, or where each may be learned from at others than the rest."""
+    most, learned = LOGITS // model.config.vocab_size, int((labels >= 0).sum(dim=1).max())
+    return max(1, most // labels.shape[1], math.isqrt(most // max(learned, 1)))
 
 
 def losses(model: nn.Module, sets: dict[str, tuple[Tensor, Tensor]]) -> pd.Series:
