@@ -167,8 +167,8 @@ def test_losses_are_those_of_each_text_alone_in_whatever_order_and_with_little_p
     labels = torch.arange(250) % 2
     alone = torch.cat([training.logits(network, text[None]) for text in inputs]).double()
     read = []
-    monkeypatch.setattr(loop, "logits", lambda model, part, given=training.logits: read.append(
-        len(part) * int((part != tokenizer.pad_token_id).sum(dim=1).max())) or given(model, part))  # fmt: skip
+    monkeypatch.setattr(loop, "logits", lambda model, part, positions=None, given=training.logits: read.append(
+        len(part) * int((part != tokenizer.pad_token_id).sum(dim=1).max())) or given(model, part, positions))  # fmt: skip
     loss, accuracy = training.evaluate(network, inputs, labels)
     assert loss == pytest.approx(torch.nn.functional.cross_entropy(alone, labels).item(), rel=1e-6)
     assert accuracy == pytest.approx((alone.argmax(1) == labels).double().mean().item())

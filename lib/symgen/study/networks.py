@@ -37,7 +37,8 @@ class Training:
         """The network at a checkpoint: best, last or, of a target, an epoch of `study.checkpoints`."""
         check_checkpoint(self.study, self.role, checkpoint)
         model = copy.deepcopy(_any_network(self.study, self.study.architecture_of(self.role)))
-        shared = {name: tensor for name, tensor in model.state_dict().items() if name not in _names(model)}
+        kept = _names(model)
+        shared = {name: tensor for name, tensor in model.state_dict().items() if name not in kept}
         model.load_state_dict(shared | read(weights_path(self.study, self.role, checkpoint)))
         return model.eval()
 
