@@ -142,6 +142,17 @@ def test_the_lowest_panel_of_each_column_says_its_orders():
     assert axes[0].texts[0].get_text() == "strength 8\nH by others = 0.75"
 
 
+@pytest.mark.parametrize("heights", [(1, 1, 2, 2, 2, 2), (2, 2, 1, 0.1, 0.1, 0.1)], ids=["high orders", "low orders"])
+def test_no_bar_stands_behind_the_numbers_in_a_corner(heights):
+    rows = [("all", order, sign, height, height / 2) for sign in "+-" for order, height in enumerate(heights, start=1)]
+    table = pd.DataFrame(rows, columns=["panel", "order", "sign", "total", "generalizable"])
+    table[["total", "generalizable"]] *= np.where(table.sign == "-", -1, 1)[:, None]
+    figure = plots.order_strength(table, ranges={"H_low": range(1, 3), "H_high": range(4, 7)})
+    figure.draw_without_rendering()
+    corner = figure.axes[0].texts[0].get_window_extent()
+    assert not [bar for bar in figure.axes[0].patches if corner.overlaps(bar.get_window_extent())]
+
+
 def test_two_language_models_are_a_row_each_with_their_chance():
     rows = [
         (role, "the other", quantity, value, value - 0.1, value + 0.1, 0.2)

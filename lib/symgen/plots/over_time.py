@@ -81,6 +81,7 @@ def order_strength(
     for ax in axes[:, 0]:
         ax.set_ylabel(f"strength per sample\n({unit})")
     _order_legend(figure)
+    _keep_bars_below_corners(axes.flat[: len(panels)])
     says = {} if scales else {"scale": "each panel's"}
     says |= {"green": "what generalizes, by the measure in the title"} if len(parts) > 1 else {}
     return note(figure, network=networks, sample=samples, judges=judges, **says)
@@ -114,6 +115,7 @@ def newly_learned(table: pd.DataFrame, networks: int | None = None, samples: int
         ax.set(title=panel, xlabel="order", xticks=strength.index[::3])
     axes[0, 0].set(ylabel="share of what is\nnewly learned in the phase")
     _order_legend(figure)
+    _keep_bars_below_corners(axes[0])
     says = {} if "second phase" in panels else {"second phase": "no checkpoint lies in it"}
     return note(figure, network=networks, sample=samples, dotted="mean order, by strength", **says)
 
@@ -301,6 +303,17 @@ def _in_corner(ax, text):
     """Numbers of a panel in its upper right corner."""
     place = {"transform": ax.transAxes, "ha": "right", "va": "top", "bbox": BEHIND}
     ax.text(0.98, 0.97, text, fontsize=8, linespacing=1.3, **place)
+
+
+def _keep_bars_below_corners(axes):
+    """Panels grow at the top where bars would stand behind the numbers in their corner."""
+    axes[0].figure.draw_without_rendering()  # places of texts are known after it
+    for ax in axes:
+        corner = ax.texts[-1].get_window_extent().transformed(ax.transAxes.inverted())
+        left = ax.transLimits.inverted().transform((corner.x0, 0))[0]
+        behind = [bar.get_y() + max(bar.get_height(), 0) for bar in ax.patches if bar.get_x() + bar.get_width() > left]
+        low, high = ax.get_ylim()
+        ax.set_ylim(top=max(high, low + (max(behind, default=low) - low) / (corner.y0 - 0.03)))
 
 
 def _stacked(ax, orders, total, part, which=""):
