@@ -2,7 +2,8 @@
 
     python benchmarks/run.py "make all"
 
-The breakdown is that of data/runs/seconds.csv; the argument says what was run.
+The breakdown is that of data/runs/seconds.csv; the argument says what was run. It takes the place of an earlier one of the
+same command; those of others stay.
 """
 
 import sys
@@ -17,7 +18,11 @@ ROOT = Path(__file__).parents[1]
 def main(command):
     table = pd.read_csv(ROOT / "data" / "runs" / "seconds.csv")
     table = table.assign(command=command, hardware=hardware().split(";")[0])
-    table.to_csv(ROOT / "benchmarks" / "results" / "run.csv", index=False)
+    path = ROOT / "benchmarks" / "results" / "run.csv"
+    before = pd.read_csv(path) if path.is_file() else table.head(0)
+    places = list(dict.fromkeys([*before.command, command]))
+    kept = pd.concat([before[before.command != command], table])
+    kept.sort_values("command", key=lambda of: of.map(places.index), kind="stable").to_csv(path, index=False)
     print(table.to_string(index=False))
 
 

@@ -54,6 +54,15 @@ def test_words_name_bars_few_marks_and_what_is_written_in_a_panel():
     )
 
 
+def test_words_of_a_panel_take_the_names_at_an_axis_that_it_shares():
+    rows = [(q, way, 0.1, 0.0, 0.2) for q in ("accuracy", "loss") for way in ("penalty", "distilled")]
+    table = pd.DataFrame(rows, columns=["quantity", "arm", "value", "low", "high"]).assign(setting="all samples")
+    first, second = (
+        panel for panel in alt_text(plots.arms(table)).split(". ") if panel.startswith(("accuracy", "loss"))
+    )
+    assert "at penalty" in first and "at penalty" in second
+
+
 @pytest.mark.filterwarnings("error")
 def test_what_has_no_value_is_left_out_without_a_warning():
     gaps = LOSSES.assign(loss=LOSSES.loss.where((LOSSES.epoch > 0) & (LOSSES.set == "test")))

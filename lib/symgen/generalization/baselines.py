@@ -1,4 +1,4 @@
-"""What hangs on the choices of a study: how many baselines judge, and by which rule; who they are; each other setting."""
+"""What depends on the choices of a study: how many baselines judge, and by which rule; who they are; each other setting."""
 
 from dataclasses import dataclass, replace
 from itertools import combinations, product

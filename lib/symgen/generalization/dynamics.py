@@ -149,7 +149,7 @@ def tuning_removal_contrasts(
     Removed is what an interaction that was salient has lost since the checkpoint before, newly learned what one that is
     salient has gained. Up to the lowest held-out loss (losses: role -> epoch, test_loss): strength removed that did not
     generalize less strength newly learned that does, as a share of both; the share that generalizes, above chance, of
-    what is learned less that of what is removed. The end of removal: the first checkpoint at which more is learned than
+    what is learned less that of what is removed. The end of removal: the last checkpoint before more is learned than
     removed, less that of the lowest held-out loss, in checkpoints.
     """
     estimates = {}

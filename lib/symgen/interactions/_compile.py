@@ -44,7 +44,7 @@ def entry_point(function):
 def _announce():
     """One line, once, before the first function that is not in the cache."""
     print(
-        "symgen: compiling the solver, once for this machine if it can be kept; 30 s",
+        "symgen: compiling the solver, once for this machine if it can be kept; a minute or two",
         file=sys.stderr,
         flush=True,
     )

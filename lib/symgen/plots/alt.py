@@ -104,8 +104,8 @@ def _named(artist) -> bool:
 
 
 def _names(axis: Axis) -> list[str] | None:
-    """What is written at an axis instead of numbers, if so."""
-    names = [label.get_text() for label in axis.get_ticklabels()]
+    """What is written at an axis instead of numbers, if so; maybe at another one, which shares it."""
+    names = axis.get_major_formatter().format_ticks(axis.get_ticklocs())
     return None if all(NUMBER.fullmatch(name) or not name for name in names) else names
 
 

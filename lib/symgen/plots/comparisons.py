@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from symgen.plots.style import BY_CHANCE, COLOURS, OF_SAMPLES, counted, epoch_axis, note, shades
+from symgen.plots.style import BY_CHANCE, COLOURS, OF_SAMPLES, counted, epoch_axis, legend_of, note, shades
 
 REMOVED = {
     "before": "nothing",
@@ -27,6 +27,7 @@ JUDGES = {
     "shuffled labels": "B with\nshuffled labels",
 }
 WAYS = {"data": "more data"}  # to train, where the name alone does not say it
+SIGNS_OF = {"reproduced": "R", "undecided": "U", "not reproduced": "N", "not testable": "T"}  # verdicts
 MIDDLE = "middle 80 % of samples"
 OVER_BOTH = "95 %, over networks and over what they are measured on"
 
@@ -178,7 +179,7 @@ def sensitivity(table: pd.DataFrame) -> Figure:
         right.annotate(f"{text}", (1.07, row), xycoords=("axes fraction", "data"), ha="center", va="center", fontsize=8)
     handles = dict(zip(*left.get_legend_handles_labels()[::-1]))
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4)
-    return note(figure, network=1, dotted="the first row with as many samples")
+    return note(figure, network=1, dotted="the study as it is, on as many samples", phases="found with certainty")
 
 
 def removal(table: pd.DataFrame, samples: int | None = None) -> Figure:
@@ -201,7 +202,7 @@ def removal(table: pd.DataFrame, samples: int | None = None) -> Figure:
     axes[1, 0].set_ylabel("mean effect of what is removed\n(log-odds of the label)")
     gap = Rectangle((0, 0), 1, 1, color=COLOURS["chance"], alpha=0.4)
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    labels = [*labels, "from training to testing; above: the gap"]
+    labels = [*labels, "difference between the two; upper row: the loss gap"]
     figure.legend([*handles, gap], labels, loc="outside lower center", ncols=3)
     return note(figure, network=len(roles), sample=samples, bar="95 %, over samples")
 
@@ -305,26 +306,34 @@ def claims(table: pd.DataFrame) -> Figure:
     The left half of a cell is the verdict as the paper measures it, the right half that beyond the control.
     """
     studies, names = list(table.study.unique()), list(table.id.unique())
-    figure, ax = plt.subplots(figsize=(3.6 + 1.5 * len(studies), 0.36 * len(names) + 0.9))
+    figure, ax = plt.subplots(figsize=(3 + 0.5 * len(studies), 0.46 * len(names) + 1.7))
     for row in table.itertuples():
         x, y = studies.index(row.study), names.index(row.id)
-        for left, verdict in ((0.0, row.verdict), (0.5, row.beyond)):
+        for left, verdict in ((x + 0.06, row.verdict), (x + 0.5, row.beyond)):
             if verdict != "–":
-                ax.add_patch(Rectangle((x + left + 0.015, y + 0.06), 0.47, 0.88, color=COLOURS[verdict]))
-            ax.text(x + left + 0.25, y + 0.5, verdict.replace(" ", "\n"), ha="center", va="center", fontsize=7)
+                ax.add_patch(Rectangle((left, y + 0.06), 0.43, 0.88, color=COLOURS[verdict]))
+            ax.text(left + 0.215, y + 0.5, SIGNS_OF.get(verdict, verdict), ha="center", va="center", fontsize=9)
     claim_of = table.drop_duplicates("id").set_index("id").claim
-    labels = [textwrap.fill(f"{name}  {claim_of[name]}", 58) for name in names]
+    labels = [textwrap.fill(f"{name}  {claim_of[name]}", 44) for name in names]
     ax.set(xlim=(0, len(studies)), ylim=(len(names), 0))
-    ax.set_yticks(np.arange(len(names)) + 0.5, labels, fontsize=7.5)
-    ax.set_xticks(np.arange(len(studies)) + 0.5, [name.replace("-", "-\n") for name in studies], fontsize=7.5)
-    ax.set_xticks(np.arange(2 * len(studies)) / 2 + 0.25, ["paper", "control"] * len(studies), minor=True, fontsize=7)
+    ax.set_yticks(np.arange(len(names)) + 0.5, labels, fontsize=8.5)
+    ax.set_xticks(np.arange(len(studies)) + 0.5, studies, fontsize=9, rotation=60, ha="left", rotation_mode="anchor")
     ax.xaxis.tick_top()
-    ax.tick_params(length=0, which="both")
-    ax.tick_params(axis="x", pad=14)
+    ax.tick_params(length=0)
     ax.grid(visible=False)
     ax.spines[:].set_visible(False)
-    says = {"–": "has none", "empty": "not asked of this study"}
-    return note(figure, paper="as the paper measures it", control="beyond its control", **says)
+    legend_of(
+        figure,
+        SIGNS_OF,
+        [f"{sign}: {verdict}" for verdict, sign in SIGNS_OF.items()],
+        loc="outside lower center",
+        ncols=4,
+        fontsize=8,
+        columnspacing=1,
+        handletextpad=0.4,
+    )
+    says = {sign: verdict for verdict, sign in SIGNS_OF.items()} | {"–": "has none", "empty": "not asked of this study"}
+    return note(figure, left="as the paper measures it", right="beyond its control", **says)
 
 
 # pieces of figures

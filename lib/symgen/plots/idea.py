@@ -15,6 +15,7 @@ from symgen.plots.style import BY_CHANCE, COLOURS, epoch_axis, note
 
 EACH = 2  # interactions shown of those that generalize, and of the others
 GAP = 0.28  # between pictures, in their height
+CONSTANT = 0.8  # and before the first interaction, for the constant
 FAINT = 0.2  # what is left of a picture where an interaction has no cell
 SAYS = {
     "generalizable": "they generalize: one of\n{} other networks has them",
@@ -32,7 +33,7 @@ def idea(
     judges: int,
     samples: int | None = None,
 ) -> Figure:
-    """An output as a sum of interactions, of which some generalize; and their share while a network trains (Fig. 1).
+    """An output as a constant and interactions, of which some generalize; and their share over training (Fig. 1).
 
     table: kind, variables (their numbers, joined), effect (log-odds), generalizable, strongest first; cells: the cell of
     each variable, by spaces; v: the output. picture: (height, width, 3), bytes. curve: epoch, H, H_chance, of the first
@@ -54,7 +55,9 @@ def _sum(ax, table, picture, grid, judges):
     _draw(ax, 0, picture, grid, cells, edgecolor="#444444", linewidth=0.8, path_effects=seen)
     ax.text(0.5, 1.1, f"an image, and\n{len(cells)} of its cells", ha="center", fontsize=8)
     ax.text(0.5, -0.1, f"output\n{_one_decimal(table.v.iloc[0])}", ha="center", va="top", fontsize=8)
-    left = 1 + GAP
+    ax.text(1 + CONSTANT / 2, 0.5, "= b +", ha="center", va="center", fontsize=12)
+    ax.text(1 + CONSTANT / 2, -0.1, "all cells\nhidden", ha="center", va="top", fontsize=8)
+    left = 1 + CONSTANT
     for role, text in SAYS.items():
         ax.text(left + 1 + GAP / 2, 1.1, text.format(judges), ha="center", fontsize=8, color=INK[role])
         rows = table[table.generalizable == (role == "generalizable")].head(EACH)
@@ -64,11 +67,12 @@ def _sum(ax, table, picture, grid, judges):
             _draw(ax, place, _fainter(picture, grid, inside), grid, inside, edgecolor=COLOURS[role], **line)
             name = f"{row.kind.upper()} of {len(inside)} cells" if len(inside) > 1 else "one cell"
             ax.text(place + 0.5, -0.1, f"{name}\n{_one_decimal(row.effect)}", ha="center", va="top", fontsize=8)
-            ax.text(place - GAP / 2, 0.5, "=" if place == 1 + GAP else "+", ha="center", va="center", fontsize=12)
+            if place > 1 + CONSTANT:
+                ax.text(place - GAP / 2, 0.5, "+", ha="center", va="center", fontsize=12)
         left += EACH * (1 + GAP)
     ax.text(left - GAP / 2, 0.5, "+ …", va="center", fontsize=12)
     ax.set(xlim=(0, left + GAP), ylim=(-0.42, 1.5), aspect="equal")
-    ax.set_title("An output is a sum of interactions between parts of the input", fontsize=10)
+    ax.set_title("An output is a constant b plus a sum of interactions", fontsize=10)
     ax.axis("off")
 
 

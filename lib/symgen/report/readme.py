@@ -39,11 +39,13 @@ def draw_idea(root: Path) -> None:
 
 def commands_text(root: Path) -> str:
     """How long the README's commands take (Markdown), from benchmarks/results/run.csv."""
-    lines = []
-    for hardware, of in read(root / "benchmarks" / "results" / "run.csv").groupby("hardware", sort=False):
-        times = [f"{command}: {_minutes(run):.0f} minutes" for command, run in of.groupby("command", sort=False)]
-        lines.append(f"Measured on {hardware}: {'; '.join(times)}.\n")
-    return "\n".join(lines)
+    lines = head("command", "minutes", "measured on")
+    for (command, hardware), run in read(root / "benchmarks" / "results" / "run.csv").groupby(
+        ["command", "hardware"], sort=False
+    ):
+        what, _, beside = command.partition(", ")
+        lines.append(line(what, f"{_minutes(run):.0f}", f"{hardware}{', ' * bool(beside)}{beside}"))
+    return "\n".join(lines) + "\n"
 
 
 def _minutes(run):

@@ -22,7 +22,11 @@ def answer_text(root: Path) -> str:
     table = readable(read(root / "figures" / "claims.csv"))
     networks = table.groupby("study", sort=False).networks.first()
     where = f"(`{networks.index[0]}`)" if len(networks) == 1 else f"in {len(networks)} studies"
-    most = ", with the verdict of most of the studies that can tell" if len(networks) > 1 else ""
+    several = len(networks) > 1
+    most = (
+        ", with the verdict of most studies, and how many studies that is (those in which a claim is not testable are not "
+        "counted)"
+    ) * several
     main = table.id.map(lambda name: claims()[name].main)
     lines = [f"{table.id.nunique()} claims were tested on {networks.sum()} networks {where}. The main ones{most}:", ""]
     lines += _rows(table[main], "docs/results.md")
@@ -108,7 +112,9 @@ def _capital(text):
 def _alone(row):
     """What a statistic would be by itself, and in what way; of one that is undecided, how much more would decide it."""
     if row.part_verdict == "undecided":
-        return f"undecided; {'nothing' if row.more > MOST else f'{max(row.more, 1.1):,.1f} times as much'} would decide"
+        return (
+            f"undecided; {'no number' if row.more > MOST else f'{max(row.more, 1.1):,.1f} times as much'} would decide"
+        )
     return f"{row.part_verdict}, {row.how}" if isinstance(row.how, str) and row.how else row.part_verdict
 
 
