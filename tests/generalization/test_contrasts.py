@@ -350,6 +350,15 @@ def test_what_recurs_is_what_another_sample_has_between_the_same_variables_with_
     assert table["recurs, generalizable - rest, its class - others"] == pytest.approx(within - without)
 
 
+def test_a_pair_counts_as_often_as_a_draw_takes_both_of_its_samples(rng):
+    per_pair = rng.normal(size=(7, 7))
+    total = BOOTSTRAP.sum_over_pairs(per_pair)
+    assert total.value == pytest.approx(per_pair.sum())
+    for weights, draw in zip(BOOTSTRAP.weights(7), total.draws):
+        drawn = np.repeat(np.arange(7), weights.astype(int))
+        assert draw == pytest.approx(per_pair[np.ix_(drawn, drawn)].sum())
+
+
 def test_a_word_that_stands_twice_in_a_sample_is_one_variable():
     effects = np.zeros((1, 2, 2, 4))
     effects[..., 0, 1:] = 1

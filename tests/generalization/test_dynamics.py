@@ -150,6 +150,18 @@ def test_too_few_checkpoints_after_the_peak_say_nothing(gaps):
     assert np.isnan(dynamics.rank_correlation(np.ones((1, 4)), np.arange(4.0))).all()  # a flat curve
 
 
+@pytest.mark.parametrize("end", [-0.1, 0.0])
+def test_a_network_without_a_gap_has_no_share_of_it(gaps, end):
+    networks, losses = gaps
+    last = next(iter(networks.values())).epochs[-1]
+    losses = {
+        role: table.assign(loss_gap=np.where(table.epoch == last, end, table.loss_gap))
+        for role, table in losses.items()
+    }
+    values = rows_of(dynamics.gap_contrasts(networks, losses, BOOTSTRAP)).value
+    assert np.isnan(values["gap at the peak of H, share of the last"])
+
+
 def phases_like(t2, t2_found, n_phases):
     of = {name: (0.0, 0.0) if name.endswith("interval") else 0.0 for name in Phases.__dataclass_fields__}
     of |= {"t2": t2, "t2_found": t2_found, "n_phases": n_phases}

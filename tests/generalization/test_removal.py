@@ -226,6 +226,23 @@ def test_p_counts_the_draws_of_the_placebo_that_do_at_least_as_much(effects, rng
         assert rows.p["removed", "effect on testing", role] == pytest.approx((1 + less.sum()) / 51)
 
 
+def test_what_a_placebo_leaves_is_the_placebo_of_the_reverse(effects, rng):
+    comparison = compared(effects, rng.random(effects.shape) < 0.5)
+    table = contrasts_table({"one": comparison}, BOOTSTRAP, draws=5)
+    both = table[table.role == "one"].groupby("quantity")[["value", "placebo"]].sum()
+    for quantity in ("effect on training", "effect on testing"):
+        assert both.placebo[quantity] == pytest.approx(both.value[quantity])
+
+
+@pytest.mark.parametrize("testing", [-3.0, 3.0])
+def test_shares_of_the_gap_are_no_numbers_where_there_is_none(effects, testing):
+    v = effects.sum(axis=(1, 2)) - testing * (np.arange(12) >= 6)  # a larger loss on testing samples, or a smaller one
+    comparison = compared(effects, True, v)
+    table = contrasts_table({"one": comparison}, BOOTSTRAP, draws=5)
+    shares = table[table.quantity.str.endswith("share of the gap")]
+    assert len(shares) == 6 and shares[["value", "low", "high", "p"]].isna().all(axis=None) == (testing < 0)
+
+
 def game(rng, training_sign, n_samples=80):
     """40 + 40 samples with six generalizable ANDs and six other ORs of order 2, each of strength about 1.
 

@@ -118,21 +118,20 @@ def of_two_families(holds, seed, n):
 
 
 def of_the_model(holds, seed, n):
-    """v that one interaction explains, from noise and many before training; or that in the end."""
+    """v that two interactions explain, from noise and many before training; or that in the end."""
     rng, effects, noise = np.random.default_rng(seed), np.zeros((2, n, 2, 16)), np.zeros((2, n, 16))
-    effects[..., 0, 3] = rng.uniform(1, 2, size=n)
+    effects[..., 0, 3], effects[..., 0, 5] = rng.uniform(1, 2, size=(2, n))
     effects[0 if holds else 1] = random_effects(rng, n)
     noise[0 if holds else 1] = rng.normal(size=(n, 16))
     return explained(effects, noise)
 
 
 def of_conditions(holds, seed, n):
-    """What is shown adds up, where before it took away until all was shown; or the other way round."""
+    """What is shown adds up, where before it took away until all was shown; or it does so no longer, in most samples."""
     rng, effects = np.random.default_rng(seed), np.zeros((2, n, 2, 16))
-    of_each, of_all = (-1, 0) if holds else (0, -1)
-    effects[of_each, :, 0, [1, 2, 4, 8]] = rng.uniform(1, 2, size=(4, n))
-    effects[of_all, :, 0, [1, 2, 4, 8]] = -rng.uniform(1, 2, size=(4, n))
-    effects[of_all, :, 0, 15] = 20
+    adds_up = np.array([(np.arange(n) % 4 > 0) & (not holds), np.full(n, holds)])
+    effects[:, :, 0, [1, 2, 4, 8]] = np.where(adds_up, 1, -1)[..., None] * rng.uniform(1, 2, size=(2, n, 4))
+    effects[:, :, 0, 15] = np.where(adds_up, 0, 20)
     return explained(effects, np.zeros((2, n, 16)))
 
 

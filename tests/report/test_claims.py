@@ -268,6 +268,15 @@ def test_networks_that_have_learned_nothing_are_not_asked_but_how_concise_and_ho
     assert not claims.decided(claim(statistic("a")), study.figures_dir)
 
 
+@pytest.mark.parametrize(
+    ("untrained", "verdict"), [(0.94, "reproduced"), (0.96, "not testable"), (1.0, "not testable")]
+)
+def test_where_there_is_no_room_for_the_effect_it_is_not_testable(untrained, verdict, study):
+    less = statistic("a, less", sesoi=0.05, beside="a, untrained", best=1)
+    table(**{"a, less": (0.06, 0.01, 0.11), "a, untrained": (untrained,) * 3}).to_csv(study.figures_dir / "some.csv")
+    assert claims.decided(claim(less), study.figures_dir)[0]["verdict"] == verdict
+
+
 def test_a_claim_is_asked_of_studies_that_have_what_it_needs(study):
     without = study.replace(few_shot_size=0)
     without.figures_dir.mkdir()

@@ -142,6 +142,11 @@ class Bootstrap:
         per_sample = np.asarray(per_sample, float)
         return Estimate(per_sample.sum(axis=0), np.tensordot(self.weights(len(per_sample)), per_sample, 1))
 
+    def sum_over_pairs(self, per_pair: Float[np.ndarray, "sample sample"]) -> Estimate:
+        """The sum over pairs of samples, of which a draw takes each as often as it takes the one times the other."""
+        weights = self.weights(len(per_pair))
+        return Estimate(per_pair.sum(), np.einsum("di,ij,dj->d", weights, per_pair, weights, optimize=True))
+
     def mean(self, per_sample: np.ndarray) -> Estimate:
         """The mean over samples of an array (sample, ...)."""
         return self.sum(per_sample) / self.sum(np.ones_like(per_sample, float))

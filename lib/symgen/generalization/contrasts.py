@@ -277,9 +277,8 @@ def recurrence_contrasts(
         differences = {}
         for name, relation in names.items():
             other = relation.outer(label, label) & ~np.eye(len(label), dtype=bool)
-            hits, tries = ((x & other[..., None, None]).sum(axis=1) for x in (recurring, possible))
             one, rest = (
-                bootstrap.sum((hits * chosen).sum(axis=(1, 2))) / bootstrap.sum((tries * chosen).sum(axis=(1, 2)))
+                _of_pairs(recurring, chosen, other, bootstrap) / _of_pairs(possible, chosen, other, bootstrap)
                 for chosen in (shared, ~shared)
             )
             differences |= {f"recurs in samples {name}, generalizable - rest": one - rest}
@@ -287,6 +286,11 @@ def recurrence_contrasts(
         return differences | {"recurs, generalizable - rest, its class - others": one - other}
 
     return estimates_table({role: measured(c) for role, c in comparisons.items()})
+
+
+def _of_pairs(counted, chosen, other, bootstrap):
+    """How many of the chosen interactions count in another sample: both samples of a pair are drawn."""
+    return bootstrap.sum_over_pairs(np.einsum("ijks,iks->ij", counted, chosen, dtype=float) * other)
 
 
 def _places(variables):

@@ -101,11 +101,12 @@ def _effects(comparison, t, draws, seed):
 def contrasts_table(comparisons: Comparisons, bootstrap: Bootstrap, draws: int = 100) -> pd.DataFrame:
     """What removal does at the last checkpoint, and whether it does more than the placebo: role, what, quantity.
 
-    what: removed or reverse, each with a placebo of its own. Losses and gaps (testing - training) in nats, and as shares of
-    the mean gap before; effects in log-odds. `share apart`: signed over absolute effect of what is taken, on training
-    less on testing samples; `effect apart`: that, less the same of what is taken in reverse. role `all` is the mean over
-    networks. value, low, high; placebo (mean over draws); versus_*: value - placebo, resampled together; p: how rarely
-    a draw of the placebo does at least as much, (1 + such draws) / (1 + draws), on the samples as they are.
+    what: removed or reverse, each with its placebo: what a placebo of one leaves is one of the other. Losses and gaps
+    (testing - training) in nats, and as shares of the mean gap before, NaN if there is none; effects in
+    log-odds. `share apart`: signed over absolute effect of what is taken, on training less on testing samples; `effect
+    apart`: that, less the same of what is taken in reverse. role `all` is the mean over networks. value, low, high; placebo
+    (mean over draws); versus_*: value - placebo, resampled together; p: how rarely a draw of the placebo does at least as
+    much, (1 + such draws) / (1 + draws), on the samples as they are.
     """
     of_networks = {role: _contrasts(comparison, bootstrap, draws) for role, comparison in comparisons.items()}
     befores = [network["removed"][0]["gap before"] for network in of_networks.values()]
@@ -116,7 +117,7 @@ def contrasts_table(comparisons: Comparisons, bootstrap: Bootstrap, draws: int =
         rows += [(role, what, quantity, *_compared(quantity, [parts])) for role, parts in taken.items()]
         rows.append(("all", what, quantity, *_compared(quantity, list(taken.values()))))
         if quantity in OF_THE_GAP:
-            scales = mean_before, mean_before, mean_before.value
+            scales = (mean_before, mean_before, mean_before.value) if mean_before.value > 0 else (np.nan,) * 3
             shares = [[part / scale for part, scale in zip(parts, scales)] for parts in taken.values()]
             rows.append(("all", what, f"{quantity}, share of the gap", *_compared(quantity, shares)))
     columns = ["role", "what", "quantity", "value", "low", "high", "placebo"]
@@ -127,11 +128,12 @@ def _contrasts(comparison, bootstrap, draws):
     """For each of SETS, QUANTITIES by name, three times: removed, the mean placebo, each placebo (draw,) by itself."""
     t = len(comparison.epochs) - 1
     v, effects = comparison.v[t, :, -1], comparison.effects[t]
-    outcome = {}
-    for what, removed in _removed_sets(comparison, t).items():
+    sets, outcome = _removed_sets(comparison, t), {}
+    whole = np.einsum("iks,iks->i", effects, comparison.salient[t])
+    drawn = placebo_effects(effects, comparison.salient[t], sets["removed"], draws, [bootstrap.seed, t])
+    for (what, removed), placebo in zip(sets.items(), (drawn, whole - drawn)):
         effect = np.einsum("iks,iks->i", effects, removed)[None]
         strength = np.einsum("iks,iks->i", np.abs(effects), removed)
-        placebo = placebo_effects(effects, comparison.salient[t], removed, draws, [bootstrap.seed, t])
         real, fake = (np.stack(np.broadcast_arrays(loss(v), loss(v - e), e, strength)) for e in (effect, placebo))
         samples = []
         for chosen, of in _by_kind(comparison, bootstrap).values():  # arrays (.., draw, sample)
@@ -158,7 +160,7 @@ def _compared(quantity, networks):
     versus = [(value - placebo).map(lambda x: np.round(x, 12) + 0.0) for value, placebo in zip(values, placebos)]
     row, sign = pooled(values), -1 if quantity in SMALLER_IS_MORE else 1
     mean_draws = np.mean([draws.value for draws in by_draw], axis=0)
-    p = (1 + np.sum(sign * (mean_draws - row[0]) > -1e-12)) / (1 + len(mean_draws))
+    p = np.nan if np.isnan(row[0]) else (1 + np.sum(sign * (mean_draws - row[0]) > -1e-12)) / (1 + len(mean_draws))
     return *row, float(np.mean([placebo.value for placebo in placebos])), *pooled(versus), p
 
 

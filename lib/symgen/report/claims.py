@@ -44,6 +44,8 @@ class Statistic(BaseModel):
     sesoi: float = 0.0
     ours: bool = False
     columns: Literal["", "versus"] = ""
+    beside: str = ""
+    best: float = 0.0
     optional: bool = False
 
     @property
@@ -54,6 +56,11 @@ class Statistic(BaseModel):
         sign = {"above": ">", "below": "<"}[self.expected]
         reach = f", reaches {abs(self.sesoi):g} more" if self.sesoi else ""
         return f"{sign} {self.threshold:g}{reach}{' (ours)' if self.ours else ''}"
+
+    def has_room(self, table: pd.DataFrame) -> bool:
+        """Whether the best value there can be is a smallest effect of interest away from the row of a table it is beside."""
+        values = table.value[table.quantity == self.beside]
+        return not (abs(self.best - values) < self.sesoi).any()
 
     def decide(self, low: float, high: float) -> Decision:
         """What a 95 % interval says."""
@@ -203,7 +210,7 @@ def decided(claim: Claim, folder: Path, learned: bool | None = None) -> list[dic
             continue
         names = ("versus_placebo", "versus_low", "versus_high") if statistic.columns else ("value", "low", "high")
         value, low, high = (float(row[name]) for name in names)
-        testable = learned or claim.of_any_network
+        testable = (learned or claim.of_any_network) and statistic.has_room(table)
         decision = statistic.decide(low, high) if testable else Decision("not testable")
         quantity = row.quantity + (", more than the placebo" if statistic.columns else "")
         numbers = {"of": statistic.of, "quantity": quantity, "value": value, "low": low, "high": high}

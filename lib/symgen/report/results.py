@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from symgen.generalization import CERTAIN
 from symgen.report._markdown import head, interval, line, read
 from symgen.report.claims import COLUMNS, EMBEDDED, MOST, VERDICTS, claims, readable
 
@@ -149,7 +149,7 @@ def phases_text(root: Path) -> str:
     lines = head("study", "networks", "H rises", "and falls", "in three phases", "three phases, by the letter")
     for study, phases in _tables(root, "fig03_phases"):
         certain = ((phases.n_phases >= number).sum() for number in (1, 2, 3))
-        lines.append(line(study, len(phases), *certain, (phases.t2_found >= CERTAIN).sum()))
+        lines.append(line(study, len(phases), *certain, np.isfinite(phases.t2).sum()))
     return "\n".join(lines) + "\n"
 
 
