@@ -182,7 +182,9 @@ def test_a_claim_is_shown_with_both_verdicts_and_every_statistic(tmp_path):
 
 
 def test_networks_in_which_phases_were_found_are_counted(tmp_path):
-    table = pd.DataFrame({"role": list("abc"), "n_phases": [3, 1, 0], "t2_found": [1.0, 1.0, 0.5]})
+    table = pd.DataFrame(
+        {"role": list("abc"), "n_phases": [3, 1, 0], "t2": [4.0, 8.0, np.inf], "t2_found": [1.0, 0.5, 0.1]}
+    )
     for name in ("other", "fashion-vgg", "fashion-vgg+changed"):
         (tmp_path / "figures" / name).mkdir(parents=True)
         table.to_csv(tmp_path / "figures" / name / "fig03_phases.csv", index=False)
