@@ -56,10 +56,11 @@ def notebook(
     from papermill.exceptions import PapermillExecutionError
 
     from symgen.interactions import prepare
-    from symgen.report import run_notebook
+    from symgen.report import notebook_path, run_notebook
     from symgen.study import read_overrides
     from symgen.timing import stage, started
 
+    notebook_path(name)  # a wrong name is said before anything takes time
     prepare()
     started()
     try:

@@ -306,7 +306,7 @@ def claims(table: pd.DataFrame) -> Figure:
     The left half of a cell is the verdict as the paper measures it, the right half that beyond the control.
     """
     studies, names = list(table.study.unique()), list(table.id.unique())
-    figure, ax = plt.subplots(figsize=(3 + 0.5 * len(studies), 0.46 * len(names) + 1.7))
+    figure, ax = plt.subplots(figsize=(4 + 0.45 * len(studies), 0.46 * len(names) + 1.7))
     for row in table.itertuples():
         x, y = studies.index(row.study), names.index(row.id)
         for left, verdict in ((x + 0.06, row.verdict), (x + 0.5, row.beyond)):
