@@ -102,11 +102,11 @@ def contrasts_table(comparisons: Comparisons, bootstrap: Bootstrap, draws: int =
     """What removal does at the last checkpoint, and whether it does more than the placebo: role, what, quantity.
 
     what: removed or reverse, each with its placebo: what a placebo of one leaves is one of the other. Losses and gaps
-    (testing - training) in nats, and as shares of the mean gap before, NaN if there is none; effects in
-    log-odds. `share apart`: signed over absolute effect of what is taken, on training less on testing samples; `effect
-    apart`: that, less the same of what is taken in reverse. role `all` is the mean over networks. value, low, high; placebo
-    (mean over draws); versus_*: value - placebo, resampled together; p: how rarely a draw of the placebo does at least as
-    much, (1 + such draws) / (1 + draws), on the samples as they are.
+    (testing - training) in nats, and as shares of the mean gap before, NaN if there is none; effects in log-odds. `share
+    apart`: signed over absolute effect of what is taken, on training less on testing samples; `effect apart`: that, less the
+    same of what is taken in reverse. role `all` is the mean over networks. value, low, high; placebo (mean over draws);
+    versus_*: value - placebo, resampled together; p: how rarely a draw of the placebo does at least as much,
+    (1 + such draws) / (1 + draws), on the samples as they are.
     """
     of_networks = {role: _contrasts(comparison, bootstrap, draws) for role, comparison in comparisons.items()}
     befores = [network["removed"][0]["gap before"] for network in of_networks.values()]

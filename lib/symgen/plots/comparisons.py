@@ -322,16 +322,9 @@ def claims(table: pd.DataFrame) -> Figure:
     ax.tick_params(length=0)
     ax.grid(visible=False)
     ax.spines[:].set_visible(False)
-    legend_of(
-        figure,
-        SIGNS_OF,
-        [f"{sign}: {verdict}" for verdict, sign in SIGNS_OF.items()],
-        loc="outside lower center",
-        ncols=4,
-        fontsize=8,
-        columnspacing=1,
-        handletextpad=0.4,
-    )
+    signs = [f"{sign}: {verdict}" for verdict, sign in SIGNS_OF.items()]
+    close = {"fontsize": 8, "columnspacing": 1, "handletextpad": 0.4}
+    legend_of(figure, SIGNS_OF, signs, loc="outside lower center", ncols=4, **close)
     says = {sign: verdict for verdict, sign in SIGNS_OF.items()} | {"–": "has none", "empty": "not asked of this study"}
     return note(figure, left="as the paper measures it", right="beyond its control", **says)
 
