@@ -72,8 +72,9 @@ class Comparison:
         salient, shared = (mask.sum(axis=(-2, -1)).mean(axis=-1) for mask in (self.salient, self.generalizable))
         h, chance = np.atleast_1d(self.H, self.H_chance)
         for t in sorted({0, int(np.nan_to_num(h, nan=-1).argmax()), len(h) - 1}):  # first, highest and last
+            when = f"epoch {self.epochs[t]:g}: " if len(h) > 1 else ""  # a network that is not followed has no epochs
             lines.append(
-                f"epoch {self.epochs[t]:g}: {salient[t]:.1f} interactions a sample are salient, {shared[t]:.1f} of them "
+                f"{when}{salient[t]:.1f} interactions a sample are salient, {shared[t]:.1f} of them "
                 f"generalize; H = {h[t]:.2f}, by chance {'unknown' if np.isnan(chance[t]) else f'{chance[t]:.2f}'}"
             )
         return "\n".join(lines)
