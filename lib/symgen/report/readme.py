@@ -40,11 +40,10 @@ def draw_idea(root: Path) -> None:
 def commands_text(root: Path) -> str:
     """How long the README's commands take (Markdown), from benchmarks/results/run.csv."""
     lines = head("command", "minutes", "measured on")
-    for (command, hardware), run in read(root / "benchmarks" / "results" / "run.csv").groupby(
-        ["command", "hardware"], sort=False
-    ):
-        what, _, beside = command.partition(", ")
-        lines.append(line(what, f"{_minutes(run):.0f}", f"{hardware}{', ' * bool(beside)}{beside}"))
+    table = read(root / "benchmarks" / "results" / "run.csv")
+    for (command, hardware), run in table.groupby(["command", "hardware"], sort=False):
+        what, *beside = command.split(", ")
+        lines.append(line(what, f"{_minutes(run):.0f}", ", ".join([hardware, *beside])))
     return "\n".join(lines) + "\n"
 
 

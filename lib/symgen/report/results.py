@@ -22,11 +22,8 @@ def answer_text(root: Path) -> str:
     table = readable(read(root / "figures" / "claims.csv"))
     networks = table.groupby("study", sort=False).networks.first()
     where = f"(`{networks.index[0]}`)" if len(networks) == 1 else f"in {len(networks)} studies"
-    several = len(networks) > 1
-    most = (
-        ", with the verdict of most studies, and how many studies that is (those in which a claim is not testable are not "
-        "counted)"
-    ) * several
+    counted = "(those in which a claim is not testable are not counted)"
+    most = f", with the verdict of most studies, and how many studies that is {counted}" if len(networks) > 1 else ""
     main = table.id.map(lambda name: claims()[name].main)
     lines = [f"{table.id.nunique()} claims were tested on {networks.sum()} networks {where}. The main ones{most}:", ""]
     lines += _rows(table[main], "docs/results.md")
