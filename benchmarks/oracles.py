@@ -76,13 +76,7 @@ def quadratic_program(
     rows, total = form[:m], form[m:]
     one, none = sp.eye(k + 1, format="csr")[:k], sp.csc_matrix
     a = sp.bmat(  # variables: x and its total, then bounds of |x|
-        [
-            [total, none((1, k))],
-            [rows, none((m, k))],
-            [-rows, none((m, k))],
-            [one, -sp.eye(k)],
-            [-one, -sp.eye(k)],
-        ],
+        [[total, none((1, k))], [rows, none((m, k))], [-rows, none((m, k))], [one, -sp.eye(k)], [-one, -sp.eye(k)]],
         format="csc",
     )
     b = np.r_[0, u + c, c - u, np.zeros(2 * k)]

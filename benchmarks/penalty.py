@@ -24,8 +24,7 @@ def main():
     print(hardware())
     table = pd.concat(
         (own := arms.step_times(study := Study.load(name))).assign(
-            study=name,
-            as_in_study=(own.variables == study.penalty_variables) & (own.samples == study.penalty_samples),
+            study=name, as_in_study=(own.variables == study.penalty_variables) & (own.samples == study.penalty_samples)
         )
         for name in STUDIES
     )

@@ -9,13 +9,7 @@ import xarray as xr
 
 import symgen as sg
 from symgen import interactions, reconstruct, subset_index
-from symgen.explain import (
-    FORMAT,
-    PICTURES,
-    matching_table,
-    phrase_table,
-    strongest_table,
-)
+from symgen.explain import FORMAT, PICTURES, matching_table, phrase_table, strongest_table
 from symgen.generalization import tables
 from symgen.plots import cells, in_style, logical_model, save, use_style
 from symgen.plots.alt import alt_text

@@ -56,16 +56,17 @@ def notebook(
     from papermill.exceptions import PapermillExecutionError
 
     from symgen.interactions import prepare
-    from symgen.report import notebook_path, run_notebook
+    from symgen.report import execute, notebook_path
     from symgen.study import read_overrides
     from symgen.timing import stage, started
 
     notebook_path(name)  # a wrong name is said before anything takes time
     prepare()
     started()
+    given = {"study": study, "overrides": read_overrides(overrides)}
     try:
         with stage("notebooks"):
-            print(f"wrote {run_notebook(name, study or None, read_overrides(overrides)).name}")
+            print(f"wrote {execute(name, {key: value for key, value in given.items() if value}).name}")
     except PapermillExecutionError as error:
         raise InputError(f"{name} failed, see its .failed.ipynb: {error.ename}: {error.evalue}") from None
 

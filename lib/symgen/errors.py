@@ -2,7 +2,8 @@
 
 import difflib
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class InputError(ValueError):
@@ -29,6 +30,15 @@ def nearest(word: str, known: Iterable[str]) -> str:
     'resnet18'
     """
     return difflib.get_close_matches(word, list(known), n=1, cutoff=0)[0]
+
+
+@contextmanager
+def saying(before: str = "", after: str = "") -> Iterator[None]:
+    """Puts words before and after what is wrong: where it happened, or what to do about it."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{before}{error}{after}") from None
 
 
 def handle_signals(handler) -> None:

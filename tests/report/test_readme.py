@@ -83,11 +83,7 @@ def typed(page):
 @pytest.mark.parametrize("page", ["README.md", "docs/results.md"])
 def test_no_result_is_typed_by_hand(page):
     numbers = set(re.findall(r"\d+\.\d+|\d+(?= ?%)", typed(page)))
-    assert numbers <= {
-        "95",
-        "3.11",
-        "6.6",
-    }  # of intervals, of Python, of .venv
+    assert numbers <= {"95", "3.11", "6.6"}  # of intervals, of Python, of .venv
     assert "6.6 GB" in (ROOT / "Makefile").read_text() and ">=3.11" in (ROOT / "pyproject.toml").read_text()
 
 

@@ -4,16 +4,3 @@ from symgen.data.datasets import QUESTIONS, Images, Texts, load_dataset, modalit
 from symgen.data.prompts import prompt_lines, question_prompts, written_prompts
 from symgen.data.split import deal
 from symgen.data.text_sets import standing_within
-
-__all__ = [
-    "QUESTIONS",
-    "Images",
-    "Texts",
-    "deal",
-    "load_dataset",
-    "modality_of",
-    "prompt_lines",
-    "question_prompts",
-    "standing_within",
-    "written_prompts",
-]

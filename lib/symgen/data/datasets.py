@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from symgen.data import image_sets, text_sets
-from symgen.data.sources import advising, damaged, readable
-from symgen.errors import InputError
+from symgen.data.sources import damaged, readable
+from symgen.errors import InputError, saying
 from symgen.store import checksum
 
 
@@ -142,7 +142,7 @@ def _sentences(folder, name):
 
 def _unilaw_questions(folder, max_characters):
     """Questions of law, each with its choices, and the letters of those that are right, in the layout of Unilaw-R1."""
-    with advising("it is the evaluation part of Unilaw-R1 (arXiv 2510.10072)"):
+    with saying(after="; it is the evaluation part of Unilaw-R1 (arXiv 2510.10072)"):
         table = _spreadsheet(folder / "UnilawR1Eval.xlsx", ["input", "answer"])
     short = table.input.str.len() <= (max_characters or table.input.str.len().max())
     table = table[short & ~table.input.duplicated()]
@@ -174,7 +174,7 @@ def _rated(folder, name):
 
 def verified(path: Path, sha256: str, remedy: str) -> Path:
     """The path, if the file is there and has this checksum; ValueError that says where it was looked for otherwise."""
-    with advising(remedy):
+    with saying(after=f"; {remedy}"):
         if checksum(readable(path)) != sha256:
             raise damaged(path, "does not have its checksum")
     return path

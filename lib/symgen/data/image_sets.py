@@ -19,7 +19,8 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from symgen.data.sources import Source, advising, damaged, fetching, readable
+from symgen.data.sources import Source, damaged, fetching, readable
+from symgen.errors import saying
 from symgen.store import cached
 
 # pixels (image, 3, height, width) uint8, labels (image,), their names
@@ -71,7 +72,7 @@ def _cifar10(place, download):
         with fetching(CIFAR10.url, place):
             CIFAR10(place, download=True)
     published = [*CIFAR10.train_list, *CIFAR10.test_list, (CIFAR10.meta["filename"], CIFAR10.meta["md5"])]
-    with advising(f"unpack {CIFAR10.url} in {place}, or set download: true"):
+    with saying(after=f"; unpack {CIFAR10.url} in {place}, or set download: true"):
         for name, md5 in published:
             if not check_integrity(path := readable(place / CIFAR10.base_folder / name), md5):
                 raise damaged(path, "does not have its checksum")

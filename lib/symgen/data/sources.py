@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from symgen.errors import InputError
+from symgen.errors import InputError, saying
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Source:
         folder = place / self.folder
         if download and not folder.is_dir():
             _download(self, place)
-        with advising(f"unpack {self.url} in {place}, or set download: true where there is no {self.folder} yet"):
+        with saying(after=f"; unpack {self.url} in {place}, or set download: true where there is no {self.folder} yet"):
             yield folder
 
 
@@ -43,15 +43,6 @@ def readable(path: Path) -> Path:
 def damaged(path: Path, fault: str) -> InputError:
     """The error for a file that is not what it should be."""
     return InputError(f"damaged data: {path.name} in {path.parent} {fault}")
-
-
-@contextmanager
-def advising(remedy: str) -> Iterator[None]:
-    """Adds to whatever is wrong what to do about it."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(f"{error}; {remedy}") from None
 
 
 @contextmanager

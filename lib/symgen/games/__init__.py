@@ -4,27 +4,4 @@ from symgen.games._base import ROUNDING, log_odds
 from symgen.games.causal_lm import CausalLMGame
 from symgen.games.images import ImageGame
 from symgen.games.texts import TextGame
-from symgen.games.variables import (
-    candidate_words,
-    cell_box,
-    cell_map,
-    draw_cells,
-    draw_words,
-    places_of,
-    variables_of_words,
-)
-
-__all__ = [
-    "ROUNDING",
-    "CausalLMGame",
-    "ImageGame",
-    "TextGame",
-    "candidate_words",
-    "cell_box",
-    "cell_map",
-    "draw_cells",
-    "draw_words",
-    "log_odds",
-    "places_of",
-    "variables_of_words",
-]
+from symgen.games.variables import candidate_words, cell_boxes, draw_cells, draw_words, places_of, variables_of_words

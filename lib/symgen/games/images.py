@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from symgen.errors import InputError, nearest
 from symgen.games._base import evaluating, finite, log_odds_of_labels, quiet
-from symgen.games.variables import cell_box, cell_map, check_cells
+from symgen.games.variables import cell_boxes, cell_map, check_cells
 from symgen.interactions import subset_matrix
 
 # masked maps made at a time; measured best, halved when memory runs out
@@ -149,8 +149,7 @@ class ImageGame:
             self._chunk = 1 << max(0, room.bit_length() - 1)
         if plan.pool:
             maps, baseline = plan.pool(maps), plan.pool(baseline[None])[0]
-        position = cell_map(*maps.shape[-2:], self.grid)
-        boxes = [[cell_box(position, cell) for cell in numbers] for numbers in cells.tolist()]
+        boxes = [cell_boxes(numbers, *maps.shape[-2:], self.grid) for numbers in cells.tolist()]
         maps, baseline = maps.permute(0, 2, 3, 1), baseline.permute(1, 2, 0)  # channels last
 
         def evaluate(samples, first, count):

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from symgen.errors import InputError
 from symgen.games._base import TokenGame, log_odds_of_labels, masked_tokens
-from symgen.games.variables import check_variables, english_stop_words
+from symgen.games.variables import check_variables, is_telling
 
 
 class TextGame(TokenGame):
@@ -54,13 +54,8 @@ class TextGame(TokenGame):
         return self._encoded(text)[1]
 
     def candidates(self, text: str) -> list[int]:
-        """Numbers of the words that may be variables: no stop words, single letters, or words without a letter or digit."""
-        stop_words = english_stop_words() if self.stop_words is None else self.stop_words
-        return [
-            number
-            for number, word in enumerate(self.words(text))
-            if len(word) > 1 and any(map(str.isalnum, word)) and word.lower() not in stop_words
-        ]
+        """Numbers of the words that may be variables."""
+        return [number for number, word in enumerate(self.words(text)) if is_telling(word, self.stop_words)]
 
     def _masked(self, text, labels, variables):
         encoded, words, word_of = self._encoded(text)

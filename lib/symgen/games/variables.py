@@ -28,8 +28,13 @@ def candidate_words(prompt: str) -> list[str]:
     >>> candidate_words("The capital of France is in the north of France")
     ['capital', 'France', 'north']
     """
-    words = dict.fromkeys(re.findall(r"\w+", prompt))
-    return [word for word in words if len(word) > 1 and word.lower() not in english_stop_words() and word.strip("_")]
+    return list(filter(is_telling, dict.fromkeys(re.findall(r"\w+", prompt))))
+
+
+def is_telling(word: str, stop_words=None) -> bool:
+    """Whether a word may be a variable: no stop word, single letter, or word without a letter or digit."""
+    stop_words = english_stop_words() if stop_words is None else stop_words
+    return len(word) > 1 and any(map(str.isalnum, word)) and word.lower() not in stop_words
 
 
 def draw_cells(n: int, grid: int, rng: np.random.Generator) -> Int[np.ndarray, "variable"]:
@@ -124,7 +129,7 @@ def cell_map(height: int, width: int, grid: int) -> Int[np.ndarray, "height widt
     return rows[:, None] * grid + columns
 
 
-def cell_box(position: Int[np.ndarray, "height width"], cell: int) -> tuple[slice, slice]:
-    """Rows and columns of one cell of a `cell_map`."""
-    rows, columns = np.nonzero(position == cell)
-    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+def cell_boxes(cells, height: int, width: int, grid: int) -> list[tuple[slice, slice]]:
+    """Rows and columns of some cells of a `cell_map`."""
+    places = [np.nonzero(cell_map(height, width, grid) == cell) for cell in cells]
+    return [(slice(int(y[0]), int(y[-1]) + 1), slice(int(x[0]), int(x[-1]) + 1)) for y, x in places]

@@ -14,25 +14,3 @@ from symgen.generalization.metrics import (
     strength_by_order,
 )
 from symgen.generalization.phases import CERTAIN, Phases, find_phases
-
-__all__ = [
-    "CERTAIN",
-    "Bootstrap",
-    "Comparison",
-    "Estimate",
-    "Phases",
-    "agreed",
-    "compare",
-    "effective_number",
-    "estimates_table",
-    "find_phases",
-    "generalizable",
-    "generalization_ratio",
-    "interval",
-    "jaccard",
-    "pooled",
-    "removed_value",
-    "salient",
-    "similarity",
-    "strength_by_order",
-]

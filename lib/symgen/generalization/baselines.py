@@ -10,15 +10,7 @@ from jaxtyping import Bool, Float, Int8
 
 from symgen.generalization.bootstrap import Bootstrap, Estimate, Power, power
 from symgen.generalization.comparison import Comparison, order_rows
-from symgen.generalization.metrics import (
-    COMBINE,
-    derangements,
-    jaccard,
-    order_sums,
-    ratio,
-    salient,
-    strength_by_order,
-)
+from symgen.generalization.metrics import COMBINE, derangements, jaccard, order_sums, ratio, salient, strength_by_order
 from symgen.generalization.tables import SAMPLES, dynamics_table, phases_of, phases_table
 from symgen.interactions import n_variables, orders
 

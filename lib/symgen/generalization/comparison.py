@@ -17,14 +17,7 @@ from symgen.interactions import KINDS, joined_names, n_variables, orders
 
 AXES = ("epoch", "sample", "kind", "subset")
 ARRAYS = ("of", "v", "effects", "salient", "generalizable", "chance", "normalized", "graded", "graded_chance")
-IDENTITY = (
-    "sample",
-    "label",
-    "variables",
-    "names",
-    "image",
-    "words",
-)  # what explanations of the same samples have in common
+IDENTITY = ("sample", "label", "variables", "names", "image", "words")  # explanations of the same samples share these
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -134,7 +127,8 @@ class Comparison:
         from symgen import plots  # a second of every start
 
         with plots.in_style():
-            return plots.comparison(self.by_order(self.epochs[-1] if epoch is None else epoch), len(self.of))
+            table = self.by_order(self.epochs[-1] if epoch is None else epoch)
+            return plots.order_strength(table.assign(panel=""), networks=1, samples=len(self.of))
 
     def to_frame(self, k: int | None = None) -> pd.DataFrame:
         """The salient interactions, or at most the k strongest of them, of each sample and epoch, strongest first.
@@ -230,35 +224,26 @@ def _compared(v, effects, base_v, base_effects, salience, combine, chance_draws,
     weighed = (effects, base_effects) if salience["tau"] is None else (normalized, base_normalized)
     salient, base_salient = (metrics.salient(strengths, **salience) for strengths in weighed)
     _, sample, kind, subset = np.nonzero(salient)  # a few in a hundred: nothing else is judged
-    views = {
-        metrics.agreed: (effects[salient], base_effects * base_salient),
-        metrics.similarity: (normalized[salient], base_normalized),
-    }
+    mine, mine_graded, counting = effects[salient], normalized[salient], base_effects * base_salient
 
-    def asked(measure, order):
-        """The measure of each salient interaction, the baselines being asked about sample order[i] in place of i."""
-        mine, theirs = views[measure]
-        return measure(mine, theirs[:, order[sample], kind, subset], combine)
-
-    def by_chance(measure):
-        return np.mean([asked(measure, order) for order in others], axis=0) if others else np.nan
+    def asked(order):
+        """Whether each salient interaction generalizes, and how far, if baselines are asked about sample order[i] for i."""
+        theirs, theirs_graded = (of[:, order[sample], kind, subset] for of in (counting, base_normalized))
+        return metrics.agreed(mine, theirs, combine), metrics.similarity(mine_graded, theirs_graded, combine)
 
     def placed(values, dtype=float):
         result = np.zeros(salient.shape, dtype)
         result[salient] = values
         return result
 
-    n_samples = effects.shape[1]
-    same = np.arange(n_samples)
-    others = list(metrics.derangements(n_samples, chance_draws, np.random.default_rng(seed))) if n_samples > 1 else []
-    return {
-        "salient": salient,
-        "generalizable": placed(asked(metrics.agreed, same), bool),
-        "chance": placed(by_chance(metrics.agreed)),
-        "normalized": normalized,
-        "graded": placed(asked(metrics.similarity, same)),
-        "graded_chance": placed(by_chance(metrics.similarity)),
-    }
+    n, chance, graded_chance = effects.shape[1], np.nan, np.nan
+    shared, graded = asked(np.arange(n))
+    if n > 1:
+        others = metrics.derangements(n, chance_draws, np.random.default_rng(seed))
+        chance, graded_chance = (np.mean(part, axis=0) for part in zip(*map(asked, others)))
+    arrays = {"chance": chance, "graded": graded, "graded_chance": graded_chance}
+    arrays = {name: placed(values) for name, values in arrays.items()}
+    return arrays | {"salient": salient, "generalizable": placed(shared, bool), "normalized": normalized}
 
 
 def _dataset(explained):

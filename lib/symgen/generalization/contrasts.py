@@ -15,15 +15,7 @@ from symgen.generalization.bootstrap import Bootstrap, estimates_table
 from symgen.generalization.comparison import Comparisons
 from symgen.generalization.metrics import order_sums, ratio, strength_by_order
 from symgen.generalization.tables import ratios
-from symgen.interactions import (
-    conditions_of,
-    dictionary_size,
-    fidelity,
-    n_variables,
-    needed_for,
-    orders,
-    subset_matrix,
-)
+from symgen.interactions import conditions_of, dictionary_size, fidelity, n_variables, needed_for, orders, subset_matrix
 
 OTHER_WAY = ", the other way round"  # after quantities of the baselines, as judged by the targets
 
@@ -76,11 +68,7 @@ def pair_contrasts(
 
 
 def tuning_contrasts(
-    comparisons: Comparisons,
-    moments: dict[str, float],
-    bootstrap: Bootstrap,
-    low_orders: range,
-    high_orders: range,
+    comparisons: Comparisons, moments: dict[str, float], bootstrap: Bootstrap, low_orders: range, high_orders: range
 ) -> pd.DataFrame:
     """What fine-tuning has changed at some moments (name -> epoch), against the first checkpoint (claim F12).
 

@@ -25,32 +25,3 @@ from symgen.interactions.subsets import (
     subset_matrix,
 )
 from symgen.interactions.transforms import and_interactions, merge_singletons, or_interactions, reconstruct
-
-__all__ = [
-    "KINDS",
-    "MAX_VARIABLES",
-    "SparseAndOr",
-    "and_interactions",
-    "by_definition",
-    "check_n",
-    "conditions_of",
-    "dictionary_size",
-    "fidelity",
-    "fidelity_curve",
-    "joined_names",
-    "keep_strongest",
-    "logical_model",
-    "mean_outputs",
-    "members",
-    "merge_singletons",
-    "n_variables",
-    "needed_for",
-    "or_interactions",
-    "orders",
-    "prepare",
-    "reconstruct",
-    "shares",
-    "sparse_and_or",
-    "subset_index",
-    "subset_matrix",
-]

@@ -57,31 +57,12 @@ def _stamp():
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
 
 
-class _WholeSolver:
-    """For numba's locators of a cache: it is stale as soon as any file of the solver has changed."""
-
-    def get_source_stamp(self):
-        return _stamp()
-
-
-class _Provided(_WholeSolver, caching.UserProvidedCacheLocator):
-    """In the folder of NUMBA_CACHE_DIR."""
-
-
-class _Beside(_WholeSolver, caching.InTreeCacheLocator):
-    """Beside the source, in __pycache__."""
-
-
-class _OfUser(_WholeSolver, caching.UserWideCacheLocator):
-    """In the user's cache folder, where the package's own is read-only."""
-
-
-class _Implementation(caching.CompileResultCacheImpl):
-    _locator_classes = (_Provided, _Beside, _OfUser)
-
-
 class _Cache(caching.FunctionCache):
-    _impl_class = _Implementation
+    """Stale as soon as any file of the solver has changed. It is in $NUMBA_CACHE_DIR, __pycache__, or the user's cache."""
+
+    def __init__(self, function):
+        super().__init__(function)
+        self._cache_file._source_stamp = _stamp()
 
     def load_overload(self, sig, target_context):
         overload = super().load_overload(sig, target_context)

@@ -236,9 +236,7 @@ def _side_by_side(work, threads, waiting):
         one.result()
 
 
-@cache
-def _linear_algebra():
-    return ThreadpoolController()
+_linear_algebra = cache(ThreadpoolController)
 
 
 # --- One sample ------------------------------------------------------------------------------------------------------------

@@ -18,11 +18,6 @@ def subset_sums(x: Float[Array, "*batch subset"]) -> Float[Array, "*batch subset
     return _butterfly(x, +1)
 
 
-def moebius(x: Float[Array, "*batch subset"]) -> Float[Array, "*batch subset"]:
-    """Inverse of `subset_sums`: y(T) = sum_{L subset T} (-1)^(|T|-|L|) x(L)."""
-    return _butterfly(x, -1)
-
-
 def and_interactions(v: Float[Array, "*batch subset"]) -> Float[Array, "*batch subset"]:
     """AND interactions (Harsanyi dividends) of v, shape (..., 2^n); entry 0 is v(empty).
 
@@ -33,7 +28,7 @@ def and_interactions(v: Float[Array, "*batch subset"]) -> Float[Array, "*batch s
     >>> and_interactions(np.array([0.0, 1.0, 0.0, 3.0]))  # v of {}, {0}, {1}, {0, 1}
     array([0., 1., 0., 2.])
     """
-    return moebius(v)
+    return _butterfly(v, -1)
 
 
 def or_interactions(v: Float[Array, "*batch subset"]) -> Float[Array, "*batch subset"]:
@@ -46,7 +41,7 @@ def or_interactions(v: Float[Array, "*batch subset"]) -> Float[Array, "*batch su
     >>> or_interactions(np.array([0.0, 2.0, 2.0, 2.0])) + 0.0  # either variable is enough
     array([0., 0., 0., 2.])
     """
-    result = -moebius(_complement(v))
+    result = -_butterfly(_complement(v), -1)
     result[..., 0] = 0
     return result
 
@@ -99,7 +94,6 @@ def _butterfly(x, sign):
 
 def _complement(x):
     """x at the complement of each subset: reversing the axis flips every bit."""
-    n_variables(x.shape[-1])
     return x.flip(-1) if isinstance(x, torch.Tensor) else x[..., ::-1]
 
 

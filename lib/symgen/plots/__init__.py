@@ -13,16 +13,7 @@ from symgen.plots.comparisons import (
     sensitivity,
     sparsity,
 )
-from symgen.plots.explanations import (
-    bars,
-    cells,
-    comparison,
-    fidelity,
-    masked_pictures,
-    masked_words,
-    network,
-    words,
-)
+from symgen.plots.explanations import bars, cells, fidelity, masked_pictures, masked_words, network, words
 from symgen.plots.idea import idea
 from symgen.plots.over_time import (
     dynamics,
@@ -37,44 +28,3 @@ from symgen.plots.over_time import (
 )
 from symgen.plots.samples import chosen_words, input_variables, logical_model, matching
 from symgen.plots.style import COLOURS, in_style, save, save_table, use_style
-
-__all__ = [
-    "COLOURS",
-    "arms",
-    "bars",
-    "baselines",
-    "cells",
-    "chosen_words",
-    "claims",
-    "comparison",
-    "conditions",
-    "dynamics",
-    "fidelity",
-    "idea",
-    "in_style",
-    "input_variables",
-    "judged_pairs",
-    "judges",
-    "learned",
-    "logical_model",
-    "losses",
-    "masked_pictures",
-    "masked_words",
-    "matching",
-    "network",
-    "newly_learned",
-    "order_shares",
-    "order_strength",
-    "penalty_curve",
-    "phases",
-    "removal",
-    "removal_dynamics",
-    "save",
-    "save_table",
-    "sensitivity",
-    "shared_by_order",
-    "side_by_side",
-    "sparsity",
-    "use_style",
-    "words",
-]

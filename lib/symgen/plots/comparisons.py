@@ -13,12 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from symgen.plots.style import BY_CHANCE, COLOURS, OF_SAMPLES, counted, epoch_axis, legend_of, note, shades
 
-REMOVED = {
-    "before": "nothing",
-    "removed": "non-gener-\nalizable",
-    "placebo": "placebo",
-    "reverse": "gener-\nalizable",
-}  # on an axis
+REMOVED = {"before": "nothing", "removed": "non-gener-\nalizable", "placebo": "placebo", "reverse": "gener-\nalizable"}
 RULES = {"any": "any of K baselines", "majority": "more than half of them", "all": "all of them"}
 JUDGES = {
     "B": "B:\nother data",

@@ -7,8 +7,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Polygon
 
-from symgen.games import cell_box, cell_map
-from symgen.plots.over_time import order_strength
+from symgen.games import cell_boxes
 from symgen.plots.samples import LETTERS, draw_cells, draw_words, lines_of
 from symgen.plots.style import COLOURS, legend_of, note, signed, tint
 
@@ -119,11 +118,11 @@ def fidelity(table: pd.DataFrame, n_salient: float | None = None, title: str = "
 def masked_pictures(table: pd.DataFrame, picture: np.ndarray, variables, grid: int, title: str = "") -> Figure:
     """Some masked inputs, what the network says (v) and what the model says. table: subset, v, model; bit i: variable i."""
     figure, axes = plt.subplots(1, len(table), figsize=(1.25 * len(table), 1.8), squeeze=False)
-    position = cell_map(*picture.shape[:2], grid)
+    boxes = cell_boxes(variables, *picture.shape[:2], grid)
     for ax, row in zip(axes[0], table.itertuples()):
         shown = picture.copy()
-        for cell in (cell for i, cell in enumerate(variables.tolist()) if not row.subset >> i & 1):
-            shown[cell_box(position, cell)] = 0.5
+        for box in (box for i, box in enumerate(boxes) if not row.subset >> i & 1):
+            shown[box] = 0.5
         ax.imshow(shown, cmap=None if picture.ndim == 3 else "gray", vmin=0, vmax=1, interpolation="nearest")
         ax.set_xlabel(f"v {signed(row.v)}\nmodel {signed(row.model)}", fontsize=7)
         ax.set(xticks=[], yticks=[])
@@ -144,14 +143,6 @@ def masked_words(table: pd.DataFrame, text: list[str], variable_of, title: str =
         ax.text(LETTERS - 22, 0, values, family="monospace", fontsize=7.8, va="center", fontweight="bold")
     figure.suptitle(title, fontsize=9)
     return figure
-
-
-def comparison(table: pd.DataFrame, samples: int | None = None) -> Figure:
-    """Strength by order, and what of it generalizes. table: order, sign, total, generalizable of one epoch.
-
-    samples: of how many the strengths are the mean.
-    """
-    return order_strength(table.assign(panel=""), networks=1, samples=samples)
 
 
 # pieces of figures

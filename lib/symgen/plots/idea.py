@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
-from symgen.games import cell_box, cell_map
-from symgen.plots.style import BY_CHANCE, COLOURS, epoch_axis, note
+from symgen.games import cell_boxes
+from symgen.plots.style import BY_CHANCE, COLOURS, epoch_axis, note, signed
 
 EACH = 2  # interactions shown of those that generalize, and of the others
 GAP = 0.28  # between pictures, in their height
@@ -54,7 +54,7 @@ def _sum(ax, table, picture, grid, judges):
     seen = [withStroke(linewidth=2, foreground="white")]  # on dark and on light
     _draw(ax, 0, picture, grid, cells, edgecolor="#444444", linewidth=0.8, path_effects=seen)
     ax.text(0.5, 1.1, f"an image, and\n{len(cells)} of its cells", ha="center", fontsize=8)
-    ax.text(0.5, -0.1, f"output\n{_one_decimal(table.v.iloc[0])}", ha="center", va="top", fontsize=8)
+    ax.text(0.5, -0.1, f"output\n{signed(table.v.iloc[0], '+.1f')}", ha="center", va="top", fontsize=8)
     ax.text(1 + CONSTANT / 2, 0.5, "= b +", ha="center", va="center", fontsize=12)
     ax.text(1 + CONSTANT / 2, -0.1, "all cells\nhidden", ha="center", va="top", fontsize=8)
     left = 1 + CONSTANT
@@ -66,7 +66,7 @@ def _sum(ax, table, picture, grid, judges):
             line = {"linewidth": 1.8, "linestyle": "-" if row.kind == "and" else (0, (1.6, 0.8))}
             _draw(ax, place, _fainter(picture, grid, inside), grid, inside, edgecolor=COLOURS[role], **line)
             name = f"{row.kind.upper()} of {len(inside)} cells" if len(inside) > 1 else "one cell"
-            ax.text(place + 0.5, -0.1, f"{name}\n{_one_decimal(row.effect)}", ha="center", va="top", fontsize=8)
+            ax.text(place + 0.5, -0.1, f"{name}\n{signed(row.effect, '+.1f')}", ha="center", va="top", fontsize=8)
             if place > 1 + CONSTANT:
                 ax.text(place - GAP / 2, 0.5, "+", ha="center", va="center", fontsize=12)
         left += EACH * (1 + GAP)
@@ -76,15 +76,11 @@ def _sum(ax, table, picture, grid, judges):
     ax.axis("off")
 
 
-def _one_decimal(effect):
-    return f"{effect:+.1f}".replace("-", "−")
-
-
 def _draw(ax, left, picture, grid, cells, **style):
     """A picture of height 1 from the place `left` on, with some of its cells outlined."""
     ax.imshow(picture, extent=(left, left + 1, 0, 1), interpolation="nearest")
-    (height, width), position = picture.shape[:2], cell_map(*picture.shape[:2], grid)
-    for rows, columns in (cell_box(position, cell) for cell in cells):
+    height, width = picture.shape[:2]
+    for rows, columns in cell_boxes(cells, height, width, grid):
         corner = left + columns.start / width, 1 - rows.stop / height
         size = (columns.stop - columns.start) / width, (rows.stop - rows.start) / height
         ax.add_patch(Rectangle(corner, *size, fill=False, zorder=3, **style))
@@ -93,8 +89,7 @@ def _draw(ax, left, picture, grid, cells, **style):
 def _fainter(picture, grid, cells):
     """A picture that is nearly white but for some cells."""
     shown = 255 - (255 - picture) * FAINT
-    position = cell_map(*picture.shape[:2], grid)
-    for box in (cell_box(position, cell) for cell in cells):
+    for box in cell_boxes(cells, *picture.shape[:2], grid):
         shown[box] = picture[box]
     return shown.astype(np.uint8)
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
-from symgen.games import cell_box, cell_map, places_of
+from symgen.games import cell_boxes, places_of
 from symgen.plots.style import COLOURS, note, signed, tint
 
 PAGE, LETTER = 8.6, 8.2  # width of a prompt's picture (inches), size of a typewriter's letters (points), 0.6 as wide
@@ -123,11 +123,8 @@ def _r2(table):
 
 def draw_cells(ax, picture, cells, grid, colours=None, labels=()):
     """A picture with some cells of its grid outlined, coloured (a colour a cell) and labelled."""
-    height, width = picture.shape[:2]
     ax.imshow(picture, cmap=None if picture.ndim == 3 else "gray", interpolation="nearest")
-    position = cell_map(height, width, grid)
-    for number, cell in enumerate(cells):
-        rows, columns = cell_box(position, cell)
+    for number, (rows, columns) in enumerate(cell_boxes(cells, *picture.shape[:2], grid)):
         corner, size = (columns.start - 0.5, rows.start - 0.5), (columns.stop - columns.start, rows.stop - rows.start)
         face = {"fill": False} if colours is None else {"facecolor": colours[number]}
         ax.add_patch(Rectangle(corner, *size, edgecolor=OUTLINE, linewidth=1.2, **face))

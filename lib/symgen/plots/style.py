@@ -45,12 +45,7 @@ COLOURS = {
 }
 OF_SAMPLES = {"training": COLOURS["train"], "testing": COLOURS["test"]}
 GREY = "#666666"  # of small print
-BEHIND = {
-    "facecolor": "white",
-    "edgecolor": "none",
-    "alpha": 0.85,
-    "pad": 1.5,
-}  # of numbers in a panel, on lines and bars
+BEHIND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5}  # numbers in a panel
 BY_CHANCE = {"color": COLOURS["chance"], "linestyle": "--", "linewidth": 1}  # the same in every figure
 
 STYLE = Path(__file__).with_name("figures.mplstyle")
@@ -85,11 +80,6 @@ def _in_few_colours(png, words):
     return base64.b64encode(few.getvalue()).decode()
 
 
-def _metadata(words):
-    """What a file says of itself: what it shows, and no version of a program, which would change its bytes."""
-    return {"Software": None, "Description": words}
-
-
 @contextmanager
 def in_style():
     """The project's figure style, for the figures made inside this context.
@@ -110,9 +100,9 @@ def tint(value: float, largest: float) -> tuple[float, float, float, float]:
     return to_rgba(COLOURS["positive" if value > 0 else "negative"], 0.7 * min(1, abs(value) / (largest or 1)))
 
 
-def signed(value: float) -> str:
-    """A number with its sign, two digits, as labels show it; 0 has no sign."""
-    return f"{value:+.2g}".replace("-", "−") if value else "0"
+def signed(value: float, form: str = "+.2g") -> str:
+    """A number with its sign, two digits or as `form` says, as labels show it; 0 has no sign."""
+    return f"{value:{form}}".replace("-", "−") if value else "0"
 
 
 def save(figure: Figure, table: pd.DataFrame, folder: Path, name: str) -> None:
@@ -120,7 +110,7 @@ def save(figure: Figure, table: pd.DataFrame, folder: Path, name: str) -> None:
 
     The picture says in words what it shows, in its metadata under Description (`alt_text`).
     """
-    metadata = _metadata(alt_text(figure))
+    metadata = {"Description": alt_text(figure), "Software": None}  # whose version would change the bytes
     atomically(folder / f"{name}.png", lambda path: figure.savefig(path, metadata=metadata))
     save_table(table, folder, name)
 

@@ -11,7 +11,7 @@ import pandas as pd
 from PIL import Image
 
 from symgen.errors import InputError
-from symgen.games import cell_box, cell_map, variables_of_words
+from symgen.games import cell_boxes, variables_of_words
 from symgen.generalization import Comparison
 from symgen.interactions import KINDS, members
 from symgen.report._markdown import read
@@ -36,12 +36,8 @@ def explored(names: list[str]) -> list[Study]:
 def write_explorer(studies: list[Study]) -> Path:
     """Write explorer.html beside the studies' figures, from their tables and artefacts; nothing is computed again.
 
-    The page holds the images or words of some samples. Pass it on where these may be passed on.
-
-    Raises
-    ------
-    InputError
-        Where the tables or the artefacts of a study are missing, or are not of the same run; it names the remedy.
+    The page holds the images or words of some samples. Pass it on where these may be passed on. InputError where the tables
+    or the artefacts of a study are missing, or are not of the same run; it names the remedy.
     """
     from symgen.plots import COLOURS  # a second of every start
 
@@ -120,8 +116,7 @@ def _inputs(study, kind, samples):
     """Of each sample its image, with the cells that are variables, or its words, with the variable of each (-1: none)."""
     if study.modality == "images":
         for picture, cells in zip(kind.data.pictures(samples["item"]), kind.variables(samples)):
-            position = cell_map(*picture.shape[:2], study.grid)
-            boxes = [cell_box(position, cell) for cell in cells.tolist()]
+            boxes = cell_boxes(cells, *picture.shape[:2], study.grid)
             places = [[columns.start, rows.start, columns.stop, rows.stop] for rows, columns in boxes]
             yield {"picture": _as_png(picture), "size": picture.shape[1::-1], "cells": places}
     else:

@@ -13,21 +13,13 @@ from symgen.store import atomically, project_root
 from symgen.study import Study
 
 
-def run_notebook(
-    name: str, study: str | None = None, overrides: dict | None = None, output: Path | None = None
-) -> Path:
-    """Execute `notebooks/<name>.ipynb` for a study, and return the path of the executed copy.
-
-    A notebook run for its own study, without overrides, is also what the project shows: its outputs are written back
-    into `notebooks/`. ValueError for a notebook or a study that is not there. A notebook that fails leaves
-    `<output>.failed.ipynb` beside the output, and raises papermill's PapermillExecutionError.
-    """
-    parameters = {} if study is None else {"study": study}
-    return execute(name, parameters | ({"overrides": overrides} if overrides else {}), output)
-
-
 def execute(name: str, parameters: dict, output: Path | None = None) -> Path:
-    """Execute a notebook with any of its parameters; `run_notebook` is the usual way in."""
+    """Execute `notebooks/<name>.ipynb` with some of its parameters, and return the path of the executed copy.
+
+    A notebook run with none is also what the project shows: its outputs are written back into `notebooks/`. InputError for
+    a notebook, parameter or study that is not there. A notebook that fails leaves `<output>.failed.ipynb` beside the
+    output, and raises papermill's PapermillExecutionError.
+    """
     source = notebook_path(name)
     defaults = declared_parameters(source)
     for key in parameters:

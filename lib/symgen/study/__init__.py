@@ -1,18 +1,6 @@
 """A study: its settings, its networks, what is computed of them, and where that is kept."""
 
 from symgen.study._files import read_overrides, study_names
-from symgen.study.jobs import NOTEBOOKS, job_named, jobs, notebooks
+from symgen.study.jobs import job_named, jobs, notebooks
 from symgen.study.sections import SECTIONS
 from symgen.study.settings import VERSIONS, Study
-
-__all__ = [
-    "NOTEBOOKS",
-    "SECTIONS",
-    "VERSIONS",
-    "Study",
-    "job_named",
-    "jobs",
-    "notebooks",
-    "read_overrides",
-    "study_names",
-]

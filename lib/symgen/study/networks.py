@@ -12,10 +12,10 @@ from filelock import FileLock
 from torch.nn import functional
 
 from symgen import training
-from symgen.errors import InputError
+from symgen.errors import InputError, saying
 from symgen.store import fresh, keyed, read, write
 from symgen.study.devices import arithmetic, device, now
-from symgen.study.samples import naming, part_data, task, training_part, validation_part
+from symgen.study.samples import part_data, task, training_part, validation_part
 from symgen.study.settings import ARMS, Study
 from symgen.timing import stage
 
@@ -25,13 +25,20 @@ class Training:
     """A trained network: its loss curves, and its weights at every checkpoint.
 
     curves: one row an epoch at which it was measured, with loss (nats) and accuracy on each set, and the seconds of
-    training until then. best: of `study.measured_epochs`, that of lowest validation loss; NaN without a validation set.
+    training until then.
     """
 
     study: Study
     role: str
     curves: pd.DataFrame
-    best: float
+
+    @property
+    def best(self) -> float:
+        """Of `study.measured_epochs`, that of lowest validation loss; NaN without a validation set."""
+        if "validation_loss" not in self.curves:
+            return np.nan
+        shared = self.curves[self.curves.epoch.isin(self.study.measured_epochs)]
+        return float(shared.epoch[shared.validation_loss.idxmin()])
 
     def model(self, checkpoint: float | str) -> torch.nn.Module:
         """The network at a checkpoint: best, last or, of a target, an epoch of `study.checkpoints`."""
@@ -60,16 +67,7 @@ def ensure_training(study: Study, role: str) -> Training:
             if not whole():
                 path.unlink(missing_ok=True)  # no curves beside weights that are being written again
                 write(path, _trained(study, role, settings), settings)
-    table = read(path)
-    return Training(study, role, table, _best(study, table))
-
-
-def _best(study, curves):
-    """The measured epoch of lowest validation loss; NaN without a validation set."""
-    if "validation_loss" not in curves:
-        return np.nan
-    shared = curves[curves.epoch.isin(study.measured_epochs)]
-    return float(shared.epoch[shared.validation_loss.idxmin()])
+    return Training(study, role, read(path))
 
 
 def path_of(study: Study, role: str, name: str) -> Path:
@@ -109,7 +107,7 @@ def _trained(study, role, settings):
     """Loss curves of a role's training, which writes the weights on its way."""
     if study.precision == "bfloat16" and device(study).type != "cuda":
         raise InputError(f"precision = 'bfloat16' on {device(study).type}; expected 'float32', or a GPU")
-    with stage("training"), arithmetic(study), torch.random.fork_rng(), naming(f"{role} of study {study.name!r}"):
+    with stage("training"), arithmetic(study), torch.random.fork_rng(), saying(f"{role} of study {study.name!r}: "):
         torch.manual_seed(study.role(role)[1])  # for layers that draw, such as dropout
         keeper = _Keeper(study, role, settings)
         return pd.DataFrame(_records(study, role, keeper))

@@ -17,43 +17,9 @@ from symgen.interactions import KINDS, SparseAndOr, by_definition, sparse_and_or
 from symgen.store import cached, keyed
 from symgen.study.devices import arithmetic, device
 from symgen.study.networks import Training, check_checkpoint, ensure_training, label_of, path_of, untrained
-from symgen.study.samples import (
-    ensure_samples,
-    ensure_split,
-    given_prompts,
-    load_data,
-    part_data,
-    task,
-    training_part,
-)
+from symgen.study.samples import ensure_samples, ensure_split, given_prompts, load_data, part_data, task, training_part
 from symgen.study.settings import Study
 from symgen.timing import stage
-
-__all__ = [
-    "all_interactions",
-    "artefact_path",
-    "certificate_table",
-    "compare",
-    "compared_by_shuffled",
-    "curves_table",
-    "effects_of",
-    "ensure_interactions",
-    "ensure_samples",
-    "ensure_split",
-    "ensure_training",
-    "ensure_values",
-    "game_of",
-    "learned_table",
-    "load_data",
-    "loss_gap",
-    "part_data",
-    "seconds_to_judge",
-    "solve",
-    "study_game",
-    "task",
-    "training_part",
-    "untrained",
-]
 
 
 # games
@@ -157,12 +123,7 @@ def effects_of(study: Study, roles: tuple[str, ...]) -> np.ndarray:
 
 
 def compare(
-    study: Study,
-    role: str,
-    judges: tuple[str, ...] = (),
-    checkpoints: tuple = (),
-    of: Study | None = None,
-    **salience,
+    study: Study, role: str, judges: tuple[str, ...] = (), checkpoints: tuple = (), of: Study | None = None, **salience
 ) -> Comparison:
     """A target's interactions at its checkpoints, judged by the study's baselines: what every figure is made of.
 

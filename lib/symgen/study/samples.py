@@ -1,13 +1,12 @@
 """The data of a study: who is trained on what, and which samples are explained."""
 
-from contextlib import contextmanager
 from functools import lru_cache
 
 import pandas as pd
 import torch
 
 from symgen.data import Images, Texts, deal, load_dataset, standing_within
-from symgen.errors import InputError
+from symgen.errors import saying
 from symgen.store import cached
 from symgen.study.devices import device
 from symgen.study.settings import FAMILIES, Study
@@ -50,7 +49,7 @@ def ensure_split(study: Study) -> pd.DataFrame:
     def dealt():
         data = load_data(study)
         within = standing_within(data.texts) if getattr(data, "nested", False) else None
-        with naming(study.name):
+        with saying(f"{study.name}: "):
             return deal(data.labels.numpy(), sizes | {"D": study.test_size}, study.split_seed, within)
 
     return cached(study.runs_dir / "split.csv", study.settings_of("split"), dealt)
@@ -95,12 +94,3 @@ def ensure_samples(study: Study) -> pd.DataFrame:
 def given_prompts(study: Study) -> dict:
     """What results of given models depend on beyond the study's settings: their prompts; of others nothing."""
     return {"prompts": GivenTask(study).rows()} if study.target_model else {}
-
-
-@contextmanager
-def naming(name: str):
-    """Puts a study's, or a network's, name before what is wrong."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(f"{name}: {error}") from None

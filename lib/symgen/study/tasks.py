@@ -12,7 +12,7 @@ from torch import Tensor
 from symgen import training
 from symgen.data import Images, Texts, prompt_lines, question_prompts, written_prompts
 from symgen.errors import InputError
-from symgen.games import CausalLMGame, ImageGame, TextGame, candidate_words, draw_cells, draw_words, places_of
+from symgen.games import CausalLMGame, ImageGame, TextGame, candidate_words, draw_words, places_of
 from symgen.study.settings import Study
 
 
@@ -65,8 +65,16 @@ class Task:
         """What the game takes, of a table of samples."""
         return self.samples(samples.item)
 
+    def explainable(self, items) -> np.ndarray:
+        """Which of the items have enough candidates for variables."""
+        return np.array([len(self.candidates(item)) >= self.study.n_variables for item in np.asarray(items).tolist()])
+
+    def draw_variables(self, item: int, rng: np.random.Generator) -> list:
+        """Some of an item's candidates, in their order (Appendix A.1)."""
+        return _some_of(self.candidates(item), self.study.n_variables, rng)
+
     def with_variables(self, table: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-        """A table of items with variables drawn for each (Appendix A.1)."""
+        """A table of items with variables drawn for each."""
         return table.assign(variables=[" ".join(map(str, self.draw_variables(item, rng))) for item in table.item])
 
     def variables(self, samples: pd.DataFrame) -> np.ndarray:
@@ -99,13 +107,9 @@ class ImageTask(Task):
         network = training.build_model(architecture, len(self.data.classes), seed, self.study.stem)
         return network.to(memory_format=torch.channels_last)
 
-    def explainable(self, items) -> np.ndarray:
-        """Which of the items have enough variables: all."""
-        return np.full(len(items), True)
-
-    def draw_variables(self, item: int, rng: np.random.Generator) -> np.ndarray:
-        """Cells of an image, (n_variables,)."""
-        return draw_cells(self.study.n_variables, self.study.grid, rng)
+    def candidates(self, item: int) -> range:
+        """Numbers of all cells."""
+        return range(self.study.grid**2)
 
     def game(self, network: torch.nn.Module, seen: Tensor) -> ImageGame:
         """The study's game on a network; a masked cell takes the mean map over the images that the network has `seen`."""
@@ -149,14 +153,9 @@ class TextTask(Task):
             return training.load_bert(architecture, n_classes, study.init, study.max_tokens, seed, study.download)
         return training.build_bert(architecture, n_classes, self.tokenizer, study.max_tokens, seed)
 
-    def explainable(self, items) -> np.ndarray:
-        """Which of the items have enough words that may be variables."""
-        game = self.game(None)
-        return np.array([len(game.candidates(text)) >= self.study.n_variables for text in self.samples(items)])
-
-    def draw_variables(self, item: int, rng: np.random.Generator) -> np.ndarray:
-        """Word numbers of a text, (n_variables,)."""
-        return draw_words(self.study.n_variables, self.game(None).candidates(self.data.texts[item]), rng)
+    def candidates(self, item: int) -> list[int]:
+        """Numbers of the words of a text that may be variables."""
+        return self.game(None).candidates(self.data.texts[item])
 
     def variable_names(self, samples: pd.DataFrame) -> np.ndarray:
         """Words in small letters, (sample, variable)."""
@@ -234,17 +233,14 @@ class PromptTask(TextTask):
         return [self.tokenizer.decode([token]).strip() for token in samples.label.tolist()]
 
     def explainable(self, items) -> np.ndarray:
-        """Which of the items begin with a prompt."""
+        """Which of the items begin with a prompt that has enough candidates."""
         self.game(None)  # refuses a masking for which the tokenizer has no token, before anything is trained
-        return np.array([self.prompt(item) is not None for item in items.tolist()])
-
-    def draw_variables(self, item: int, rng: np.random.Generator) -> np.ndarray:
-        """Words of a prompt, (n_variables,), in their order."""
-        return np.array(_words_of(self.study, self.candidates(item), rng))
+        return super().explainable(items)
 
     def candidates(self, item: int) -> list[str]:
-        """Words of an item's prompt that may be variables."""
-        return candidate_words(self.prompt(item)[0])
+        """Words of an item's prompt that may be variables; none where there is no prompt."""
+        prompt = self.prompt(item)
+        return candidate_words(prompt[0]) if prompt else []
 
     def variables(self, samples: pd.DataFrame) -> np.ndarray:
         """Variables (sample, variable) of a table of samples: words."""
@@ -323,11 +319,6 @@ class QuestionTask(PromptTask):
         _, after = self.examples(items)
         return after[torch.arange(len(after)), (after >= 0).int().argmax(dim=1)].numpy()
 
-    def explainable(self, items) -> np.ndarray:
-        """Which of the items are questions with enough words or clauses that may be variables."""
-        self.game(None)
-        return np.array([len(self.candidates(item)) >= self.study.n_variables for item in items.tolist()])
-
     def shown_prompts(self, samples: pd.DataFrame) -> pd.DataFrame:
         """A question to look at: one that is ours, since those of a data set may not be for passing on."""
         return pd.DataFrame(written_prompts("question")).assign(source="a question like these")
@@ -350,7 +341,9 @@ class GivenTask(Task):
             raise InputError(
                 f"{len(rows)} prompt(s) with {study.n_variables} words that may be variables; expected {place}"
             )
-        variables = [row.get("variables") or _words_of(study, _candidates(row["prompt"]), rng) for row in rows]
+        variables = [
+            row.get("variables") or _some_of(_candidates(row["prompt"]), study.n_variables, rng) for row in rows
+        ]
         of_rows = {name: [row[name] for row in rows] for name in ("next_word", "source", "prompt")}
         return pd.DataFrame(
             {"sample": np.arange(len(rows)), "of": "testing", "item": np.arange(len(rows)),
@@ -411,9 +404,9 @@ class GivenTask(Task):
         return len(_candidates(prompt)) >= self.study.n_variables
 
 
-def _words_of(study, words, rng):
-    """Some of the words, in their order."""
-    return [words[i] for i in draw_words(study.n_variables, list(range(len(words))), rng)]
+def _some_of(candidates, n, rng):
+    """n of the candidates, drawn at random, in their order."""
+    return [candidates[i] for i in draw_words(n, list(range(len(candidates))), rng)]
 
 
 def _candidates(prompt):
@@ -441,9 +434,5 @@ def _token_ids(tokenizer, texts):
     return tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")["input_ids"]
 
 
-@lru_cache(maxsize=4)
-def _tokenizer(texts, min_count, max_tokens):
-    return training.build_tokenizer(texts, min_count, max_tokens)
-
-
+_tokenizer = lru_cache(maxsize=4)(training.build_tokenizer)
 _given_tokenizer = lru_cache(maxsize=1)(training.load_tokenizer)
