@@ -269,12 +269,20 @@ def test_networks_that_have_learned_nothing_are_not_asked_but_how_concise_and_ho
 
 
 @pytest.mark.parametrize(
-    ("untrained", "verdict"), [(0.94, "reproduced"), (0.96, "not testable"), (1.0, "not testable")]
+    ("untrained", "numbers", "verdict", "how"),
+    [
+        (0.94, (0.06, 0.01, 0.11), "reproduced", ""),
+        (0.96, (0.04, 0.01, 0.11), "not testable", ""),
+        (1.0, (-0.01, -0.02, 0.01), "not testable", ""),
+        (0.94, (-0.01, -0.02, 0.01), "not reproduced", "negligible"),
+        (1.0, (-0.1, -0.2, -0.01), "not reproduced", "contrary"),
+    ],
 )
-def test_where_there_is_no_room_for_the_effect_it_is_not_testable(untrained, verdict, study):
+def test_where_there_is_no_room_for_the_effect_it_is_contrary_or_not_testable(untrained, numbers, verdict, how, study):
     less = statistic("a, less", sesoi=0.05, beside="a, untrained", best=1)
-    table(**{"a, less": (0.06, 0.01, 0.11), "a, untrained": (untrained,) * 3}).to_csv(study.figures_dir / "some.csv")
-    assert claims.decided(claim(less), study.figures_dir)[0]["verdict"] == verdict
+    table(**{"a, less": numbers, "a, untrained": (untrained,) * 3}).to_csv(study.figures_dir / "some.csv")
+    row = claims.decided(claim(less), study.figures_dir)[0]
+    assert (row["verdict"], row["how"]) == (verdict, how)
 
 
 def test_a_claim_is_asked_of_studies_that_have_what_it_needs(study):

@@ -210,8 +210,10 @@ def decided(claim: Claim, folder: Path, learned: bool | None = None) -> list[dic
             continue
         names = ("versus_placebo", "versus_low", "versus_high") if statistic.columns else ("value", "low", "high")
         value, low, high = (float(row[name]) for name in names)
-        testable = (learned or claim.of_any_network) and statistic.has_room(table)
-        decision = statistic.decide(low, high) if testable else Decision("not testable")
+        decision = statistic.decide(low, high)
+        roomy = statistic.has_room(table) or decision.how == "contrary"  # an effect the other way counts in any case
+        if not roomy or not (learned or claim.of_any_network):
+            decision = Decision("not testable")
         quantity = row.quantity + (", more than the placebo" if statistic.columns else "")
         numbers = {"of": statistic.of, "quantity": quantity, "value": value, "low": low, "high": high}
         part = {"part_verdict": decision.verdict, "how": decision.how, "more": decision.more}
