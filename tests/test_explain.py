@@ -10,6 +10,7 @@ import xarray as xr
 import symgen as sg
 from symgen import interactions, reconstruct, subset_index
 from symgen.explain import FORMAT, PICTURES, matching_table, phrase_table, strongest_table
+from symgen.games import pieces_of
 from symgen.generalization import tables
 from symgen.plots import cells, in_style, logical_model, save, use_style
 from symgen.plots.alt import alt_text
@@ -335,13 +336,18 @@ def test_the_default_picture_is_that_of_its_kind(batch, e):
         ({"label": [1, 2, 10]}, "label = 10; expected 0 to 9"),
         ({"label": [1, 2]}, "3 samples and 2 labels; expected as many of each"),
         ({"label": 1}, "3 samples and 1 labels; expected as many of each"),
+        ({"seed": -1}, "seed = -1; expected a whole number, 0 or more"),
+        ({"tau_ratio": -1}, "tau_ratio = -1; expected a share of the strongest, from 0 to below 1"),
+        ({"tau_ratio": float("nan")}, "tau_ratio = nan; expected a share"),
+        ({"game": network(1)}, "game = SmallVGG; expected an object with values"),
+        ({"game": min}, "game = min; expected an object with values"),
         ({"x": torch.full((3, 3, 30, 30), torch.nan)}, r"NaN or infinite values for sample\(s\) \[0, 1, 2\]"),
     ],
 )
 def test_what_does_not_fit_is_said_in_one_line(images, change, message):
-    given = {"x": images, "label": [1, 2, 3], "variables": 5} | change
+    given = {"game": sg.ImageGame(network(1), "features.1"), "x": images, "label": [1, 2, 3], "variables": 5} | change
     with pytest.raises(sg.InputError, match=message) as caught:
-        sg.explain(sg.ImageGame(network(1), "features.1"), **given)
+        sg.explain(**given)
     assert "\n" not in str(caught.value)
 
 
@@ -375,6 +381,10 @@ def test_what_cannot_be_asked_of_an_explanation(images, batch, e):
         (lambda: e.plot("netwrok"), "plot of kind 'netwrok'; the nearest is 'network'"),
         (lambda: batch.plot(), r"this explains 3 samples; expected one: choose it by e.sample\(i\)"),
         (lambda: batch.sample(3), "sample = 3; expected 0 to 2"),
+        (lambda: e.to_frame(0), "k = 0; expected a whole number of interactions, 1 or more"),
+        (lambda: e.to_frame(-1), "k = -1; expected a whole number"),
+        (lambda: e.plot(k=0), "k = 0; expected a whole number"),
+        (lambda: e.compare([None]), r"others = \[None\]; expected an explanation, or a list of them"),
         (lambda: e["a", "z"], r"variables \('a', 'z'\); expected numbers from 0 to 3, or names: a, b, c, d"),
         (lambda: e[0, 4], r"variables \(0, 4\); expected numbers from 0 to 3"),
         (lambda: e[0.9], r"variables \(0.9,\); expected numbers from 0 to 3"),
@@ -386,6 +396,60 @@ def test_what_cannot_be_asked_of_an_explanation(images, batch, e):
     ]:
         with pytest.raises(sg.InputError, match=message):
             ask()
+
+
+def test_a_text_without_words_has_no_candidates():
+    tokenizer = build_tokenizer(TEXTS, min_count=1, max_tokens=20)
+    game = sg.TextGame(models.build_bert("bert-1x64", 2, tokenizer, 20, seed=3), tokenizer)
+    with pytest.raises(sg.InputError, match="a sample has 0 candidates for variables; expected 2 or more"):
+        sg.explain(game, "", 1, variables=3)
+
+
+def test_only_interactions_that_exist_are_listed():
+    small = sg.explain(Wrong(np.array([0.0, 1.0, 2.0, 4.0])), None, 0, variables=["a", "b"], noise_bound=0)
+    assert sorted(small.to_frame(12).variables) == ["a", "a ∧ b", "a ∨ b", "b"]
+    assert small.fidelity().k.max() == 4
+
+
+def test_a_game_is_as_precise_as_it_says():
+    game = Wrong(1e6 + np.array([0, 0.1, 0.2, 0.4]))
+    assert not sg.explain(game, None, 0, ["a", "b"], noise_bound=0).data.effects.any()  # float32 knows 1e6 to 0.06
+    game.rounding = 2.0**-52
+    exact = sg.explain(game, None, 0, ["a", "b"], noise_bound=0)
+    rebuilt = reconstruct(*exact.data.effects.to_numpy()[0], 1e6)
+    np.testing.assert_allclose(rebuilt, game.v, rtol=0, atol=1e-8)
+    assert exact.R2[0] > 0.999
+
+
+def test_outputs_that_nothing_changes_are_compared_without_a_warning(recwarn):
+    flat = sg.explain(Wrong(np.array([1.0, 5, 3, 1])), None, 0, ["a", "b"])
+    compared = flat.compare(flat)
+    assert compared.H == 1 and np.isnan(compared.normalized).all() and not recwarn.list
+
+
+def test_a_prompt_is_cut_where_a_phrase_begins_or_ends():
+    pieces, variable_of = pieces_of(["the", "new", "masks,", "new", "masks", "of", "low-iron"], ["new masks", "iron"])
+    assert "".join(pieces) == "the new masks, new masks of low-iron "
+    coloured = [(piece, i) for piece, i in zip(pieces, variable_of.tolist()) if i >= 0]
+    assert coloured == [("new ", 0), ("masks", 0), ("new ", 0), ("masks ", 0), ("iron ", 1)]
+    pieces, variable_of = pieces_of(["中国的首都是北京"], ["首都", "北京"])
+    assert pieces == ["中国的", "首都", "是", "北京 "] and variable_of.tolist() == [-1, 0, -1, 1]
+
+
+@pytest.mark.parametrize("kind", ["bars", "network"])
+def test_long_names_stay_on_the_picture(rng, kind):
+    names = [
+        "the annual percentage rate of the loan",
+        "the defendant's obligation to pay damages",
+        "supercalifragilistic",
+    ]
+    figure = sg.explain(Wrong(rng.normal(size=8)), None, 0, names).plot(kind)
+    figure.canvas.draw()
+    (ax,) = figure.axes
+    texts = [text for text in (*ax.texts, *ax.get_yticklabels()) if text.get_text() and text.get_visible()]
+    page, boxes = figure.bbox, [text.get_window_extent() for text in texts if kind == "bars" or text in ax.texts]
+    assert all(page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1 for box in boxes)
+    assert ax.get_window_extent().width > 0.3 * page.width
 
 
 def test_shapiq_that_is_missing_is_said(e, monkeypatch):

@@ -6,16 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 import xarray as xr
 from jaxtyping import Bool, Float
 
 from symgen.errors import InputError, nearest
-from symgen.games import ROUNDING, variables_of_words
-from symgen.generalization import Comparison, compare, salient
+from symgen.games import as_array, check_game, pictured, pieces_of, values_of, variables_of
+from symgen.generalization import Comparison, check_tau_ratio, compare, salient
 from symgen.interactions import (
     KINDS,
-    MAX_VARIABLES,
     and_interactions,
     dictionary_size,
     fidelity,
@@ -24,6 +22,8 @@ from symgen.interactions import (
     keep_strongest,
     logical_model,
     members,
+    n_variables,
+    orders,
     shares,
     sparse_and_or,
     subset_index,
@@ -53,7 +53,8 @@ def explain(
     game : ImageGame, TextGame, CausalLMGame, or any object with `values(x, label, variables)`
         `values` gives v (2^n,) of one sample: the output with the variables masked that are not in each subset, bit i of the
         index being variable i. What more there is gets used: `candidates(x)`, from which variables are drawn; `grid`, or
-        `words(x)`, for pictures; `is_one(x)`, which says that several samples or labels may be asked for in one call.
+        `words(x)`, for pictures; `is_one(x)`, which says that several samples or labels may be asked for in one call;
+        `rounding`, the relative precision of v: without, 2^-23, that of float32; a function in float64 may say 2^-52.
     x : sample, or list of samples
         As the game takes them; of images also an array (sample, channel, height, width).
     label : label, or list of labels
@@ -65,12 +66,13 @@ def explain(
     noise_bound, ridge : float
         As in `sparse_and_or`.
     tau_ratio : float
-        Interactions are salient above this share of the strongest of their sample.
+        Interactions are salient above this share of the strongest of their sample; from 0 to below 1.
 
     Raises
     ------
     InputError
-        For fewer than 2 variables, more than there are, labels that the network has not, and NaN or infinite outputs.
+        For fewer than 2 variables, more than there are, labels that the network has not, NaN or infinite outputs, settings
+        out of range, and what is no game, such as a network.
 
     Examples
     --------
@@ -82,25 +84,27 @@ def explain(
       kind   variables  order  effect
     0   or  key ∨ code      2     2.0
     """
+    check_game(game)
+    check_tau_ratio(tau_ratio)
     one = game.is_one(x) if hasattr(game, "is_one") else not isinstance(x, list)
     labels = [label] if np.ndim(label) == 0 else list(label)
     samples = [x] * len(labels) if one else x
     if len(labels) != len(samples) or not labels:
         raise InputError(f"{len(samples)} samples and {len(labels)} labels; expected as many of each, and at least one")
-    variables = _variables(game, samples, variables, seed, one)
-    v = _values(game, x, labels, variables, one)
-    solved = sparse_and_or(v, noise_bound, ridge, rounding=ROUNDING)
+    variables = variables_of(game, samples, variables, seed, one)
+    v, rounding = values_of(game, x, labels, variables, one)
+    solved = sparse_and_or(v, noise_bound, ridge, rounding=rounding)
     data = {
         "v": (("sample", "subset"), v),
         "effects": (("sample", "kind", "subset"), solved.effects),
         "noise": (("sample", "subset"), solved.noise),
         **{name: ("sample", getattr(solved, name)) for name in ("bias", "bound", "gap")},
-        "label": ("sample", _array(labels)),
-        "variables": (("sample", "variable"), np.stack([_array(row) for row in variables])),
+        "label": ("sample", as_array(labels)),
+        "variables": (("sample", "variable"), np.stack([as_array(row) for row in variables])),
     }
     attributes = {"format": FORMAT, "tau_ratio": tau_ratio, "noise_bound": noise_bound, "ridge": ridge}
     attributes |= {"grid": game.grid} if hasattr(game, "grid") else {}
-    return Explanation(xr.Dataset(data | _pictured(game, samples, variables), {"kind": list(KINDS)}, attributes))
+    return Explanation(xr.Dataset(data | pictured(game, samples, variables), {"kind": list(KINDS)}, attributes))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -178,8 +182,8 @@ class Explanation:
 
     def sample(self, i: int) -> "Explanation":
         """That of one of the samples."""
-        if not -len(self.data.label) <= i < len(self.data.label):
-            raise InputError(f"sample = {i}; expected 0 to {len(self.data.label) - 1}")
+        if not isinstance(i, int | np.integer) or not -len(self.data.label) <= i < len(self.data.label):
+            raise InputError(f"sample = {i!r}; expected 0 to {len(self.data.label) - 1}")
         return Explanation(self.data.isel(sample=[i]))
 
     def to_frame(self, k: int | None = None) -> pd.DataFrame:
@@ -187,7 +191,7 @@ class Explanation:
 
         `variables` are joined by ∧ (AND) or ∨ (OR). Of several samples there is a column sample in front.
         """
-        counts = self.salient.sum(axis=(1, 2)) if k is None else np.full(len(self.data.label), k)
+        counts = self.salient.sum(axis=(1, 2)) if k is None else np.full(len(self.data.label), _checked_k(k))
         each = zip(self.data.effects.to_numpy(), counts.tolist(), self.data.names.to_numpy())
         return self._stacked([strongest_table(*one) for one in each])
 
@@ -205,6 +209,7 @@ class Explanation:
         """
         from symgen import plots  # a second of every start
 
+        _checked_k(k)
         kind = kind or ("cells" if "image" in self.data else "words" if "words" in self.data else "bars")
         if kind not in PICTURES:
             near = nearest(str(kind), PICTURES)
@@ -244,7 +249,9 @@ class Explanation:
         others: explanations by the baseline networks. combine: whether any, the majority or all of them must have it.
         Chance asks the baselines about other samples: NaN where there is one.
         """
-        others = [others] if isinstance(others, Explanation) else list(others)
+        others = [others] if isinstance(others, Explanation) else others
+        if not isinstance(others, list | tuple) or not all(isinstance(other, Explanation) for other in others):
+            raise InputError(f"others = {others!r}; expected an explanation, or a list of them")
         return compare(
             self.data, [other.data for other in others], tau_ratio=self.data.tau_ratio, combine=combine,
             chance_draws=chance_draws, seed=seed,
@@ -278,11 +285,11 @@ class Explanation:
         return pd.DataFrame({"variable": self._only("variables"), "share": shares(self._only("effects"))})
 
     def _text(self):
-        """Words of the only sample, its variables' names without any, and the variable of each, -1 for none."""
+        """Pieces of the only sample's text, its variables' names without any, and the variable of each, -1 for none."""
         if "words" not in self.data:
-            return self._only("names").tolist(), np.arange(self.data.sizes["variable"])
-        words = [word for word in self._only("words").tolist() if word]
-        return words, variables_of_words(words, self._only("variables"))
+            words = [(word, i) for i, name in enumerate(self._only("names").tolist()) for word in name.split()]
+            return [f"{word} " for word, _ in words], np.array([i for _, i in words])
+        return pieces_of([word for word in self._only("words").tolist() if word], self._only("variables"))
 
     def _picture(self):
         """The image of the only sample, its values from 0 to 1, (height, width) or (height, width, 3)."""
@@ -344,82 +351,6 @@ def load(path) -> Explanation:
     return Explanation(data)
 
 
-# what explain asks the game
-def _variables(game, samples, variables, seed, one):
-    """The variables of each sample, given or drawn."""
-    if isinstance(variables, int | np.integer):
-        rng = np.random.default_rng(seed)
-        drawn = [_draw(game, x, int(variables), rng) for x in (samples[:1] if one else samples)]
-        return drawn * len(samples) if one else drawn
-    if not isinstance(variables, list | tuple | np.ndarray) or not len(variables):
-        raise InputError(f"variables = {variables!r}; expected how many, or a list of them")
-    nested = not isinstance(variables[0], str) and np.ndim(variables[0]) == 1
-    lists = list(variables) if nested else [variables] * len(samples)
-    sizes = sorted({len(row) for row in lists})
-    if len(sizes) > 1 or len(lists) != len(samples) or not 2 <= sizes[0] <= MAX_VARIABLES:
-        expected = f"2 to {MAX_VARIABLES}, as many for each of {len(samples)} sample(s)"
-        raise InputError(f"variables: {len(lists)} list(s) of {', '.join(map(str, sizes))}; expected {expected}")
-    if one and hasattr(game, "is_one") and any(list(row) != list(lists[0]) for row in lists):  # one pass for all labels
-        raise InputError(
-            f"variables: {len(lists)} different lists for one sample; expected the same for all its labels"
-        )
-    return lists
-
-
-def _draw(game, x, n, rng):
-    """n of the game's candidates for variables of a sample, in their order."""
-    if not hasattr(game, "candidates"):
-        raise InputError(f"variables = {n}, but the game has no candidates to draw from; expected a list of variables")
-    candidates = game.candidates(x)
-    most = min(len(candidates), MAX_VARIABLES)
-    if not 2 <= n <= most:
-        raise InputError(f"variables = {n}; expected 2 to {most}: there are {len(candidates)} candidates")
-    return [candidates[i] for i in np.sort(rng.choice(len(candidates), n, replace=False))]
-
-
-def _values(game, x, labels, variables, one):
-    """v (sample, 2^n)."""
-    if hasattr(game, "is_one"):
-        v = game.values(x, labels, variables[0] if one else variables)
-    else:
-        samples = [x] * len(labels) if one else x
-        v = [np.asarray(game.values(*each), float) for each in zip(samples, labels, variables)]
-    shapes, expected = {np.shape(row) for row in v}, (2 ** len(variables[0]),)
-    if shapes != {expected}:
-        raise InputError(f"the game's values have shape {shapes.pop()}; expected {expected}, one for every subset")
-    return np.asarray(v, float)
-
-
-def _pictured(game, samples, variables):
-    """Arrays and names for pictures, of what the game knows."""
-    names = [[str(i) for i in range(len(row))] for row in variables]
-    result = {}
-    if hasattr(game, "grid"):
-        images = [np.asarray(torch.as_tensor(x).detach().float().cpu()) for x in samples]
-        result = {"image": (("sample", "channel", "height", "width"), np.stack(images))}
-    elif hasattr(game, "words"):
-        words = [game.words(x) for x in samples]
-        padded = [text + [""] * (max(map(len, words)) - len(text)) for text in words]
-        result = {"words": (("sample", "word"), _array(padded))}
-        names = [[text[i] if not isinstance(i, str) else i for i in row] for text, row in zip(words, variables)]
-    elif isinstance(variables[0][0], str):
-        names = variables
-    return result | {"names": (("sample", "variable"), _array([_distinct(row) for row in names]))}
-
-
-def _distinct(names):
-    """The names, of which one that stands again gets its count: film, actors, film (2)."""
-    names = [str(name) for name in names]
-    counts = [names[:i].count(name) + 1 for i, name in enumerate(names)]
-    return [name if count == 1 else f"{name} ({count})" for name, count in zip(names, counts)]
-
-
-def _array(values):
-    """As an array; strings as objects, which files keep as they are."""
-    array = np.asarray(values)
-    return array.astype(object) if array.dtype.kind == "U" else array
-
-
 def _has_kind(key):
     return isinstance(key, tuple) and len(key) == 2 and isinstance(key[0], str) and key[0] in KINDS
 
@@ -455,7 +386,17 @@ def phrase_table(effects: Float[np.ndarray, "kind subset"], k: int, phrases: lis
 
 def _strongest(effects, k):
     """Positions of the k strongest effects of one sample, both kinds in one row."""
-    return np.argsort(-np.abs(effects), axis=None, kind="stable")[:k]
+    of_order = orders(n_variables(effects.shape[1]))
+    possible = np.stack([of_order >= 1, of_order >= 2]).ravel()  # an OR of one variable is its AND
+    strongest = np.argsort(-np.abs(effects), axis=None, kind="stable")
+    return strongest[possible[strongest]][:k]
+
+
+def _checked_k(k):
+    """k, if so many interactions can be asked for; InputError otherwise."""
+    if not isinstance(k, int | np.integer) or k < 1:
+        raise InputError(f"k = {k!r}; expected a whole number of interactions, 1 or more")
+    return k
 
 
 def matching_table(

@@ -9,6 +9,7 @@ import torchvision
 from torch import nn
 
 from symgen import ImageGame, log_odds
+from symgen.games import ROUNDING
 from symgen.games import images as games
 from symgen.games.variables import cell_map, draw_cells
 from symgen.training import models
@@ -203,6 +204,13 @@ def test_the_model_is_left_as_it_was():
         ({"x": torch.full((3, 30, 30), torch.nan)}, r"NaN or infinite values for sample\(s\) \[0\]"),
         ({"x": torch.rand(2, 3, 30, 30)}, r"label has shape \(1,\) of int64; expected an integer a sample, \(2,\)"),
         ({"label": 2.0}, "expected an integer a sample"),
+        ({"grid": -2}, "grid = -2; expected how many cells"),
+        (
+            {"baseline": torch.zeros(0, 3, 30, 30)},
+            r"baseline has shape \(0, 3, 30, 30\) of torch.float32; expected floats",
+        ),
+        ({"baseline": torch.zeros(2, 3, 30, 30).byte()}, "of torch.uint8; expected floats, one image or more"),
+        ({"x": torch.rand(1, 30, 30)}, r"the model does not take x of shape \(1, 1, 30, 30\): .* to have 3 channels"),
         ({"x": torch.zeros(3, 30, 30, dtype=torch.uint8)}, "of torch.uint8; expected floats"),
     ],
 )
@@ -300,6 +308,25 @@ def test_images_as_baseline_are_their_mean_map():
     network, images = models.build_model("small-vgg", 10, seed=1), torch.rand(6, 3, 30, 30)
     game = ImageGame(network, "features.1", baseline=images)
     torch.testing.assert_close(game.baseline, ImageGame(network, "features.1").mean_map(images), rtol=0, atol=0)
+    assert torch.equal(ImageGame(network, "features.1", baseline=list(images)).baseline, game.baseline)
+
+
+@pytest.mark.parametrize("several", [list, tuple])
+def test_images_may_come_as_a_list(several):
+    network, images = models.build_model("small-vgg", 10, seed=1), torch.rand(2, 3, 30, 30)
+    game, cells = ImageGame(network, "features.1"), [[1, 2, 3], [4, 5, 6]]
+    np.testing.assert_array_equal(game.values(several(images), [0, 1], cells), game.values(images, [0, 1], cells))
+    with pytest.raises(ValueError, match=r"x holds shapes \[\(3, 20, 30\), \(3, 30, 30\)\]; expected one shape"):
+        game.values([images[0], images[1, :, :20]], [0, 1], cells)
+
+
+def test_v_is_as_precise_as_the_network_computes():
+    network = models.build_model("small-vgg", 10, seed=1)
+    game = ImageGame(network, "features.1")
+    assert game.rounding == ROUNDING
+    for dtype, digits in ((torch.float64, 52), (torch.bfloat16, 7)):
+        network.to(dtype)
+        assert game.rounding == 2.0**-digits
 
 
 class Tapped(nn.Module):

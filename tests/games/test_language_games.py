@@ -223,6 +223,11 @@ def test_wrong_settings_and_outputs_are_named(by_bytes, by_words):
     model = network("Llama")
     with pytest.raises(ValueError, match="1 texts, 1 labels and 2 lists of variables"):
         CausalLMGame(model, by_bytes).values([PROMPT], [7], [["warm"], ["film"]])
+    config = CONFIGS["Llama"]()
+    config.pad_token_id = 0
+    classifier = transformers.AutoModelForSequenceClassification.from_config(config)
+    with pytest.raises(ValueError, match=r"has shape \(2, 2\); expected logits \(batch, token, token id\)"):
+        CausalLMGame(classifier, by_bytes).values(PROMPT, 7, ["warm"])
     model.lm_head.weight.data[7] = torch.nan
     with pytest.raises(ValueError, match="NaN or infinite values for sample"):
         CausalLMGame(model, by_bytes).values(PROMPT, 7, ["warm"])

@@ -1,12 +1,16 @@
 """TextGame: words as variables, every token of a masked word replaced, and nothing else; the tokenizer behind it."""
 
+import copy
 import subprocess
 import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tokenizers
 import torch
+from tokenizers import Regex, Tokenizer
+from transformers import PreTrainedTokenizerFast
 
 from symgen import TextGame, and_interactions
 from symgen.games import _base
@@ -51,6 +55,27 @@ def test_words_and_candidates(tokenizer):
     assert game.candidates(SENTENCE) == [1, 2, 4, 5]  # neither the stop word nor the comma
     assert TextGame(None, tokenizer, stop_words={"film"}).candidates(SENTENCE) == [0, 1, 4, 5]
     assert game.candidates("She won't say: 7 or 42!") == [1, 4, 8]  # won, say, 42: letters and digits alone are none
+    assert game.candidates("a 好 b") == [1]  # one sign is a word in a script without spaces
+
+
+def test_a_tokenizer_that_does_not_cut_at_spaces_has_the_same_words():
+    pieces = ["▁an", "▁un", "funny", "▁film", "▁with", "▁act", "ors"]
+    whole = Tokenizer(tokenizers.models.Unigram([("<unk>", 0.0), *((piece, -1.0) for piece in pieces)], 0))
+    whole.normalizer = tokenizers.normalizers.Replace(Regex("^| "), "▁")
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=whole, unk_token="<unk>")
+    text = "an unfunny film with actors"
+    assert set(tokenizer(text).word_ids()) == {0}  # one word, it says
+    game = TextGame(Recorder(len(tokenizer)), tokenizer, masking="unk")
+    assert game.words(text) == text.split() and game.candidates(text) == [1, 2, 4]
+    ids, (_, replaced, _) = tokenizer(text)["input_ids"], game._masked(text, [1], [1, 4])
+    names = np.array(tokenizer.convert_ids_to_tokens(ids))
+    assert [names[row].tolist() for row in replaced.numpy()[[1, 2]]] == [["▁act", "ors"], ["▁un", "funny"]]
+
+
+def test_a_tokenizer_and_a_model_without_a_limit_read_whole_texts(tokenizer):
+    endless = copy.copy(tokenizer)
+    endless.model_max_length = int(1e30)  # what a tokenizer says that knows none
+    assert TextGame(Recorder(len(tokenizer)), endless).values(100 * SENTENCE, 1, [1, 2]).shape == (4,)
 
 
 def test_all_tokens_of_a_masked_word_are_replaced_and_no_others(tokenizer):
@@ -137,6 +162,8 @@ def test_the_model_gets_its_mode_back_and_no_gradient_is_kept(bert, tokenizer):
         (0, [1, 6], "variables hold the word 6; expected 0 to 5 in the text"),
         (0, [1, 1], "variables hold the word 1 more than once"),
         (0, ["film"], "expected a list of word numbers"),
+        ("LABEL_1", [1, 2], "label = 'LABEL_1'; expected a whole number"),
+        (1.7, [1, 2], "label = 1.7; expected a whole number"),
     ],
 )
 def test_what_does_not_fit_is_named(bert, tokenizer, label, variables, message):

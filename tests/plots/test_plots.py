@@ -77,7 +77,7 @@ def test_what_has_no_value_is_left_out_without_a_warning():
 def test_words_of_an_explained_text_are_one_sentence_and_its_interactions_are_named():
     table = pd.DataFrame({"kind": ["and", "or"], "variables": ["bad", "bad ∨ not"], "effect": [-2.0, 1.5]})
     shares = pd.DataFrame({"variable": [0, 1], "share": [-1.0, 0.5]})
-    said = alt_text(plots.words(table, shares, ["this", "is", "not", "as", "bad"], [-1, -1, 1, -1, 0], "positive"))
+    said = alt_text(plots.words(table, shares, ["this ", "is ", "not ", "as ", "bad "], [-1, -1, 1, -1, 0], "positive"))
     assert said.startswith("positive: this is not as bad. strongest interactions, ")
     small = (
         "1 network · 1 sample · colour: a part's share of all effects (log-odds), green for the label, pink against it."

@@ -49,6 +49,20 @@ def test_a_training_that_diverges_names_the_network_and_the_epoch_and_leaves_no_
     assert not networks.curves_path(wild, "target-91").exists()
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"cut": "feature.1"}, "setting 'cut': split_at = 'feature.1' is no submodule of SmallVGG; the nearest is"),
+        ({"other_cut": "classifier"}, r"setting 'other_cut': split_at = 'classifier' gives \(1, 10\); expected a map"),
+        ({"cut": "features.12"}, "setting 'cut': grid = 5 on a feature map of 3 x 3; expected at most 3"),
+    ],
+)
+def test_a_wrong_cut_is_said_before_anything_is_trained(study, wrong, message, monkeypatch):
+    monkeypatch.setattr(training, "train", None)
+    with pytest.raises(ValueError, match=f"^target-91 of study 'fashion-vgg': {message}"):
+        pipeline.ensure_training(study.replace(split_seed=5, **wrong), "target-91")
+
+
 def test_interactions_rebuild_v_and_stay_in_the_noise_bound(study):
     interactions = pipeline.ensure_interactions(study, "target-91", 2.0)
     v, effects, noise = (interactions[name].to_numpy() for name in ("v", "effects", "noise"))

@@ -26,6 +26,8 @@ from symgen.study import VERSIONS
         ({"checkpoints": [1, 0]}, "expected epochs in rising order"),
         ({"n_variables": 26}, "n_variables = 26 of a grid of 5 x 5 = 25 cells"),
         ({"n_variables": 20}, "expected at most 16"),
+        ({"n_variables": 1}, "n_variables = 1; expected at least 2"),
+        ({"low_up_to": 6}, "low_up_to = 6 and high_from = 6; expected high orders above the low ones"),
         ({"train_size": 0}, "train_size = 0; expected at least 1"),
         ({"ridge": 0}, "ridge = 0; expected more than 0.0"),
         ({"noise_bound": -0.1}, "noise_bound = -0.1; expected at least 0"),

@@ -1,6 +1,7 @@
 """What games share: log-odds, evaluation mode, and, for games on tokens, masked inputs in chunks that fit into memory."""
 
 from contextlib import contextmanager
+from itertools import chain
 
 import numpy as np
 import torch
@@ -11,6 +12,8 @@ from symgen.errors import InputError
 from symgen.interactions import subset_matrix
 
 ROUNDING = 2.0**-23  # relative precision of v of a network that computes in float32
+FAR = 1 << 30  # tokens; a tokenizer without a limit says a number that is too large for its own code
+INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 CHUNK_TOKENS = {"cpu": 1 << 12, "cuda": 1 << 18}  # tokens evaluated at a time; halved when memory runs out
 
 
@@ -26,6 +29,19 @@ def log_odds(logits: Float[Tensor, "*batch label"], label: Int[Tensor, "*#batch"
     at_label = label.unsqueeze(-1).expand(*z.shape[:-1], 1)
     others = z.scatter(-1, at_label, -torch.inf)
     return z.gather(-1, at_label).squeeze(-1) - others.logsumexp(-1)
+
+
+def rounding_of(model: torch.nn.Module) -> float:
+    """Relative precision of v: that of the model's coarsest floating type; float32's where it has no weights."""
+    tensors = chain(model.parameters(), model.buffers())
+    return max((torch.finfo(one.dtype).eps for one in tensors if one.is_floating_point()), default=ROUNDING)
+
+
+def whole_number(label, name: str) -> int:
+    """The label as an int; InputError, with the argument's name, if it is no whole number."""
+    if not isinstance(label, int | np.integer) and not (isinstance(label, Tensor) and label.dtype in INTEGERS):
+        raise InputError(f"{name} = {label!r}; expected a whole number, which output of the model is meant")
+    return int(label)
 
 
 def log_odds_of_labels(logits: Float[Tensor, "row label"], labels, name: str) -> Float[Tensor, "asked row"]:
@@ -88,6 +104,11 @@ class TokenGame:
                 f"masking = {masking!r}, but the tokenizer has no such token; expected another of {self.MASKING}"
             )
         self._chunk = None  # tokens at a time, found at the first call
+
+    @property
+    def rounding(self) -> float:
+        """Relative precision of v."""
+        return rounding_of(self.model)
 
     def log_odds_of(self, text, label, variables) -> Float[Tensor, "subset"]:
         """v(x_S) of one text for every subset, as `values` gives it, with its gradient in the model's parameters.
@@ -157,7 +178,7 @@ class TokenGame:
     def _longest(self):
         """Tokens that the model reads."""
         positions = getattr(getattr(self.model, "config", None), "max_position_embeddings", None)
-        return min(self.tokenizer.model_max_length, positions or self.tokenizer.model_max_length)
+        return min(self.tokenizer.model_max_length, positions or FAR, FAR)
 
 
 def masked_tokens(of_variable: Bool[np.ndarray, "token variable"]) -> Bool[np.ndarray, "subset token"]:

@@ -10,7 +10,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from symgen.errors import InputError
-from symgen.games._base import TokenGame, log_odds_of_labels, masked_tokens
+from symgen.games._base import TokenGame, log_odds_of_labels, masked_tokens, whole_number
 from symgen.games.variables import SPACED, candidate_words, check_phrases, places_of
 
 
@@ -69,7 +69,7 @@ class CausalLMGame(TokenGame):
     def next_id(self, prompt: str, next_token: str | int) -> int:
         """Id of the token that a string begins with when it continues the prompt; an id is itself."""
         if not isinstance(next_token, str):
-            return int(next_token)
+            return whole_number(next_token, "next_token")
         gap = " " if re.match(SPACED, next_token) and not re.search(r"[\s(\[{/\-–—]$", prompt) else ""
         before, joined = self.token_ids(prompt), self.token_ids(prompt + gap + next_token)
         if joined[: len(before)] != before or len(joined) == len(before):
@@ -158,4 +158,11 @@ class CausalLMGame(TokenGame):
             shown = torch.where(masked[:, start:, None], filler, embeddings[start:stop])
             output = network(inputs_embeds=shown, **options)
             cache, group = getattr(output, "past_key_values", None), now
-        return output.logits[:, -1][group]
+        logits = getattr(output, "logits", output)
+        if not isinstance(logits, Tensor) or logits.ndim != 3:
+            shape = tuple(getattr(logits, "shape", ())) or type(logits).__name__
+            raise InputError(
+                f"the output of {type(self.model).__name__} has shape {shape}; "
+                "expected logits (batch, token, token id), those of a causal language model"
+            )
+        return logits[:, -1][group]

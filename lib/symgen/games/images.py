@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from symgen.errors import InputError, nearest
-from symgen.games._base import evaluating, finite, log_odds_of_labels, quiet
+from symgen.games._base import evaluating, finite, log_odds_of_labels, quiet, rounding_of
 from symgen.games.variables import cell_boxes, cell_map, check_cells
 from symgen.interactions import subset_matrix
 
@@ -31,8 +31,8 @@ class ImageGame:
     grid : int
         Cells per side of the map.
     baseline : tensor, optional
-        What a masked cell takes: images (image, c, h, w), whose `mean_map` it is; or a map (channel, height, width), or
-        anything that broadcasts to it; zero without.
+        What a masked cell takes: images (image, c, h, w), or a list of them, whose `mean_map` it is; or a map (channel,
+        height, width), or anything that broadcasts to it; zero without.
 
     Raises
     ------
@@ -48,14 +48,25 @@ class ImageGame:
     (8,)
     """
 
-    def __init__(self, model: nn.Module, split_at: str, grid: int = 5, baseline: Tensor | None = None):
-        self.model, self.split_at, self.grid = model, split_at, grid
+    def __init__(self, model: nn.Module, split_at: str, grid: int = 5, baseline=None):
+        if not isinstance(grid, int | np.integer) or grid < 1:
+            raise InputError(f"grid = {grid!r}; expected how many cells the map has a side, such as 5")
+        self.model, self.split_at, self.grid = model, split_at, int(grid)
         self._module = _submodule(model, split_at)
         self._chunk = None  # masked maps at a time, found at the first call
         self._memory = None  # for masked maps
         self._plans = {}  # how the rest of the network is run, found at the first call
-        images = baseline is not None and np.ndim(baseline) == 4
-        self.baseline = self.mean_map(torch.as_tensor(baseline)) if images else baseline
+        self.baseline = None if baseline is None else _stacked(baseline, "baseline")
+        if self.baseline is not None and self.baseline.ndim == 4:
+            shape, dtype = tuple(self.baseline.shape), self.baseline.dtype
+            if not len(self.baseline) or not dtype.is_floating_point:
+                raise InputError(f"baseline has shape {shape} of {dtype}; expected floats, one image or more")
+            self.baseline = self.mean_map(self.baseline)
+
+    @property
+    def rounding(self) -> float:
+        """Relative precision of v."""
+        return rounding_of(self.model)
 
     def mean_map(self, images: Float[Tensor, "image c h w"], batch: int = 256) -> Float[Tensor, "channel height width"]:
         """Mean of the feature map over images, per channel and position: the value of a masked cell (section 8)."""
@@ -72,7 +83,7 @@ class ImageGame:
         Parameters
         ----------
         x : floats, (channel, height, width) or (sample, channel, height, width)
-            The image, or several.
+            The image, or several, which may be a list.
         label : int, or integers
             One a sample; several labels of one image are evaluated in one pass.
         variables : integers, (n,) or (sample, n)
@@ -87,7 +98,7 @@ class ImageGame:
         InputError
             For labels or cells out of range, shapes that do not fit, and NaN or infinite outputs.
         """
-        x = torch.as_tensor(x)
+        x = _stacked(x, "x")
         if x.ndim not in (3, 4) or not x.is_floating_point():
             raise InputError(
                 f"x has shape {tuple(x.shape)} of {x.dtype}; "
@@ -105,7 +116,7 @@ class ImageGame:
 
     def is_one(self, x) -> bool:
         """Whether this is one image, and no batch of them."""
-        return np.ndim(x) == 3
+        return not isinstance(x, list | tuple) and np.ndim(x) == 3
 
     def candidates(self, x=None) -> list[int]:
         """Numbers of all cells."""
@@ -195,8 +206,8 @@ class ImageGame:
         logits = self._rest(masked, image, plan)
         if logits.ndim != 2 or len(logits) != len(masked) or logits.shape[1] < 2:
             raise InputError(
-                f"the model's output has shape {tuple(logits.shape)} for {len(masked)} images; "
-                "expected (batch, label) logits with two labels or more"
+                f"the model's output has shape {tuple(logits.shape)} for {len(masked)} images; expected (batch, label) "
+                "logits, two labels or more; of one output z, give torch.cat([torch.zeros_like(z), z], 1)"
             )
         return log_odds_of_labels(logits, labels, "label")
 
@@ -221,6 +232,11 @@ class ImageGame:
                 self.model(x.to(self._like(x), copy=True))  # a forward may change its input in place
             except _Reached as reached:
                 feature_map = reached.output
+            except RuntimeError as error:
+                if "memory" in str(error).lower():
+                    raise
+                fault = f"the model does not take x of shape {tuple(x.shape)}: {str(error).splitlines()[0]}"
+                raise InputError(f"{fault}; expected images as it was trained on") from error
             else:
                 raise InputError(f"split_at = {self.split_at!r} is never run by the model's forward; name one that is")
         if not isinstance(feature_map, Tensor) or feature_map.ndim != 4:
@@ -358,12 +374,24 @@ def _fill_masked(out, feature_map, baseline, boxes, first):
             out.view(-1, 2, 1 << i, *feature_map.shape)[:, 1, :, rows, columns] = feature_map[rows, columns]
 
 
+def _stacked(images, name):
+    """A tensor, of a list if one is given."""
+    if isinstance(images, list | tuple) and any(isinstance(image, Tensor | np.ndarray) for image in images):
+        images = [torch.as_tensor(image) for image in images]
+        if len(shapes := {tuple(image.shape) for image in images}) > 1:
+            raise InputError(f"{name} holds shapes {sorted(shapes)}; expected one shape")
+        images = torch.stack(images)
+    return torch.as_tensor(images)
+
+
 def _submodule(model, name):
     """The named submodule; ValueError with the nearest name otherwise."""
+    if not isinstance(model, nn.Module):
+        raise InputError(f"model is a {type(model).__name__}; expected a torch.nn.Module")
     known = [known for known, _ in model.named_modules() if known]
     if not known:
         raise InputError(f"split_at = {name!r}: {type(model).__name__} has no submodules to cut at")
     if name not in known:
-        near = nearest(name, known)
+        near = nearest(str(name), known)
         raise InputError(f"split_at = {name!r} is no submodule of {type(model).__name__}; the nearest is {near!r}")
     return model.get_submodule(name)

@@ -1,11 +1,13 @@
 """From a text classifier and a text to v: the log-odds of its label with words masked (science, sections 1 and 8)."""
 
+import re
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from symgen.errors import InputError
-from symgen.games._base import TokenGame, log_odds_of_labels, masked_tokens
+from symgen.games._base import TokenGame, log_odds_of_labels, masked_tokens, whole_number
 from symgen.games.variables import check_variables, is_telling
 
 
@@ -63,7 +65,7 @@ class TextGame(TokenGame):
         device = next(self.model.parameters()).device
         replaced = torch.as_tensor(masked_tokens(word_of[:, None] == numbers), device=device)
         inputs = {name: torch.as_tensor(value, device=device)[None] for name, value in encoded.items()}
-        return inputs, replaced, [int(label) for label in labels]
+        return inputs, replaced, [whole_number(label, "label") for label in labels]
 
     def _log_odds(self, inputs, replaced, labels):
         inputs = {name: value.expand(len(replaced), -1) for name, value in inputs.items()}
@@ -73,7 +75,8 @@ class TextGame(TokenGame):
         if not isinstance(logits, Tensor) or logits.ndim != 2 or logits.shape[1] < 2:
             shape = tuple(getattr(logits, "shape", ())) or type(logits).__name__
             raise InputError(
-                f"the model's output has shape {shape}; expected (batch, label) logits, two labels or more"
+                f"the model's output has shape {shape}; expected (batch, label) logits, two labels or more; "
+                "of one output z, give torch.cat([torch.zeros_like(z), z], 1)"
             )
         return log_odds_of_labels(logits, labels, "label")
 
@@ -82,8 +85,17 @@ class TextGame(TokenGame):
         encoded = self.tokenizer(text, truncation=True, max_length=self._longest())
         of_token = encoded.word_ids(0)
         known = sorted({word for word in of_token if word is not None})
+        spans = {word: tuple(encoded.word_to_chars(0, word)) for word in known}
+        if len(known) == 1 and text.split() != [text]:  # a tokenizer that does not cut at spaces
+            spans = dict(enumerate(match.span() for match in re.finditer(r"\S+", text)))
+            of_token = [_word_at(stop, spans) for _, stop in encoded.encodings[0].offsets]
+            known = sorted({word for word in of_token if word is not None})
         known = known[: -1 if encoded.encodings[0].overflowing else None]  # the last word may have been cut in two
-        spans = [encoded.word_to_chars(0, word) for word in known]
         number = {word: i for i, word in enumerate(known)}
         word_of = np.array([number.get(word, -1) for word in of_token])
-        return dict(encoded), [text[span.start : span.end].strip() for span in spans], word_of
+        return dict(encoded), [text[slice(*spans[word])].strip() for word in known], word_of
+
+
+def _word_at(stop, spans):
+    """Number of the word in which a token ends, None for none; a token may begin with the space before its word."""
+    return next((word for word, (first, last) in spans.items() if first < stop <= last), None)

@@ -2,6 +2,7 @@
 
 import re
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Int
@@ -34,7 +35,8 @@ def candidate_words(prompt: str) -> list[str]:
 def is_telling(word: str, stop_words=None) -> bool:
     """Whether a word may be a variable: no stop word, single letter, or word without a letter or digit."""
     stop_words = english_stop_words() if stop_words is None else stop_words
-    return len(word) > 1 and any(map(str.isalnum, word)) and word.lower() not in stop_words
+    single = len(word) == 1 and bool(re.match(SPACED, word))  # in a script without spaces, one sign says something
+    return not single and any(map(str.isalnum, word)) and word.lower() not in stop_words
 
 
 def draw_cells(n: int, grid: int, rng: np.random.Generator) -> Int[np.ndarray, "variable"]:
@@ -73,18 +75,31 @@ def places_of(phrase: str, text: str) -> list[tuple[int, int]]:
     return [match.span() for match in re.finditer(before + re.escape(phrase) + after, text)]
 
 
-def variables_of_words(words: list[str], variables) -> Int[np.ndarray, "word"]:
-    """The variable that each word of a text belongs to, -1 for none; variables: numbers of words, or phrases."""
-    result = np.full(len(words), -1)
+def pieces_of(words: list[str], variables) -> tuple[list[str], Int[np.ndarray, "piece"]]:
+    """A text in pieces, each with the space that follows it, and the variable of each, -1 for none.
+
+    variables: numbers of words; or phrases, where pieces are words, cut where a phrase begins or ends inside one.
+
+    Examples
+    --------
+    >>> pieces, variable_of = pieces_of(["a", "well-known", "film,", "ours"], ["known", "film"])
+    >>> pieces, variable_of.tolist()
+    (['a ', 'well-', 'known ', 'film', ', ', 'ours '], [-1, -1, 0, 1, -1, -1])
+    """
+    pieces, ends = [f"{word} " for word in words], np.cumsum([len(word) + 1 for word in words])
     if not isinstance(variables[0], str):
-        result[np.asarray(variables, int)] = np.arange(len(variables))
-        return result
-    stop = np.cumsum([len(word) + 1 for word in words]) - 1
-    start = stop - [len(word) for word in words]
+        variable_of = np.full(len(words), -1)
+        variable_of[np.asarray(variables, int)] = np.arange(len(variables))
+        return pieces, variable_of
+    text = "".join(pieces)
+    of_letter = np.full(len(text), -1)
     for i, phrase in enumerate(variables):
-        for first, last in places_of(phrase, " ".join(words)):
-            result[(start < last) & (stop > first)] = i
-    return result
+        for first, last in places_of(" ".join(phrase.split()), text):
+            of_letter[first:last] = i
+    turns = 1 + np.flatnonzero(np.diff(of_letter))
+    letters = [edge for edge in turns if text[edge] != " " and text[edge - 1] != " "]
+    edges = sorted({0, *ends, *letters})
+    return [text[a:b] for a, b in pairwise(edges)], of_letter[edges[:-1]]
 
 
 def check_phrases(variables) -> list[str]:

@@ -4,6 +4,7 @@ from symgen.generalization.bootstrap import Bootstrap, Estimate, estimates_table
 from symgen.generalization.comparison import Comparison, compare
 from symgen.generalization.metrics import (
     agreed,
+    check_tau_ratio,
     effective_number,
     generalizable,
     generalization_ratio,

@@ -4,6 +4,8 @@
 one network on one sample; axes in front (network, checkpoint, sample) are free.
 """
 
+from numbers import Real
+
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -42,8 +44,15 @@ def salient(
         flat = np.sort(strength.reshape(*strength.shape[:-2], -1), axis=-1)
         threshold = flat[..., -min(strongest, flat.shape[-1]), None, None]
         return (strength >= threshold) & (strength > 0)
-    threshold = tau_ratio * strength.max(axis=(-2, -1), keepdims=True) if tau is None else tau
+    threshold = check_tau_ratio(tau_ratio) * strength.max(axis=(-2, -1), keepdims=True) if tau is None else tau
     return strength > threshold
+
+
+def check_tau_ratio(tau_ratio: float) -> float:
+    """tau_ratio, if it is a share of the strongest above which anything can be salient; InputError otherwise."""
+    if not isinstance(tau_ratio, Real) or not 0 <= tau_ratio < 1:
+        raise InputError(f"tau_ratio = {tau_ratio!r}; expected a share of the strongest, from 0 to below 1")
+    return tau_ratio
 
 
 def generalizable(
@@ -102,7 +111,8 @@ def normalized(
     effects: Float[np.ndarray, "*batch sample kind subset"], v: Float[np.ndarray, "*batch sample subset"]
 ) -> Float[np.ndarray, "*batch sample kind subset"]:
     """Effects divided by the mean over samples of |v(x_N) - v(x_0)| of their network (Appendix M)."""
-    return effects / np.abs(v[..., -1] - v[..., 0]).mean(axis=-1)[..., None, None, None]
+    change = np.abs(v[..., -1] - v[..., 0]).mean(axis=-1)
+    return effects / np.where(change > 0, change, np.nan)[..., None, None, None]  # NaN: there is no change to share
 
 
 def strength_by_order(

@@ -20,6 +20,7 @@ from collections import deque
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cache
+from numbers import Real
 
 import numpy as np
 import psutil
@@ -151,13 +152,13 @@ def prepare() -> None:
 
 def _check_numbers(noise_bound, rounding, **positive):
     """InputError for a parameter out of range."""
-    if not 0 <= noise_bound < math.inf:
-        raise InputError(f"noise_bound = {noise_bound}; expected a share of |v(N) - v(empty)|, 0 or more")
+    if not isinstance(noise_bound, Real) or not 0 <= noise_bound < math.inf:
+        raise InputError(f"noise_bound = {noise_bound!r}; expected a share of |v(N) - v(empty)|, 0 or more")
     if not 0 <= rounding < 1:
         raise InputError(f"rounding = {rounding}; expected the relative precision of v, from 0 to below 1")
     for name, value in positive.items():
-        if not 0 < value < math.inf:
-            raise InputError(f"{name} = {value}; expected a finite number above 0")
+        if not isinstance(value, Real) or not 0 < value < math.inf:
+            raise InputError(f"{name} = {value!r}; expected a finite number above 0")
 
 
 def _check_values(v):

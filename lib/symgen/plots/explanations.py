@@ -1,5 +1,8 @@
 """Pictures of one explanation: its variables coloured, its strongest interactions, its fidelity, its masked inputs."""
 
+import re
+import textwrap
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -12,6 +15,7 @@ from symgen.plots.samples import LETTERS, draw_cells, draw_words, lines_of
 from symgen.plots.style import COLOURS, legend_of, note, signed, tint
 
 LINE = 0.18  # height of a line of text (inches)
+LABEL = 48  # letters in a line of an interaction's name
 WEAKEST = 0.01  # of the strongest: fainter lines are not drawn
 OF_SHARES = {"colour": "a part's share of all effects (log-odds), green for the label, pink against it"}
 LINES = {"and": "-", "or": (0, (2, 1.2))}
@@ -19,7 +23,9 @@ LINES = {"and": "-", "or": (0, (2, 1.2))}
 
 def bars(table: pd.DataFrame, title: str = "") -> Figure:
     """The strongest interactions as bars. table: kind, variables, effect (log-odds), strongest first."""
-    figure, ax = plt.subplots(figsize=(5.2, 0.24 * len(table) + 1))
+    labels, heights = _labels(table)
+    longest = max((len(line) for label in labels for line in label.splitlines()), default=0)
+    figure, ax = plt.subplots(figsize=(max(5.2, 3.4 + 0.075 * longest), 0.24 * sum(heights) + 1))
     _strongest_bars(ax, table)
     figure.suptitle(title, fontsize=9)
     return figure
@@ -43,10 +49,11 @@ def cells(table: pd.DataFrame, shares: pd.DataFrame, picture: np.ndarray, grid: 
 def words(table: pd.DataFrame, shares: pd.DataFrame, text: list[str], variable_of, title: str = "") -> Figure:
     """One prediction on a text: its words coloured by the shares of their variables, and its strongest interactions.
 
-    table: as `bars`. shares: share (log-odds) of each variable. variable_of: of each word, -1 for none.
+    table: as `bars`. shares: share (log-odds) of each variable. text: its pieces, each with the space that follows it.
+    variable_of: of each piece, -1 for none.
     """
     lines = len(lines_of(text, LETTERS))
-    sizes = [0.4 + LINE * lines, 0.24 * len(table) + 0.9]
+    sizes = [0.4 + LINE * lines, 0.24 * sum(_labels(table)[1]) + 0.9]
     figure = plt.figure(figsize=(8, sum(sizes)))
     above, below = figure.subfigures(2, 1, height_ratios=sizes)  # the text has all of the width
     largest, share = shares.share.abs().max(), shares.share.to_numpy()
@@ -66,7 +73,10 @@ def network(table: pd.DataFrame, members: list[tuple[int, ...]], names: list[str
 
     table: as `bars`; members: the numbers of the variables of each row. An interaction of one variable is its ring.
     """
-    figure, ax = plt.subplots(figsize=(4.6, 4.4))
+    names = [_in_lines(name, 18) for name in names]
+    longest = max(len(line) for name in names for line in name.splitlines())
+    more = 0.12 * max(name.count("\n") for name in names)
+    figure, ax = plt.subplots(figsize=(max(4.6, 2.6 + 0.15 * longest), 4.4))
     angles = np.pi / 2 - 2 * np.pi * np.arange(len(names)) / len(names)
     places = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     strength = table.effect.abs() / (table.effect.abs().max() or 1)
@@ -89,8 +99,9 @@ def network(table: pd.DataFrame, members: list[tuple[int, ...]], names: list[str
         ax.text(x, y, number, ha="center", va="center", fontsize=8, zorder=4)
         if name != str(number):
             side = "center" if abs(x) < 0.3 else "left" if x > 0 else "right"
-            ax.text(1.2 * x, 1.17 * y, name, ha=side, va="center", fontsize=8)
-    ax.set(xlim=(-1.35, 1.35), ylim=(-1.3, 1.3), aspect="equal", title=title)
+            at = np.sign(y) * (1.17 * abs(y) + 0.6 * 0.12 * name.count("\n") * (side == "center"))
+            ax.text(1.2 * x, at, name, ha=side, va="center", fontsize=8)
+    ax.set(xlim=(-1.35, 1.35), ylim=(-1.3 - more, 1.3 + more), aspect="equal", title=title)
     ax.axis("off")
     for sign in ("positive", "negative"):
         for kind, style in LINES.items():
@@ -131,12 +142,12 @@ def masked_pictures(table: pd.DataFrame, picture: np.ndarray, variables, grid: i
 
 
 def masked_words(table: pd.DataFrame, text: list[str], variable_of, title: str = "") -> Figure:
-    """As `masked_pictures`, of a text; variable_of: of each word, -1 for none."""
+    """As `masked_pictures`, of a text; text and variable_of: as in `words`."""
     lines = len(lines_of(text, LETTERS - 24))
     figure, axes = plt.subplots(len(table), 1, figsize=(8, (LINE * lines + 0.12) * len(table) + 0.3), squeeze=False)
     for ax, row in zip(axes[:, 0], table.itertuples()):
         hidden = [number for number, i in enumerate(variable_of) if i >= 0 and not row.subset >> i & 1]
-        shown = ["█" * len(word) if number in hidden else word for number, word in enumerate(text)]
+        shown = [re.sub(r"\S", "█", piece) if number in hidden else piece for number, piece in enumerate(text)]
         draw_words(ax, shown, {number: {"color": "#d0d0d0"} for number in hidden}, LETTERS - 24)
         ax.set_xlim(0, LETTERS)
         values = f"v {signed(row.v):>6}  model {signed(row.model):>6}"
@@ -146,11 +157,25 @@ def masked_words(table: pd.DataFrame, text: list[str], variable_of, title: str =
 
 
 # pieces of figures
+def _in_lines(name, width, between=None):
+    """A name in lines, which end at spaces; if it can be, at those that are `between` its parts."""
+    parts = re.split(between, name) if between else [name]
+    whole = [part.replace(" ", "\u00a0") if len(part) <= width and between else part for part in parts]
+    return textwrap.fill(" ".join(whole), width, break_long_words=False).replace("\u00a0", " ")
+
+
+def _labels(table):
+    """Names of interactions, in lines, and the height of each (bars of one line)."""
+    labels = [_in_lines(name, LABEL, r" (?=[∧∨] )") for name in table.variables]
+    return labels, [1 + 0.6 * label.count("\n") for label in labels]
+
+
 def _strongest_bars(ax, table):
     """Effects as bars, coloured by kind, a row an interaction."""
-    place = np.arange(len(table))
+    labels, heights = _labels(table)
+    place = np.cumsum(heights) - np.array(heights) / 2 - 0.5
     ax.barh(place, table.effect, color=[COLOURS[kind] for kind in table.kind], label="effect")
-    ax.set_yticks(place, table.variables)
+    ax.set_yticks(place, labels)
     ax.set(xlabel="effect on the log-odds of the label", title="strongest interactions")
     ax.invert_yaxis()
     ax.axvline(0, color="black", linewidth=0.8)

@@ -93,6 +93,7 @@ def input_variables(table: pd.DataFrame, pictures: np.ndarray, grid: int) -> Fig
 
 def chosen_words(table: pd.DataFrame, texts: list[list[str]]) -> Figure:
     """Texts with their input variables marked (Fig. 9). table: sample, of, label, variables; texts: words, in its order."""
+    texts = [[f"{word} " for word in words] for words in texts]
     lines = [len(lines_of(words, LETTERS)) for words in texts]
     size = (8, 0.18 * sum(lines) + 0.3 * len(lines))
     figure, axes = plt.subplots(len(lines), 1, figsize=size, height_ratios=lines, squeeze=False)
@@ -135,28 +136,30 @@ def draw_cells(ax, picture, cells, grid, colours=None, labels=()):
     ax.axis("off")
 
 
-def draw_words(ax, words, styles, width=LETTERS):
-    """A text in lines of a typewriter's letters; `styles` (word number: a dict) say which words are marked, and how."""
-    lines = lines_of(words, width)
+def draw_words(ax, pieces, styles, width=LETTERS):
+    """A text in lines of a typewriter's letters; `styles` (number of a piece: a dict) say which are marked, and how."""
+    lines = lines_of(pieces, width)
     for row, line in enumerate(lines):
         for column, number in line:
             style = styles.get(number, {})
-            text = ax.text(column, -row, words[number], family="monospace", fontsize=7.8, va="center", **style)
+            text = ax.text(
+                column, -row, pieces[number].rstrip(), family="monospace", fontsize=7.6, va="center", **style
+            )
             if box := text.get_bbox_patch():
                 box.set_boxstyle("square", pad=0.15)
     ax.set(xlim=(0, width), ylim=(0.5 - len(lines), 0.5))
     ax.axis("off")
 
 
-def lines_of(words, width):
-    """Lines of a text, each a list of (column, word number)."""
+def lines_of(pieces, width):
+    """Lines of a text in pieces (`pieces_of`), each a list of (column, number of the piece)."""
     lines, column = [[]], 0
-    for number, word in enumerate(words):
-        if column + len(word) > width and lines[-1]:
+    for number, piece in enumerate(pieces):
+        if column + len(piece.rstrip()) > width and lines[-1]:
             lines.append([])
             column = 0
         lines[-1].append((column, number))
-        column += len(word) + 1
+        column += len(piece)
     return lines
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from PIL import Image
 
 from symgen.errors import InputError
-from symgen.games import cell_boxes, variables_of_words
+from symgen.games import cell_boxes, pieces_of
 from symgen.generalization import Comparison
 from symgen.interactions import KINDS, members
 from symgen.report._markdown import read
@@ -113,7 +113,7 @@ def _samples(study: Study, comparison: Comparison, samples: pd.DataFrame) -> lis
 
 
 def _inputs(study, kind, samples):
-    """Of each sample its image, with the cells that are variables, or its words, with the variable of each (-1: none)."""
+    """Of each sample its image, with the cells that are variables, or pieces of its text, with the variable of each."""
     if study.modality == "images":
         for picture, cells in zip(kind.data.pictures(samples["item"]), kind.variables(samples)):
             boxes = cell_boxes(cells, *picture.shape[:2], study.grid)
@@ -121,8 +121,8 @@ def _inputs(study, kind, samples):
             yield {"picture": _as_png(picture), "size": picture.shape[1::-1], "cells": places}
     else:
         for text, variables in zip(kind.game_inputs(samples), kind.variables(samples)):
-            words = kind.game(None).words(text)
-            yield {"words": words, "variables": variables_of_words(words, variables).tolist()}
+            pieces, variable_of = pieces_of(kind.game(None).words(text), variables)
+            yield {"words": pieces, "variables": variable_of.tolist()}
 
 
 def _as_png(picture):

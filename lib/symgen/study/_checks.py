@@ -14,7 +14,7 @@ FILM_REVIEWS = ("sst2", "movie-snippets", "movie-sentences")  # sentences of the
 
 def impossible(study):
     """Pairs (broken, message) for settings that cannot be together."""
-    topics = (_variables, _data, _given, _run, _seeds, _checkpoints, _tuning)
+    topics = (_variables, _orders, _data, _given, _run, _seeds, _checkpoints, _tuning)
     return chain.from_iterable(topic(study) for topic in topics)
 
 
@@ -34,6 +34,12 @@ def _variables(s):
         what = f"other_masking holds {masking!r} of {s.modality}"
         yield masking not in fitting, f"{what}; expected of {', '.join(fitting)}"
     yield images and not s.cut_at, "the setting 'cut' is missing; expected a submodule of the network, its first ReLU"
+
+
+def _orders(s):
+    """Which orders are low, and which high."""
+    low, high = s.low_up_to, s.high_from
+    yield low >= high, f"low_up_to = {low} and high_from = {high}; expected high orders above the low ones"
 
 
 def _data(s):

@@ -144,6 +144,7 @@ def _records(study, role, keeper):
     sets = _sets(study, role)
     data = sets["train"]
     model = _start(study, role)
+    task(study).check_network(model, data[0])
     if family in ARMS:  # measured at its end and its best; what chooses the best is all that is looked at on the way
         sets = {name: pair for name, pair in sets.items() if name == "validation"}
     stops = sorted({*study.measured_epochs, *(study.checkpoints if family == "target" else ())})

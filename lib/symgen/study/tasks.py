@@ -11,7 +11,7 @@ from torch import Tensor
 
 from symgen import training
 from symgen.data import Images, Texts, prompt_lines, question_prompts, written_prompts
-from symgen.errors import InputError
+from symgen.errors import InputError, saying
 from symgen.games import CausalLMGame, ImageGame, TextGame, candidate_words, draw_words, places_of
 from symgen.study.settings import Study
 
@@ -61,6 +61,9 @@ class Task:
         """What v is the log-odds of, item by item."""
         return self.data.labels.numpy()[np.asarray(items)]
 
+    def check_network(self, network: torch.nn.Module, inputs: Tensor) -> None:
+        """InputError, before it is trained, for a network that cannot be explained as the settings say."""
+
     def game_inputs(self, samples: pd.DataFrame):
         """What the game takes, of a table of samples."""
         return self.samples(samples.item)
@@ -106,6 +109,13 @@ class ImageTask(Task):
         """An untrained network; convolutions are faster in this layout."""
         network = training.build_model(architecture, len(self.data.classes), seed, self.study.stem)
         return network.to(memory_format=torch.channels_last)
+
+    def check_network(self, network: torch.nn.Module, inputs: Tensor) -> None:
+        """InputError if a cut is no submodule of the network, or gives no map with so many cells."""
+        for key, cut in (("cut", self.study.cut_at), ("other_cut", self.study.other_cut)):
+            with saying(f"setting {key!r}: "):
+                if cut:
+                    ImageGame(network, cut, self.study.grid).values(inputs[0], label=0, variables=[0, 1])
 
     def candidates(self, item: int) -> range:
         """Numbers of all cells."""

@@ -81,8 +81,8 @@ def from_transformers(*names: str) -> list:
 def _dequantised(name):
     """Folder of the ordinary model that is in a package's GGUF file, made at the first call."""
     package, _, file = name.partition("/")
-    if not file:
-        raise InputError(f"model {name!r}; expected <package>/<file>.gguf")
+    if not file or not package.isidentifier():
+        raise InputError(f"model {name!r}; expected <package>/<file>.gguf, of an installed package")
     folder = project_root() / "data" / "models" / Path(file).stem
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_name(f".{folder.name}.lock")):  # who comes second waits, and finds it made

@@ -1,0 +1,102 @@
+"""What `explain` asks any game: variables to explain by, v of every sample, and what pictures need."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from symgen.errors import InputError
+from symgen.games._base import ROUNDING
+from symgen.interactions import MAX_VARIABLES
+
+
+def check_game(game) -> None:
+    """InputError unless it has `values`; a network alone says neither what is masked, nor by what."""
+    if not isinstance(getattr(game, "values", None), Callable):
+        what = getattr(game, "__name__", type(game).__name__)
+        raise InputError(
+            f"game = {what}; expected an object with values(x, label, variables), such as "
+            "ImageGame(network, split_at=...), TextGame or CausalLMGame"
+        )
+
+
+def variables_of(game, samples, variables, seed: int, one: bool) -> list:
+    """The variables of each sample, given or drawn; one: whether the samples are one and the same."""
+    if isinstance(variables, int | np.integer):
+        if not isinstance(seed, int | np.integer) or seed < 0:
+            raise InputError(f"seed = {seed!r}; expected a whole number, 0 or more")
+        rng = np.random.default_rng(seed)
+        drawn = [_draw(game, x, int(variables), rng) for x in (samples[:1] if one else samples)]
+        return drawn * len(samples) if one else drawn
+    if not isinstance(variables, list | tuple | np.ndarray) or not len(variables):
+        raise InputError(f"variables = {variables!r}; expected how many, or a list of them")
+    nested = not isinstance(variables[0], str) and np.ndim(variables[0]) == 1
+    lists = list(variables) if nested else [variables] * len(samples)
+    sizes = sorted({len(row) for row in lists})
+    if len(sizes) > 1 or len(lists) != len(samples) or not 2 <= sizes[0] <= MAX_VARIABLES:
+        expected = f"2 to {MAX_VARIABLES}, as many for each of {len(samples)} sample(s)"
+        raise InputError(f"variables: {len(lists)} list(s) of {', '.join(map(str, sizes))}; expected {expected}")
+    if one and hasattr(game, "is_one") and any(list(row) != list(lists[0]) for row in lists):  # one pass for all labels
+        raise InputError(
+            f"variables: {len(lists)} different lists for one sample; expected the same for all its labels"
+        )
+    return lists
+
+
+def _draw(game, x, n, rng):
+    """n of the game's candidates for variables of a sample, in their order."""
+    if not hasattr(game, "candidates"):
+        raise InputError(f"variables = {n}, but the game has no candidates to draw from; expected a list of variables")
+    candidates = game.candidates(x)
+    most = min(len(candidates), MAX_VARIABLES)
+    if most < 2:
+        raise InputError(
+            f"a sample has {len(candidates)} candidates for variables; expected 2 or more, or a list of variables"
+        )
+    if not 2 <= n <= most:
+        raise InputError(f"variables = {n}; expected 2 to {most}: there are {len(candidates)} candidates")
+    return [candidates[i] for i in np.sort(rng.choice(len(candidates), n, replace=False))]
+
+
+def values_of(game, x, labels, variables, one: bool) -> tuple[Float[np.ndarray, "sample subset"], float]:
+    """v, and how precise it is: as the game says (`rounding`), else as a network is that computes in float32."""
+    if hasattr(game, "is_one"):
+        v = game.values(x, labels, variables[0] if one else variables)
+    else:
+        samples = [x] * len(labels) if one else x
+        v = [np.asarray(game.values(*each), float) for each in zip(samples, labels, variables)]
+    shapes, expected = {np.shape(row) for row in v}, (2 ** len(variables[0]),)
+    if shapes != {expected}:
+        raise InputError(f"the game's values have shape {shapes.pop()}; expected {expected}, one for every subset")
+    return np.asarray(v, float), getattr(game, "rounding", ROUNDING)
+
+
+def pictured(game, samples, variables) -> dict:
+    """Arrays and names for pictures, of what the game knows: parts of an xarray dataset."""
+    names = [[str(i) for i in range(len(row))] for row in variables]
+    result = {}
+    if hasattr(game, "grid"):
+        images = [np.asarray(torch.as_tensor(x).detach().float().cpu()) for x in samples]
+        result = {"image": (("sample", "channel", "height", "width"), np.stack(images))}
+    elif hasattr(game, "words"):
+        words = [game.words(x) for x in samples]
+        padded = [text + [""] * (max(map(len, words)) - len(text)) for text in words]
+        result = {"words": (("sample", "word"), as_array(padded))}
+        names = [[text[i] if not isinstance(i, str) else i for i in row] for text, row in zip(words, variables)]
+    elif isinstance(variables[0][0], str):
+        names = variables
+    return result | {"names": (("sample", "variable"), as_array([_distinct(row) for row in names]))}
+
+
+def _distinct(names):
+    """The names, of which one that stands again gets its count: film, actors, film (2)."""
+    names = [str(name) for name in names]
+    counts = [names[:i].count(name) + 1 for i, name in enumerate(names)]
+    return [name if count == 1 else f"{name} ({count})" for name, count in zip(names, counts)]
+
+
+def as_array(values) -> np.ndarray:
+    """As an array; strings as objects, which files keep as they are."""
+    array = np.asarray(values)
+    return array.astype(object) if array.dtype.kind == "U" else array
