@@ -268,7 +268,7 @@ def test_what_only_helps_training_samples_is_found_to_narrow_the_gap_more_than_t
     assert abs(removed.value["effect on testing"]) < 1.5 < 5 < removed.value["effect on training"]
     reverse = by(table[(table.role == "one") & (table.what == "reverse")], "quantity")
     row = reverse.loc["effect apart"]
-    assert verdict("effect apart", row.versus_low, row.versus_high) == "the reverse"
+    assert verdict("effect apart", row.versus_low, row.versus_high) == "contrary"
 
 
 def test_where_salient_interactions_are_interchangeable_removal_does_what_the_placebo_does(rng):
@@ -307,9 +307,9 @@ def test_over_all_networks_values_are_means_and_intervals_cover_the_networks_too
 
 def test_a_verdict_says_whether_the_interval_is_on_the_side_of_the_claim():
     assert [verdict("training rise", *pair) for pair in ((0.1, 1), (0, 1), (-1, -0.1))] == [
-        "certain", "not certain", "the reverse",
+        "certain", "not certain", "contrary",
     ]  # fmt: skip
-    assert verdict("testing change", -2, -1) == "certain" and verdict("testing change", 1, 2) == "the reverse"
+    assert verdict("testing change", -2, -1) == "certain" and verdict("testing change", 1, 2) == "contrary"
 
 
 def test_pictures_draw_the_gap_and_no_effect_of_removing_nothing():

@@ -75,7 +75,7 @@ IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}  # of p
 
 
 def modality_of(name: str) -> str:
-    """What a data set consists of, images, texts or prompts; ValueError for an unknown name."""
+    """What a data set consists of, images, texts or prompts; InputError for an unknown name."""
     if name not in MODALITIES:
         raise InputError(f"dataset = {name!r}; expected one of {', '.join(MODALITIES)}")
     return MODALITIES[name]
@@ -90,7 +90,7 @@ def load_dataset(
     download: bool = False,
     max_characters: int = 0,
 ) -> Images | Texts:
-    """The data set `name`, looked for in `folder`; ValueError for an unknown name, or data missing or damaged.
+    """The data set `name`, looked for in `folder`; InputError for an unknown name, or data missing or damaged.
 
     `least_rating`: texts rated by people count only from this distance to a neutral rating on. `size`: of photographs in
     files. `cache`, `download`: of sets as they are published, as `image_sets.read` and `text_sets.read` take them; without
@@ -173,7 +173,7 @@ def _rated(folder, name):
 
 
 def verified(path: Path, sha256: str, remedy: str) -> Path:
-    """The path, if the file is there and has this checksum; ValueError that says where it was looked for otherwise."""
+    """The path, if the file is there and has this checksum; InputError that says where it was looked for otherwise."""
     with saying(after=f"; {remedy}"):
         if checksum(readable(path)) != sha256:
             raise damaged(path, "does not have its checksum")

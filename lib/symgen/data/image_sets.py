@@ -47,7 +47,7 @@ def read(name: str, place: Path, size: int, cache: Path, download: bool = False)
 
     Images of Tiny-ImageNet and CUB are resized to `size` x `size` when they are first decoded, and kept so in the
     folder `cache` until one of their files changes. `download`: fetch the set from where it is published, if it is not
-    there. One process at a time fetches and decodes. ValueError names a file that is missing or damaged, where it was
+    there. One process at a time fetches and decodes. InputError names a file that is missing or damaged, where it was
     looked for, and what to do.
     """
     cache.mkdir(parents=True, exist_ok=True)
@@ -109,7 +109,7 @@ def _cub(folder):
 
 
 def _table(path, columns, separator=" "):
-    """The first columns of a table without a header, by the first of them; ValueError if it cannot be read."""
+    """The first columns of a table without a header, by the first of them; InputError if it cannot be read."""
     kinds = {name: NUMBERS.get(name, str) for name in columns}
     options = {"names": columns, "usecols": range(len(columns)), "dtype": kinds, "quoting": csv.QUOTE_NONE}
     readable(path)
@@ -123,7 +123,7 @@ def _table(path, columns, separator=" "):
 
 
 def _lines(path, table, keys):
-    """The lines of these keys, in their order; ValueError if there is none for one."""
+    """The lines of these keys, in their order; InputError if there is none for one."""
     absent = [key for key in keys if key not in table.index]
     if absent:
         raise damaged(path, f"holds no line for {absent[0]}")

@@ -29,7 +29,7 @@ class Source:
 
 
 def readable(path: Path) -> Path:
-    """The path, if there is a file that can be read; ValueError that says where it was looked for otherwise."""
+    """The path, if there is a file that can be read; InputError that says where it was looked for otherwise."""
     try:
         with open(path, "rb"):
             return path

@@ -24,7 +24,7 @@ def read(name: str, place: Path, cache: Path, download: bool = False) -> Labelle
     """Texts, labels and classes of a set looked for in the folder `place`, and whether some texts stand within others.
 
     `download`: fetch the set from where it is published, if it is not there; one process at a time does, by a lock in the
-    folder `cache`. ValueError names a file that is missing or damaged, where it was looked for, and what to do.
+    folder `cache`. InputError names a file that is missing or damaged, where it was looked for, and what to do.
     """
     cache.mkdir(parents=True, exist_ok=True)
     with FileLock(cache / f".{name}.lock"), SOURCES[name].unpacked(place, download) as folder:
@@ -47,7 +47,7 @@ def _ag_news(folder):
 
 
 def _pool(paths, columns, numbers, **layout):
-    """All different texts of some tables, and their labels: places in `numbers`; ValueError for what lacks either."""
+    """All different texts of some tables, and their labels: places in `numbers`; InputError for what lacks either."""
     table = pd.concat([_labelled(path, columns, numbers, **layout) for path in paths])
     table = table[~table.text.str.lower().duplicated()]  # or the same text could be learned and tested
     return tuple(table.text), torch.tensor(table.label.to_numpy())
@@ -65,7 +65,7 @@ def _labelled(path, columns, numbers, **layout):
 
 
 def _table(path, columns, **layout):
-    """A table of strings without a header; ValueError if it cannot be read, or has other columns."""
+    """A table of strings without a header; InputError if it cannot be read, or has other columns."""
     readable(path)
     try:
         table = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, **layout).fillna("")

@@ -385,7 +385,7 @@ def _stacked(images, name):
 
 
 def _submodule(model, name):
-    """The named submodule; ValueError with the nearest name otherwise."""
+    """The named submodule; InputError with the nearest name otherwise."""
     if not isinstance(model, nn.Module):
         raise InputError(f"model is a {type(model).__name__}; expected a torch.nn.Module")
     known = [known for known, _ in model.named_modules() if known]

@@ -103,7 +103,7 @@ def pieces_of(words: list[str], variables) -> tuple[list[str], Int[np.ndarray, "
 
 
 def check_phrases(variables) -> list[str]:
-    """The variables, if they are different words or phrases; ValueError otherwise."""
+    """The variables, if they are different words or phrases; InputError otherwise."""
     if isinstance(variables, str) or not all(isinstance(name, str) and name.strip() for name in variables):
         raise InputError(f"variables = {variables!r}; expected a list of words or phrases")
     check_n(len(variables))
@@ -114,12 +114,12 @@ def check_phrases(variables) -> list[str]:
 
 
 def check_cells(variables, grid: int) -> Int[np.ndarray, "variable"]:
-    """The cells as an integer array; ValueError names those that are repeated or outside the grid."""
+    """The cells as an integer array; InputError names those that are repeated or outside the grid."""
     return check_variables(variables, "cell", grid * grid, f"on a {grid} x {grid} grid")
 
 
 def check_variables(variables, what: str, count: int, where: str) -> Int[np.ndarray, "variable"]:
-    """Variables as an integer array; ValueError names those that are repeated or not among the `count` cells or words."""
+    """Variables as an integer array; InputError names those that are repeated or not among the `count` cells or words."""
     numbers = np.asarray(variables)
     if numbers.ndim != 1 or not np.issubdtype(numbers.dtype, np.integer):
         raise InputError(f"variables = {variables!r}; expected a list of {what} numbers")

@@ -168,7 +168,7 @@ def verdict(quantity: str, low: float, high: float) -> str:
     """What an interval says of a claim that a quantity (of QUANTITIES) is above 0, or below 0 where smaller is more."""
     if quantity in SMALLER_IS_MORE:
         low, high = -high, -low
-    return "certain" if low > 0 else "the reverse" if high < 0 else "not certain"
+    return "certain" if low > 0 else "contrary" if high < 0 else "not certain"
 
 
 def _removed_sets(comparison, t) -> dict[str, Bool[np.ndarray, "sample kind subset"]]:

@@ -11,7 +11,7 @@ MAX_VARIABLES = 16  # 65,536 masked inputs a sample
 
 
 def n_variables(length: int) -> int:
-    """Number n of variables behind an axis of 2^n subsets; ValueError if the length is no power of two above one."""
+    """Number n of variables behind an axis of 2^n subsets; InputError if the length is no power of two above one."""
     n = int(length).bit_length() - 1
     if n < 1 or length != 1 << n:
         raise InputError(
@@ -21,7 +21,7 @@ def n_variables(length: int) -> int:
 
 
 def check_n(n: int) -> int:
-    """`n`, if subsets of n variables can be listed; ValueError otherwise."""
+    """`n`, if subsets of n variables can be listed; InputError otherwise."""
     if not 1 <= n <= MAX_VARIABLES:
         raise InputError(f"n = {n} variables; expected 1 to {MAX_VARIABLES}, since all 2^n subsets are evaluated")
     return n

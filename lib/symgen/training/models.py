@@ -13,7 +13,7 @@ from symgen.training.pretrained import from_transformers, given, loading
 def build_model(architecture: str, n_classes: int, seed: int, stem: str = "imagenet") -> nn.Module:
     """An untrained network (batch, 3, height, width) -> logits (batch, n_classes), its weights drawn from `seed`.
 
-    `architecture` is "small-vgg", or the name of a torchvision classifier; ValueError names the nearest one otherwise.
+    `architecture` is "small-vgg", or the name of a torchvision classifier; InputError names the nearest one otherwise.
     `stem`: "imagenet" is torchvision's network as it is; "small" adapts a VGG or ResNet of it (see `adapt`).
     """
     with torch.random.fork_rng(devices=[]):
@@ -31,7 +31,7 @@ def build_model(architecture: str, n_classes: int, seed: int, stem: str = "image
 
 
 def adapt(model: nn.Module, n_classes: int) -> nn.Module:
-    """torchvision's VGG or ResNet for images of 32 to 64 pixels; ValueError for another network.
+    """torchvision's VGG or ResNet for images of 32 to 64 pixels; InputError for another network.
 
     ResNet: its first convolution is 3 x 3 without stride and its max pooling is left out, or what reaches the last block
     of an image of 32 pixels would be one position. VGG: the mean over positions and one linear layer take the place of
@@ -85,7 +85,7 @@ def build_bert(architecture: str, n_classes: int, tokenizer, max_tokens: int, se
 def load_bert(architecture: str, n_classes: int, name: str, max_tokens: int, seed: int, download=False) -> nn.Module:
     """A BERT classifier on a given encoder (see `given`): only the weights of its head are drawn from `seed`.
 
-    ValueError unless the encoder is a BERT in safetensors of the size that `architecture` says, and reads max_tokens.
+    InputError unless the encoder is a BERT in safetensors of the size that `architecture` says, and reads max_tokens.
     """
     source = given(name, download)
     configs, networks, logging = from_transformers("AutoConfig", "BertForSequenceClassification", "logging")

@@ -37,7 +37,7 @@ def load_model(name: str, download: bool = False, device="cpu", untrained_seed: 
 
 
 def given(name: str, download: bool = False) -> dict:
-    """Arguments of `from_pretrained` for a model that is given, ValueError if it is not there.
+    """Arguments of `from_pretrained` for a model that is given, InputError if it is not there.
 
     `name`: a folder, from the project's top folder, with safetensors and tokenizer; <package>/<folder> or
     <package>/<file>.gguf, which an installed package brings along, the file perhaps in parts; or, with `download`, a name of
