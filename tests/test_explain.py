@@ -253,6 +253,12 @@ def test_what_is_saved_comes_back(e, batch, tmp_path):
             sg.load(tmp_path / name)
 
 
+def test_a_path_may_begin_at_home(e, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    e.save("~/e.nc")
+    xr.testing.assert_identical(sg.load("~/e.nc").data, sg.load(tmp_path / "e.nc").data)
+
+
 def test_a_network_that_does_not_care_is_said_to_not_care(images):
     class Constant:
         def values(self, x, label, variables):

@@ -51,6 +51,12 @@ def test_two_runs_in_one_folder_do_not_meet(tmp_path, monkeypatch):
             make_figures([])
 
 
+@pytest.mark.parametrize("words", [["--cores", "0"], ["--cores=-1"], ["-c0"], ["fashion-vgg", "-c", "two"]])
+def test_an_impossible_number_of_cores_is_said(words):
+    with pytest.raises(InputError, match="expected a number of 1 or more, or all"):
+        make_figures(words)
+
+
 def test_a_damaged_artefact_is_set_aside_and_made_again(tmp_path):
     faults.damaged(tmp_path, {faults.flip_a_bit: faults.DAMAGES[faults.flip_a_bit]})
 

@@ -57,13 +57,15 @@ def notebook(
 
     from symgen.interactions import prepare
     from symgen.report import execute, notebook_path
-    from symgen.study import read_overrides
+    from symgen.study import Study, read_overrides
     from symgen.timing import stage, started
 
+    given = {"study": study, "overrides": read_overrides(overrides)}
     notebook_path(name)  # a wrong name is said before anything takes time
+    if study:
+        Study.load(study, given["overrides"])
     prepare()
     started()
-    given = {"study": study, "overrides": read_overrides(overrides)}
     try:
         with stage("notebooks"):
             print(f"wrote {execute(name, {key: value for key, value in given.items() if value}).name}")

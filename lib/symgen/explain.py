@@ -226,7 +226,7 @@ class Explanation:
     def save(self, path) -> None:
         """Write it to a netCDF file, whole or not at all; `load` reads it."""
         content = as_netcdf(self.data)
-        atomically(Path(path), lambda temporary: temporary.write_bytes(content))
+        atomically(Path(path).expanduser(), lambda temporary: temporary.write_bytes(content))
 
     def to_shapiq(self):
         """One sample's model as `shapiq.InteractionValues`: index Moebius, in which an OR is a signed sum of ANDs."""
@@ -340,8 +340,10 @@ def load(path) -> Explanation:
     Traceback (most recent call last):
     symgen.errors.InputError: README.md: expected a file that Explanation.save wrote
     """
+    if not (path := Path(path).expanduser()).is_file():
+        raise InputError(f"{path}: expected a file that Explanation.save wrote; there is none")
     try:
-        data = read_dataset(Path(path))
+        data = read_dataset(path)
     except (OSError, ValueError, RuntimeError):
         data = xr.Dataset()
     if "format" not in data.attrs or "effects" not in data:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Polygon
 
 from symgen.games import cell_boxes
-from symgen.plots.samples import LETTERS, draw_cells, draw_words, lines_of
+from symgen.plots.samples import LETTERS, lines_of, show_cells, show_words
 from symgen.plots.style import COLOURS, legend_of, note, signed, tint
 
 LINE = 0.18  # height of a line of text (inches)
@@ -40,7 +40,7 @@ def cells(table: pd.DataFrame, shares: pd.DataFrame, picture: np.ndarray, grid: 
     largest = shares.share.abs().max()
     labels = [f"{number}\n{signed(share)}" for number, share in enumerate(shares.share)]
     colours = [tint(share, largest) for share in shares.share]
-    draw_cells(left, picture, shares.variable, grid, colours, labels)
+    show_cells(left, picture, shares.variable, grid, colours, labels)
     left.set_title(title)
     _strongest_bars(right, table)
     return note(figure, network=1, sample=1, **OF_SHARES)
@@ -62,7 +62,7 @@ def words(table: pd.DataFrame, shares: pd.DataFrame, text: list[str], variable_o
         number: {"backgroundcolor": tint(share[variable], largest), "fontweight": "bold"}
         for number, variable in marked.items()
     }
-    draw_words(ax := above.subplots(), text, styles)
+    show_words(ax := above.subplots(), text, styles)
     ax.set_title(title)
     _strongest_bars(below.subplots(), table)
     return note(figure, network=1, sample=1, **OF_SHARES)
@@ -148,7 +148,7 @@ def masked_words(table: pd.DataFrame, text: list[str], variable_of, title: str =
     for ax, row in zip(axes[:, 0], table.itertuples()):
         hidden = [number for number, i in enumerate(variable_of) if i >= 0 and not row.subset >> i & 1]
         shown = [re.sub(r"\S", "█", piece) if number in hidden else piece for number, piece in enumerate(text)]
-        draw_words(ax, shown, {number: {"color": "#d0d0d0"} for number in hidden}, LETTERS - 24)
+        show_words(ax, shown, {number: {"color": "#d0d0d0"} for number in hidden}, LETTERS - 24)
         ax.set_xlim(0, LETTERS)
         values = f"v {signed(row.v):>6}  model {signed(row.model):>6}"
         ax.text(LETTERS - 22, 0, values, family="monospace", fontsize=7.8, va="center", fontweight="bold")

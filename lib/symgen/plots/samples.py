@@ -86,7 +86,7 @@ def input_variables(table: pd.DataFrame, pictures: np.ndarray, grid: int) -> Fig
         ax.axis("off")
     for ax, picture, row in zip(axes.flat, pictures, table.itertuples()):
         cells = [int(cell) for cell in row.variables.split()]
-        draw_cells(ax, picture, cells, grid, [to_rgba(OUTLINE, 0.2)] * len(cells), range(len(cells)))
+        show_cells(ax, picture, cells, grid, [to_rgba(OUTLINE, 0.2)] * len(cells), range(len(cells)))
         ax.set_title(f"{row.label}\n{row.of}", fontsize=7, fontweight="normal")
     return note(figure, sample=len(table), numbers="the input variables")
 
@@ -98,7 +98,7 @@ def chosen_words(table: pd.DataFrame, texts: list[list[str]]) -> Figure:
     size = (8, 0.18 * sum(lines) + 0.3 * len(lines))
     figure, axes = plt.subplots(len(lines), 1, figsize=size, height_ratios=lines, squeeze=False)
     for ax, words, row in zip(axes[:, 0], texts, table.itertuples()):
-        draw_words(ax, words, {int(number): MARKED for number in row.variables.split()})
+        show_words(ax, words, {int(number): MARKED for number in row.variables.split()})
         ax.set_title(f"{row.label}, {row.of}", fontsize=7, fontweight="normal", loc="left", pad=3)
     return note(figure, sample=len(table), marked="the input variables")
 
@@ -122,7 +122,7 @@ def _r2(table):
     return 1 - ((table.v - table.model) ** 2).sum() / ((table.v - table.v.mean()) ** 2).sum()
 
 
-def draw_cells(ax, picture, cells, grid, colours=None, labels=()):
+def show_cells(ax, picture, cells, grid, colours=None, labels=()):
     """A picture with some cells of its grid outlined, coloured (a colour a cell) and labelled."""
     ax.imshow(picture, cmap=None if picture.ndim == 3 else "gray", interpolation="nearest")
     for number, (rows, columns) in enumerate(cell_boxes(cells, *picture.shape[:2], grid)):
@@ -136,7 +136,7 @@ def draw_cells(ax, picture, cells, grid, colours=None, labels=()):
     ax.axis("off")
 
 
-def draw_words(ax, pieces, styles, width=LETTERS):
+def show_words(ax, pieces, styles, width=LETTERS):
     """A text in lines of a typewriter's letters; `styles` (number of a piece: a dict) say which are marked, and how."""
     lines = lines_of(pieces, width)
     for row, line in enumerate(lines):

@@ -27,11 +27,11 @@ def make_figures(arguments: list[str]) -> int:
     pages take over the new results. InputError, in one line, for a study that is not there; exit code of Snakemake.
     """
     names, options = _divided(arguments)
-    studies = [Study.load(name) for name in names]
+    cores, studies = _cores(options), [Study.load(name) for name in names]
     last = 1 + sum(len(notebooks(study)) for study in studies)  # steps that come after all jobs
     prepare()
     with _lock(), _timed():
-        code = _run([*OPTIONS, *_cores(options), *options, "--config", f"studies={','.join(names)}"], last)
+        code = _run([*OPTIONS, *cores, *options, "--config", f"studies={','.join(names)}"], last)
     if not code and (project_root() / "figures" / "claims.csv").is_file():
         update_readme()
     return code
@@ -39,6 +39,9 @@ def make_figures(arguments: list[str]) -> int:
 
 def _cores(options):
     """All, but where the options say how many, or that it is another machine's matter."""
+    asked = re.search(r"(?:^| )(?:--cores|-c)[ =]?(\S+)", " ".join(options))
+    if asked and not re.fullmatch(r"all|[1-9]\d*", asked[1]):
+        raise InputError(f"--cores {asked[1]}; expected a number of 1 or more, or all")
     elsewhere = {option.split("=")[0] for option in options} & {"--cores", "-c", "--profile", "--executor", "-e"}
     return [] if elsewhere else ["--cores", "all"]
 

@@ -21,7 +21,7 @@ from symgen.timing import stage
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainedNetwork:
     """A trained network: its loss curves, and its weights at every checkpoint.
 
     curves: one row an epoch at which it was measured, with loss (nats) and accuracy on each set, and the seconds of
@@ -50,7 +50,7 @@ class Training:
         return model.eval()
 
 
-def ensure_training(study: Study, role: str) -> Training:
+def ensure_training(study: Study, role: str) -> TrainedNetwork:
     """The trained network of a role ("target-11", "baseline-21"), trained if it is not on disk yet.
 
     While it trains, a line is printed at every checkpoint.
@@ -67,7 +67,7 @@ def ensure_training(study: Study, role: str) -> Training:
             if not whole():
                 path.unlink(missing_ok=True)  # no curves beside weights that are being written again
                 write(path, _trained(study, role, settings), settings)
-    return Training(study, role, read(path))
+    return TrainedNetwork(study, role, read(path))
 
 
 def path_of(study: Study, role: str, name: str) -> Path:

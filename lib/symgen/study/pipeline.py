@@ -16,7 +16,7 @@ from symgen.generalization import Comparison
 from symgen.interactions import KINDS, SparseAndOr, by_definition, sparse_and_or
 from symgen.store import cached, keyed
 from symgen.study.devices import arithmetic, device
-from symgen.study.networks import Training, check_checkpoint, ensure_training, label_of, path_of, untrained
+from symgen.study.networks import TrainedNetwork, check_checkpoint, ensure_training, label_of, path_of, untrained
 from symgen.study.samples import ensure_samples, ensure_split, given_prompts, load_data, part_data, task, training_part
 from symgen.study.settings import Study
 from symgen.timing import stage
@@ -186,7 +186,7 @@ def certificate_table(role: str, interactions: xr.Dataset) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def curves_table(trained: Training) -> pd.DataFrame:
+def curves_table(trained: TrainedNetwork) -> pd.DataFrame:
     """Losses of a training, tidy: role, epoch, set (train, validation, test), loss, best."""
     long = trained.curves.melt("epoch", var_name="set", value_name="loss")
     long = long[long["set"].str.endswith("_loss")]
@@ -194,7 +194,7 @@ def curves_table(trained: Training) -> pd.DataFrame:
     return long.assign(role=trained.role, best=trained.best)
 
 
-def learned_table(networks: Iterable[Training]) -> pd.DataFrame:
+def learned_table(networks: Iterable[TrainedNetwork]) -> pd.DataFrame:
     """Whether networks have learned anything: role, accuracy on D, that of always the same answer, and the verdict.
 
     A target at its last epoch, others at their best. Learned is what is right five times in a hundred more often.
@@ -216,7 +216,7 @@ def _most_frequent(study):
     return (labels == labels.mode().values).double().mean().item()
 
 
-def loss_gap(trained: Training) -> pd.DataFrame:
+def loss_gap(trained: TrainedNetwork) -> pd.DataFrame:
     """Training and testing loss and their gap (nats), by epoch."""
     losses = trained.curves[["epoch", "train_loss", "test_loss"]]
     return losses.assign(loss_gap=losses.test_loss - losses.train_loss)

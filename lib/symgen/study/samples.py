@@ -9,8 +9,9 @@ from symgen.data import Images, Texts, deal, load_dataset, standing_within
 from symgen.errors import saying
 from symgen.store import cached
 from symgen.study.devices import device
+from symgen.study.prompt_tasks import GivenTask, PromptTask, QuestionTask
 from symgen.study.settings import FAMILIES, Study
-from symgen.study.tasks import GivenTask, ImageTask, PromptTask, QuestionTask, TextTask
+from symgen.study.tasks import ImageTask, TextTask
 
 
 def load_data(study: Study) -> Images | Texts:

@@ -1,6 +1,5 @@
-"""What differs between images, texts, prompts and given models: their inputs, networks, input variables and games."""
+"""What differs between images, texts and (`prompt_tasks`) language models: inputs, networks, input variables, games."""
 
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -10,9 +9,9 @@ import torch
 from torch import Tensor
 
 from symgen import training
-from symgen.data import Images, Texts, prompt_lines, question_prompts, written_prompts
+from symgen.data import Images, Texts
 from symgen.errors import InputError, saying
-from symgen.games import CausalLMGame, ImageGame, TextGame, candidate_words, draw_words, places_of
+from symgen.games import ImageGame, TextGame, draw_words
 from symgen.study.settings import Study
 
 
@@ -74,7 +73,7 @@ class Task:
 
     def draw_variables(self, item: int, rng: np.random.Generator) -> list:
         """Some of an item's candidates, in their order (Appendix A.1)."""
-        return _some_of(self.candidates(item), self.study.n_variables, rng)
+        return some_of(self.candidates(item), self.study.n_variables, rng)
 
     def with_variables(self, table: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
         """A table of items with variables drawn for each."""
@@ -150,7 +149,7 @@ class TextTask(Task):
 
     def inputs(self, items) -> Tensor:
         """Token ids (item, position), padded at the end."""
-        return _token_ids(self.tokenizer, tuple(self.data.texts[item] for item in items))
+        return token_ids(self.tokenizer, tuple(self.data.texts[item] for item in items))
 
     def samples(self, items) -> list[str]:
         """What the game takes, item by item."""
@@ -184,244 +183,9 @@ class TextTask(Task):
         return plots.chosen_words(samples, [self.game(None).words(text) for text in self.samples(samples.item)])
 
 
-@dataclass(frozen=True)
-class PromptTask(TextTask):
-    """Texts that a language model goes on with: variables are words, as strings, and v the log-odds of the next word.
-
-    A prompt is the beginning of a text, as far as the first word that has enough candidates for variables before it, and
-    that is itself such a word, one token, and not among those before it.
-    """
-
-    one_network = False  # target and baseline are two
-
-    @property
-    def tokenizer(self):
-        """The study's tokenizer; with a given one, what a text is padded with must be a token of its own."""
-        tokenizer = super().tokenizer
-        if tokenizer.pad_token_id is None:
-            raise InputError(f"the tokenizer of {self.study.init!r} has no pad_token; expected one, to fill up texts")
-        return tokenizer
-
-    def examples(self, items) -> tuple[Tensor, Tensor]:
-        """What a network is trained on: token ids (item, position), and the token that comes next, -1 at the end."""
-        inputs = self.inputs(items)
-        after = torch.nn.functional.pad(inputs[:, 1:], (0, 1), value=self.tokenizer.pad_token_id)
-        return inputs, after.masked_fill(after == self.tokenizer.pad_token_id, -1)
-
-    def network(self, architecture: str, seed: int) -> torch.nn.Module:
-        """An untrained network, or the given one that is fine-tuned."""
-        study, tokenizer = self.study, self.tokenizer
-        if study.init == "scratch":
-            return training.build_language_model(architecture, tokenizer, study.max_tokens, seed)
-        model, _ = training.load_model(study.init, study.download)
-        model.config.pad_token_id = tokenizer.pad_token_id
-        return model
-
-    def prompt(self, item: int) -> tuple[str, str] | None:
-        """The prompt that an item begins with and the word that comes next; None where there is no such word."""
-        text, tokenizer = self.data.texts[item], self.tokenizer
-        for match in re.finditer(r"(?<=\s)\w+", text):
-            prompt, word = text[: match.start()].rstrip(), match[0]
-            if len(candidate_words(prompt)) < self.study.n_variables or not candidate_words(word):
-                continue
-            new = word.lower() not in re.findall(r"\w+", prompt.lower())
-            if new and self._token(word) is not None:
-                whole = len(tokenizer(prompt, truncation=True)["input_ids"]) < self.study.max_tokens
-                return (prompt, word) if whole else None
-        return None
-
-    def samples(self, items) -> list[str]:
-        """Prompts, item by item."""
-        return [self.prompt(item)[0] for item in items]
-
-    def labels(self, items) -> np.ndarray:
-        """Token ids of the words that come next, item by item."""
-        return np.array([self._token(self.prompt(item)[1]) for item in items])
-
-    def next_words(self, samples: pd.DataFrame) -> list[str]:
-        """The words that come next, of a table of samples."""
-        return [self.tokenizer.decode([token]).strip() for token in samples.label.tolist()]
-
-    def explainable(self, items) -> np.ndarray:
-        """Which of the items begin with a prompt that has enough candidates."""
-        self.game(None)  # refuses a masking for which the tokenizer has no token, before anything is trained
-        return super().explainable(items)
-
-    def candidates(self, item: int) -> list[str]:
-        """Words of an item's prompt that may be variables; none where there is no prompt."""
-        prompt = self.prompt(item)
-        return candidate_words(prompt[0]) if prompt else []
-
-    def variables(self, samples: pd.DataFrame) -> np.ndarray:
-        """Variables (sample, variable) of a table of samples: words."""
-        return np.array([row.split() for row in samples.variables])
-
-    def prompts(self, samples: pd.DataFrame) -> pd.DataFrame:
-        """Samples as prompts to read: source, prompt, next_word, variables (a list of words)."""
-        return pd.DataFrame(
-            {"source": samples.of + " samples", "prompt": self.samples(samples.item),
-             "next_word": self.next_words(samples), "variables": self.variables(samples).tolist()}
-        )  # fmt: skip
-
-    def shown_prompts(self, samples: pd.DataFrame) -> pd.DataFrame:
-        """A few prompts to look at, the first two of each source."""
-        return self.prompts(samples).groupby("source", sort=False).head(2).reset_index(drop=True)
-
-    def game(self, network: torch.nn.Module | None, seen: Tensor | None = None) -> CausalLMGame:
-        """The study's game on a network; what the network has seen does not matter to it."""
-        return CausalLMGame(network, self.tokenizer, self.study.masking)
-
-    def _token(self, word):
-        """The token that reads as a word, inside a text; None if there is none."""
-        token, *more = self.tokenizer(f" {word}", add_special_tokens=False)["input_ids"]
-        return token if not more and self.tokenizer.decode([token]).strip().lower() == word.lower() else None
-
-
-@dataclass(frozen=True)
-class QuestionTask(PromptTask):
-    """Questions as a chat: variables are words or clauses of one, v the log-odds of the answer's first token.
-
-    A network learns the answers alone, and what ends them if the chat has an end.
-    """
-
-    def inputs(self, items) -> Tensor:
-        """Token ids (item, position) of questions with their answers, padded at the end."""
-        chat, most, pad = self.study.chat, self.study.max_tokens, self.tokenizer.pad_token
-        if pad in chat:
-            raise InputError(
-                f"chat = {chat!r} holds {pad!r}, with which the tokenizer fills up texts; expected none of it"
-            )
-        inputs = _token_ids(self.tokenizer, tuple("".join(self._chat(item)) for item in items))
-        if inputs.shape[1] >= most:
-            raise InputError(f"max_tokens = {most} may cut an answer; expected more, or a smaller max_characters")
-        return inputs
-
-    def examples(self, items) -> tuple[Tensor, Tensor]:
-        """Token ids (item, position), and the token that comes next, -1 within the question and at the end."""
-        inputs, after = super().examples(items)
-        game = self.game(None)
-        for row, item in enumerate(np.asarray(items).tolist()):
-            question = game.token_ids(self.prompt(item)[0])
-            if inputs[row, : len(question)].tolist() != question:
-                fault = "a question has other tokens where its answer follows"
-                raise InputError(
-                    f"chat = {self.study.chat!r}: {fault}; expected a line break or a mark before {{answer}}"
-                )
-            after[row, : len(question) - 1] = -1
-        return inputs, after
-
-    def prompt(self, item: int) -> tuple[str, str]:
-        """The chat as far as the answer, and the answer."""
-        return self._chat(item)[:2]
-
-    def _chat(self, item):
-        """A chat in three parts: as far as the answer, the answer, and what ends it."""
-        begun, _, ended = self.study.chat.partition("{answer}")
-        return begun.replace("{question}", self.data.texts[item]), self.data.answers[item], ended
-
-    def candidates(self, item: int) -> list[str]:
-        """Words or clauses of a question that may be variables; those inside others have no tokens of their own."""
-        words = candidate_words(self.data.texts[item])
-        return [word for word in words if not any(word != other and places_of(word, other) for other in words)]
-
-    def labels(self, items) -> np.ndarray:
-        """Token ids with which the answers begin, as they are learned, item by item."""
-        _, after = self.examples(items)
-        return after[torch.arange(len(after)), (after >= 0).int().argmax(dim=1)].numpy()
-
-    def shown_prompts(self, samples: pd.DataFrame) -> pd.DataFrame:
-        """A question to look at: one that is ours, since those of a data set may not be for passing on."""
-        return pd.DataFrame(written_prompts("question")).assign(source="a question like these")
-
-
-@dataclass(frozen=True)
-class GivenTask(Task):
-    """Prompts for language models that are given, not trained here (Appendices F and O); variables are words or phrases.
-
-    The prompts are those written for the project and, if they are there, the study's own, in the folder of its data set:
-    prompts.jsonl, or the questions of files *.json in the format of SQuAD.
-    """
-
-    def draw_samples(self, split: None) -> pd.DataFrame:
-        """The prompts as samples: columns sample, of, item, label (the next word), variables (by |), source, prompt."""
-        study, rng = self.study, np.random.default_rng([self.study.explain_seed, self.study.variables_seed])
-        rows = self.rows()
-        if len(rows) < 2:  # chance asks about another prompt
-            place = f"prompts.jsonl, or questions *.json, in {study.data_dir / study.dataset}"
-            raise InputError(
-                f"{len(rows)} prompt(s) with {study.n_variables} words that may be variables; expected {place}"
-            )
-        variables = [
-            row.get("variables") or _some_of(_candidates(row["prompt"]), study.n_variables, rng) for row in rows
-        ]
-        of_rows = {name: [row[name] for row in rows] for name in ("next_word", "source", "prompt")}
-        return pd.DataFrame(
-            {"sample": np.arange(len(rows)), "of": "testing", "item": np.arange(len(rows)),
-             "label": of_rows["next_word"], "variables": [" | ".join(names) for names in variables],
-             "source": of_rows["source"], "prompt": of_rows["prompt"]}
-        )  # fmt: skip
-
-    def rows(self) -> list[dict]:
-        """The prompts, some of the questions drawn at random: source, prompt, next_word and, if given, variables."""
-        study, folder = self.study, self.study.data_dir / self.study.dataset
-        rows = [{"source": "written"} | row for row in written_prompts("written")]
-        rows += [{"source": study.dataset} | row for row in prompt_lines(folder / "prompts.jsonl")]
-        rows = [row for row in rows if "variables" in row or self._fits(row["prompt"])]
-        for row in rows:
-            if "variables" in row and len(row["variables"]) != study.n_variables:
-                names, prompt = " | ".join(row["variables"]), row["prompt"]
-                raise InputError(
-                    f"variables {names} of the prompt {prompt!r}; expected n_variables = {study.n_variables}"
-                )
-        questions = [
-            {"source": study.dataset} | row for row in question_prompts(folder) if _candidates(row["next_word"])
-        ]
-        questions = [row for row in questions if self._fits(row["prompt"])]
-        order = np.random.default_rng(study.explain_seed).permutation(len(questions))
-        return rows + [questions[i] for i in order[: study.explain_per_class]]
-
-    def game_inputs(self, samples: pd.DataFrame) -> list[str]:
-        """Prompts of a table of samples."""
-        return samples.prompt.tolist()
-
-    def variables(self, samples: pd.DataFrame) -> list[list[str]]:
-        """Variables of each sample of a table: words or phrases."""
-        return [row.split(" | ") for row in samples.variables]
-
-    def prompts(self, samples: pd.DataFrame) -> pd.DataFrame:
-        """Samples as prompts to read: source, prompt, next_word, variables (a list of phrases)."""
-        table = samples[["source", "prompt"]].assign(next_word=samples.label)
-        return table.assign(variables=self.variables(samples))
-
-    def shown_prompts(self, samples: pd.DataFrame) -> pd.DataFrame:
-        """A few prompts to look at: the two of Figure 7."""
-        return pd.DataFrame(written_prompts("figure 7")).assign(source="figure 7")
-
-    def given_game(self, role: str, device) -> CausalLMGame:
-        """The game on a role's language model."""
-        target = self.study.family(role) == "target"
-        name = self.study.target_model if target else self.study.baseline_model
-        seed = self.study.role(role)[1] if self.study.untrained else None
-        model = training.load_model(name, self.study.download, device, seed)
-        return CausalLMGame(*model, self.study.masking_of(role), first_token=True)
-
-    @property
-    def one_network(self) -> bool:
-        """Whether target and baseline are one network, and differ in how words are masked at most."""
-        return self.study.target_model == self.study.baseline_model
-
-    def _fits(self, prompt):
-        return len(_candidates(prompt)) >= self.study.n_variables
-
-
-def _some_of(candidates, n, rng):
+def some_of(candidates, n: int, rng: np.random.Generator) -> list:
     """n of the candidates, drawn at random, in their order."""
     return [candidates[i] for i in draw_words(n, list(range(len(candidates))), rng)]
-
-
-def _candidates(prompt):
-    """Words of a prompt that may be variables."""
-    return candidate_words(prompt.removesuffix("Answer:"))
 
 
 def _drawn(items, part, study, rng):
@@ -440,7 +204,8 @@ def _drawn(items, part, study, rng):
 
 
 @lru_cache(maxsize=4)  # all networks learn from the same few parts
-def _token_ids(tokenizer, texts):
+def token_ids(tokenizer, texts) -> Tensor:
+    """Token ids (text, token) of some texts (a tuple), padded."""
     return tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")["input_ids"]
 
 
