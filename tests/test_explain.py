@@ -439,7 +439,7 @@ def test_a_prompt_is_cut_where_a_phrase_begins_or_ends():
     coloured = [(piece, i) for piece, i in zip(pieces, variable_of.tolist()) if i >= 0]
     assert coloured == [("new ", 0), ("masks", 0), ("new ", 0), ("masks ", 0), ("iron ", 1)]
     pieces, variable_of = pieces_of(["中国的首都是北京"], ["首都", "北京"])
-    assert pieces == ["中国的", "首都", "是", "北京 "] and variable_of.tolist() == [-1, 0, -1, 1]
+    assert pieces == ["中", "国", "的", "首都", "是", "北京 "] and variable_of.tolist() == [-1, -1, -1, 0, -1, 1]
 
 
 @pytest.mark.parametrize("kind", ["bars", "network"])

@@ -10,7 +10,8 @@ from jaxtyping import Int
 from symgen.errors import InputError
 from symgen.interactions import check_n
 
-SPACED = r"[^\W\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"  # letters and digits of scripts with spaces between words
+UNSPACED = r"\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"  # signs of scripts without spaces between words
+SPACED = rf"[^\W{UNSPACED}]"  # letters and digits of the others
 
 
 @cache
@@ -78,7 +79,8 @@ def places_of(phrase: str, text: str) -> list[tuple[int, int]]:
 def pieces_of(words: list[str], variables) -> tuple[list[str], Int[np.ndarray, "piece"]]:
     """A text in pieces, each with the space that follows it, and the variable of each, -1 for none.
 
-    variables: numbers of words; or phrases, where pieces are words, cut where a phrase begins or ends inside one.
+    variables: numbers of words; or phrases, where pieces are words, cut where a phrase begins or ends inside one, and, in
+    scripts without spaces, at every sign of no phrase.
 
     Examples
     --------
@@ -97,8 +99,9 @@ def pieces_of(words: list[str], variables) -> tuple[list[str], Int[np.ndarray, "
         for first, last in places_of(" ".join(phrase.split()), text):
             of_letter[first:last] = i
     turns = 1 + np.flatnonzero(np.diff(of_letter))
-    letters = [edge for edge in turns if text[edge] != " " and text[edge - 1] != " "]
-    edges = sorted({0, *ends, *letters})
+    letters = {edge for edge in turns if text[edge] != " " and text[edge - 1] != " "}
+    signs = {match.start() for match in re.finditer(f"[{UNSPACED}]", text) if of_letter[match.start()] < 0}
+    edges = sorted({0, *ends, *letters, *signs})
     return [text[a:b] for a, b in pairwise(edges)], of_letter[edges[:-1]]
 
 

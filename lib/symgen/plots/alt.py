@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 LONGEST = 1200  # letters of a text
 FEW = 6  # numbers of a line that are said one by one
-PROSE = ["monospace"]  # letters of a text that is explained, word by word
+PROSE = "monospace"  # letters of a text that is explained, word by word
 NUMBER = re.compile(r"[-−+]?[\d.,]+|\$.*\$")  # or a power
 
 
@@ -38,8 +38,8 @@ def _panel(ax: Axes, ylabel: str) -> str:
     axes = " by ".join(label for label in (ylabel, ax.get_xlabel()) if label and ax.axison)
     pictures = f"{len(ax.images)} picture{'s' * (len(ax.images) > 1)}" if ax.images else ""
     head = ", ".join(part for part in (title, axes, pictures) if part)
-    prose = " ".join(text.get_text() for text in ax.texts if text.get_family() == PROSE)
-    texts = (text.get_text() for text in ax.texts if text.get_family() != PROSE)
+    prose = " ".join(text.get_text() for text in ax.texts if text.get_family()[0] == PROSE)
+    texts = (text.get_text() for text in ax.texts if text.get_family()[0] != PROSE)
     written = Counter(text for text in texts if re.search(r"\w", text) and not text.isdigit())
     counted = (f"{text}, {n} times" if n > 1 else text for text, n in written.items())
     sentences = [*_bars(ax), *_lines(ax), *([prose] if prose else []), *counted]

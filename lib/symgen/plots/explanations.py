@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Polygon
 
 from symgen.games import cell_boxes
-from symgen.plots.samples import LETTERS, lines_of, show_cells, show_words
+from symgen.plots.samples import LETTERS, letters_of, lines_of, show_cells, show_words
 from symgen.plots.style import COLOURS, legend_of, note, signed, tint
 
 LINE = 0.18  # height of a line of text (inches)
@@ -147,7 +147,10 @@ def masked_words(table: pd.DataFrame, text: list[str], variable_of, title: str =
     figure, axes = plt.subplots(len(table), 1, figsize=(8, (LINE * lines + 0.12) * len(table) + 0.3), squeeze=False)
     for ax, row in zip(axes[:, 0], table.itertuples()):
         hidden = [number for number, i in enumerate(variable_of) if i >= 0 and not row.subset >> i & 1]
-        shown = [re.sub(r"\S", "█", piece) if number in hidden else piece for number, piece in enumerate(text)]
+        shown = [
+            re.sub(r"\S", lambda letter: "█" * letters_of(letter[0]), piece) if number in hidden else piece
+            for number, piece in enumerate(text)
+        ]
         show_words(ax, shown, {number: {"color": "#d0d0d0"} for number in hidden}, LETTERS - 24)
         ax.set_xlim(0, LETTERS)
         values = f"v {signed(row.v):>6}  model {signed(row.model):>6}"

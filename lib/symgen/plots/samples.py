@@ -3,6 +3,7 @@
 import re
 import textwrap
 from itertools import pairwise
+from unicodedata import east_asian_width
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,7 +14,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
 from symgen.games import cell_boxes, places_of
-from symgen.plots.style import COLOURS, note, signed, tint
+from symgen.plots.style import COLOURS, fonts, note, signed, tint
 
 PAGE, LETTER = 8.6, 8.2  # width of a prompt's picture (inches), size of a typewriter's letters (points), 0.6 as wide
 LETTERS = 118  # in a line
@@ -143,7 +144,7 @@ def show_words(ax, pieces, styles, width=LETTERS):
         for column, number in line:
             style = styles.get(number, {})
             text = ax.text(
-                column, -row, pieces[number].rstrip(), family="monospace", fontsize=7.6, va="center", **style
+                column, -row, pieces[number].rstrip(), family=fonts("monospace"), fontsize=7.6, va="center", **style
             )
             if box := text.get_bbox_patch():
                 box.set_boxstyle("square", pad=0.15)
@@ -155,12 +156,17 @@ def lines_of(pieces, width):
     """Lines of a text in pieces (`pieces_of`), each a list of (column, number of the piece)."""
     lines, column = [[]], 0
     for number, piece in enumerate(pieces):
-        if column + len(piece.rstrip()) > width and lines[-1]:
+        if column + letters_of(piece.rstrip()) > width and lines[-1]:
             lines.append([])
             column = 0
         lines[-1].append((column, number))
-        column += len(piece)
+        column += letters_of(piece)
     return lines
+
+
+def letters_of(text):
+    """Letters' widths that a text takes; a Chinese sign takes two."""
+    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def _wrapped(text, phrases, width):
@@ -182,7 +188,9 @@ def _text_with_phrases(ax, lines, styles, next_word):
         pieces |= marked
         pieces |= {(len(body), len(line)): {"color": COLOURS["target"], "fontweight": "bold"}} if body != line else {}
         for (first, last), style in pieces.items():
-            text = ax.text(first + 1, -row, line[first:last], family="monospace", size=LETTER, va="center", **style)
+            text = ax.text(
+                first + 1, -row, line[first:last], family=fonts("monospace"), size=LETTER, va="center", **style
+            )
             if box := text.get_bbox_patch():
                 box.set_boxstyle("square", pad=0.12)
     ax.set(xlim=(0, PAGE * 72 / (0.602 * LETTER)), ylim=(0.6 - len(lines), 0.6))

@@ -4,13 +4,14 @@ import base64
 import io
 import textwrap
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib import rc_params_from_file
+from matplotlib import font_manager, rc_params_from_file
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -48,6 +49,8 @@ GREY = "#666666"  # of small print
 BEHIND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5}  # numbers in a panel
 BY_CHANCE = {"color": COLOURS["chance"], "linestyle": "--", "linewidth": 1}  # the same in every figure
 
+SIGNS = ("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Zen Hei", "PingFang SC", "Hiragino Sans GB",
+         "Microsoft YaHei", "SimHei", "Arial Unicode MS")  # fmt: skip
 STYLE = Path(__file__).with_name("figures.mplstyle")
 
 
@@ -55,7 +58,17 @@ def use_style() -> None:
     """The project's figure style, for every figure made from now on; in a notebook, pictures carry their alt text."""
     if "inline" in (matplotlib.get_backend(auto_select=False) or ""):
         _describe_in_notebooks()
-    plt.style.use(STYLE)
+    plt.rcParams.update(_style())
+
+
+@cache
+def fonts(family: str) -> list[str]:
+    """A family of fonts, and behind it those of this machine that have the signs of Chinese and Japanese."""
+    return [family, *sorted(set(SIGNS) & set(font_manager.get_font_names()), key=SIGNS.index)]
+
+
+def _style():
+    return rc_params_from_file(STYLE, use_default_template=False) | {"font.family": fonts("sans-serif")}
 
 
 def _describe_in_notebooks():
@@ -86,7 +99,7 @@ def in_style():
 
     matplotlib's own context would also undo that a notebook shows its figures, which begins with the first of them.
     """
-    style = rc_params_from_file(STYLE, use_default_template=False)
+    style = _style()
     before = {name: plt.rcParams[name] for name in style}
     plt.rcParams.update(style)
     try:
