@@ -10,7 +10,7 @@ import xarray as xr
 import symgen as sg
 from symgen import interactions, reconstruct, subset_index
 from symgen.explain import FORMAT, PICTURES, matching_table, phrase_table, strongest_table
-from symgen.games import pieces_of
+from symgen.games import candidate_words, pieces_of
 from symgen.generalization import tables
 from symgen.plots import cells, in_style, logical_model, save, use_style
 from symgen.plots.alt import alt_text
@@ -407,7 +407,7 @@ def test_what_cannot_be_asked_of_an_explanation(images, batch, e):
 def test_a_text_without_words_has_no_candidates():
     tokenizer = build_tokenizer(TEXTS, min_count=1, max_tokens=20)
     game = sg.TextGame(models.build_bert("bert-1x64", 2, tokenizer, 20, seed=3), tokenizer)
-    with pytest.raises(sg.InputError, match="a sample has 0 candidates for variables; expected 2 or more"):
+    with pytest.raises(sg.InputError, match=r"a sample has 0 candidate\(s\) for variables; expected 2 or more"):
         sg.explain(game, "", 1, variables=3)
 
 
@@ -440,6 +440,11 @@ def test_a_prompt_is_cut_where_a_phrase_begins_or_ends():
     assert coloured == [("new ", 0), ("masks", 0), ("new ", 0), ("masks ", 0), ("iron ", 1)]
     pieces, variable_of = pieces_of(["中国的首都是北京"], ["首都", "北京"])
     assert pieces == ["中", "国", "的", "首都", "是", "北京 "] and variable_of.tolist() == [-1, -1, -1, 0, -1, 1]
+
+
+def test_a_prompts_own_variables_are_whole_words_also_in_scripts_without_spaces():
+    assert candidate_words("无 甲方 选 乙方") == ["甲方", "乙方"]  # a single sign stands inside too many other words
+    assert pieces_of(["New  York", "is"], ["New  York"])[1].tolist() == [0, -1]
 
 
 @pytest.mark.parametrize("kind", ["bars", "network"])

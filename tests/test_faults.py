@@ -14,7 +14,7 @@ from tiny_project import ROOT
 
 from symgen import Study
 from symgen.errors import InputError
-from symgen.report import make_figures
+from symgen.report import make_figures, run
 from symgen.study import pipeline
 from symgen.study.networks import weights_path
 
@@ -55,6 +55,11 @@ def test_two_runs_in_one_folder_do_not_meet(tmp_path, monkeypatch):
 def test_an_impossible_number_of_cores_is_said(words):
     with pytest.raises(InputError, match="expected a number of 1 or more, or all"):
         make_figures(words)
+
+
+def test_cores_without_a_number_are_all_as_snakemake_has_it():
+    assert run._cores(["--cores", "--dry-run"]) == run._cores(["--cores", "all"]) == []
+    assert run._cores(["--dry-run"]) == ["--cores", "all"]
 
 
 def test_a_damaged_artefact_is_set_aside_and_made_again(tmp_path):

@@ -1,5 +1,6 @@
 """From a game and a sample to its explanation: interactions, their fidelity, their pictures, and what generalizes."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -182,7 +183,11 @@ class Explanation:
 
     def sample(self, i: int) -> "Explanation":
         """That of one of the samples."""
-        if not isinstance(i, int | np.integer) or not -len(self.data.label) <= i < len(self.data.label):
+        if (
+            isinstance(i, bool)
+            or not isinstance(i, int | np.integer)
+            or not -len(self.data.label) <= i < len(self.data.label)
+        ):
             raise InputError(f"sample = {i!r}; expected 0 to {len(self.data.label) - 1}")
         return Explanation(self.data.isel(sample=[i]))
 
@@ -250,7 +255,8 @@ class Explanation:
         Chance asks the baselines about other samples: NaN where there is one.
         """
         others = [others] if isinstance(others, Explanation) else others
-        if not isinstance(others, list | tuple) or not all(isinstance(other, Explanation) for other in others):
+        others = list(others) if isinstance(others, Iterable) else others
+        if not isinstance(others, list) or not all(isinstance(other, Explanation) for other in others):
             raise InputError(f"others = {others!r}; expected an explanation, or a list of them")
         return compare(
             self.data, [other.data for other in others], tau_ratio=self.data.tau_ratio, combine=combine,
@@ -341,7 +347,7 @@ def load(path) -> Explanation:
     symgen.errors.InputError: README.md: expected a file that Explanation.save wrote
     """
     if not (path := Path(path).expanduser()).is_file():
-        raise InputError(f"{path}: expected a file that Explanation.save wrote; there is none")
+        raise InputError(f"{path}: expected a file that Explanation.save wrote; there is no such file")
     try:
         data = read_dataset(path)
     except (OSError, ValueError, RuntimeError):

@@ -210,6 +210,13 @@ def test_the_model_is_left_as_it_was():
             r"baseline has shape \(0, 3, 30, 30\) of torch.float32; expected floats",
         ),
         ({"baseline": torch.zeros(2, 3, 30, 30).byte()}, "of torch.uint8; expected floats, one image or more"),
+        (
+            {"x": torch.rand(3, 36, 36)},
+            r"the model does not take x of shape \(1, 3, 36, 36\): .*shapes cannot be multip",
+        ),
+        ({"x": [torch.rand(30, 30)]}, r"x has shape \(1, 30, 30\) of torch.float32; expected floats"),
+        ({"baseline": []}, r"baseline has shape \(0,\)"),
+        ({"baseline": ["a", "b"]}, "baseline is no tensor: .*; expected one, or a list of them"),
         ({"x": torch.rand(1, 30, 30)}, r"the model does not take x of shape \(1, 1, 30, 30\): .* to have 3 channels"),
         ({"x": torch.zeros(3, 30, 30, dtype=torch.uint8)}, "of torch.uint8; expected floats"),
     ],
@@ -219,7 +226,7 @@ def test_what_does_not_fit_is_said_in_one_line(change, message):
     network.never = nn.ReLU()
     given = {"split_at": "features.1", "grid": 5, "baseline": None, "x": torch.rand(3, 30, 30), "label": 0}
     given |= {"variables": [1, 2, 3]} | change
-    if given["x"].ndim == 4:
+    if isinstance(given["x"], list) or given["x"].ndim == 4:
         given |= {"label": [0], "variables": [[1, 2, 3]]}
     with pytest.raises(ValueError, match=message) as caught:
         game = ImageGame(network, given["split_at"], given["grid"], given["baseline"])

@@ -79,6 +79,8 @@ def test_words_of_an_explained_text_are_one_sentence_and_its_interactions_are_na
     shares = pd.DataFrame({"variable": [0, 1], "share": [-1.0, 0.5]})
     said = alt_text(plots.words(table, shares, ["this ", "is ", "not ", "as ", "bad "], [-1, -1, 1, -1, 0], "positive"))
     assert said.startswith("positive: this is not as bad. strongest interactions, ")
+    cut = alt_text(plots.words(table, shares, ["well-", "known ", "film", ", 好", "书"], [-1, 1, 0, -1, -1], "it"))
+    assert cut.startswith("it: well-known film, 好书. strongest")
     small = (
         "1 network · 1 sample · colour: a part's share of all effects (log-odds), green for the label, pink against it."
     )

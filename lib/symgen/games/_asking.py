@@ -1,7 +1,5 @@
 """What `explain` asks any game: variables to explain by, v of every sample, and what pictures need."""
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -13,7 +11,7 @@ from symgen.interactions import MAX_VARIABLES
 
 def check_game(game) -> None:
     """InputError unless it has `values`; a network alone says neither what is masked, nor by what."""
-    if not isinstance(getattr(game, "values", None), Callable):
+    if isinstance(game, type) or not callable(getattr(game, "values", None)):
         what = getattr(game, "__name__", type(game).__name__)
         raise InputError(
             f"game = {what}; expected an object with values(x, label, variables), such as "
@@ -52,7 +50,7 @@ def _draw(game, x, n, rng):
     most = min(len(candidates), MAX_VARIABLES)
     if most < 2:
         raise InputError(
-            f"a sample has {len(candidates)} candidates for variables; expected 2 or more, or a list of variables"
+            f"a sample has {len(candidates)} candidate(s) for variables; expected 2 or more, or a list of variables"
         )
     if not 2 <= n <= most:
         raise InputError(f"variables = {n}; expected 2 to {most}: there are {len(candidates)} candidates")

@@ -12,7 +12,7 @@ from symgen.errors import InputError
 from symgen.interactions import subset_matrix
 
 ROUNDING = 2.0**-23  # relative precision of v of a network that computes in float32
-FAR = 1 << 30  # tokens; a tokenizer without a limit says a number that is too large for its own code
+NO_LIMIT = 1 << 30  # tokens; a tokenizer that has none says a number that is too large for its own code
 INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 CHUNK_TOKENS = {"cpu": 1 << 12, "cuda": 1 << 18}  # tokens evaluated at a time; halved when memory runs out
 
@@ -39,7 +39,9 @@ def rounding_of(model: torch.nn.Module) -> float:
 
 def whole_number(label, name: str) -> int:
     """The label as an int; InputError, with the argument's name, if it is no whole number."""
-    if not isinstance(label, int | np.integer) and not (isinstance(label, Tensor) and label.dtype in INTEGERS):
+    if isinstance(label, bool) or (
+        not isinstance(label, int | np.integer) and not (isinstance(label, Tensor) and label.dtype in INTEGERS)
+    ):
         raise InputError(f"{name} = {label!r}; expected a whole number, which output of the model is meant")
     return int(label)
 
@@ -178,7 +180,7 @@ class TokenGame:
     def _longest(self):
         """Tokens that the model reads."""
         positions = getattr(getattr(self.model, "config", None), "max_position_embeddings", None)
-        return min(self.tokenizer.model_max_length, positions or FAR, FAR)
+        return min(self.tokenizer.model_max_length, positions or NO_LIMIT, NO_LIMIT)
 
 
 def masked_tokens(of_variable: Bool[np.ndarray, "token variable"]) -> Bool[np.ndarray, "subset token"]:

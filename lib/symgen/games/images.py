@@ -1,6 +1,7 @@
 """From a network and a sample to v: the log-odds of its label on all 2^n masked inputs (science, sections 1 and 8)."""
 
 import math
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, pairwise
@@ -57,11 +58,11 @@ class ImageGame:
         self._memory = None  # for masked maps
         self._plans = {}  # how the rest of the network is run, found at the first call
         self.baseline = None if baseline is None else _stacked(baseline, "baseline")
-        if self.baseline is not None and self.baseline.ndim == 4:
-            shape, dtype = tuple(self.baseline.shape), self.baseline.dtype
-            if not len(self.baseline) or not dtype.is_floating_point:
+        if self.baseline is not None:
+            shape, dtype, images = tuple(self.baseline.shape), self.baseline.dtype, self.baseline.ndim == 4
+            if not self.baseline.numel() or (images and not dtype.is_floating_point):
                 raise InputError(f"baseline has shape {shape} of {dtype}; expected floats, one image or more")
-            self.baseline = self.mean_map(self.baseline)
+            self.baseline = self.mean_map(self.baseline) if images else self.baseline
 
     @property
     def rounding(self) -> float:
@@ -98,14 +99,14 @@ class ImageGame:
         InputError
             For labels or cells out of range, shapes that do not fit, and NaN or infinite outputs.
         """
-        x = _stacked(x, "x")
-        if x.ndim not in (3, 4) or not x.is_floating_point():
+        one, x = self.is_one(x), _stacked(x, "x")
+        if x.ndim != (3 if one else 4) or not x.is_floating_point():
             raise InputError(
                 f"x has shape {tuple(x.shape)} of {x.dtype}; "
                 "expected floats (channel, height, width), or (sample, channel, height, width)"
             )
         labels = np.asarray(label)
-        if one := self.is_one(x):
+        if one:
             x, labels, variables = x[None], np.atleast_1d(labels)[None], [variables]
         if not np.issubdtype(labels.dtype, np.integer) or not (one or labels.shape == (len(x),)):
             raise InputError(
@@ -116,7 +117,7 @@ class ImageGame:
 
     def is_one(self, x) -> bool:
         """Whether this is one image, and no batch of them."""
-        return not isinstance(x, list | tuple) and np.ndim(x) == 3
+        return not _is_list(x) and np.ndim(x) == 3
 
     def candidates(self, x=None) -> list[int]:
         """Numbers of all cells."""
@@ -233,10 +234,7 @@ class ImageGame:
             except _Reached as reached:
                 feature_map = reached.output
             except RuntimeError as error:
-                if "memory" in str(error).lower():
-                    raise
-                fault = f"the model does not take x of shape {tuple(x.shape)}: {str(error).splitlines()[0]}"
-                raise InputError(f"{fault}; expected images as it was trained on") from error
+                raise _refused(x, error) from error
             else:
                 raise InputError(f"split_at = {self.split_at!r} is never run by the model's forward; name one that is")
         if not isinstance(feature_map, Tensor) or feature_map.ndim != 4:
@@ -275,7 +273,10 @@ class ImageGame:
 
     def _find_plan(self, image, probe, pool):
         """The fastest way to run the rest of this network that agrees with the plainest one on some maps."""
-        expected = self._rest(probe.clone(), image, PLAIN)
+        try:
+            expected = self._rest(probe.clone(), image, PLAIN)
+        except RuntimeError as error:
+            raise _refused(image, error) from error
         if not torch.equal(expected.nan_to_num(), self._rest(probe.clone(), image, PLAIN).nan_to_num()):
             raise InputError("the model's output changes from call to call; expected no randomness in evaluation mode")
         ways = [(True, True), (True, False), (False, True)]
@@ -374,14 +375,30 @@ def _fill_masked(out, feature_map, baseline, boxes, first):
             out.view(-1, 2, 1 << i, *feature_map.shape)[:, 1, :, rows, columns] = feature_map[rows, columns]
 
 
+def _refused(x, error):
+    """An error of a network's forward, in one line if the shape of its input is what it says."""
+    fault = str(error).partition("\n")[0]
+    if type(error) is not RuntimeError or not re.search(r"shape|size|channel|dimension", fault):
+        return error
+    return InputError(
+        f"the model does not take x of shape {tuple(x.shape)}: {fault}; expected images as it was trained on"
+    )
+
+
+def _is_list(images):
+    """Whether these are arrays or tensors in a list."""
+    return isinstance(images, list | tuple) and any(isinstance(image, Tensor | np.ndarray) for image in images)
+
+
 def _stacked(images, name):
     """A tensor, of a list if one is given."""
-    if isinstance(images, list | tuple) and any(isinstance(image, Tensor | np.ndarray) for image in images):
-        images = [torch.as_tensor(image) for image in images]
-        if len(shapes := {tuple(image.shape) for image in images}) > 1:
-            raise InputError(f"{name} holds shapes {sorted(shapes)}; expected one shape")
-        images = torch.stack(images)
-    return torch.as_tensor(images)
+    try:
+        images = [torch.as_tensor(image) for image in images] if _is_list(images) else torch.as_tensor(images)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} is no tensor: {error}; expected one, or a list of them") from None
+    if isinstance(images, list) and len(shapes := {tuple(image.shape) for image in images}) > 1:
+        raise InputError(f"{name} holds shapes {sorted(shapes)}; expected one shape")
+    return torch.stack(images) if isinstance(images, list) else images
 
 
 def _submodule(model, name):

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from symgen.errors import InputError
 from symgen.games._base import TokenGame, log_odds_of_labels, masked_tokens, whole_number
-from symgen.games.variables import check_variables, is_telling
+from symgen.games.variables import UNSPACED, check_variables, is_telling
 
 
 class TextGame(TokenGame):
@@ -56,8 +56,9 @@ class TextGame(TokenGame):
         return self._encoded(text)[1]
 
     def candidates(self, text: str) -> list[int]:
-        """Numbers of the words that may be variables."""
-        return [number for number, word in enumerate(self.words(text)) if is_telling(word, self.stop_words)]
+        """Numbers of the words that may be variables; a tokenizer may take each Chinese sign for a word."""
+        words = enumerate(self.words(text))
+        return [i for i, word in words if is_telling(word, self.stop_words) or re.fullmatch(f"[{UNSPACED}]", word)]
 
     def _masked(self, text, labels, variables):
         encoded, words, word_of = self._encoded(text)
@@ -86,7 +87,7 @@ class TextGame(TokenGame):
         of_token = encoded.word_ids(0)
         known = sorted({word for word in of_token if word is not None})
         spans = {word: tuple(encoded.word_to_chars(0, word)) for word in known}
-        if len(known) == 1 and text.split() != [text]:  # a tokenizer that does not cut at spaces
+        if any(" " in text[slice(*span)].strip() for span in spans.values()):  # a tokenizer that does not cut at spaces
             spans = dict(enumerate(match.span() for match in re.finditer(r"\S+", text)))
             of_token = [_word_at(stop, spans) for _, stop in encoded.encodings[0].offsets]
             known = sorted({word for word in of_token if word is not None})

@@ -36,8 +36,7 @@ def candidate_words(prompt: str) -> list[str]:
 def is_telling(word: str, stop_words=None) -> bool:
     """Whether a word may be a variable: no stop word, single letter, or word without a letter or digit."""
     stop_words = english_stop_words() if stop_words is None else stop_words
-    single = len(word) == 1 and bool(re.match(SPACED, word))  # in a script without spaces, one sign says something
-    return not single and any(map(str.isalnum, word)) and word.lower() not in stop_words
+    return len(word) > 1 and any(map(str.isalnum, word)) and word.lower() not in stop_words
 
 
 def draw_cells(n: int, grid: int, rng: np.random.Generator) -> Int[np.ndarray, "variable"]:
@@ -96,7 +95,7 @@ def pieces_of(words: list[str], variables) -> tuple[list[str], Int[np.ndarray, "
     text = "".join(pieces)
     of_letter = np.full(len(text), -1)
     for i, phrase in enumerate(variables):
-        for first, last in places_of(" ".join(phrase.split()), text):
+        for first, last in places_of(phrase, text) or places_of(" ".join(phrase.split()), text):
             of_letter[first:last] = i
     turns = 1 + np.flatnonzero(np.diff(of_letter))
     letters = {edge for edge in turns if text[edge] != " " and text[edge - 1] != " "}

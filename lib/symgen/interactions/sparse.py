@@ -154,8 +154,8 @@ def _check_numbers(noise_bound, rounding, **positive):
     """InputError for a parameter out of range."""
     if not isinstance(noise_bound, Real) or not 0 <= noise_bound < math.inf:
         raise InputError(f"noise_bound = {noise_bound!r}; expected a share of |v(N) - v(empty)|, 0 or more")
-    if not 0 <= rounding < 1:
-        raise InputError(f"rounding = {rounding}; expected the relative precision of v, from 0 to below 1")
+    if not isinstance(rounding, Real) or not 0 <= rounding < 1:
+        raise InputError(f"rounding = {rounding!r}; expected the relative precision of v, from 0 to below 1")
     for name, value in positive.items():
         if not isinstance(value, Real) or not 0 < value < math.inf:
             raise InputError(f"{name} = {value!r}; expected a finite number above 0")

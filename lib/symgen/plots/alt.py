@@ -38,7 +38,10 @@ def _panel(ax: Axes, ylabel: str) -> str:
     axes = " by ".join(label for label in (ylabel, ax.get_xlabel()) if label and ax.axison)
     pictures = f"{len(ax.images)} picture{'s' * (len(ax.images) > 1)}" if ax.images else ""
     head = ", ".join(part for part in (title, axes, pictures) if part)
-    prose = " ".join(text.get_text() for text in ax.texts if text.get_family()[0] == PROSE)
+    words = [text for text in ax.texts if text.get_family()[0] == PROSE]
+    prose = "".join(
+        word.get_gid() or f"{word.get_text()} " for word in words
+    ).strip()  # an id: with the space behind it
     texts = (text.get_text() for text in ax.texts if text.get_family()[0] != PROSE)
     written = Counter(text for text in texts if re.search(r"\w", text) and not text.isdigit())
     counted = (f"{text}, {n} times" if n > 1 else text for text, n in written.items())

@@ -24,7 +24,7 @@ LINES = {"and": "-", "or": (0, (2, 1.2))}
 def bars(table: pd.DataFrame, title: str = "") -> Figure:
     """The strongest interactions as bars. table: kind, variables, effect (log-odds), strongest first."""
     labels, heights = _labels(table)
-    longest = max((len(line) for label in labels for line in label.splitlines()), default=0)
+    longest = max((letters_of(line) for label in labels for line in label.splitlines()), default=0)
     figure, ax = plt.subplots(figsize=(max(5.2, 3.4 + 0.075 * longest), 0.24 * sum(heights) + 1))
     _strongest_bars(ax, table)
     figure.suptitle(title, fontsize=9)
@@ -74,7 +74,7 @@ def network(table: pd.DataFrame, members: list[tuple[int, ...]], names: list[str
     table: as `bars`; members: the numbers of the variables of each row. An interaction of one variable is its ring.
     """
     names = [_in_lines(name, 18) for name in names]
-    longest = max(len(line) for name in names for line in name.splitlines())
+    longest = max((letters_of(line) for name in names for line in name.splitlines()), default=0)
     more = 0.12 * max(name.count("\n") for name in names)
     figure, ax = plt.subplots(figsize=(max(4.6, 2.6 + 0.15 * longest), 4.4))
     angles = np.pi / 2 - 2 * np.pi * np.arange(len(names)) / len(names)
@@ -161,10 +161,10 @@ def masked_words(table: pd.DataFrame, text: list[str], variable_of, title: str =
 
 # pieces of figures
 def _in_lines(name, width, between=None):
-    """A name in lines, which end at spaces; if it can be, at those that are `between` its parts."""
+    """A name in lines, which end at spaces; if it can be, at the spaces that are `between` its parts."""
     parts = re.split(between, name) if between else [name]
     whole = [part.replace(" ", "\u00a0") if len(part) <= width and between else part for part in parts]
-    return textwrap.fill(" ".join(whole), width, break_long_words=False).replace("\u00a0", " ")
+    return textwrap.fill(" ".join(whole), width, break_long_words=False, break_on_hyphens=False).replace("\u00a0", " ")
 
 
 def _labels(table):

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
-from symgen.games import cell_boxes, places_of
+from symgen.games import UNSPACED, cell_boxes, places_of
 from symgen.plots.style import COLOURS, fonts, note, signed, tint
 
 PAGE, LETTER = 8.6, 8.2  # width of a prompt's picture (inches), size of a typewriter's letters (points), 0.6 as wide
@@ -139,13 +139,11 @@ def show_cells(ax, picture, cells, grid, colours=None, labels=()):
 
 def show_words(ax, pieces, styles, width=LETTERS):
     """A text in lines of a typewriter's letters; `styles` (number of a piece: a dict) say which are marked, and how."""
-    lines = lines_of(pieces, width)
+    lines, letters = lines_of(pieces, width), {"family": fonts("monospace"), "fontsize": 7.6, "va": "center"}
     for row, line in enumerate(lines):
         for column, number in line:
             style = styles.get(number, {})
-            text = ax.text(
-                column, -row, pieces[number].rstrip(), family=fonts("monospace"), fontsize=7.6, va="center", **style
-            )
+            text = ax.text(column, -row, pieces[number].rstrip(), gid=pieces[number], **letters, **style)
             if box := text.get_bbox_patch():
                 box.set_boxstyle("square", pad=0.15)
     ax.set(xlim=(0, width), ylim=(0.5 - len(lines), 0.5))
@@ -156,7 +154,8 @@ def lines_of(pieces, width):
     """Lines of a text in pieces (`pieces_of`), each a list of (column, number of the piece)."""
     lines, column = [[]], 0
     for number, piece in enumerate(pieces):
-        if column + letters_of(piece.rstrip()) > width and lines[-1]:
+        may_end = not number or pieces[number - 1].endswith(" ") or re.match(f"[{UNSPACED}]", piece)
+        if column + letters_of(piece.rstrip()) > width and lines[-1] and may_end:
             lines.append([])
             column = 0
         lines[-1].append((column, number))

@@ -39,8 +39,8 @@ def make_figures(arguments: list[str]) -> int:
 
 def _cores(options):
     """All, but where the options say how many, or that it is another machine's matter."""
-    asked = re.search(r"(?:^| )(?:--cores|-c)[ =]?(\S+)", " ".join(options))
-    if asked and not re.fullmatch(r"all|[1-9]\d*", asked[1]):
+    asked = re.search(r"(?:^| )(?:--cores|-c)(?:=| ?)(?!--|-[a-zA-Z])(\S+)", " ".join(options))
+    if asked and not re.fullmatch(r"all|0*[1-9]\d*", asked[1]):
         raise InputError(f"--cores {asked[1]}; expected a number of 1 or more, or all")
     elsewhere = {option.split("=")[0] for option in options} & {"--cores", "-c", "--profile", "--executor", "-e"}
     return [] if elsewhere else ["--cores", "all"]
