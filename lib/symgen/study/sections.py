@@ -6,7 +6,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Count = Annotated[int, Field(ge=1)]
 Amount = Annotated[int, Field(ge=0)]
-Variables = Annotated[int, Field(ge=2)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Seeds = Annotated[tuple[Seed, ...], Field(strict=False)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -105,7 +104,7 @@ class Samples(Section):
     """items of each class, from A and as many from D"""
     explain_seed: Seed
     """of the samples"""
-    n_variables: Variables = 10
+    n_variables: Count = 10
     """n: all 2^n masked inputs are evaluated"""
     variables_seed: Seed = 0
     """of the variables"""
@@ -184,7 +183,7 @@ class Ablations(Section):
     """networks trained on B with its labels shuffled, the negative control"""
     ablation_per_class: Amount = 1
     """items of each class behind each changed setting, half of them for more_variables; 0: no ablations"""
-    more_variables: Variables = 12
+    more_variables: Count = 12
     """another n"""
     other_masking: Annotated[tuple[str, ...], Field(strict=False)] = ()
     """other values of masking"""
@@ -203,7 +202,7 @@ class Penalised(Section):
     """of a batch"""
     penalty_every: Count = 4
     """steps from one penalty to the next"""
-    penalty_variables: Variables = 6
+    penalty_variables: Count = 6
     """of a penalised sample"""
     distillation: Share = 0.5
     """share of the baselines' soft labels in the loss"""
