@@ -1,6 +1,8 @@
 """The error for whatever a user can mend: a wrong name, value, shape or file; and the signals that end a run."""
 
 import difflib
+import math
+import operator
 import signal
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -30,6 +32,24 @@ def nearest(word: str, known: Iterable[str]) -> str:
     'resnet18'
     """
     return difflib.get_close_matches(word, list(known), n=1, cutoff=0)[0]
+
+
+def whole_number(value, name: str, expected: str, least: float = -math.inf, most: float = math.inf) -> int:
+    """The value as an int; InputError, with its name and what was expected, for all but whole numbers in these bounds.
+
+    Examples
+    --------
+    >>> whole_number(2.5, "k", "a whole number")
+    Traceback (most recent call last):
+    symgen.errors.InputError: k = 2.5; expected a whole number
+    """
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)  # of numpy's and torch's as well
+    except TypeError:
+        number = None
+    if number is None or not least <= number <= most:
+        raise InputError(f"{name} = {value!r}; expected {expected}")
+    return number
 
 
 @contextmanager

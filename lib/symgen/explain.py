@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 from jaxtyping import Bool, Float
 
-from symgen.errors import InputError, nearest
+from symgen.errors import InputError, nearest, whole_number
 from symgen.games import as_array, check_game, pictured, pieces_of, values_of, variables_of
 from symgen.generalization import Comparison, check_tau_ratio, compare, salient
 from symgen.interactions import (
@@ -183,13 +183,8 @@ class Explanation:
 
     def sample(self, i: int) -> "Explanation":
         """That of one of the samples."""
-        if (
-            isinstance(i, bool)
-            or not isinstance(i, int | np.integer)
-            or not -len(self.data.label) <= i < len(self.data.label)
-        ):
-            raise InputError(f"sample = {i!r}; expected 0 to {len(self.data.label) - 1}")
-        return Explanation(self.data.isel(sample=[i]))
+        n = len(self.data.label)
+        return Explanation(self.data.isel(sample=[whole_number(i, "sample", f"0 to {n - 1}", -n, n - 1)]))
 
     def to_frame(self, k: int | None = None) -> pd.DataFrame:
         """The k strongest interactions of each sample, or the salient ones: kind, variables, order, effect (log-odds).
@@ -402,9 +397,7 @@ def _strongest(effects, k):
 
 def _checked_k(k):
     """k, if so many interactions can be asked for; InputError otherwise."""
-    if not isinstance(k, int | np.integer) or k < 1:
-        raise InputError(f"k = {k!r}; expected a whole number of interactions, 1 or more")
-    return k
+    return whole_number(k, "k", "a whole number of interactions, 1 or more", least=1)
 
 
 def matching_table(

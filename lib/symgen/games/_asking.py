@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from symgen.errors import InputError
+from symgen.errors import InputError, whole_number
 from symgen.games._base import ROUNDING
 from symgen.interactions import MAX_VARIABLES
 
@@ -22,9 +22,7 @@ def check_game(game) -> None:
 def variables_of(game, samples, variables, seed: int, one: bool) -> list:
     """The variables of each sample, given or drawn; one: whether the samples are one and the same."""
     if isinstance(variables, int | np.integer):
-        if not isinstance(seed, int | np.integer) or seed < 0:
-            raise InputError(f"seed = {seed!r}; expected a whole number, 0 or more")
-        rng = np.random.default_rng(seed)
+        rng = np.random.default_rng(whole_number(seed, "seed", "a whole number, 0 or more", least=0))
         drawn = [_draw(game, x, int(variables), rng) for x in (samples[:1] if one else samples)]
         return drawn * len(samples) if one else drawn
     if not isinstance(variables, list | tuple | np.ndarray) or not len(variables):

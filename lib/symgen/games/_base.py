@@ -13,7 +13,8 @@ from symgen.interactions import subset_matrix
 
 ROUNDING = 2.0**-23  # relative precision of v of a network that computes in float32
 NO_LIMIT = 1 << 30  # tokens; a tokenizer that has none says a number that is too large for its own code
-INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+LABEL = "a whole number, which output of the model is meant"
+LOGITS = "(batch, label) logits, two labels or more; of one output z, give torch.cat([torch.zeros_like(z), z], 1)"
 CHUNK_TOKENS = {"cpu": 1 << 12, "cuda": 1 << 18}  # tokens evaluated at a time; halved when memory runs out
 
 
@@ -37,13 +38,13 @@ def rounding_of(model: torch.nn.Module) -> float:
     return max((torch.finfo(one.dtype).eps for one in tensors if one.is_floating_point()), default=ROUNDING)
 
 
-def whole_number(label, name: str) -> int:
-    """The label as an int; InputError, with the argument's name, if it is no whole number."""
-    if isinstance(label, bool) or (
-        not isinstance(label, int | np.integer) and not (isinstance(label, Tensor) and label.dtype in INTEGERS)
-    ):
-        raise InputError(f"{name} = {label!r}; expected a whole number, which output of the model is meant")
-    return int(label)
+def logits_of(output, axes: int, expected: str) -> Tensor:
+    """The logits of a model's output, of so many axes, the last of two labels or more; InputError otherwise."""
+    logits = getattr(output, "logits", output)
+    if not isinstance(logits, Tensor) or logits.ndim != axes or logits.shape[-1] < 2:
+        shape = tuple(getattr(logits, "shape", ())) or type(logits).__name__
+        raise InputError(f"the model's output has shape {shape}; expected {expected}")
+    return logits
 
 
 def log_odds_of_labels(logits: Float[Tensor, "row label"], labels, name: str) -> Float[Tensor, "asked row"]:

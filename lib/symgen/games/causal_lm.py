@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from symgen.errors import InputError
-from symgen.games._base import TokenGame, log_odds_of_labels, masked_tokens, whole_number
+from symgen.errors import InputError, whole_number
+from symgen.games._base import LABEL, TokenGame, log_odds_of_labels, logits_of, masked_tokens
 from symgen.games.variables import SPACED, candidate_words, check_phrases, places_of
 
 
@@ -69,7 +69,7 @@ class CausalLMGame(TokenGame):
     def next_id(self, prompt: str, next_token: str | int) -> int:
         """Id of the token that a string begins with when it continues the prompt; an id is itself."""
         if not isinstance(next_token, str):
-            return whole_number(next_token, "next_token")
+            return whole_number(next_token, "next_token", LABEL)
         gap = " " if re.match(SPACED, next_token) and not re.search(r"[\s(\[{/\-–—]$", prompt) else ""
         before, joined = self.token_ids(prompt), self.token_ids(prompt + gap + next_token)
         if joined[: len(before)] != before or len(joined) == len(before):
@@ -158,11 +158,4 @@ class CausalLMGame(TokenGame):
             shown = torch.where(masked[:, start:, None], filler, embeddings[start:stop])
             output = network(inputs_embeds=shown, **options)
             cache, group = getattr(output, "past_key_values", None), now
-        logits = getattr(output, "logits", output)
-        if not isinstance(logits, Tensor) or logits.ndim != 3:
-            shape = tuple(getattr(logits, "shape", ())) or type(logits).__name__
-            raise InputError(
-                f"the output of {type(self.model).__name__} has shape {shape}; "
-                "expected logits (batch, token, token id), those of a causal language model"
-            )
-        return logits[:, -1][group]
+        return logits_of(output, 3, "logits (batch, token, token id), those of a causal language model")[:, -1][group]

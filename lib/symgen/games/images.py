@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from symgen.errors import InputError, nearest
-from symgen.games._base import evaluating, finite, log_odds_of_labels, quiet, rounding_of
+from symgen.errors import InputError, nearest, whole_number
+from symgen.games._base import LOGITS, evaluating, finite, log_odds_of_labels, quiet, rounding_of
 from symgen.games.variables import cell_boxes, cell_map, check_cells
 from symgen.interactions import subset_matrix
 
@@ -50,9 +50,8 @@ class ImageGame:
     """
 
     def __init__(self, model: nn.Module, split_at: str, grid: int = 5, baseline=None):
-        if not isinstance(grid, int | np.integer) or grid < 1:
-            raise InputError(f"grid = {grid!r}; expected how many cells the map has a side, such as 5")
-        self.model, self.split_at, self.grid = model, split_at, int(grid)
+        self.model, self.split_at = model, split_at
+        self.grid = whole_number(grid, "grid", "how many cells the map has a side, such as 5", least=1)
         self._module = _submodule(model, split_at)
         self._chunk = None  # masked maps at a time, found at the first call
         self._memory = None  # for masked maps
@@ -207,8 +206,7 @@ class ImageGame:
         logits = self._rest(masked, image, plan)
         if logits.ndim != 2 or len(logits) != len(masked) or logits.shape[1] < 2:
             raise InputError(
-                f"the model's output has shape {tuple(logits.shape)} for {len(masked)} images; expected (batch, label) "
-                "logits, two labels or more; of one output z, give torch.cat([torch.zeros_like(z), z], 1)"
+                f"the model's output has shape {tuple(logits.shape)} for {len(masked)} images; expected {LOGITS}"
             )
         return log_odds_of_labels(logits, labels, "label")
 

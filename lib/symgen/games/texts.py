@@ -4,10 +4,9 @@ import re
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from symgen.errors import InputError
-from symgen.games._base import TokenGame, log_odds_of_labels, masked_tokens, whole_number
+from symgen.errors import whole_number
+from symgen.games._base import LABEL, LOGITS, TokenGame, log_odds_of_labels, logits_of, masked_tokens
 from symgen.games.variables import UNSPACED, check_variables, is_telling
 
 
@@ -66,20 +65,12 @@ class TextGame(TokenGame):
         device = next(self.model.parameters()).device
         replaced = torch.as_tensor(masked_tokens(word_of[:, None] == numbers), device=device)
         inputs = {name: torch.as_tensor(value, device=device)[None] for name, value in encoded.items()}
-        return inputs, replaced, [whole_number(label, "label") for label in labels]
+        return inputs, replaced, [whole_number(label, "label", LABEL) for label in labels]
 
     def _log_odds(self, inputs, replaced, labels):
         inputs = {name: value.expand(len(replaced), -1) for name, value in inputs.items()}
         inputs["input_ids"] = torch.where(replaced, self.filler_id, inputs["input_ids"])
-        output = self.model(**inputs)
-        logits = getattr(output, "logits", output)
-        if not isinstance(logits, Tensor) or logits.ndim != 2 or logits.shape[1] < 2:
-            shape = tuple(getattr(logits, "shape", ())) or type(logits).__name__
-            raise InputError(
-                f"the model's output has shape {shape}; expected (batch, label) logits, two labels or more; "
-                "of one output z, give torch.cat([torch.zeros_like(z), z], 1)"
-            )
-        return log_odds_of_labels(logits, labels, "label")
+        return log_odds_of_labels(logits_of(self.model(**inputs), 2, LOGITS), labels, "label")
 
     def _encoded(self, text):
         """What the model takes (name -> ids), the words, and the word number of every token, -1 for special ones."""

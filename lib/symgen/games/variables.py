@@ -148,5 +148,6 @@ def cell_map(height: int, width: int, grid: int) -> Int[np.ndarray, "height widt
 
 def cell_boxes(cells, height: int, width: int, grid: int) -> list[tuple[slice, slice]]:
     """Rows and columns of some cells of a `cell_map`."""
-    places = [np.nonzero(cell_map(height, width, grid) == cell) for cell in cells]
+    position = cell_map(height, width, grid)
+    places = [np.nonzero(position == cell) for cell in cells]
     return [(slice(int(y[0]), int(y[-1]) + 1), slice(int(x[0]), int(x[-1]) + 1)) for y, x in places]
