@@ -33,6 +33,19 @@ def test_the_strongest_by_name(planted):
     assert table.order.tolist() == [2, 2] and table.effect.tolist() == [3.0, -2.0]
 
 
+@pytest.mark.parametrize("share", [0.5, 0.95, 0.999])
+def test_what_is_needed_is_the_least_number_from_which_on_the_strongest_explain_enough(rng, share):
+    effects = rng.normal(size=(12, 2, 32)) * rng.exponential(size=(12, 2, 32)) ** 3
+    effects[:, :, 0] = 0
+    v = interactions.logical_model(effects, rng.normal(size=12)) + rng.normal(scale=0.3, size=(12, 32))
+    bias = v[:, 0]  # so that some samples are never explained
+    for needed, *sample in zip(interactions.needed_for(v, effects, bias, share), v, effects, bias):
+        curve = interactions.fidelity_curve(*sample)
+        low = np.flatnonzero(curve < share)
+        last = low[-1] + 1 if len(low) else 0
+        assert needed == (last + 1 if last < len(curve) else interactions.dictionary_size(5))
+
+
 def test_all_interactions_explain_everything_and_fewer_explain_less(planted):
     effects, v = planted
     shares = [interactions.fidelity(v, interactions.keep_strongest(effects, k), 0.25) for k in (1, 2, 3, 10)]

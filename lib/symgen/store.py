@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from safetensors.torch import save as tensors_as_bytes
 
 FORMAT = 3  # of what is written beside an artefact
+SMALL = 4 << 20  # bytes of a dataset's file: smaller ones are kept in memory, a few of them
 
 
 def project_root() -> Path:
@@ -83,8 +84,8 @@ def read(path: Path):
 
 def read_dataset(path: Path) -> xr.Dataset:
     """A dataset from a netCDF file, whatever its suffix; netCDF4 says OSError, ValueError or RuntimeError of others."""
-    with xr.open_dataset(path, engine="netcdf4") as dataset:
-        return dataset.load()
+    size, changed = _state(path)
+    return _dataset(path, size, changed).copy(deep=True) if size < SMALL else _opened(path)
 
 
 def as_netcdf(dataset: xr.Dataset) -> bytes:
@@ -129,6 +130,16 @@ def atomically(path: Path, save: Callable[[Path], None]) -> None:
 @lru_cache(maxsize=16)  # split and samples, which everything asks for
 def _table(path, size, changed):
     return pd.read_csv(path, dtype={"variables": str})
+
+
+@lru_cache(maxsize=64)  # judges, and networks that are compared in several ways
+def _dataset(path, size, changed):
+    return _opened(path)
+
+
+def _opened(path):
+    with xr.open_dataset(path, engine="netcdf4") as dataset:
+        return dataset.load()
 
 
 def checksum(path: Path) -> str:

@@ -88,7 +88,7 @@ def queues(rng):
 
 def test_a_placebo_takes_of_every_order_as_much_as_is_removed_and_at_most_one_interaction_in_part(queues, rng):
     strength, order, removed = queues
-    taken = placebo_strength(strength, order, removed, 200, rng)
+    taken = placebo_strength(strength, order, removed, rng.random((200, 4, 12)))
     assert (taken >= 0).all() and (taken <= strength).all()
     assert not taken[:, strength == 0].any()
     for m in (1, 2, 3):
@@ -100,13 +100,13 @@ def test_a_placebo_takes_of_every_order_as_much_as_is_removed_and_at_most_one_in
 
 def test_a_placebo_is_what_a_plain_loop_over_a_queue_takes(queues):
     strength, order, removed = queues
-    fast = placebo_strength(strength, order, removed, 20, np.random.default_rng(5))
-    keys = np.random.default_rng(5).random((20, 4, 12))
+    lots = np.random.default_rng(5).random((20, 4, 12))
+    fast = placebo_strength(strength, order, removed, lots)
     for draw, sample in np.ndindex(20, 4):
         for m in (1, 2, 3):
             of_order = [i for i in range(12) if order[sample, i] == m]
             still = sum(strength[sample, i] for i in of_order if removed[sample, i])
-            for i in sorted(of_order, key=lambda i: keys[draw, sample, i]):
+            for i in sorted(of_order, key=lambda i: lots[draw, sample, i]):
                 part = min(still, strength[sample, i])
                 still -= part
                 assert fast[draw, sample, i] == pytest.approx(part, abs=1e-12)

@@ -48,7 +48,7 @@ class Votes:
 
     def shared(self, k: int, combine: str) -> Float[np.ndarray, "order sample kind subset"]:
         """In what share of the choices of k baselines each interaction generalizes; 0 or 1 if k is all of them."""
-        return share_of_choices(len(self), k, combine)[self.agree.sum(axis=1)]
+        return share_of_choices(len(self), k, combine)[self.agree.sum(axis=1, dtype=np.int8)]
 
     def of_each_choice(self, k: int, combine: str) -> Float[np.ndarray, "choice"]:
         """H by each choice of k of the baselines."""

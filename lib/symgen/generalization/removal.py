@@ -31,17 +31,14 @@ def placebo_strength(
     strength: Float[np.ndarray, "*batch interaction"],
     order: Int[np.ndarray, "*batch interaction"],
     removed: Bool[np.ndarray, "*batch interaction"],
-    draws: int,
-    rng: np.random.Generator,
+    lots: Float[np.ndarray, "draw *batch interaction"],
 ) -> Float[np.ndarray, "draw *batch interaction"]:
     """How much strength each of many placebos takes of each interaction, between 0 and all of it.
 
-    Of every order a placebo takes as much as `removed` has there: interactions of that order in random order until
-    the strength is reached, of the last one a part.
+    Of every order a placebo takes as much as `removed` has there: interactions of that order, those with the lowest of
+    its `lots` (in [0, 1)) first, until the strength is reached, of the last one a part.
     """
-    if draws < 1:
-        raise InputError(f"draws = {draws} placebos; expected at least 1")
-    queue = (order + rng.random((draws, *order.shape))).argsort(axis=-1)  # order by order, at random within one
+    queue = (order + lots).argsort(axis=-1)  # order by order, at random within one
     queued = np.take_along_axis(strength[None], queue, axis=-1)
     ahead = queued.cumsum(axis=-1) - queued
     of_order = np.eye(order.max(initial=0) + 1)[order]  # (..., interaction, order)
@@ -60,15 +57,25 @@ def placebo_effects(
     seed=0,
 ) -> Float[np.ndarray, "draw sample"]:
     """Signed effect (log-odds) of random sets of salient interactions as strong, order by order, as the `removed` ones."""
+    if draws < 1:
+        raise InputError(f"draws = {draws} placebos; expected at least 1")
     flat = salient.reshape(len(salient), -1)
-    place = np.argsort(~flat, axis=-1, kind="stable")[:, : flat.sum(axis=-1).max()]  # the salient ones first
+    most = flat.sum(axis=-1)
+    place = np.argsort(~flat, axis=-1, kind="stable")[:, : most.max()]  # the salient ones first
 
     def gathered(x):
         return np.take_along_axis((x * salient).reshape(flat.shape), place, axis=-1)  # (sample, place), padded with 0
 
-    kept, order = gathered(effects), gathered(orders(n_variables(effects.shape[-1])))
-    taken = placebo_strength(np.abs(kept), order, gathered(removed), draws, np.random.default_rng(seed))
-    return np.einsum("dsp,sp->ds", taken, np.sign(kept))
+    kept, order, gone = gathered(effects), gathered(orders(n_variables(effects.shape[-1]))), gathered(removed)
+    lots = np.random.default_rng(seed).random((draws, *kept.shape))
+    drawn = np.empty(lots.shape[:2])
+    for some in np.array_split(
+        most.argsort(kind="stable"), 1 + len(most) // 50
+    ):  # about as many in each: little padding
+        of = some, slice(most[some].max())
+        taken = placebo_strength(np.abs(kept[of]), order[of], gone[of], lots[:, *of])
+        drawn[:, some] = np.einsum("dsp,sp->ds", taken, np.sign(kept[of]))
+    return drawn
 
 
 def removal_table(comparisons: Comparisons, bootstrap: Bootstrap, draws: int = 100) -> pd.DataFrame:

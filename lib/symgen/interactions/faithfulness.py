@@ -65,10 +65,10 @@ def fidelity_curve(
     return _curves(v[None], effects[None], np.array([bias]))[0]
 
 
-def _curves(v, effects, bias):
-    """`fidelity_curve` of several samples, (sample, k), to the last k of any: one interaction after another is taken off."""
+def _curves(v, effects, bias, most=None):
+    """`fidelity_curve` of several samples, (sample, k), to the last k of any, or `most`: one after another is taken off."""
     flat = effects.reshape(len(effects), -1)
-    order = np.argsort(-np.abs(flat), axis=1, kind="stable")[:, : np.count_nonzero(flat, axis=1).max()]
+    order = np.argsort(-np.abs(flat), axis=1, kind="stable")[:, : np.count_nonzero(flat, axis=1).max()][:, :most]
     strength = np.take_along_axis(flat, order, axis=1)
     is_or, inside = (part[..., None] for part in divmod(order.T, v.shape[-1]))  # (k, sample, 1)
     small = np.min_scalar_type(v.shape[-1] - 1)  # integers of few bits, for speed
@@ -95,9 +95,18 @@ def needed_for(v, effects, bias, share: float = 0.95) -> np.ndarray:
 
     As many as there are, where even all that are not 0 explain less: the noise holds the rest.
     """
-    curves = _curves(v, effects, bias)
+    curves = _curves(v, effects, bias, _surely_enough(v, effects, bias, share))
     needed = (np.arange(1, curves.shape[1] + 1) * (curves < share)).max(axis=1, initial=0) + 1
     return np.where(needed > curves.shape[1], dictionary_size(n_variables(v.shape[-1])), needed)
+
+
+def _surely_enough(v, effects, bias, share):
+    """How many of the strongest interactions explain `share` in every sample, whatever the weaker ones add up to."""
+    weaker = np.sort(np.abs(effects.reshape(len(effects), -1)), axis=1)[:, ::-1].cumsum(axis=1)
+    weaker = weaker[:, -1:] - weaker  # (sample, k - 1): all of them move an output by no more than this
+    missed = np.sqrt(np.square(v - logical_model(effects, bias)).mean(axis=1, keepdims=True))
+    enough = missed + weaker < np.sqrt(1 - share) * v.std(axis=1, keepdims=True)
+    return np.where(enough.any(axis=1), enough.argmax(axis=1) + 1, enough.shape[1]).max()
 
 
 def mean_outputs(v: Float[np.ndarray, "sample subset"]) -> Float[np.ndarray, "sample m"]:
