@@ -142,7 +142,7 @@ class Explanation:
 
     @cached_property
     def salient(self) -> Bool[np.ndarray, "sample kind subset"]:
-        """Which interactions are salient (science, section 4)."""
+        """Which interactions are salient."""
         return salient(self.data.effects.to_numpy(), self.data.tau_ratio)
 
     @property
@@ -244,7 +244,7 @@ class Explanation:
         )
 
     def compare(self, others, combine: str = "any", chance_draws: int = 5, seed: int = 0) -> Comparison:
-        """Which of these interactions other networks have too, on the same samples (Eq. 5, 8; science, section 5).
+        """Which of these interactions other networks have too, on the same samples (Eq. 5, 8).
 
         others: explanations by the baseline networks. combine: whether any, the majority or all of them must have it.
         Chance asks the baselines about other samples: NaN where there is one.

@@ -8,7 +8,7 @@ from scipy.stats import binomtest, spearmanr
 
 from symgen.generalization import Bootstrap, Comparison, dynamics, metrics
 from symgen.generalization.comparison import AXES
-from symgen.generalization.phases import Phases
+from symgen.generalization.phases import Phases, by_the_letter
 from symgen.interactions import orders
 
 BOOTSTRAP = Bootstrap(draws=100)
@@ -178,14 +178,32 @@ def test_shares_of_networks_have_the_interval_of_clopper_and_pearson():
 def test_phases_are_counted_by_the_letter_and_with_certainty():
     phases = {"a": phases_like(4.0, 0.99, 3), "b": phases_like(4.0, 0.96, 2), "c": phases_like(4.0, 0.5, 2)}
     phases |= {"d": phases_like(np.inf, 0.1, 1), "e": phases_like(np.inf, 0.0, 0)}
-    table = dynamics.phase_contrasts(phases)
+    table = dynamics.phase_contrasts(dict.fromkeys(phases, learner(3, 1.0)), phases)
     for name, hits in (
-        ("three phases, by the letter", 3),
-        ("t2 with certainty", 2),
+        ("three phases, by the letter", 0),  # the phases here are of no network
         ("three phases, with certainty", 1),
+        ("t2", 3),
+        ("t2 with certainty", 2),
     ):
         assert rows_of(table).loc[name].tolist() == pytest.approx(dynamics.exact_share(hits, 5))
-    assert rows_of(table, "b").value.tolist() == [1, 1, 0]
+    assert rows_of(table, "b").value.tolist() == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("t1", "t2", "H", "N", "holds"),
+    [
+        (1, 4, [0.2, 0.6, 0.5, 0.4, 0.3], [9, 5, 6, 7, 8], True),
+        (1, 2, [0.2, 0.6, 0.5, 0.4, 0.3], [9, 5, 6, 7, 8], False),  # the second phase is empty
+        (1, np.inf, [0.2, 0.6, 0.5, 0.4, 0.3], [9, 5, 6, 7, 8], False),  # there is no third
+        (0, 4, [0.6, 0.5, 0.5, 0.4, 0.3], [9, 5, 6, 7, 8], False),  # there is no first
+        (1, 4, [0.2, 0.6, 0.5, 0.4, 0.3], [5, 5, 6, 7, 8], False),  # N does not fall at first
+        (1, 4, [0.2, 0.6, 0.5, 0.4, 0.3], [9, 5, 5, 5, 8], False),  # or does not rise then
+        (1, 4, [0.2, 0.6, 0.5, 0.4, 0.4], [9, 5, 6, 7, 8], False),  # H does not fall at last
+        (1, 4, [0.2, 0.6, 0.7, 0.4, 0.3], [9, 5, 6, 7, 8], True),  # what counts is where a phase begins and ends
+    ],
+)
+def test_the_letter_of_appendix_i_asks_for_a_course_of_h_and_of_n_in_every_phase(t1, t2, H, N, holds):
+    assert by_the_letter(np.arange(5.0), np.array(H), np.array(N, float), float(t1), float(t2)) == holds
 
 
 def learner(last_order, shared_later, n_samples=6):

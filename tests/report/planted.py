@@ -66,7 +66,7 @@ def of_the_gap(holds, seed, n):
 def of_phases(holds, seed, n):
     """Three phases; or H that rises to the end."""
     shared, own = ([0.1, 1, 1.6, 1.6], [0.5, 0.1, 0.3, 1.2]) if holds else ([0.1, 0.4, 0.7, 1], [0.5, 0.4, 0.3, 0.2])
-    return tables.phases_of(network(seed, n, path(shared), path(own)), BOOTSTRAP)
+    return network(seed, n, path(shared), path(own))
 
 
 def of_learning(holds, seed, n):
@@ -193,6 +193,10 @@ def size_table(of):
     return contrasts.size_contrasts(of, random, 0.05, BOOTSTRAP)
 
 
+def phases_table(of):
+    return dynamics.phase_contrasts(of, {role: tables.phases_of(c, BOOTSTRAP) for role, c in of.items()})
+
+
 def tuning_table(of):
     return dynamics.tuning_removal_contrasts(_each(of, 0), _each(of, 1), BOOTSTRAP)
 
@@ -215,7 +219,7 @@ PLANTED = {
     "F3a": (of_turns, lambda of: dynamics.turn_contrasts(of, BOOTSTRAP)),
     "F3b": (of_turns, lambda of: dynamics.turn_contrasts(of, BOOTSTRAP)),
     "F3c": (of_the_gap, lambda of: dynamics.gap_contrasts(_each(of, 0), _each(of, 1), BOOTSTRAP)),
-    "F3d": (of_phases, dynamics.phase_contrasts),
+    "F3d": (of_phases, phases_table),
     "F3e": (of_learning, lambda of: dynamics.learned_contrasts(of, BOOTSTRAP)),
     "F3f": (before_training, lambda of: dynamics.untrained_contrasts(of, BOOTSTRAP)),
     "F4": (of_removal, lambda of: removal_contrasts(of, BOOTSTRAP, draws=20)),

@@ -19,7 +19,7 @@ TEXTS = ["A warm, charming film, funny throughout.", "A dull film with bored act
 
 
 def held(v, solved):
-    """Interactions of any v' with the gamma and the noise that belong to v, from the definitions (science, section 2)."""
+    """Interactions of any v' with the gamma and the noise that belong to v, from the definitions."""
     and_part = subset_sums(solved.i_and)  # v_and = (v - noise) / 2 + gamma, the bias left to it
     gamma = and_part + solved.bias - (v - solved.noise) / 2
 

@@ -1,6 +1,6 @@
 """Images in files, in the layouts in which CIFAR-10, Tiny-ImageNet-200 and CUB-200-2011 are published, as one tensor.
 
-All labelled images of a set are one pool: which of them are trained on is for the study's split to say (section 7), not
+All labelled images of a set are one pool: which of them are trained on is for the study's split to say, not
 for the official one.
 """
 

@@ -1,4 +1,4 @@
-"""Who is trained on what: a set of items is dealt into disjoint, class-balanced parts with a recorded seed (section 7)."""
+"""Who is trained on what: a set of items is dealt into disjoint, class-balanced parts with a recorded seed."""
 
 import numpy as np
 import pandas as pd

@@ -1,8 +1,8 @@
 """Texts in tables, in the layouts in which SST-2 (of GLUE) and AG News are published.
 
 All labelled texts of a set are one pool, as images are, and each text is there once. Most of SST-2's are phrases of its
-sentences, and networks are trained on all of them, as in the paper; but then a sentence to be tested on must not have been
-learned from in pieces. So the study's split deals each text to the part of the longest one that it stands in (section 7).
+sentences, and networks are trained on all of them, as GLUE has them; but then a sentence to be tested on must not have been
+learned from in pieces. So the study's split deals each text to the part of the longest one that it stands in.
 """
 
 import csv

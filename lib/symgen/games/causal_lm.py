@@ -1,4 +1,4 @@
-"""From a causal language model and a prompt to v: the log-odds of the next token with words masked (science, section 8)."""
+"""From a causal language model and a prompt to v: the log-odds of the next token with words masked."""
 
 import inspect
 import re

@@ -1,4 +1,4 @@
-"""From a network and a sample to v: the log-odds of its label on all 2^n masked inputs (science, sections 1 and 8)."""
+"""From a network and a sample to v: the log-odds of its label on all 2^n masked inputs."""
 
 import math
 import re
@@ -69,7 +69,7 @@ class ImageGame:
         return rounding_of(self.model)
 
     def mean_map(self, images: Float[Tensor, "image c h w"], batch: int = 256) -> Float[Tensor, "channel height width"]:
-        """Mean of the feature map over images, per channel and position: the value of a masked cell (section 8)."""
+        """Mean of the feature map over images, per channel and position: the value of a masked cell."""
         with quiet(self.model):
             total = sum(self._feature_map(part).double().sum(0) for part in images.split(batch))
         return (total / len(images)).to(self._like(images).dtype)

@@ -1,4 +1,4 @@
-"""From a text classifier and a text to v: the log-odds of its label with words masked (science, sections 1 and 8)."""
+"""From a text classifier and a text to v: the log-odds of its label with words masked."""
 
 import re
 

@@ -29,7 +29,7 @@ class Comparison:
     Parameters
     ----------
     data : Dataset
-        v (epoch, sample, subset), in log-odds. effects, in log-odds; salient (science, section 4); generalizable (Eq. 5);
+        v (epoch, sample, subset), in log-odds. effects, in log-odds; salient; generalizable (Eq. 5);
         chance: in what share of the derangements it would count as generalizable, the baselines being asked about other
         samples (NaN where there is one sample, and so no other). normalized: effects over E|v(N) - v(0)| (Appendix M);
         graded: Eq. 19-20 in place of yes or no; graded_chance: its mean over the derangements. Coordinates: epoch, and `of`
@@ -105,7 +105,7 @@ class Comparison:
 
     @property
     def H_chance(self) -> Float[np.ndarray, "epoch"] | float:
-        """H by chance (science, section 5). NaN for one sample: there is no other about which to ask the baselines."""
+        """H by chance. NaN for one sample: there is no other about which to ask the baselines."""
         return _one(self.power(Bootstrap(draws=0)).chance.value)
 
     @property
@@ -184,7 +184,7 @@ def compare(
     epochs=None,
     of=None,
 ) -> Comparison:
-    """Which interactions of a target network baseline networks have too, on the same samples (science, section 5).
+    """Which interactions of a target network baseline networks have too, on the same samples.
 
     Parameters
     ----------

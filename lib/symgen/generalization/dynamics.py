@@ -15,7 +15,7 @@ from symgen.generalization import metrics
 from symgen.generalization.bootstrap import LEVEL, Bootstrap, Estimate, estimates_table, power
 from symgen.generalization.comparison import Comparison, Comparisons, order_rows
 from symgen.generalization.metrics import ratio, strength_by_order
-from symgen.generalization.phases import CERTAIN, Phases, highest, onset
+from symgen.generalization.phases import CERTAIN, Phases, by_the_letter, highest, onset
 from symgen.interactions import n_variables, orders
 
 LEAST_CHANGES = 4  # checkpoints after the peak without which a correlation says nothing
@@ -69,16 +69,20 @@ def gap_contrasts(comparisons: Comparisons, losses: dict[str, pd.DataFrame], boo
     return estimates_table(estimates)
 
 
-def phase_contrasts(phases: dict[str, Phases]) -> pd.DataFrame:
-    """Shares of networks with three phases, by the letter of Appendix I and with certainty, with exact intervals (F3d)."""
+def phase_contrasts(comparisons: Comparisons, phases: dict[str, Phases]) -> pd.DataFrame:
+    """Shares of networks with three phases, by the letter of Appendix I and with certainty, with exact intervals (F3d).
+
+    t2: it comes, whether or not a checkpoint lies between it and the peak.
+    """
     kinds = {
-        "three phases, by the letter": lambda p: np.isfinite(p.t2),
-        "t2 with certainty": lambda p: p.t2_found >= CERTAIN,
-        "three phases, with certainty": lambda p: p.n_phases == 3,
+        "three phases, by the letter": lambda c, p: by_the_letter(c.epochs, c.H, _number(c).mean(axis=0), p.t1, p.t2),
+        "three phases, with certainty": lambda c, p: p.n_phases == 3,
+        "t2": lambda c, p: np.isfinite(p.t2),
+        "t2 with certainty": lambda c, p: p.t2_found >= CERTAIN,
     }
     rows = []
     for name, holds in kinds.items():
-        each = {role: float(holds(p)) for role, p in phases.items()}
+        each = {role: float(holds(comparisons[role], p)) for role, p in phases.items()}
         rows += [(name, role, value, value, value) for role, value in each.items()]
         rows.append((name, "all", *exact_share(int(sum(each.values())), len(each))))
     return pd.DataFrame(rows, columns=["quantity", "role", "value", "low", "high"])

@@ -1,4 +1,4 @@
-"""Which interactions count, which of them generalize, and how strong they are by order (science, sections 4 and 5).
+"""Which interactions count, which of them generalize, and how strong they are by order.
 
 `effects` everywhere is an array (..., kind, subset): kind 0 holds the AND interactions, kind 1 the OR interactions of
 one network on one sample; axes in front (network, checkpoint, sample) are free.

@@ -87,7 +87,7 @@ def find_phases(
     draws: int = 1000,
     seed: int = 0,
 ) -> Phases:
-    """Phases of one network from its per-sample strengths at each checkpoint (Appendix I; science, section 6).
+    """Phases of one network from its per-sample strengths at each checkpoint (Appendix I).
 
     Parameters
     ----------
@@ -127,6 +127,26 @@ def find_phases(
         second_seen=second_seen,
         n_phases=int(rises) + int(rises and falls) + int(rises and falls and min(t2_found, second_seen) >= CERTAIN),
     )
+
+
+def by_the_letter(
+    epochs: Float[np.ndarray, "checkpoint"],
+    H: Float[np.ndarray, "checkpoint"],
+    N: Float[np.ndarray, "checkpoint"],
+    t1: float,
+    t2: float,
+) -> bool:
+    """Whether the phases of a network are all that Appendix I says of them, each from its beginning to its end.
+
+    In the first, H rises and N falls; in the second, which has a checkpoint, H falls and N rises; so they do in the third.
+    """
+    top, third = np.searchsorted(epochs, (t1, t2))
+    if third == len(epochs) or not 0 < top < third - 1:
+        return False
+    turns = [0, top, third - 1, -1]
+    rises, grows = np.diff(H[turns]) > 0, np.diff(N[turns]) > 0
+    falls, shrinks = np.diff(H[turns]) < 0, np.diff(N[turns]) < 0
+    return bool(rises[0] and shrinks[0] and falls[1:].all() and grows[1:].all())
 
 
 def highest(curve: Float[np.ndarray, "*draw checkpoint"]):

@@ -1,4 +1,4 @@
-"""The loss of a network without some of its interactions, against a placebo (Eq. 12; science, section 9)."""
+"""The loss of a network without some of its interactions, against a placebo (Eq. 12)."""
 
 from dataclasses import replace
 from itertools import product

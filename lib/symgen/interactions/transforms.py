@@ -1,4 +1,4 @@
-"""AND and OR interactions from values over all subsets, and the values back (science: Theorem 1, corrected).
+"""AND and OR interactions from values over all subsets, and the values back (Theorem 1, its OR corrected).
 
 Every function takes numpy arrays or torch tensors of any float type, on any device, with the 2^n subsets on the last
 axis, and returns the same kind. All are exact linear maps in O(n 2^n).

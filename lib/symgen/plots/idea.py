@@ -37,14 +37,14 @@ def idea(
 
     table: kind, variables (their numbers, joined), effect (log-odds), generalizable, strongest first; cells: the cell of
     each variable, by spaces; v: the output. picture: (height, width, 3), bytes. curve: epoch, H, H_chance, of the first
-    network. boundaries: t1 and t2, by the letter of Appendix I, and n_phases, those that are certain; a row a network.
+    network. boundaries: t1 and t2 (Appendix I), and n_phases, those that are certain; a row a network.
     judges: how many other networks are asked. samples: of how many the curve is.
     """
     figure, (above, below) = plt.subplots(2, 1, figsize=(5.4, 4.2), height_ratios=[1, 1.15])
     _sum(above, table, picture, grid, judges)
     _share(below, curve, boundaries.iloc[0])
     certain = f"certain in {(boundaries.n_phases == 3).sum()} of {len(boundaries)}"
-    says = {"above": "one of them", "dashed": "OR", "phases": f"by the paper's criterion; {certain}"}
+    says = {"above": "one of them", "dashed": "OR", "phases": f"t1 and t2 as the paper places them; {certain}"}
     return note(figure, network=1, sample=samples, **says)
 
 

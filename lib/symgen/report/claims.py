@@ -1,4 +1,4 @@
-"""The paper's claims, decided by the rules of claims.yaml, on the tables of every study (science, section 11)."""
+"""The paper's claims, decided by the rules of claims.yaml, on the tables of every study."""
 
 import re
 from datetime import date

@@ -62,15 +62,17 @@ def notebooks_text(root: Path) -> str:
 
 
 def _first_cell(path):
-    """What the first cell of a notebook says after Question, Writes and Time; InputError without these."""
+    """What the first cell of a notebook says of its question, of what it repeats of the paper, and of its time."""
     text = "".join(json.loads(path.read_text())["cells"][0]["source"])
-    parts = [re.search(rf"\*\*{name}\.?\*\* (.+?)(?= \*\*|\n|$)", text) for name in ("Question", "Writes", "Time")]
+    parts = [
+        re.search(begin + r" (.+?)(?= \*\*|\n|$)", text)
+        for begin in (r"\*\*Question\.\*\*", r"\*Repeats", r"\*\*Time\*\*")
+    ]
     if None in parts:
-        raise InputError(f"{path.name} must say **Question**, **Writes** and **Time** in its first cell")
-    question, writes, time = (part[1].rstrip(".") for part in parts)
-    figures = re.findall(r"fig(\d+|[A-Z])_|(Table \d+)", writes)
-    names = [table or (str(int(name)) if name.isdigit() else f"App. {name}") for name, table in figures]
-    return question, ", ".join(dict.fromkeys(names)) or "–", time
+        raise InputError(f"{path.name} must say *Repeats .., **Question.** and **Time** in its first cell")
+    question, repeats, time = (part[1].rstrip(".") for part in parts)
+    places = re.findall(r"\d+|Table \d+|Appendix [A-Z]", re.sub(r"\(.*?\)", "", repeats))  # figures, tables, appendices
+    return question, ", ".join(place.replace("Appendix", "App.") for place in places) or "–", time
 
 
 def costs_text(root: Path) -> str:
@@ -100,8 +102,8 @@ def costs_text(root: Path) -> str:
             "masked values of a language model, SmolLM2-135M, autocast to bfloat16, on "
             + precision.hardware[0].split(",")[0],
             f"{span(precision['times as fast'], '.1f')} times as fast as in float32",
-            f"v moves by up to {100 * precision['most moved'].max():.0f} % of v(N) − v(∅), of which the solver may call 4 % "
-            "noise: so masked values have no such setting",
+            f"v moves by up to {100 * precision['most moved'].max():.0f} % of v(all) − v(none), of which the solver may "
+            "call 4 % noise: so masked values have no such setting",
         ),
     ]
     return "\n".join(lines) + "\n"

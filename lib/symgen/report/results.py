@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from symgen.generalization.phases import by_the_letter
 from symgen.report._markdown import head, interval, line, read
 from symgen.report.claims import COLUMNS, EMBEDDED, MOST, VERDICTS, claims, readable
 
@@ -143,10 +144,15 @@ def _network(study, row, curve):
 
 def phases_text(root: Path) -> str:
     """In how many networks of each study H rises, falls, and three phases follow (Markdown), from fig03_phases."""
-    lines = head("study", "networks", "H rises", "and falls", "in three phases", "three phases, by the letter")
+    lines = head(
+        "study", "networks", "H rises", "and falls", "in three phases", "three phases, by the letter", "t2 comes"
+    )
+    curves = dict(_tables(root, "fig03_dynamics"))
     for study, phases in _tables(root, "fig03_phases"):
         certain = ((phases.n_phases >= number).sum() for number in (1, 2, 3))
-        lines.append(line(study, len(phases), *certain, np.isfinite(phases.t2).sum()))
+        of = {role: curve[["epoch", "H", "N"]].to_numpy(float).T for role, curve in curves[study].groupby("role")}
+        letter = sum(by_the_letter(*of[row.role], row.t1, row.t2) for row in phases.itertuples())
+        lines.append(line(study, len(phases), *certain, letter, np.isfinite(phases.t2).sum()))
     return "\n".join(lines) + "\n"
 
 

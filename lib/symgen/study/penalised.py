@@ -1,4 +1,4 @@
-"""The penalty of a study: which items may be penalised, and what its baselines make of them (section 10)."""
+"""The penalty of a study: which items may be penalised, and what its baselines make of them."""
 
 import numpy as np
 import pandas as pd

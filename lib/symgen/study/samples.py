@@ -41,7 +41,7 @@ def task(study: Study) -> ImageTask | TextTask | PromptTask | GivenTask:
 def ensure_split(study: Study) -> pd.DataFrame:
     """Which item (image or text) is in which part: columns item, label, part.
 
-    Parts are disjoint and class-balanced: A, B, B-validation, C, C-validation, D, and unused for the rest (section 7).
+    Parts are disjoint and class-balanced: A, B, B-validation, C, C-validation, D, and unused for the rest.
     Texts that stand within others are where the longest of these is, or unused. InputError if the data set is too small.
     """
     train, validation = study.train_size, study.validation_size

@@ -1,4 +1,4 @@
-"""A penalty on interactions that do not generalize, for any training loop (Appendix K; science, section 10)."""
+"""A penalty on interactions that do not generalize, for any training loop (Appendix K)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -121,7 +121,7 @@ def held_interactions(v: Float[Tensor, "sample subset"], **solver) -> Float[Tens
     """Sparse interactions of v, as functions of v while gamma and the noise are held at what they are for this v.
 
     Then both halves of the model move with half of what v does, and every interaction is affine in v: its gradient is
-    a constant, the Moebius transform of either half (science, section 2).
+    a constant, the Moebius transform of either half.
     """
     solved = sparse_and_or(v.detach(), **solver)
     half = (v - v.detach()) / 2
