@@ -178,14 +178,15 @@ def test_a_claim_is_shown_with_both_verdicts_and_every_statistic(tmp_path):
 
 
 def test_networks_in_which_phases_were_found_are_counted(tmp_path):
-    table = pd.DataFrame(
-        {"role": list("abc"), "n_phases": [3, 1, 0], "t2": [4.0, 8.0, np.inf], "t2_found": [1.0, 0.5, 0.1]}
-    )
+    table = pd.DataFrame({"role": list("abc"), "n_phases": [3, 1, 0], "t1": 1.0, "t2": [4.0, 2.0, np.inf]})
+    course = {"epoch": [0, 1, 2, 4], "H": [0.1, 0.5, 0.4, 0.2], "N": [30, 20, 25, 40]}
+    curves = pd.concat(pd.DataFrame(course | {"role": role}) for role in "abc")
     for name in ("other", "fashion-vgg", "fashion-vgg+changed"):
         (tmp_path / "figures" / name).mkdir(parents=True)
         table.to_csv(tmp_path / "figures" / name / "fig03_phases.csv", index=False)
+        curves.to_csv(tmp_path / "figures" / name / "fig03_dynamics.csv", index=False)
     rows = results.phases_text(tmp_path).strip().split("\n")[2:]
-    assert rows == ["| fashion-vgg | 3 | 2 | 1 | 1 | 2 |", "| other | 3 | 2 | 1 | 1 | 2 |"]
+    assert rows == ["| fashion-vgg | 3 | 2 | 1 | 1 | 1 | 2 |", "| other | 3 | 2 | 1 | 1 | 1 | 2 |"]
 
 
 def test_a_command_takes_its_core_seconds_over_its_cores(tmp_path):
@@ -202,14 +203,14 @@ def test_a_command_takes_its_core_seconds_over_its_cores(tmp_path):
 def test_a_notebook_is_listed_as_it_says_itself(tmp_path):
     (tmp_path / "notebooks").mkdir()
     path = tmp_path / "notebooks" / "03_what.ipynb"
-    writes = "**Writes** `fig07_a`, `figB_b`, `fig07_c` (Table 1)."
-    says = f"# What\n\n**Question.** Is it?\n\n**Reads** all. {writes} **Time** a day.\n\nMore."
+    repeats = "*Repeats Figures 7 and 12 of the paper (Equations 3 and 4), Table 1 and Appendix K.*"
+    says = f"# What\n\n{repeats}\n\n**Question.** Is it?\n\n**Reads** all. **Time** a day.\n\nMore."
     path.write_text(json.dumps({"cells": [{"source": says}]}))
     assert report.notebooks_text(tmp_path).endswith(
-        "| [03_what](notebooks/03_what.ipynb) | Is it? | 7, App. B, Table 1 | a day |\n"
+        "| [03_what](notebooks/03_what.ipynb) | Is it? | 7, 12, Table 1, App. K | a day |\n"
     )
     path.write_text(json.dumps({"cells": [{"source": "# What"}]}))
-    with pytest.raises(ValueError, match=r"03_what.ipynb must say \*\*Question"):
+    with pytest.raises(ValueError, match=r"03_what.ipynb must say \*Repeats"):
         report.notebooks_text(tmp_path)
 
 

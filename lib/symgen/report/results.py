@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from symgen.generalization.phases import by_the_letter
+from symgen.generalization import by_the_letter
 from symgen.report._markdown import head, interval, line, read
 from symgen.report.claims import COLUMNS, EMBEDDED, MOST, VERDICTS, claims, readable
 
