@@ -3,7 +3,9 @@
 import errno
 import hashlib
 import json
+import multiprocessing
 import os
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -26,7 +28,7 @@ def artefact(tmp_path):
 
 def test_what_was_written_is_usable_with_its_settings_only(artefact):
     assert store.fresh(artefact, SETTINGS)
-    assert sorted(p.name for p in artefact.parent.iterdir()) == ["table.csv", "table.csv.json"]
+    assert sorted(p.name for p in artefact.parent.iterdir()) == [".writing", "table.csv", "table.csv.json"]
     assert not store.fresh(artefact, {"seed": 2})
 
 
@@ -83,7 +85,7 @@ def test_a_full_disk_is_named_and_leaves_nothing(artefact, name, monkeypatch):
         store.write(artefact, TABLE, SETTINGS)
     monkeypatch.undo()
     assert artefact.read_text() == "a,b\n1,2\n" and store.fresh(artefact, SETTINGS)
-    assert len(list(artefact.parent.iterdir())) == 2
+    assert len(list(artefact.parent.glob("table*"))) == 2
 
 
 DATASET = xr.Dataset({"v": (("sample", "subset"), [[0.0, 1.5]])}, {"sample": [7]})
@@ -107,7 +109,22 @@ def test_what_is_computed_is_kept_under_its_settings_and_read_from_then_on(tmp_p
     results = [store.cached(path, settings, compute) for settings in (SETTINGS, SETTINGS, {"seed": 2}, SETTINGS)]
     assert len(calls) == 2 and all(same(result, KINDS[name]) for result in results)
     kept = {store.keyed(path, settings) for settings in (SETTINGS, {"seed": 2})}
-    assert {file for file in path.parent.iterdir() if file.suffix != ".json"} == kept and len(kept) == 2
+    assert {file for file in path.parent.iterdir() if file.suffix == path.suffix} == kept and len(kept) == 2
+
+
+def test_processes_that_make_the_same_at_once_do_not_take_each_others_for_damaged(tmp_path):
+    def make():
+        for i in range(30):  # what each makes differs, as the seconds in an artefact do
+            store.cached(tmp_path / f"{i}.csv", SETTINGS, partial(pd.DataFrame, {"by": [os.getpid()] * 2000}))
+
+    forked = multiprocessing.get_context("fork")
+    makers = [forked.Process(target=make) for _ in range(3)]
+    for maker in makers:
+        maker.start()
+    for maker in makers:
+        maker.join()
+    assert [maker.exitcode for maker in makers] == [0, 0, 0]
+    assert not list(tmp_path.glob("*.damaged")) and len(list(tmp_path.glob("*.csv"))) == 30
 
 
 def test_a_computation_that_fails_leaves_nothing(tmp_path):

@@ -176,10 +176,17 @@ class Explanation:
 
     def __getitem__(self, key):
         """Effects (log-odds) by variables, or by kind and variables; of several samples, a row each."""
-        kind, inside = key if _has_kind(key) else (list(KINDS), key)
+        kind, inside = self._kind_and_variables(key)
         effects = self.data.effects.sel(kind=kind)[..., subset_index(self._numbers(inside))]
         effects = effects[0] if len(self.data.label) == 1 else effects
         return effects.to_pandas() if effects.ndim else effects.item()
+
+    def _kind_and_variables(self, key):
+        if not (isinstance(key, tuple) and len(key) == 2 and isinstance(key[0], str) and key[0] in KINDS):
+            return list(KINDS), key
+        if key[0] in self.data["names"] and not isinstance(key[1], tuple):
+            raise InputError(f"e{list(key)} can mean two things: a variable is called {key[0]!r}; expected numbers")
+        return key
 
     def sample(self, i: int) -> "Explanation":
         """That of one of the samples."""
@@ -352,10 +359,6 @@ def load(path) -> Explanation:
     if data.format > FORMAT:
         raise InputError(f"{path} has format {data.format}; this version of symgen reads up to {FORMAT}")
     return Explanation(data)
-
-
-def _has_kind(key):
-    return isinstance(key, tuple) and len(key) == 2 and isinstance(key[0], str) and key[0] in KINDS
 
 
 # words about numbers

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -12,6 +11,7 @@ from uuid import uuid4
 
 import pandas as pd
 import xarray as xr
+from filelock import FileLock
 from safetensors.torch import load_file
 from safetensors.torch import save as tensors_as_bytes
 
@@ -61,15 +61,18 @@ def key_of(settings) -> str:
 
 def fresh(path: Path, settings: dict) -> bool:
     """Whether the artefact is there, whole, and made with these settings; a damaged one is set aside, with a message."""
-    if not path.is_file() or not _record(path).is_file():
+    if not _is_there(path):
         return False
-    fault = _fault(path, settings)
-    if fault:
-        aside = path.with_name(path.name + ".damaged")
-        with suppress(FileNotFoundError):  # another process was faster
+    if not _fault(path, settings):
+        return True
+    with _writing(path):  # what was just being written is whole by now
+        if not _is_there(path):
+            return False
+        if fault := _fault(path, settings):
+            aside = path.with_name(path.name + ".damaged")
             os.replace(path, aside)
             _record(path).unlink()
-        print(f"set aside {aside.name}: {fault}; computing it again", flush=True)
+            print(f"set aside {aside.name}: {fault}; computing it again", flush=True)
     return not fault
 
 
@@ -100,10 +103,12 @@ def write(path: Path, result, settings: dict) -> None:
     nothing half-written.
     """
     content = _as_bytes(path, result)
-    atomically(path, lambda temporary: temporary.write_bytes(content))
     sha256 = hashlib.sha256(content).hexdigest()
     record = {"format": FORMAT, "sha256": sha256, "settings": settings, "made with": made_with()}
-    atomically(_record(path), lambda temporary: temporary.write_text(json.dumps(record, indent=1, sort_keys=True)))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _writing(path):
+        atomically(path, lambda temporary: temporary.write_bytes(content))
+        atomically(_record(path), lambda temporary: temporary.write_text(json.dumps(record, indent=1, sort_keys=True)))
 
 
 def atomically(path: Path, save: Callable[[Path], None]) -> None:
@@ -129,7 +134,7 @@ def atomically(path: Path, save: Callable[[Path], None]) -> None:
 
 @lru_cache(maxsize=16)  # split and samples, which everything asks for
 def _table(path, size, changed):
-    return pd.read_csv(path, dtype={"variables": str})
+    return pd.read_csv(path, dtype={"variables": str}, keep_default_na=False, na_values=[""])  # "null" is a word
 
 
 @lru_cache(maxsize=64)  # judges, and networks that are compared in several ways
@@ -175,6 +180,15 @@ def _as_bytes(path, result):
 
 def _record(path):
     return path.with_name(path.name + ".json")
+
+
+def _is_there(path):
+    return path.is_file() and _record(path).is_file()
+
+
+def _writing(path):
+    """Held while an artefact and its record are written: another process that has made the same must not come between."""
+    return FileLock(path.with_name(".writing"))
 
 
 def _fault(path, settings):

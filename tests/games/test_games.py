@@ -373,7 +373,7 @@ def test_a_pooling_whose_windows_lie_within_cells_is_done_once_a_sample_and_give
     network.eval()(x[None])  # lazy layers
     game = ImageGame(network, split_at, baseline=x.flip(-1)[None])
     v = game.values(x, 2, cells)
-    assert bool(game._plans[True].pool) == behind
+    assert [bool(plan.pool) for (pooled, _), plan in game._plans.items() if pooled] == [behind]
     plain = ImageGame(network, split_at, baseline=game.baseline)
     plain._pooling = lambda position: None
     assert np.array_equal(v, plain.values(x, 2, cells))

@@ -329,13 +329,13 @@ def variants(rng):
     def seen(tau_ratio):
         return compare((v, path), [(v[0], base)], tau_ratio=tau_ratio, epochs=[0.0, 1.0, 4.0, 16.0])
 
-    return {"as it is": seen(TAU), "tau_ratio = 0.4": seen(0.4)}
+    return {"as it is": (seen(TAU), 1.0), "tau_ratio = 0.4": (seen(0.4), 1.0)}
 
 
 def test_sensitivity_says_for_each_variant_what_its_own_tables_say(variants):
     table = ab.sensitivity_rows(variants, BOOTSTRAP)
     assert table.variant.tolist() == list(variants) and table.samples.tolist() == [20, 20]
-    for row, comparison in zip(table.itertuples(), variants.values()):
+    for row, (comparison, _) in zip(table.itertuples(), variants.values()):
         curve, phases = dynamics_table(comparison, BOOTSTRAP), phases_of(comparison, BOOTSTRAP)
         assert [row.H_first, row.H_best, row.H_last] == curve.H[[0, 2, 3]].tolist() and row.t1 == 4
         assert [row.chance_first, row.chance_best, row.chance_last] == curve.H_chance[[0, 2, 3]].tolist()
@@ -343,7 +343,9 @@ def test_sensitivity_says_for_each_variant_what_its_own_tables_say(variants):
         assert (row.n_phases, row.verdict, row.t2) == (phases.n_phases, phases.verdict, phases.t2)
         assert (row.excess_fall_low, row.excess_fall_high) == phases.excess_fall_interval
     assert table.H_best[0] != table.H_best[1] and table.t2.tolist() == [16, 16]
-    assert ab.sensitivity_rows(variants, BOOTSTRAP, r=0.01).t2.tolist() == [np.inf, 16]
+    (first, *others) = variants.items()
+    other_ratio = {first[0]: (first[1][0], 0.01)} | dict(others)
+    assert ab.sensitivity_rows(other_ratio, BOOTSTRAP).t2.tolist() == [np.inf, 16]
     assert (table.excess_rise_low > 0).all() and (table.excess_fall_low > 0).all()
 
 

@@ -184,7 +184,7 @@ def test_settings_of_the_fine_tuning_change_nothing_before_it(study):
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
-        ("snippets-lm", {"tuning_from": 3}, "tuning_from = 3.0; expected one of the checkpoints"),
+        ("snippets-lm", {"tuning_from": 7}, "tuning_from = 7.0; expected one of the checkpoints"),
         ("snippets-lm", {"tuning_dataset": "movie-snippets"}, "holds no prompts, as movie-sentences does"),
         ("snippets-lm", {"tuning_dataset": "reviews"}, "dataset = 'reviews'; expected one of"),
         ("snippets-lm", {"tuning_checkpoints": [0, 99]}, "checkpoints go to epoch 99.0"),

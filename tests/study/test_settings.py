@@ -40,7 +40,7 @@ from symgen.study import VERSIONS
         ({"penalty_variables": 20}, "penalty_variables = 20; expected at most 16"),
         ({"more_variables": 17}, "more_variables = 17; expected at most 16"),
         ({"second_seeds": []}, "second_seeds is empty; expected at least one, whose network judges"),
-        ({"batch_size": 512}, "fall on steps [0, 0, 1, 2"),
+        ({"batch_size": 512}, "fall on one step"),
         (5, "overrides = 5; expected a mapping"),
         ({"target_seeds": [1, 1]}, "a seed stands twice"),
         ({"validation_size": 0}, "baseline_checkpoint = 'best' needs validation_size > 0"),

@@ -19,7 +19,7 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from symgen.data.sources import Source, damaged, fetching, readable
+from symgen.data.sources import Source, damaged, fetching, read_table, readable
 from symgen.errors import saying
 from symgen.store import cached
 
@@ -90,7 +90,7 @@ def _tiny_imagenet(folder):
     annotated = _table(folder / "val" / "val_annotations.txt", ["file", "id"], "\t").id
     val = [(folder / "val" / "images" / file, name) for file, name in annotated.items() if name in listed]
     paths, of_class = zip(*train, *val)
-    labels = np.array([ids.index(name) for name in of_class])
+    labels = pd.Index(ids).get_indexer(of_class)
     return Files(list(paths), labels, tuple(name.split(",")[0] for name in words))
 
 
@@ -112,11 +112,7 @@ def _table(path, columns, separator=" "):
     """The first columns of a table without a header, by the first of them; InputError if it cannot be read."""
     kinds = {name: NUMBERS.get(name, str) for name in columns}
     options = {"names": columns, "usecols": range(len(columns)), "dtype": kinds, "quoting": csv.QUOTE_NONE}
-    readable(path)
-    try:
-        table = pd.read_csv(path, sep=separator, **options)
-    except (ValueError, OverflowError) as error:
-        raise damaged(path, f"cannot be read: {str(error).splitlines()[0]}") from None
+    table = read_table(path, sep=separator, **options)
     if not len(table) or table.isna().any(axis=None) or table[columns[0]].duplicated().any():
         raise damaged(path, "is empty, or has a line that is cut short or there twice")
     return table.set_index(columns[0])
@@ -149,10 +145,17 @@ SOURCES = {
 
 def _state(files, folder):
     """Hash of what decides the decoded pixels: every file's path, size and time of change, and its box."""
-    stats = {os.path.relpath(path, folder): readable(path).stat() for path in files.paths}
-    stats = [[path, stat.st_size, stat.st_mtime_ns] for path, stat in stats.items()]
+    stats = [[os.path.relpath(path, folder), *_size_and_time(path)] for path in files.paths]
     boxes = None if files.boxes is None else files.boxes.tolist()
     return hashlib.sha256(json.dumps([stats, boxes]).encode()).hexdigest()
+
+
+def _size_and_time(path):
+    try:
+        stat = path.stat()
+    except OSError:
+        stat = readable(path).stat()  # says what is wrong
+    return stat.st_size, stat.st_mtime_ns
 
 
 def _decoded(files, size):

@@ -19,7 +19,7 @@ def written_prompts(key: str) -> list[dict]:
 
 def prompt_lines(path: Path) -> list[dict]:
     """Prompts of a file of JSON lines with the keys prompt, next_word and perhaps variables; none if there is no file."""
-    lines = path.read_text().splitlines() if path.is_file() else []
+    lines = path.read_bytes().splitlines() if path.is_file() else []
     return [_parsed(line, f"{path}, line {i}", "prompt", "next_word") for i, line in enumerate(lines, 1)]
 
 
@@ -32,8 +32,10 @@ def question_prompts(folder: Path) -> list[dict]:
 def _squad_of(path):
     """Prompts of one file; InputError names a file that is not in the format."""
     try:
-        return squad_prompts(_parsed(path.read_text(), path, "data"))
-    except (KeyError, TypeError) as error:
+        return squad_prompts(_parsed(path.read_bytes(), path, "data"))
+    except InputError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"damaged data: {path} is not in the format of SQuAD: {error!r}") from None
 
 

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from symgen.errors import InputError, saying
 
 
@@ -43,6 +45,15 @@ def readable(path: Path) -> Path:
 def damaged(path: Path, fault: str) -> InputError:
     """The error for a file that is not what it should be."""
     return InputError(f"damaged data: {path.name} in {path.parent} {fault}")
+
+
+def read_table(path: Path, **options) -> pd.DataFrame:
+    """A table by `pandas.read_csv`; InputError in one line if it cannot be read."""
+    readable(path)
+    try:
+        return pd.read_csv(path, **options)
+    except (ValueError, OverflowError) as error:
+        raise damaged(path, f"cannot be read: {str(error).splitlines()[0]}") from None
 
 
 @contextmanager

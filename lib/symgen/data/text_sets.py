@@ -15,7 +15,7 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from symgen.data.sources import Source, damaged, readable
+from symgen.data.sources import Source, damaged, read_table
 
 Labelled = tuple[tuple[str, ...], Tensor, tuple[str, ...], bool]  # texts, labels (text,), their names, nested or not
 
@@ -66,11 +66,7 @@ def _labelled(path, columns, numbers, **layout):
 
 def _table(path, columns, **layout):
     """A table of strings without a header; InputError if it cannot be read, or has other columns."""
-    readable(path)
-    try:
-        table = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, **layout).fillna("")
-    except ValueError as error:
-        raise damaged(path, f"cannot be read: {str(error).splitlines()[0]}") from None
+    table = read_table(path, header=None, dtype=str, keep_default_na=False, **layout).fillna("")
     if table.shape[1] != len(columns):
         raise damaged(path, f"has {table.shape[1]} columns; expected {', '.join(columns)}")
     return table.set_axis(columns, axis=1)

@@ -5,4 +5,13 @@ from symgen.games._base import ROUNDING, log_odds
 from symgen.games.causal_lm import CausalLMGame
 from symgen.games.images import ImageGame
 from symgen.games.texts import TextGame
-from symgen.games.variables import UNSPACED, candidate_words, cell_boxes, draw_cells, draw_words, pieces_of, places_of
+from symgen.games.variables import (
+    UNSPACED,
+    candidate_words,
+    cell_boxes,
+    draw_cells,
+    draw_words,
+    pieces_of,
+    places_of,
+    some_of,
+)

@@ -6,6 +6,7 @@ from jaxtyping import Float
 
 from symgen.errors import InputError, whole_number
 from symgen.games._base import ROUNDING
+from symgen.games.variables import some_of
 from symgen.interactions import MAX_VARIABLES
 
 
@@ -52,7 +53,7 @@ def _draw(game, x, n, rng):
         )
     if not 2 <= n <= most:
         raise InputError(f"variables = {n}; expected 2 to {most}: there are {len(candidates)} candidates")
-    return [candidates[i] for i in np.sort(rng.choice(len(candidates), n, replace=False))]
+    return some_of(candidates, n, rng)
 
 
 def values_of(game, x, labels, variables, one: bool) -> tuple[Float[np.ndarray, "sample subset"], float]:
@@ -62,9 +63,9 @@ def values_of(game, x, labels, variables, one: bool) -> tuple[Float[np.ndarray, 
     else:
         samples = [x] * len(labels) if one else x
         v = [np.asarray(game.values(*each), float) for each in zip(samples, labels, variables)]
-    shapes, expected = {np.shape(row) for row in v}, (2 ** len(variables[0]),)
-    if shapes != {expected}:
-        raise InputError(f"the game's values have shape {shapes.pop()}; expected {expected}, one for every subset")
+    expected = (2 ** len(variables[0]),)
+    if wrong := [np.shape(row) for row in v if np.shape(row) != expected]:
+        raise InputError(f"the game's values have shape {wrong[0]}; expected {expected}, one for every subset")
     return np.asarray(v, float), getattr(game, "rounding", ROUNDING)
 
 

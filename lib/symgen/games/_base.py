@@ -1,5 +1,6 @@
 """What games share: log-odds, evaluation mode, and, for games on tokens, masked inputs in chunks that fit into memory."""
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
 
@@ -34,8 +35,12 @@ def log_odds(logits: Float[Tensor, "*batch label"], label: Int[Tensor, "*#batch"
 
 def rounding_of(model: torch.nn.Module) -> float:
     """Relative precision of v: that of the model's coarsest floating type; float32's where it has no weights."""
-    tensors = chain(model.parameters(), model.buffers())
-    return max((torch.finfo(one.dtype).eps for one in tensors if one.is_floating_point()), default=ROUNDING)
+    return max((torch.finfo(tensor.dtype).eps for tensor in floating_tensors(model)), default=ROUNDING)
+
+
+def floating_tensors(model: torch.nn.Module) -> Iterator[Tensor]:
+    """The model's parameters and buffers of a floating type."""
+    return (tensor for tensor in chain(model.parameters(), model.buffers()) if tensor.is_floating_point())
 
 
 def logits_of(output, axes: int, expected: str) -> Tensor:
@@ -146,9 +151,9 @@ class TokenGame:
             several = np.ndim(label) > 0
             v = self._all_values([text], [label if several else [label]], [variables])[0]
             return v if several else v[0]
-        if not len(text) == len(label) == len(variables):
+        if not len(text) == len(label) == len(variables) or not len(text):
             sizes = f"{len(text)} texts, {len(label)} labels and {len(variables)} lists of variables"
-            raise InputError(f"{sizes}; expected as many of each")
+            raise InputError(f"{sizes}; expected as many of each, and at least one")
         return self._all_values(text, [[one] for one in label], variables)[:, 0]
 
     def is_one(self, text) -> bool:

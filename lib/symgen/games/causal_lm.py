@@ -125,8 +125,9 @@ class CausalLMGame(TokenGame):
         """The embedding of a masked token."""
         if self.filler_id is not None:
             return embed(torch.tensor(self.filler_id, device=device))
-        table = torch.arange(embed.num_embeddings, device=device).split(1 << 12)
-        return (sum(embed(part).double().sum(dim=0) for part in table) / embed.num_embeddings).to(embed.weight.dtype)
+        table = torch.arange(embed.num_embeddings, device=device).split(1 << 8)  # parts that fit into a cache
+        total = sum(embed(part).sum(dim=0, dtype=torch.float64) for part in table)
+        return (total / embed.num_embeddings).to(embed.weight.dtype)
 
     def _values(self, inputs, replaced, labels):
         """Chunks of prompts that begin alike have most to share."""

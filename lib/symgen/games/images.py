@@ -4,7 +4,7 @@ import math
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from symgen.errors import InputError, nearest, whole_number
-from symgen.games._base import LOGITS, evaluating, finite, log_odds_of_labels, quiet, rounding_of
+from symgen.games._base import LOGITS, evaluating, finite, floating_tensors, log_odds_of_labels, quiet, rounding_of
 from symgen.games.variables import cell_boxes, cell_map, check_cells
 from symgen.interactions import subset_matrix
 
@@ -55,7 +55,7 @@ class ImageGame:
         self._module = _submodule(model, split_at)
         self._chunk = None  # masked maps at a time, found at the first call
         self._memory = None  # for masked maps
-        self._plans = {}  # how the rest of the network is run, found at the first call
+        self._plans = {}  # how the rest of the network is run, found at the first call with maps of a size
         self.baseline = None if baseline is None else _stacked(baseline, "baseline")
         if self.baseline is not None:
             shape, dtype, images = tuple(self.baseline.shape), self.baseline.dtype, self.baseline.ndim == 4
@@ -112,7 +112,9 @@ class ImageGame:
                 f"label has shape {np.shape(label)} of {labels.dtype}; expected an integer a sample, ({len(x)},)"
             )
         v = self._checked_values(x, labels.reshape(len(x), -1), variables)
-        return v[0] if one and np.ndim(label) else v[0, 0] if one else v[:, 0]
+        if not one:
+            return v[:, 0]
+        return v[0] if np.ndim(label) else v[0, 0]
 
     def is_one(self, x) -> bool:
         """Whether this is one image, and no batch of them."""
@@ -261,13 +263,14 @@ class ImageGame:
         return logits
 
     def _plan(self, image, feature_map, baseline, pooled=False):
-        """The fastest way to run the rest of this network, pooled maps or not, found once."""
-        if pooled not in self._plans:
+        """The fastest way to run the rest of this network, pooled maps or not, found once for maps of one size."""
+        key = pooled, feature_map.shape
+        if key not in self._plans:
             position = cell_map(*feature_map.shape[-2:], self.grid)
             every_second = torch.as_tensor(position % 2 == 0, device=feature_map.device)
             probe = torch.stack([feature_map, baseline, torch.where(every_second, feature_map, baseline)])
-            self._plans[pooled] = self._find_plan(image, probe, self._pooling(position) if pooled else None)
-        return self._plans[pooled]
+            self._plans[key] = self._find_plan(image, probe, self._pooling(position) if pooled else None)
+        return self._plans[key]
 
     def _find_plan(self, image, probe, pool):
         """The fastest way to run the rest of this network that agrees with the plainest one on some maps."""
@@ -312,8 +315,7 @@ class ImageGame:
 
     def _like(self, x):
         """A tensor of the model's own floating type and device, or x where the model has none."""
-        tensors = chain(self.model.parameters(), self.model.buffers())
-        return next((tensor for tensor in tensors if tensor.is_floating_point()), x)
+        return next(floating_tensors(self.model), x)
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,11 @@ def draw_cells(n: int, grid: int, rng: np.random.Generator) -> Int[np.ndarray, "
     return np.sort(rng.choice(grid * grid, size=n, replace=False))
 
 
+def some_of(candidates, n: int, rng: np.random.Generator) -> list:
+    """n of the candidates, drawn at random, in their order."""
+    return [candidates[i] for i in np.sort(rng.choice(len(candidates), n, replace=False))]
+
+
 def draw_words(n: int, candidates: list[int], rng: np.random.Generator) -> Int[np.ndarray, "variable"]:
     """n different words of the candidates, drawn at random, in rising order.
 

@@ -207,15 +207,17 @@ def _shared(one, other, combine, bootstrap):
 
 
 # every other setting
-def sensitivity_rows(variants: dict[str, Comparison], bootstrap: Bootstrap, r: float = 1.0) -> pd.DataFrame:
+def sensitivity_rows(variants: dict[str, tuple[Comparison, float]], bootstrap: Bootstrap) -> pd.DataFrame:
     """What comes out with other settings: one row a variant, the first the study as it is.
+
+    variants: name -> its comparison, and its ratio r of the phases (`find_phases`).
 
     Columns variant, samples (how many), H_first, H_best, H_last with chance_first, .., N_first, N_least, N_last, and those
     of `phases_table`: t1, t2, n_phases, verdict, rise, excess_rise, .. with intervals.
     """
-    phases = {name: phases_of(comparison, bootstrap, r) for name, comparison in variants.items()}
+    phases = {name: phases_of(comparison, bootstrap, r) for name, (comparison, r) in variants.items()}
     rows = []
-    for name, comparison in variants.items():
+    for name, (comparison, _) in variants.items():
         curve, row = dynamics_table(comparison, bootstrap), {"variant": name, "samples": len(comparison.of)}
         for moment, t in (("first", 0), ("best", comparison.position(phases[name].t1)), ("last", -1)):
             row |= {f"H_{moment}": curve.H.iloc[t], f"chance_{moment}": curve.H_chance.iloc[t]}

@@ -5,6 +5,7 @@ always has one. A single network's place comes from one half of its samples, and
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -96,16 +97,15 @@ def exact_share(hits: int, n: int) -> tuple[float, float, float]:
     return hits / n, float(low), float(high)
 
 
-def learned_contrasts(comparisons: Comparisons, bootstrap: Bootstrap) -> pd.DataFrame:
+def learned_contrasts(comparisons: Comparisons, bootstrap: Bootstrap, r: float = 1.0) -> pd.DataFrame:
     """What is newly learned in the last phase against the first: its mean order, and the share that generalizes (F3e).
 
-    The first phase goes to the peak of H, the last one begins where mostly other interactions are newly learned; both places
-    come from the other networks. NaN where there is no last phase.
+    The first phase goes to the peak of H, the last one begins where mostly other interactions are newly learned (r: as in
+    `find_phases`); both places come from the other networks. NaN where there is no last phase.
     """
     estimates = {}
-    for role, (c, (top, last)) in placed(comparisons, _course, _boundaries).items():
-        gained = metrics.newly_learned(c.effects) * c.salient
-        one, three = (_learned(c, gained, part, bootstrap) for part in (slice(1, top + 1), slice(last, None)))
+    for role, (c, (top, last)) in placed(comparisons, _course, partial(_boundaries, r=r)).items():
+        one, three = (_learned(c, part, bootstrap) for part in (slice(1, top + 1), slice(last, None)))
         estimates[role] = {
             "mean order, last phase - first": three["order"] - one["order"],
             "share that generalizes, first phase - last": one["share"] - three["share"],
@@ -114,25 +114,23 @@ def learned_contrasts(comparisons: Comparisons, bootstrap: Bootstrap) -> pd.Data
     return estimates_table(estimates)
 
 
-def _learned(c, gained, part, bootstrap):
+def _learned(c, part, bootstrap):
     """Mean order of what is newly learned in a part of the training, the share that generalizes, and that above chance."""
-
-    def total(weight):
-        return np.einsum("tiks,tiks->i", gained[part], np.broadcast_to(weight, gained.shape)[part])
-
-    share, _, excess = power(total(c.generalizable), total(1.0), total(c.chance), bootstrap)
-    order = orders(n_variables(gained.shape[-1]))
-    return {"order": bootstrap.sum(total(order)) / bootstrap.sum(total(1.0)), "share": share, "excess": excess}
+    gained = metrics.newly_learned(c.effects)
+    generalizable, total, chance = (strength.sum(axis=0) for strength in _flow(c, gained, part))
+    share, _, excess = power(generalizable, total, chance, bootstrap)
+    times_order = np.einsum("tiks,tiks,s->i", gained[part], c.salient[part], orders(n_variables(gained.shape[-1])))
+    return {"order": bootstrap.sum(times_order) / bootstrap.sum(total), "share": share, "excess": excess}
 
 
-def contents_table(comparisons: Comparisons) -> pd.DataFrame:
+def contents_table(comparisons: Comparisons, r: float = 1.0) -> pd.DataFrame:
     """What is newly learned in each phase, by order, mean over samples and networks, log-odds.
 
     Columns panel, order, sign, total, generalizable. The phases are those of `learned_contrasts`, with a second one between;
     one without checkpoints is left out.
     """
     tables, names = [], ("first phase", "second phase", "last phase")
-    for c, (top, last) in placed(comparisons, _course, _boundaries).values():
+    for c, (top, last) in placed(comparisons, _course, partial(_boundaries, r=r)).values():
         gained = np.sign(c.effects) * metrics.newly_learned(c.effects)
         parts = dict(zip(names, (slice(1, top + 1), slice(top + 1, last), slice(last, None))))
         total, shared = (strength_by_order(gained, chosen).mean(axis=1) for chosen in (c.salient, c.generalizable))
@@ -225,11 +223,11 @@ def _course(c):
     return np.stack([_height(c), *(strength.mean(axis=1) for strength in c.newly_learned)])
 
 
-def _boundaries(course):
+def _boundaries(course, r):
     """Checkpoint numbers of the peak of H, and of the first one after it at which mostly other interactions are learned."""
     height, delta_g, delta_n = course
     top = int(highest(height))
-    return top, int(onset(top, delta_g, delta_n))
+    return top, int(onset(top, delta_g, r * delta_n))
 
 
 def _height(c):

@@ -103,7 +103,7 @@ def similarity(
     """
     weaker = np.minimum(np.abs(effects), np.abs(baselines))
     stronger = np.maximum(np.abs(effects), np.abs(baselines))
-    graded = np.divide(weaker, stronger, out=np.zeros_like(stronger), where=effects * baselines > 0)
+    graded = np.divide(weaker, stronger, out=np.zeros(stronger.shape), where=effects * baselines > 0)
     return _combined(graded, combine)
 
 

@@ -154,10 +154,10 @@ def highest(curve: Float[np.ndarray, "*draw checkpoint"]):
     return np.where(np.isnan(curve), -np.inf, curve).argmax(axis=-1)
 
 
-def onset(top, gained: Float[np.ndarray, "*draw checkpoint"], lost: Float[np.ndarray, "*draw checkpoint"]):
-    """Checkpoint number of the first checkpoint after the top with gained < lost, or how many there are."""
-    dominated = (np.arange(gained.shape[-1]) > np.asarray(top)[..., None]) & (gained < lost)
-    return np.where(dominated.any(axis=-1), dominated.argmax(axis=-1), gained.shape[-1])
+def onset(top, delta_g: Float[np.ndarray, "*draw checkpoint"], delta_n: Float[np.ndarray, "*draw checkpoint"]):
+    """Checkpoint number of the first checkpoint after the top with delta_g < delta_n, or how many there are."""
+    dominated = (np.arange(delta_g.shape[-1]) > np.asarray(top)[..., None]) & (delta_g < delta_n)
+    return np.where(dominated.any(axis=-1), dominated.argmax(axis=-1), delta_g.shape[-1])
 
 
 def _bracket(bounds):

@@ -124,6 +124,7 @@ def sparsity_table(effects: Float[np.ndarray, "epoch sample kind subset"], epoch
     flat = -np.sort(-np.abs(effects.reshape(*effects.shape[:2], -1)), axis=-1)
     tables = []
     for epoch, curve in zip(epochs, metrics.ratio(flat, flat[..., :1])):
+        curve = curve[~np.isnan(curve[:, 0])]  # samples that have any interaction
         low, high = interval(curve, 0.8)
         rank = np.arange(1, curve.shape[-1] + 1)
         tables.append(

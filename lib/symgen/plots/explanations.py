@@ -1,7 +1,6 @@
 """Pictures of one explanation: its variables coloured, its strongest interactions, its fidelity, its masked inputs."""
 
 import re
-import textwrap
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Polygon
 
 from symgen.games import cell_boxes
-from symgen.plots.samples import LETTERS, letters_of, lines_of, show_cells, show_words
+from symgen.plots.samples import LETTERS, letters_of, lines_of, show_cells, show_words, wrapped
 from symgen.plots.style import COLOURS, legend_of, note, signed, tint
 
 LINE = 0.18  # height of a line of text (inches)
@@ -73,7 +72,7 @@ def network(table: pd.DataFrame, members: list[tuple[int, ...]], names: list[str
 
     table: as `bars`; members: the numbers of the variables of each row. An interaction of one variable is its ring.
     """
-    names = [_in_lines(name, 18) for name in names]
+    names = ["\n".join(wrapped(name, 18)) for name in names]
     longest = max((letters_of(line) for name in names for line in name.splitlines()), default=0)
     more = 0.12 * max(name.count("\n") for name in names)
     figure, ax = plt.subplots(figsize=(max(4.6, 2.6 + 0.15 * longest), 4.4))
@@ -160,17 +159,11 @@ def masked_words(table: pd.DataFrame, text: list[str], variable_of, title: str =
 
 
 # pieces of figures
-def _in_lines(name, width, between=None):
-    """A name in lines, which end at spaces; if it can be, at the spaces that are `between` its parts."""
-    parts = re.split(between, name) if between else [name]
-    whole = [part.replace(" ", "\u00a0") if len(part) <= width and between else part for part in parts]
-    return textwrap.fill(" ".join(whole), width, break_long_words=False, break_on_hyphens=False).replace("\u00a0", " ")
-
-
 def _labels(table):
     """Names of interactions, in lines, and the height of each (bars of one line)."""
-    labels = [_in_lines(name, LABEL, r" (?=[∧∨] )") for name in table.variables]
-    return labels, [1 + 0.6 * label.count("\n") for label in labels]
+    parts = [re.split(r" (?=[∧∨] )", name) for name in table.variables]  # a line ends between them, if it can
+    lines = [wrapped(" ".join(of), LABEL, [part for part in of if len(part) <= LABEL]) for of in parts]
+    return ["\n".join(of) for of in lines], [1 + 0.6 * (len(of) - 1) for of in lines]
 
 
 def _strongest_bars(ax, table):

@@ -32,8 +32,8 @@ def logical_model(
     have is pale. outputs: rank, v, model, k, as in `matching`. shares: share (log-odds) of each variable, which colours it.
     title: whose interactions they are.
     """
-    labels = [_wrapped(interaction, variables, 42) for interaction in table.interaction]
-    lines = _wrapped(f"{prompt} → {next_word}", [*variables, f"→ {next_word}"], LETTERS)
+    labels = [wrapped(interaction, 42, variables) for interaction in table.interaction]
+    lines = wrapped(f"{prompt} → {next_word}", LETTERS, [*variables, f"→ {next_word}"])
     head = 0.25 * bool(title)
     sizes = [head + 0.12 + 0.22 * len(lines), 1.2 + 0.155 * sum(len(label) + 0.5 for label in labels)]
     figure = plt.figure(figsize=(PAGE, sum(sizes)), dpi=80)  # dpi: in a notebook
@@ -168,9 +168,9 @@ def letters_of(text):
     return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
-def _wrapped(text, phrases, width):
-    """Lines of a text in which no phrase is broken."""
-    for phrase in phrases:
+def wrapped(text, width, whole=()):
+    """Lines of a text, which end at its spaces, but at none inside the phrases that are to stay whole."""
+    for phrase in whole:
         text = text.replace(phrase, phrase.replace(" ", "\u00a0"))
     lines = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
     return [line.replace("\u00a0", " ") for line in lines]

@@ -7,7 +7,7 @@ import re
 import signal
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from symgen import timing
 from symgen.errors import InputError, handle_signals
@@ -30,7 +30,8 @@ def make_figures(arguments: list[str]) -> int:
     cores, studies = _cores(options), [Study.load(name) for name in names]
     last = 1 + sum(len(notebooks(study)) for study in studies)  # steps that come after all jobs
     prepare()
-    with _lock(), _timed():
+    number = _number_of_cores(options) or "all"
+    with _lock(), _timed(os.cpu_count() if number == "all" else int(number)):
         code = _run([*OPTIONS, *cores, *options, "--config", f"studies={','.join(names)}"], last)
     if not code and (project_root() / "figures" / "claims.csv").is_file():
         update_readme()
@@ -39,11 +40,17 @@ def make_figures(arguments: list[str]) -> int:
 
 def _cores(options):
     """All, but where the options say how many, or that it is another machine's matter."""
-    asked = re.search(r"(?:^| )(?:--cores|-c)(?:=| ?)(?!--|-[a-zA-Z])(\S+)", " ".join(options))
-    if asked and not re.fullmatch(r"all|0*[1-9]\d*", asked[1]):
-        raise InputError(f"--cores {asked[1]}; expected a number of 1 or more, or all")
+    number = _number_of_cores(options)
+    if number and not re.fullmatch(r"all|0*[1-9]\d*", number):
+        raise InputError(f"--cores {number}; expected a number of 1 or more, or all")
     elsewhere = {option.split("=")[0] for option in options} & {"--cores", "-c", "--profile", "--executor", "-e"}
     return [] if elsewhere else ["--cores", "all"]
+
+
+def _number_of_cores(options):
+    """As the options have it, or None."""
+    asked = re.search(r"(?:^| )(?:--cores|-c)(?:=| ?)(?!--|-[a-zA-Z])(\S+)", " ".join(options))
+    return asked[1] if asked else None
 
 
 def _divided(arguments):
@@ -72,20 +79,22 @@ def _lock():
 
 
 @contextmanager
-def _timed():
+def _timed(cores):
     """Gathers the seconds of all processes, and says at the end what they went to; nothing if there was nothing to do."""
     folder, start = project_root() / "data" / "runs", time.perf_counter()
     log = folder / "seconds.log"
     log.write_text("")
     os.environ[timing.LOG] = str(log)
-    yield
+    try:
+        yield
+    finally:
+        del os.environ[timing.LOG]
     if log.stat().st_size:
-        wall, cores = time.perf_counter() - start, os.cpu_count()
+        wall = time.perf_counter() - start
         table = timing.breakdown(log, wall, cores)
         table.to_csv(folder / "seconds.csv", index=False, float_format="%.4g")
         print(f"\n{wall / 60:.1f} minutes on {cores} cores; core seconds, and share of them:")
         print(table.drop(columns="cores").round({"seconds": 0, "share": 3}).to_string(index=False))
-    del os.environ[timing.LOG]
 
 
 def _run(arguments, last):
@@ -96,6 +105,8 @@ def _run(arguments, last):
     read, write = os.pipe()
     process = multiprocessing.get_context("fork").Process(target=_snakemake, args=(arguments, write))
     process.start()
+    with suppress(OSError):  # it does so as well: whichever is first, a signal finds the group
+        os.setpgid(process.pid, process.pid)
     os.close(write)
     handle_signals(lambda number, _: os.killpg(process.pid, number))
     with open(read, errors="replace") as lines:

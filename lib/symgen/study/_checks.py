@@ -115,10 +115,12 @@ def _checkpoints(s):
         bool(s.checkpoints) and s.checkpoints[-1] > s.epochs,
         f"checkpoints go to epoch {s.checkpoints[-1] if s.checkpoints else 0}, training ends at epochs = {s.epochs}",
     )
-    steps = [round(checkpoint * math.ceil(s.train_size / s.batch_size)) for checkpoint in s.checkpoints]
+    stops = sorted({*s.checkpoints, *s.measured_epochs})  # a training stops at both
+    steps = [round(stop * math.ceil(s.train_size / s.batch_size)) for stop in stops]
     yield (
         len(set(steps)) < len(steps),
-        f"checkpoints = {list(s.checkpoints)} fall on steps {steps}, one of them twice; leave out what is too fine",
+        f"checkpoints = {list(s.checkpoints)}: two of them, or one and an epoch at which losses are measured, fall on one "
+        "step; leave out what is too fine",
     )
     yield (
         s.baseline_checkpoint == "best" and s.validation_size == 0,

@@ -14,8 +14,9 @@ from symgen.study.settings import Study
 
 PROMPTS = ("09_language_models", "10_fine_tuning")  # notebooks of prompts
 SHARED = ("02_training", "05_three_phase_dynamics")  # of all kinds of data; what 04 says of orders, 09 says of prompts
-OTHERS = ("00_quickstart", "01_data_split", "03_extraction", "04_order_analysis", "06_removal_loss", "07_penalty")
-NOTEBOOKS = sorted((*PROMPTS, *SHARED, *OTHERS, "08_ablations"))
+OTHERS = ("00_quickstart", "01_data_split", "03_extraction", "04_order_analysis", "06_removal_loss", "07_penalty",
+          "08_ablations")  # fmt: skip
+NOTEBOOKS = sorted(PROMPTS + SHARED + OTHERS)
 
 
 @dataclass
@@ -98,7 +99,7 @@ def notebooks(study: Study) -> list[str]:
         "08_ablations": not study.ablation_per_class,
         "10_fine_tuning": not (study.tuning_dataset or study.tunes_given),
     }
-    kind = PROMPTS + SHARED if study.modality == "prompts" else set(NOTEBOOKS) - set(PROMPTS)
+    kind = SHARED + (PROMPTS if study.modality == "prompts" else OTHERS)
     kind = PROMPTS[:1] if study.target_model else PROMPTS[1:] if study.tunes_given else kind
     return [name for name in NOTEBOOKS if name in kind and not without.get(name)]
 

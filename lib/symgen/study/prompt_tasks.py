@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,8 @@ from torch import Tensor
 from symgen import training
 from symgen.data import prompt_lines, question_prompts, written_prompts
 from symgen.errors import InputError
-from symgen.games import CausalLMGame, candidate_words, places_of
-from symgen.study.tasks import Task, TextTask, some_of, token_ids
+from symgen.games import CausalLMGame, candidate_words, places_of, some_of
+from symgen.study.tasks import Task, TextTask, token_ids
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class PromptTask(TextTask):
 
     one_network = False  # target and baseline are two
 
-    @property
+    @cached_property
     def tokenizer(self):
         """The study's tokenizer; with a given one, what a text is padded with must be a token of its own."""
         tokenizer = super().tokenizer
@@ -182,15 +183,11 @@ class GivenTask(Task):
             raise InputError(
                 f"{len(rows)} prompt(s) with {study.n_variables} words that may be variables; expected {place}"
             )
-        variables = [
-            row.get("variables") or some_of(_candidates(row["prompt"]), study.n_variables, rng) for row in rows
-        ]
-        of_rows = {name: [row[name] for row in rows] for name in ("next_word", "source", "prompt")}
-        return pd.DataFrame(
-            {"sample": np.arange(len(rows)), "of": "testing", "item": np.arange(len(rows)),
-             "label": of_rows["next_word"], "variables": [" | ".join(names) for names in variables],
-             "source": of_rows["source"], "prompt": of_rows["prompt"]}
-        )  # fmt: skip
+        for row in rows:
+            names = row.get("variables") or some_of(_candidates(row["prompt"]), study.n_variables, rng)
+            row |= {"label": row["next_word"], "variables": " | ".join(names), "of": "testing"}
+        table = pd.DataFrame(rows).rename_axis("sample").reset_index().assign(item=np.arange(len(rows)))
+        return table[["sample", "of", "item", "label", "variables", "source", "prompt"]]
 
     def rows(self) -> list[dict]:
         """The prompts, some of the questions drawn at random: source, prompt, next_word and, if given, variables."""

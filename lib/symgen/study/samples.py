@@ -89,7 +89,8 @@ def ensure_samples(study: Study) -> pd.DataFrame:
     kind = task(study)
     split = None if study.target_model else ensure_split(study)
     settings = study.settings_of("samples") | given_prompts(study)
-    return cached(study.runs_dir / "samples.csv", settings, lambda: kind.draw_samples(split))
+    samples = cached(study.runs_dir / "samples.csv", settings, lambda: kind.draw_samples(split))
+    return samples.astype({"label": str}) if study.target_model else samples  # a next word may be a year
 
 
 def given_prompts(study: Study) -> dict:

@@ -1,7 +1,7 @@
 """What differs between images, texts and (`prompt_tasks`) language models: inputs, networks, input variables, games."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from torch import Tensor
 from symgen import training
 from symgen.data import Images, Texts
 from symgen.errors import InputError, saying
-from symgen.games import ImageGame, TextGame, draw_words
+from symgen.games import ImageGame, TextGame, some_of
 from symgen.study.settings import Study
 
 
@@ -71,13 +71,10 @@ class Task:
         """Which of the items have enough candidates for variables."""
         return np.array([len(self.candidates(item)) >= self.study.n_variables for item in np.asarray(items).tolist()])
 
-    def draw_variables(self, item: int, rng: np.random.Generator) -> list:
-        """Some of an item's candidates, in their order (Appendix A.1)."""
-        return some_of(self.candidates(item), self.study.n_variables, rng)
-
     def with_variables(self, table: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-        """A table of items with variables drawn for each."""
-        return table.assign(variables=[" ".join(map(str, self.draw_variables(item, rng))) for item in table.item])
+        """A table of items with some of each one's candidates as variables, in their order (Appendix A.1)."""
+        drawn = [some_of(self.candidates(item), self.study.n_variables, rng) for item in table.item]
+        return table.assign(variables=[" ".join(map(str, names)) for names in drawn])
 
     def variables(self, samples: pd.DataFrame) -> np.ndarray:
         """Variables (sample, variable) of a table of samples: numbers of cells or words."""
@@ -139,7 +136,7 @@ class TextTask(Task):
     data: Texts
     learned_from: tuple[str, ...]
 
-    @property
+    @cached_property  # asked for each text, and known by all texts of A
     def tokenizer(self):
         """The study's tokenizer."""
         study = self.study
@@ -181,11 +178,6 @@ class TextTask(Task):
         from symgen import plots
 
         return plots.chosen_words(samples, [self.game(None).words(text) for text in self.samples(samples.item)])
-
-
-def some_of(candidates, n: int, rng: np.random.Generator) -> list:
-    """n of the candidates, drawn at random, in their order."""
-    return [candidates[i] for i in draw_words(n, list(range(len(candidates))), rng)]
 
 
 def _drawn(items, part, study, rng):

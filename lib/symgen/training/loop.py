@@ -3,6 +3,7 @@
 import inspect
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pandas as pd
 import torch
@@ -184,7 +185,5 @@ def losses(model: nn.Module, sets: dict[str, tuple[Tensor, Tensor]]) -> pd.Serie
 
 
 def _optimiser(name, parameters, learning_rate, weight_decay):
-    if name == "sgd":
-        return torch.optim.SGD(parameters, lr=learning_rate, momentum=0.9, weight_decay=weight_decay)
-    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[name]
-    return kind(parameters, lr=learning_rate, weight_decay=weight_decay)
+    kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": partial(torch.optim.SGD, momentum=0.9)}
+    return kinds[name](parameters, lr=learning_rate, weight_decay=weight_decay)
