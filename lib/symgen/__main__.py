@@ -122,9 +122,9 @@ def explorer(
 
     symgen explorer fashion-vgg snippets-lm
     """
-    from symgen.report import explored, write_explorer
+    from symgen.report import studies_to_show, write_explorer
 
-    path = write_explorer(chosen := explored(list(studies)))
+    path = write_explorer(chosen := studies_to_show(list(studies)))
     print(f"wrote {path.name}: {', '.join(study.name for study in chosen)}, {path.stat().st_size / 1000:.0f} kB")
 
 

@@ -239,7 +239,7 @@ def test_every_claim_on_comparisons_votes_and_interactions_is_planted():
 def test_a_claim_is_as_good_as_its_worst_statistic_in_each_column_by_itself(first, second, verdict, study):
     of = claim(statistic("a"), statistic(r"b, K = \d+"), statistic("c", of="control"))
     table(**{"a": first, "b, K = 5": second, "c": (1, 0.5, 2), "d": (0, 0, 0)}).to_csv(study.figures_dir / "some.csv")
-    rows = claims.decided(of, study.figures_dir)
+    rows = claims.decisions(of, study.figures_dir)
     assert [(row["of"], row["verdict"]) for row in rows] == [("paper", verdict)] * 2 + [("control", "reproduced")]
     assert rows[1]["quantity"] == "b, K = 5" and rows[0]["rule"] == "> 0"
 
@@ -247,8 +247,8 @@ def test_a_claim_is_as_good_as_its_worst_statistic_in_each_column_by_itself(firs
 def test_a_statistic_that_is_not_there_is_named_unless_it_is_optional(study):
     table(a=(1, 0, 2)).to_csv(study.figures_dir / "some.csv")
     with pytest.raises(ValueError, match="0 rows of 'missing'; expected one"):
-        claims.decided(claim(statistic("missing")), study.figures_dir)
-    (row,) = claims.decided(claim(statistic("a"), statistic("missing", optional=True)), study.figures_dir)
+        claims.decisions(claim(statistic("missing")), study.figures_dir)
+    (row,) = claims.decisions(claim(statistic("a"), statistic("missing", optional=True)), study.figures_dir)
     assert row["quantity"] == "a"
 
 
@@ -260,12 +260,12 @@ def test_networks_that_have_learned_nothing_are_not_asked_but_how_concise_and_ho
         claim(statistic("a"), name=name).model_copy(update={"of_any_network": any_network})
         for name, any_network in (("some", False), ("fig07_contrasts", True))
     ]
-    verdicts = [claims.decided(one, study.figures_dir)[0]["verdict"] for one in asked]
+    verdicts = [claims.decisions(one, study.figures_dir)[0]["verdict"] for one in asked]
     assert verdicts == ["not testable", "reproduced"]
     of_any = {name for name, one in claims.claims().items() if one.of_any_network}
     assert of_any == {name for name, one in claims.claims().items() if one.table == "fig07_contrasts"}
     (study.figures_dir / "fig06_learned.csv").unlink()  # figures that are older than the rules
-    assert not claims.decided(claim(statistic("a")), study.figures_dir)
+    assert not claims.decisions(claim(statistic("a")), study.figures_dir)
 
 
 @pytest.mark.parametrize(
@@ -281,7 +281,7 @@ def test_networks_that_have_learned_nothing_are_not_asked_but_how_concise_and_ho
 def test_where_there_is_no_room_for_the_effect_it_is_contrary_or_not_testable(untrained, numbers, verdict, how, study):
     less = statistic("a, less", sesoi=0.05, beside="a, untrained", best=1)
     table(**{"a, less": numbers, "a, untrained": (untrained,) * 3}).to_csv(study.figures_dir / "some.csv")
-    row = claims.decided(claim(less), study.figures_dir)[0]
+    row = claims.decisions(claim(less), study.figures_dir)[0]
     assert (row["verdict"], row["how"]) == (verdict, how)
 
 
@@ -335,13 +335,13 @@ def test_removal_is_judged_against_the_placebo_and_not_by_the_reverse(study):
     assert judged.groupby("of").verdict.first().to_dict() == {"paper": "reproduced", "control": "undecided"}
     with pytest.raises(ValueError, match="no table of a claim in"):
         claims.claims_table([other])
-    gathered = claims.gathered([other, study], "fig04_contrasts")
+    gathered = claims.tables_of([other, study], "fig04_contrasts")
     assert set(gathered.study) == {study.figures_dir.name}
     pd.testing.assert_frame_equal(
         gathered.drop(columns="study"), pd.read_csv(study.figures_dir / "fig04_contrasts.csv")
     )
     with pytest.raises(ValueError, match=r"no fig03_dynamics\.csv in"):
-        claims.gathered([other, study], "fig03_dynamics")
+        claims.tables_of([other, study], "fig03_dynamics")
 
 
 def test_claims_are_read_in_both_columns_with_what_would_decide_them(study):

@@ -171,8 +171,11 @@ def test_tables_of_another_run_are_refused(study, curves, tmp_path):
 )
 def test_without_a_name_the_page_has_the_embedded_studies_that_were_run(there, expected, monkeypatch):
     monkeypatch.setattr(explorer, "_missing", lambda study: study.name not in there)
-    assert [study.name for study in explorer.explored([])] == list(expected)
-    assert [study.name for study in explorer.explored(["snippets-lm", "fashion-vgg"])] == ["snippets-lm", "fashion-vgg"]
+    assert [study.name for study in explorer.studies_to_show([])] == list(expected)
+    assert [study.name for study in explorer.studies_to_show(["snippets-lm", "fashion-vgg"])] == [
+        "snippets-lm",
+        "fashion-vgg",
+    ]
 
 
 def test_the_committed_page_shows_samples_of_the_embedded_data_alone():

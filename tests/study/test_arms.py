@@ -139,7 +139,7 @@ def test_the_best_is_the_one_of_lowest_loss_on_the_validation_part(study):
 def test_what_is_asked_for_is_all_that_the_comparison_reads(study, copied):
     study = study.replace(n_variables=3, penalty_variables=3, runs_root=copied["runs_root"])
     full = arms.settings_of(study)["all samples"]
-    for other, role, checkpoints in arms.asked(study):
+    for other, role, checkpoints in arms.requirements(study):
         if other == full:
             for checkpoint in checkpoints:
                 pipeline.ensure_interactions(other, role, checkpoint)

@@ -44,7 +44,7 @@ def test_every_number_of_variables_is_asked_of_all_targets_on_the_same_items(stu
     sizes = ablations.sizes(study)
     assert list(sizes) == list(range(6, max(study.n_variables, study.more_variables) + 1, 2))
     assert len({(one.explain_classes, one.explain_per_class) for one in sizes.values()}) == 1
-    asked = {(one, role) for one, role, _ in ablations.asked(study)}
+    asked = {(one, role) for one, role, _ in ablations.requirements(study)}
     assert asked >= {(one, role) for one in sizes.values() for role in study.targets}
 
 

@@ -25,18 +25,18 @@ LEAST_CHANGES = 4  # checkpoints after the peak without which a correlation says
 def turn_contrasts(comparisons: Comparisons, bootstrap: Bootstrap) -> pd.DataFrame:
     """How far H rises and falls, also above chance, and N falls and rises, relative to where it comes from (F3a, F3b)."""
     estimates = {role: {} for role in comparisons}
-    for role, (c, top) in placed(comparisons, _height).items():
+    for role, (c, top) in with_places(comparisons, _height).items():
         h, _, excess = c.power(bootstrap)
         for name, curve in (("", h), (" above chance", excess)):
             estimates[role] |= {f"H rises{name}": curve[top] - curve[0], f"H falls{name}": curve[top] - curve[-1]}
-    for role, (c, least) in placed(comparisons, lambda c: -_number(c).mean(axis=0)).items():
+    for role, (c, least) in with_places(comparisons, lambda c: -_number(c).mean(axis=0)).items():
         number = bootstrap.mean(_number(c))
         estimates[role]["N falls"] = (number[0] - number[least]) / number[0]
         estimates[role]["N rises"] = (number[-1] - number[least]) / number[least]
     return estimates_table(estimates)
 
 
-def placed(comparisons: Comparisons, curve: Callable, place: Callable = highest) -> dict[str, tuple]:
+def with_places(comparisons: Comparisons, curve: Callable, place: Callable = highest) -> dict[str, tuple]:
     """By role, what to measure on and the place, a checkpoint number, that the mean curve of the other networks gives."""
     if len(comparisons) == 1:
         ((role, whole),) = comparisons.items()
@@ -56,7 +56,7 @@ def gap_contrasts(comparisons: Comparisons, losses: dict[str, pd.DataFrame], boo
     to 0). NaN where fewer than `LEAST_CHANGES` are left.
     """
     estimates = {}
-    for role, (c, top) in placed(comparisons, _height).items():
+    for role, (c, top) in with_places(comparisons, _height).items():
         gap = losses[role].set_index("epoch").loss_gap[c.epochs].to_numpy()
         h, _, excess = c.power(bootstrap)
         curves = {"1 - H": 1 - h, "N": bootstrap.mean(_number(c)), "1 - H above chance": 1 - excess}
@@ -104,7 +104,7 @@ def learned_contrasts(comparisons: Comparisons, bootstrap: Bootstrap, r: float =
     `find_phases`); both places come from the other networks. NaN where there is no last phase.
     """
     estimates = {}
-    for role, (c, (top, last)) in placed(comparisons, _course, partial(_boundaries, r=r)).items():
+    for role, (c, (top, last)) in with_places(comparisons, _course, partial(_boundaries, r=r)).items():
         one, three = (_learned(c, part, bootstrap) for part in (slice(1, top + 1), slice(last, None)))
         estimates[role] = {
             "mean order, last phase - first": three["order"] - one["order"],
@@ -130,7 +130,7 @@ def contents_table(comparisons: Comparisons, r: float = 1.0) -> pd.DataFrame:
     one without checkpoints is left out.
     """
     tables, names = [], ("first phase", "second phase", "last phase")
-    for c, (top, last) in placed(comparisons, _course, partial(_boundaries, r=r)).values():
+    for c, (top, last) in with_places(comparisons, _course, partial(_boundaries, r=r)).values():
         gained = np.sign(c.effects) * metrics.newly_learned(c.effects)
         parts = dict(zip(names, (slice(1, top + 1), slice(top + 1, last), slice(last, None))))
         total, shared = (strength_by_order(gained, chosen).mean(axis=1) for chosen in (c.salient, c.generalizable))

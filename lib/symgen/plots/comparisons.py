@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from symgen.plots.style import BY_CHANCE, COLOURS, OF_SAMPLES, counted, epoch_axis, legend_of, note, shades
+from symgen.plots.style import BY_CHANCE, COLOURS, OF_SAMPLES, count_phrase, epoch_axis, legend_of, note, shades
 
 REMOVED = {"before": "nothing", "removed": "non-gener-\nalizable", "placebo": "placebo", "reverse": "gener-\nalizable"}
 RULES = {"any": "any of K baselines", "majority": "more than half of them", "all": "all of them"}
@@ -165,7 +165,7 @@ def sensitivity(table: pd.DataFrame) -> Figure:
                 chance, style = table[f"chance_{where}"], {"color": COLOURS["chance"], "alpha": 0.6}
                 ax.scatter(chance, rows, s=14, marker=marker, label="H by chance, same shapes", **style)
     left, right = axes
-    groups = [f"{name} ({counted(number, 'sample')})" if first else name for name, number, first in
+    groups = [f"{name} ({count_phrase(number, 'sample')})" if first else name for name, number, first in
               zip(table.variant, table.samples, ~table.samples.duplicated())]  # fmt: skip
     left.set(yticks=rows, yticklabels=groups, ylim=(len(table) - 0.5, -0.5), xlabel="H", xlim=(0, 1))
     left.set_title("H, share of strength that generalizes")
@@ -264,7 +264,7 @@ def arms(
         ax.set(title=title, xlabel=f"{_unit(quantity)}\n{better}")
         ax.xaxis.set_major_locator(MaxNLocator(3))
         ax.grid(axis="y", visible=False)
-    of = {name: f", {counted(networks[name], 'network')}" if networks else "" for name in names}
+    of = {name: f", {count_phrase(networks[name], 'network')}" if networks else "" for name in names}
     labels = [f"{WAYS.get(name, name)} − plain{of[name]}" for name in names]
     axes[0, 0].set(yticks=range(len(names)), yticklabels=labels, ylim=(len(names) - 0.5, -0.5))
     handles = dict(zip(*axes[0, 0].get_legend_handles_labels()[::-1]))

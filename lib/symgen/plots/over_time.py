@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from symgen.plots.style import BEHIND, BY_CHANCE, COLOURS, counted, epoch_axis, note
+from symgen.plots.style import BEHIND, BY_CHANCE, COLOURS, count_phrase, epoch_axis, note
 
 # what is followed over training
 QUANTITIES = {
@@ -209,7 +209,7 @@ def side_by_side(table: pd.DataFrame) -> Figure:
             _curves(ax, table[table.study == name], quantity)
             ax.set_ylabel(label)
         row[0].set_ylim(0, 1)
-        row[0].set_title(f"{name}, {counted(table[table.study == name].role.nunique(), 'network')}", loc="left")
+        row[0].set_title(f"{name}, {count_phrase(table[table.study == name].role.nunique(), 'network')}", loc="left")
     for ax in axes[:-1].flat:
         ax.set_xlabel("")
     lines = {"a target network": axes[0, 0].lines[0], "by chance": axes[0, 0].lines[1]}

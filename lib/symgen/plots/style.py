@@ -138,7 +138,7 @@ def note(figure: Figure, **says: str | int | None) -> Figure:
 
     says: name=number gives "10 networks", one number "1 network", name=text "band: 95 %, over samples"; None is left out.
     """
-    parts = [f"{name}: {value}" if isinstance(value, str) else counted(value, name)
+    parts = [f"{name}: {value}" if isinstance(value, str) else count_phrase(value, name)
              for name, value in says.items() if value is not None]  # fmt: skip
     line = textwrap.fill(" · ".join(parts), int(21 * figure.get_figwidth()))
     if not line:
@@ -151,7 +151,7 @@ def note(figure: Figure, **says: str | int | None) -> Figure:
     return figure
 
 
-def counted(number: int, name: str) -> str:
+def count_phrase(number: int, name: str) -> str:
     """A number with what it counts, as in "1 network" and "10 networks"."""
     return f"{number:,} {name}{'s' * (number != 1)}"
 

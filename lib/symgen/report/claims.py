@@ -154,7 +154,7 @@ def scale_of(study: Study) -> str:
     return f"{networks}, {study.train_size:,} {study.modality}, {study.epochs} epochs, {samples}"
 
 
-def gathered(studies: list[Study], name: str) -> pd.DataFrame:
+def tables_of(studies: list[Study], name: str) -> pd.DataFrame:
     """The table `name` of every study that has it among its figures, with a column study."""
     paths = [study.figures_dir / f"{name}.csv" for study in studies]
     tables = [pd.read_csv(path).assign(study=path.parent.name) for path in paths if path.is_file()]
@@ -184,7 +184,7 @@ def claims_table(studies: list[Study]) -> pd.DataFrame:
         for name, claim in claims().items()
         for study in studies
         if claim.asks(study)
-        for part in decided(claim, study.figures_dir, learned=True if _is_given(study) else None)
+        for part in decisions(claim, study.figures_dir, learned=True if _is_given(study) else None)
     ]
     if not rows:
         names = [study.figures_dir.name for study in studies]
@@ -192,7 +192,7 @@ def claims_table(studies: list[Study]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def decided(claim: Claim, folder: Path, learned: bool | None = None) -> list[dict]:
+def decisions(claim: Claim, folder: Path, learned: bool | None = None) -> list[dict]:
     """The statistics of a claim that are among a study's figures, with the verdicts of each and, by column, of all.
 
     `learned`: whether its networks have; without, as the table `LEARNED` among the figures says.
@@ -233,7 +233,7 @@ def in_brief(study: Study, *names: str) -> str:
     learned = pipeline.learned_table(pipeline.ensure_training(study, role) for role in networks).learned.all()
     lines = []
     for name, claim in ((name, claims()[name]) for name in names if claims()[name].asks(study)):
-        parts = pd.DataFrame(decided(claim, study.figures_dir, bool(learned)))
+        parts = pd.DataFrame(decisions(claim, study.figures_dir, bool(learned)))
         columns = parts.groupby("of", sort=False) if len(parts) else ()
         verdicts = "; ".join(_verdict(of, rows) for of, rows in columns) or "no table of it"
         reported = "" if claim.later else f" ({claim.paper})"

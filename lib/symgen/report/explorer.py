@@ -25,7 +25,7 @@ CURVES = ("H", "H_low95", "H_high95", "H_chance", "N", "N_low95", "N_high95", "t
 LEVELS = 2**16 - 1  # steps from the least output of a checkpoint to the largest: two bytes an output
 
 
-def explored(names: list[str]) -> list[Study]:
+def studies_to_show(names: list[str]) -> list[Study]:
     """The studies named; of none, those whose data come with the project and whose artefacts are there."""
     if names:
         return [Study.load(name) for name in names]

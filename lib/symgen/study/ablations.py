@@ -69,7 +69,7 @@ def many_baselines(study: Study) -> tuple[str, ...]:
     return study.baselines + study.more_baselines
 
 
-def asked(study: Study) -> list[tuple[Study, str, tuple[float | str, ...]]]:
+def requirements(study: Study) -> list[tuple[Study, str, tuple[float | str, ...]]]:
     """What the ablations need extracted, as (study, role, checkpoints); some of it more than once."""
     changed = variants(study)
     without_noise = changed[FEWER].replace(noise_bound=0.0)  # of the untrained network's spindle

@@ -76,7 +76,7 @@ def compared(study: Study) -> list[tuple[Study, str]]:
     return [(setting, role) for setting, arm in ways for role in roles(setting, arm)]
 
 
-def asked(study: Study) -> list[tuple[Study, str, tuple[float | str, ...]]]:
+def requirements(study: Study) -> list[tuple[Study, str, tuple[float | str, ...]]]:
     """What the comparison needs trained and extracted, as (study, role, checkpoints); some of it more than once."""
     distinct = dict.fromkeys(settings_of(study).values())
     judging = [(setting, role) for setting in distinct for group in judges(setting).values() for role in group]

@@ -130,9 +130,9 @@ def _asked(study) -> Iterator[tuple[Study, str, tuple[float | str, ...]]]:
     if "10_fine_tuning" in named:
         yield from ((study.tuned, role, study.tuned.checkpoints_of(role)) for role in everyone)
     if "08_ablations" in named:
-        yield from ablations.asked(study)
+        yield from ablations.requirements(study)
     if "07_penalty" in named:
-        yield from arms.asked(study)
+        yield from arms.requirements(study)
 
 
 def _needs(network):
