@@ -22,7 +22,9 @@ def main(command):
     before = pd.read_csv(path) if path.is_file() else table.head(0)
     places = list(dict.fromkeys([*before.command, command]))
     kept = pd.concat([before[before.command != command], table])
-    kept.sort_values("command", key=lambda of: of.map(places.index), kind="stable").to_csv(path, index=False)
+    kept.sort_values("command", key=lambda of: of.map(places.index), kind="stable").to_csv(
+        path, index=False, float_format="%.4g"
+    )
     print(table.to_string(index=False))
 
 

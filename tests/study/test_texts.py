@@ -55,12 +55,15 @@ def load(architecture, name, **options):
 
 
 def test_a_network_on_a_given_encoder_has_its_weights_and_words_and_a_head_of_its_own(encoder, capfd):
+    (logging,) = models.from_transformers("logging")
+    logging.enable_progress_bar()
     first, again, other = (load("bert-1x64", encoder, seed=seed).state_dict() for seed in (1, 1, 2))
+    assert capfd.readouterr() == ("", "")  # neither bars nor a report on the head
+    assert logging.is_progress_bar_enabled()  # a user's own loads show theirs
     given = models.from_transformers("BertModel")[0].from_pretrained(encoder).state_dict()
     assert all(torch.equal(first[f"bert.{name}"], tensor) for name, tensor in given.items())
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert {name for name in first if not torch.equal(first[name], other[name])} == {"classifier.weight"}
-    assert capfd.readouterr() == ("", "")  # neither bars nor a report on the head
     tokenizer = load_tokenizer(str(encoder), max_tokens=8)
     assert len(tokenizer("warm film " * 9, truncation=True)["input_ids"]) == 8 and "warm" in tokenizer.vocab
 

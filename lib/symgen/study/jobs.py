@@ -78,7 +78,7 @@ def jobs(study: Study) -> list[Job]:
 def networks_of(study: Study) -> dict[str, Network]:
     """Every network that a study trains, by the key of its training, those first that others need."""
     networks = {}
-    for wanted, role, checkpoints in _asked(study):
+    for wanted, role, checkpoints in _requirements(study):
         network = networks.setdefault(wanted.key("training", role), Network(wanted, role))
         for checkpoint in checkpoints:
             key = wanted.key("interactions", role, checkpoint)
@@ -112,7 +112,7 @@ def job_named(study: Study, name: str) -> Job:
     return by_name[name]
 
 
-def _asked(study) -> Iterator[tuple[Study, str, tuple[float | str, ...]]]:
+def _requirements(study) -> Iterator[tuple[Study, str, tuple[float | str, ...]]]:
     """All that the notebooks of a study look at, as (study, role, checkpoints)."""
     named = notebooks(study)
     everyone = study.targets + study.baselines

@@ -83,15 +83,15 @@ def ensure_interactions(study: Study, role: str, checkpoint: float | str) -> xr.
     return xr.merge([values, cached(*_place("interactions", study, role, checkpoint), extract)])
 
 
-def artefact_path(stage: str, study: Study, role: str, checkpoint: float | str) -> Path:
+def artefact_path(kind: str, study: Study, role: str, checkpoint: float | str) -> Path:
     """File of a role's values or interactions at a checkpoint."""
-    return keyed(*_place(stage, study, role, checkpoint))
+    return keyed(*_place(kind, study, role, checkpoint))
 
 
-def _place(stage, study, role, checkpoint):
+def _place(kind, study, role, checkpoint):
     """Where an artefact goes, but for its key, and the settings on which it depends."""
-    settings = study.settings_of(stage, role, checkpoint) | given_prompts(study)
-    return path_of(study, role, f"{stage}-{label_of(checkpoint)}.nc"), settings
+    settings = study.settings_of(kind, role, checkpoint) | given_prompts(study)
+    return path_of(study, role, f"{kind}-{label_of(checkpoint)}.nc"), settings
 
 
 def solve(study: Study, v: np.ndarray) -> SparseAndOr:

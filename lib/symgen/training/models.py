@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from symgen.errors import InputError, nearest
-from symgen.training.pretrained import from_transformers, given, loading
+from symgen.training.pretrained import from_transformers, given, loading, without_bars
 
 
 def build_model(architecture: str, n_classes: int, seed: int, stem: str = "imagenet") -> nn.Module:
@@ -135,9 +135,9 @@ def _transformer(architecture, kinds, tokenizer, max_tokens, seed, **further):
 def _quiet(logging):
     """Without bars of progress, and without a report that the head is new."""
     before = logging.get_verbosity()
-    logging.disable_progress_bar()
     logging.set_verbosity_error()
     try:
-        yield
+        with without_bars():
+            yield
     finally:
         logging.set_verbosity(before)

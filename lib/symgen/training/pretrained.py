@@ -23,11 +23,8 @@ def load_model(name: str, download: bool = False, device="cpu", untrained_seed: 
     `untrained_seed`: the same network with weights drawn from a seed in place of its own.
     """
     source = given(name, download)
-    causal, tokens, configs, progress = from_transformers(
-        "AutoModelForCausalLM", "AutoTokenizer", "AutoConfig", "logging"
-    )
-    progress.disable_progress_bar()
-    with loading(name), torch.random.fork_rng():
+    causal, tokens, configs = from_transformers("AutoModelForCausalLM", "AutoTokenizer", "AutoConfig")
+    with loading(name), without_bars(), torch.random.fork_rng():
         if untrained_seed is None:
             model = causal.from_pretrained(**source, use_safetensors=True, dtype=torch.float32)
         else:
@@ -76,6 +73,19 @@ def from_transformers(*names: str) -> list:
         import transformers
 
         return [getattr(transformers, name) for name in names]
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """No bars of progress of `transformers` within, and those that a user has set afterwards."""
+    (logging,) = from_transformers("logging")
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _dequantised(name):
