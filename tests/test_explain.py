@@ -177,6 +177,16 @@ def test_planted_interactions_are_found_by_number_and_by_name(e):
     assert list(e.variables) == list("abcd")
 
 
+def test_a_variable_may_be_called_as_a_kind_is():
+    e = sg.explain(Planted(), "x", 1, variables=["and", "b", "c", "d"], noise_bound=0, ridge=1e-4)
+    assert e["and", ("and", "c")] == pytest.approx(3, abs=1e-2) == e[0, 2]["and"]
+    assert e["and", 1] == e["and", ("b",)] == pytest.approx(-0.5, abs=1e-2)
+    with pytest.raises(
+        ValueError, match=r"can mean two things, since a variable is called 'and'; expected e\['and', \('c'"
+    ):
+        e["and", "c"]
+
+
 def test_a_summary_in_a_few_lines(e, batch):
     lines = str(e).splitlines()
     assert lines[0] == "1 sample(s), label 1: n = 4 variables, 16 masked inputs"

@@ -184,8 +184,11 @@ class Explanation:
     def _kind_and_variables(self, key):
         if not (isinstance(key, tuple) and len(key) == 2 and isinstance(key[0], str) and key[0] in KINDS):
             return list(KINDS), key
-        if key[0] in self.data["names"] and not isinstance(key[1], tuple):
-            raise InputError(f"e{list(key)} can mean two things: a variable is called {key[0]!r}; expected numbers")
+        if key[0] in self.data["names"] and isinstance(key[1], str):
+            raise InputError(
+                f"e{list(key)} can mean two things, since a variable is called {key[0]!r}; "
+                f"expected e[{key[0]!r}, ({key[1]!r},)] for the {key[0].upper()}, or numbers"
+            )
         return key
 
     def sample(self, i: int) -> "Explanation":

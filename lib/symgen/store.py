@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
+from contextlib import contextmanager, suppress
 from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -63,9 +64,10 @@ def fresh(path: Path, settings: dict) -> bool:
     """Whether the artefact is there, whole, and made with these settings; a damaged one is set aside, with a message."""
     if not _is_there(path):
         return False
-    if not _fault(path, settings):
-        return True
-    with _writing(path):  # what was just being written is whole by now
+    with suppress(FileNotFoundError):  # another process sets it aside
+        if not _fault(path, settings):
+            return True
+    with _write_lock(path):  # what was just being written is whole by now
         if not _is_there(path):
             return False
         if fault := _fault(path, settings):
@@ -106,7 +108,7 @@ def write(path: Path, result, settings: dict) -> None:
     sha256 = hashlib.sha256(content).hexdigest()
     record = {"format": FORMAT, "sha256": sha256, "settings": settings, "made with": made_with()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _writing(path):
+    with _write_lock(path):
         atomically(path, lambda temporary: temporary.write_bytes(content))
         atomically(_record(path), lambda temporary: temporary.write_text(json.dumps(record, indent=1, sort_keys=True)))
 
@@ -125,9 +127,7 @@ def atomically(path: Path, save: Callable[[Path], None]) -> None:
             os.fsync(written.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        raise OSError(
-            error.errno, f"could not write {path.name}: {error.strerror or error}", str(path.parent)
-        ) from error
+        raise _unwritten(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -186,9 +186,22 @@ def _is_there(path):
     return path.is_file() and _record(path).is_file()
 
 
-def _writing(path):
+@contextmanager
+def _write_lock(path):
     """Held while an artefact and its record are written: another process that has made the same must not come between."""
-    return FileLock(path.with_name(".writing"))
+    lock = FileLock(path.with_name(".writing"), mode=0o666)  # for all who may write here
+    try:
+        lock.acquire()
+    except OSError as error:
+        raise _unwritten(path, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _unwritten(path, error):
+    return OSError(error.errno, f"could not write {path.name}: {error.strerror or error}", str(path.parent))
 
 
 def _fault(path, settings):

@@ -380,6 +380,15 @@ def test_a_pooling_whose_windows_lie_within_cells_is_done_once_a_sample_and_give
     np.testing.assert_allclose(v, plain_loop(network, split_at, x, 2, cells, 5, game.baseline), atol=1e-5)
 
 
+def test_images_of_several_sizes_may_come_one_after_another():
+    convolutions = nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 5, 3, padding=1)
+    network, cells = nn.Sequential(*convolutions, nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(20, 6)), [0, 7, 24]
+    images = [torch.rand(3, size, size, generator=torch.Generator().manual_seed(size)) for size in (20, 15, 20)]
+    game = ImageGame(network, "1")
+    for x in images:
+        assert np.array_equal(game.values(x, 2, cells), ImageGame(network, "1").values(x, 2, cells))
+
+
 @contextmanager
 def _counted(network, passes):
     handle = network.register_forward_pre_hook(lambda *_: passes.append(1))

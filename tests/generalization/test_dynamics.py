@@ -247,9 +247,12 @@ def test_the_onset_of_the_last_phase_is_that_of_the_others():
     generalizable[0] = True
     networks = {f"n{i}": compared(effects, generalizable) for i, effects in enumerate(late)}
     table = dynamics.learned_contrasts(networks, BOOTSTRAP)
-    assert rows_of(table, "n2").value["mean order, last phase - first"] == pytest.approx(
-        4 - 1
-    )  # order 3 is not counted
+    order = "mean order, last phase - first"
+    assert rows_of(table, "n2").value[order] == pytest.approx(4 - 1)  # order 3 is not counted
+    early = dynamics.learned_contrasts(networks, BOOTSTRAP, r=3.0)  # the others' last phase begins there already, too
+    assert rows_of(early, "n2").value[order] == pytest.approx((3 * 3 + 2 * 1 + 5 * 4) / 10 - 1)
+    panels = [dynamics.contents_table(networks, r).panel.unique().tolist() for r in (1.0, 3.0)]
+    assert panels == [["first phase", "second phase", "last phase"], ["first phase", "last phase"]]
 
 
 def test_the_untrained_network_worked_by_hand():

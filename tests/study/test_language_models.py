@@ -132,6 +132,16 @@ def test_lines_of_prompts_keep_their_own_variables(given, tmp_path):
         load_prompts(study.replace(n_variables=5))
 
 
+def test_next_words_are_kept_as_they_are_written(given, tmp_path):
+    (tmp_path / "data" / "unilaw").mkdir()
+    words = ["null", "07", "true", "1.50"]
+    lines = [{"prompt": "one two three", "next_word": word, "variables": ["one", "two"], "sample": 9} for word in words]
+    (tmp_path / "data" / "unilaw" / "prompts.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    study = Study.load("smollm2", given | {"dataset": "unilaw", "n_variables": 2})
+    for _ in range(2):  # drawn, and read
+        assert pipeline.ensure_samples(study).label.tolist()[-4:] == words
+
+
 def test_another_prompt_is_another_job(given, tmp_path):
     study = Study.load("smollm2", given)
     before = {job.name for job in jobs(study)}
@@ -143,6 +153,7 @@ def test_another_prompt_is_another_job(given, tmp_path):
 @pytest.mark.parametrize(
     ("line", "fault"),
     [
+        ("\xff", "prompts.jsonl, line 2 is no valid JSON: 'utf-8' codec can't decode"),
         ('{"prompt": "a"', "prompts.jsonl, line 2 is no valid JSON: Expecting ',' delimiter"),
         ('["a"]', "prompts.jsonl, line 2 holds a list; expected a mapping"),
         ('{"prompt": "a"}', "prompts.jsonl, line 2 has no 'next_word'; expected prompt and next_word"),
@@ -151,7 +162,7 @@ def test_another_prompt_is_another_job(given, tmp_path):
 def test_a_line_that_is_no_prompt_is_named(given, tmp_path, line, fault):
     (tmp_path / "data" / "unilaw").mkdir()
     good = json.dumps({"prompt": "one two", "next_word": "three"})
-    (tmp_path / "data" / "unilaw" / "prompts.jsonl").write_text(f"{good}\n{line}\n")
+    (tmp_path / "data" / "unilaw" / "prompts.jsonl").write_bytes(f"{good}\n{line}\n".encode("latin-1"))
     with pytest.raises(ValueError, match=f"damaged data: .*{fault}"):
         load_prompts(Study.load("smollm2", given | {"dataset": "unilaw"}))
 

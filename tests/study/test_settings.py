@@ -41,6 +41,7 @@ from symgen.study import VERSIONS
         ({"more_variables": 17}, "more_variables = 17; expected at most 16"),
         ({"second_seeds": []}, "second_seeds is empty; expected at least one, whose network judges"),
         ({"batch_size": 512}, "fall on one step"),
+        ({"checkpoints": [0, 0.999, 4]}, "fall on one step"),  # 1 is an epoch at which losses are measured
         (5, "overrides = 5; expected a mapping"),
         ({"target_seeds": [1, 1]}, "a seed stands twice"),
         ({"validation_size": 0}, "baseline_checkpoint = 'best' needs validation_size > 0"),

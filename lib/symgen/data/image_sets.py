@@ -153,7 +153,7 @@ def _state(files, folder):
 def _size_and_time(path):
     try:
         stat = path.stat()
-    except OSError:
+    except (OSError, ValueError):  # a name that cannot be
         stat = readable(path).stat()  # says what is wrong
     return stat.st_size, stat.st_mtime_ns
 

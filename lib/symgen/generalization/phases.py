@@ -136,7 +136,7 @@ def by_the_letter(
     t1: float,
     t2: float,
 ) -> bool:
-    """Whether the phases of a network are all that Appendix I says of them, each from its beginning to its end.
+    """Whether H and N do in every phase what Appendix I says of them, each from its beginning to its end.
 
     In the first, H rises and N falls; in the second, which has a checkpoint, H falls and N rises; so they do in the third.
     """

@@ -69,9 +69,8 @@ def placebo_effects(
     kept, order, gone = gathered(effects), gathered(orders(n_variables(effects.shape[-1]))), gathered(removed)
     lots = np.random.default_rng(seed).random((draws, *kept.shape))
     drawn = np.empty(lots.shape[:2])
-    for some in np.array_split(
-        most.argsort(kind="stable"), 1 + len(most) // 50
-    ):  # about as many in each: little padding
+    groups = np.array_split(most.argsort(kind="stable"), 1 + len(most) // 50)  # of about as many each: little padding
+    for some in groups:
         of = some, slice(most[some].max())
         taken = placebo_strength(np.abs(kept[of]), order[of], gone[of], lots[:, *of])
         drawn[:, some] = np.einsum("dsp,sp->ds", taken, np.sign(kept[of]))

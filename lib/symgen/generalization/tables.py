@@ -124,12 +124,11 @@ def sparsity_table(effects: Float[np.ndarray, "epoch sample kind subset"], epoch
     flat = -np.sort(-np.abs(effects.reshape(*effects.shape[:2], -1)), axis=-1)
     tables = []
     for epoch, curve in zip(epochs, metrics.ratio(flat, flat[..., :1])):
-        curve = curve[~np.isnan(curve[:, 0])]  # samples that have any interaction
+        curve = curve[~np.isnan(curve[:, 0])]  # of samples that have any interaction
+        median = np.median(curve, axis=0) if len(curve) else np.nan
         low, high = interval(curve, 0.8)
         rank = np.arange(1, curve.shape[-1] + 1)
-        tables.append(
-            pd.DataFrame({"epoch": epoch, "rank": rank, "median": np.median(curve, axis=0), "low": low, "high": high})
-        )
+        tables.append(pd.DataFrame({"epoch": epoch, "rank": rank, "median": median, "low": low, "high": high}))
     return pd.concat(tables, ignore_index=True)
 
 

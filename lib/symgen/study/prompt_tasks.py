@@ -29,7 +29,7 @@ class PromptTask(TextTask):
     @cached_property
     def tokenizer(self):
         """The study's tokenizer; with a given one, what a text is padded with must be a token of its own."""
-        tokenizer = super().tokenizer
+        tokenizer = TextTask.tokenizer.func(self)  # without keeping it before it is checked
         if tokenizer.pad_token_id is None:
             raise InputError(f"the tokenizer of {self.study.init!r} has no pad_token; expected one, to fill up texts")
         return tokenizer
@@ -186,7 +186,7 @@ class GivenTask(Task):
         for row in rows:
             names = row.get("variables") or some_of(_candidates(row["prompt"]), study.n_variables, rng)
             row |= {"label": row["next_word"], "variables": " | ".join(names), "of": "testing"}
-        table = pd.DataFrame(rows).rename_axis("sample").reset_index().assign(item=np.arange(len(rows)))
+        table = pd.DataFrame(rows).assign(sample=range(len(rows)), item=range(len(rows)))
         return table[["sample", "of", "item", "label", "variables", "source", "prompt"]]
 
     def rows(self) -> list[dict]:

@@ -90,7 +90,9 @@ def ensure_samples(study: Study) -> pd.DataFrame:
     split = None if study.target_model else ensure_split(study)
     settings = study.settings_of("samples") | given_prompts(study)
     samples = cached(study.runs_dir / "samples.csv", settings, lambda: kind.draw_samples(split))
-    return samples.astype({"label": str}) if study.target_model else samples  # a next word may be a year
+    if not study.target_model:
+        return samples
+    return samples.assign(label=[str(row["next_word"]) for row in settings["prompts"]])  # a table makes 7 of 07
 
 
 def given_prompts(study: Study) -> dict:

@@ -136,7 +136,7 @@ class TextTask(Task):
     data: Texts
     learned_from: tuple[str, ...]
 
-    @cached_property  # asked for each text, and known by all texts of A
+    @cached_property  # asked for once a text; to look it up by all texts of A is slow
     def tokenizer(self):
         """The study's tokenizer."""
         study = self.study
