@@ -5,6 +5,7 @@ The faults that take seconds; all of them, with 20 kills of a whole run: `python
 
 import fcntl
 import json
+import os
 import signal
 
 import faults
@@ -72,6 +73,25 @@ def test_a_full_disk_is_said_and_leaves_nothing_half_written(tmp_path):
 
 def test_data_that_cannot_be_read_are_named(tmp_path):
     faults.unreadable(tmp_path)
+
+
+def test_pages_are_written_after_results_and_not_again_without_new_ones(tmp_path, monkeypatch):
+    for folder in ("studies", "figures", "data/runs"):
+        (tmp_path / folder).mkdir(parents=True)
+    written = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(run, "update_readme", lambda: written.append(1))
+    run._renew_pages()
+    assert not written  # no claims yet
+    claims = tmp_path / "figures" / "claims.csv"
+    claims.write_text("")
+    run._renew_pages()
+    run._renew_pages()
+    assert len(written) == 1
+    later = claims.stat().st_mtime + 60
+    os.utime(claims, (later, later))
+    run._renew_pages()
+    assert len(written) == 2
 
 
 def test_a_signal_to_the_map_ends_all_that_it_has_started(tmp_path):

@@ -33,9 +33,17 @@ def make_figures(arguments: list[str]) -> int:
     number = _number_of_cores(options) or "all"
     with _lock(), _timed(os.cpu_count() if number == "all" else int(number)):
         code = _run([*OPTIONS, *cores, *options, "--config", f"studies={','.join(names)}"], last)
-    if not code and (project_root() / "figures" / "claims.csv").is_file():
-        update_readme()
+    if not code:
+        _renew_pages()
     return code
+
+
+def _renew_pages():
+    """README and docs take over the results, where these are newer; a run with nothing to do need not write them again."""
+    claims, mark = project_root() / "figures" / "claims.csv", project_root() / "data" / "runs" / "pages"
+    if claims.is_file() and not (mark.is_file() and mark.stat().st_mtime >= claims.stat().st_mtime):
+        update_readme()
+        mark.touch()
 
 
 def _cores(options):
