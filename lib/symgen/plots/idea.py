@@ -44,7 +44,7 @@ def idea(
     _sum(above, table, picture, grid, judges)
     _share(below, curve, boundaries.iloc[0])
     certain = f"certain in {(boundaries.n_phases == 3).sum()} of {len(boundaries)}"
-    says = {"above": "one of them", "dashed": "OR", "phases": f"t1 and t2 as the paper places them; {certain}"}
+    says = {"above": "one of them", "dashed": "OR", "phases": f"as the paper places them; {certain}"}
     return note(figure, network=1, sample=samples, **says)
 
 
