@@ -81,7 +81,7 @@ def fresh(path: Path, settings: dict) -> bool:
 def read(path: Path):
     """A table, a dataset or a dictionary of tensors, by the file's suffix."""
     if path.suffix == ".csv":
-        return _table(path, *_state(path)).copy()
+        return _table(path, *file_state(path)).copy()
     if path.suffix == ".safetensors":
         return load_file(path)
     return read_dataset(path)
@@ -89,7 +89,7 @@ def read(path: Path):
 
 def read_dataset(path: Path) -> xr.Dataset:
     """A dataset from a netCDF file, whatever its suffix; netCDF4 says OSError, ValueError or RuntimeError of others."""
-    size, changed = _state(path)
+    size, changed = file_state(path)
     return _dataset(path, size, changed).copy(deep=True) if size < SMALL else _opened(path)
 
 
@@ -149,11 +149,11 @@ def _opened(path):
 
 def checksum(path: Path) -> str:
     """SHA-256 of a file, in hex; the file is read again only when its size or its time of change is another."""
-    return _checksum(path, *_state(path))
+    return _checksum(path, *file_state(path))
 
 
-def _state(path):
-    """Size and time of change of a file."""
+def file_state(path: Path) -> tuple[int, int]:
+    """Size and time of change (ns) of a file."""
     there = path.stat()
     return there.st_size, there.st_mtime_ns
 

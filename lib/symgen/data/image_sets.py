@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from symgen.data.sources import Source, damaged, fetching, read_table, readable
 from symgen.errors import saying
-from symgen.store import cached
+from symgen.store import cached, file_state
 
 # pixels (image, 3, height, width) uint8, labels (image,), their names
 Labelled = tuple[Tensor, Tensor, tuple[str, ...]]
@@ -145,17 +145,16 @@ SOURCES = {
 
 def _state(files, folder):
     """Hash of what decides the decoded pixels: every file's path, size and time of change, and its box."""
-    stats = [[os.path.relpath(path, folder), *_size_and_time(path)] for path in files.paths]
+    stats = [[os.path.relpath(path, folder), *_state_of_file(path)] for path in files.paths]
     boxes = None if files.boxes is None else files.boxes.tolist()
     return hashlib.sha256(json.dumps([stats, boxes]).encode()).hexdigest()
 
 
-def _size_and_time(path):
+def _state_of_file(path):
     try:
-        stat = path.stat()
-    except (OSError, ValueError):  # a name that cannot be
-        stat = readable(path).stat()  # says what is wrong
-    return stat.st_size, stat.st_mtime_ns
+        return file_state(path)
+    except (OSError, ValueError):  # it is not there, or its name cannot be
+        return file_state(readable(path))  # says what is wrong
 
 
 def _decoded(files, size):

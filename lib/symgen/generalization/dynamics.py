@@ -105,7 +105,8 @@ def learned_contrasts(comparisons: Comparisons, bootstrap: Bootstrap, r: float =
     """
     estimates = {}
     for role, (c, (top, last)) in with_places(comparisons, _course, partial(_boundaries, r=r)).items():
-        one, three = (_learned(c, part, bootstrap) for part in (slice(1, top + 1), slice(last, None)))
+        gained = metrics.newly_learned(c.effects)
+        one, three = (_learned(c, gained, part, bootstrap) for part in (slice(1, top + 1), slice(last, None)))
         estimates[role] = {
             "mean order, last phase - first": three["order"] - one["order"],
             "share that generalizes, first phase - last": one["share"] - three["share"],
@@ -114,9 +115,8 @@ def learned_contrasts(comparisons: Comparisons, bootstrap: Bootstrap, r: float =
     return estimates_table(estimates)
 
 
-def _learned(c, part, bootstrap):
+def _learned(c, gained, part, bootstrap):
     """Mean order of what is newly learned in a part of the training, the share that generalizes, and that above chance."""
-    gained = metrics.newly_learned(c.effects)
     generalizable, total, chance = (strength.sum(axis=0) for strength in _flow(c, gained, part))
     share, _, excess = power(generalizable, total, chance, bootstrap)
     times_order = np.einsum("tiks,tiks,s->i", gained[part], c.salient[part], orders(n_variables(gained.shape[-1])))

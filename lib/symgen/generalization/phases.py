@@ -143,10 +143,8 @@ def by_the_letter(
     top, third = np.searchsorted(epochs, (t1, t2))
     if third == len(epochs) or not 0 < top < third - 1:
         return False
-    turns = [0, top, third - 1, -1]
-    rises, grows = np.diff(H[turns]) > 0, np.diff(N[turns]) > 0
-    falls, shrinks = np.diff(H[turns]) < 0, np.diff(N[turns]) < 0
-    return bool(rises[0] and shrinks[0] and falls[1:].all() and grows[1:].all())
+    turns, claimed = [0, top, third - 1, -1], np.array([1, -1, -1])  # the signs of H's changes; N's are the opposite
+    return bool((np.diff(H[turns]) * claimed > 0).all() and (np.diff(N[turns]) * claimed < 0).all())
 
 
 def highest(curve: Float[np.ndarray, "*draw checkpoint"]):
