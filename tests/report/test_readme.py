@@ -42,7 +42,7 @@ def test_the_numbers_are_those_of_the_tables(name):
 
 
 LINES = {  # of each page, one that is computed
-    "README.md": (r"\| \[H first rises, then falls\].*", r"\| \[05_three_phase_dynamics\].*"),
+    "README.md": (r"- \*\*Undecided.*", r"\| \[05_three_phase_dynamics\].*"),
     "docs/results.md": (r"\| fashion-vgg, target-11 \| .*",),
     "docs/costs.md": (r"\| cub-vgg16 \| .*",),
     "docs/settings.md": (r"\| `epochs` \| .*",),
@@ -131,25 +131,50 @@ def claims_of(root, studies, names, verdict=YES):
 
 
 @pytest.mark.parametrize("n_studies", [1, 2, 5])
-def test_the_answer_is_a_row_for_each_main_claim_and_a_sentence_on_the_others(tmp_path, n_studies):
+def test_the_answer_is_a_line_for_each_verdict_on_main_claims_and_a_sentence_on_the_others(tmp_path, n_studies):
     studies = [f"study-{i}" for i in range(n_studies)]
     main = [name for name, one in claims.claims().items() if one.main]
     claims_of(tmp_path, studies, list(claims.claims()))
-    first, _, _, _, *rows, _, last = results.answer_text(tmp_path).strip().split("\n")
+    first, _, *lines, _, last = results.answer_text(tmp_path).strip().split("\n")
     where = "(`study-0`)" if n_studies == 1 else f"in {n_studies} studies"
     assert first.startswith(
         f"{len(claims.claims())} claims were tested on {sum(range(2, n_studies + 2))} networks {where}."
     )
-    count = f", {n_studies} of {n_studies}" * (n_studies > 1)
-    assert rows == [
-        f"| [{name} holds](docs/results.md#{name.lower()}) | reproduced{count} | not reproduced{count} |"
-        for name in main
-    ]
+    count = f" ({n_studies} of {n_studies})" * (n_studies > 1)
+    each = "; ".join(f"[{name} holds](docs/results.md#{name.lower()}){count}" for name in main)
+    assert lines == [f"- **Reproduced, but not beyond their controls**: {each}."]
     others = len(claims.claims()) - len(main)
     counts = f"{others} reproduced ({others} of them not beyond their control)"
     everything = "([all of them](docs/results.md#at-a-glance))"
     assert last == f"The other {others}, as the paper measures them: {counts} {everything}."
     assert len(results.verdicts_text(tmp_path).strip().split("\n")) == 2 + len(claims.claims())
+
+
+def with_verdicts(root, name, **of):
+    """A made-up figures/claims.csv of one claim: the verdict of each study, by column; "–" has no row."""
+    studies = [f"study-{i}" for i in range(len(of["paper"]))]
+    claims_of(root, studies, [name])
+    path = root / "figures" / "claims.csv"
+    table = pd.read_csv(path)
+    table["verdict"] = [of[row.of][studies.index(row.study)] for row in table.itertuples()]
+    table[table.verdict != "–"].to_csv(path, index=False)
+
+
+@pytest.mark.parametrize(
+    ("by_paper", "beyond", "line"),
+    [
+        ([YES, YES, NO], [YES, OPEN, YES], "**Reproduced, also beyond their controls**: [F2 holds]({}) (2 of 3)"),
+        ([YES, YES, NO], [YES, OPEN, NO], "**Reproduced, but not beyond their controls**: [F2 holds]({}) (2 of 3)"),
+        ([YES, YES, YES], ["–", "–", "–"], "**Reproduced**: [F2 holds]({}) (3 of 3)"),
+        ([YES, OPEN, MUTE], [NO, NO, NO], "**Divided between studies**: [F2 holds]({}) (1 reproduced, 1 undecided)"),
+        ([OPEN, MUTE, MUTE], [NO, NO, NO], "**Undecided**: [F2 holds]({}) (1 of 1)"),
+        ([NO, NO, YES], [YES, YES, YES], "**Not reproduced**: [F2 holds]({}) (2 of 3)"),
+        ([MUTE, MUTE, MUTE], [NO, NO, NO], "**Not testable**: [F2 holds]({})"),
+    ],
+)
+def test_a_main_claim_stands_with_those_of_the_same_verdict(tmp_path, by_paper, beyond, line):
+    with_verdicts(tmp_path, "F2", paper=by_paper, control=beyond)
+    assert results.answer_text(tmp_path).strip().split("\n")[2:] == [f"- {line.format('docs/results.md#f2')}."]
 
 
 def test_claims_that_are_not_alike_in_most_studies_are_counted_by_themselves(tmp_path):
@@ -158,10 +183,8 @@ def test_claims_that_are_not_alike_in_most_studies_are_counted_by_themselves(tmp
     table = pd.read_csv(path)
     table.loc[(table.study == "two") & (table.id != "L1"), "verdict"] = NO
     table.to_csv(path, index=False)
-    text = results.answer_text(tmp_path)
-    assert "| [F2 holds](docs/results.md#f2) | 1 reproduced, 1 not reproduced | not reproduced, 2 of 2 |" in text
     others = "1 reproduced (1 of them not beyond their control), 1 divided between studies"
-    assert f"The other 2, as the paper measures them: {others} ([all of them]" in text
+    assert f"The other 2, as the paper measures them: {others} ([all of them]" in results.answer_text(tmp_path)
     row = "| [F10 · F10 holds](#f10) | 1 reproduced, 1 not reproduced | not reproduced, 2 of 2 |"
     assert row in results.verdicts_text(tmp_path)
 

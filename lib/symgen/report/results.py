@@ -1,4 +1,4 @@
-"""What was found, in words: a short table for the README, and every verdict and network for docs/results.md."""
+"""What was found, in words: a few lines for the README, and every verdict and network for docs/results.md."""
 
 from pathlib import Path
 
@@ -10,6 +10,15 @@ from symgen.report._markdown import head, interval, line, read
 from symgen.report.claims import COLUMNS, EMBEDDED, MOST, VERDICTS, claims, readable
 
 DIVIDED, NO_CONTROL = "divided between studies", "no control"
+GROUPS = (  # of claims, in the README
+    "Reproduced",
+    "Reproduced, also beyond their controls",
+    "Reproduced, but not beyond their controls",
+    "Divided between studies",
+    "Undecided",
+    "Not reproduced",
+    "Not testable",
+)
 OF = dict(zip(("paper", "control"), COLUMNS.values()))
 WAYS = {  # to train, against plain training
     "penalty": "the penalty",
@@ -19,18 +28,30 @@ WAYS = {  # to train, against plain training
 
 
 def answer_text(root: Path) -> str:
-    """What became of the main claims (Markdown), from figures/claims.csv: a row each; and how many of the others."""
+    """What became of the main claims (Markdown), from figures/claims.csv: a line a verdict; and how many of the others."""
     table = readable(read(root / "figures" / "claims.csv"))
     networks = table.groupby("study", sort=False).networks.first()
     where = f"(`{networks.index[0]}`)" if len(networks) == 1 else f"in {len(networks)} studies"
-    counted = "(those in which a claim is not testable are not counted)"
-    most = f", with the verdict of most studies, and how many studies that is {counted}" if len(networks) > 1 else ""
+    several = ", and how many of the studies that can tell agree" if len(networks) > 1 else ""
     main = table.id.map(lambda name: claims()[name].main)
-    lines = [f"{table.id.nunique()} claims were tested on {networks.sum()} networks {where}. The main ones{most}:", ""]
-    lines += _rows(table[main], "docs/results.md")
+    tested = f"{table.id.nunique()} claims were tested on {networks.sum()} networks {where}"
+    lines = [f"{tested}. The main ones, as the paper measures them{several}:", ""]
+    of_group = {group: [] for group in GROUPS}
+    for name, rows in table[main].groupby("id", sort=False):
+        text, count = f"[{rows.claim.iloc[0]}](docs/results.md#{name.lower()})", _counted(rows.verdict)
+        of_group[_group(rows)].append(f"{text} ({count})" if several and count else text)
+    lines += [f"- **{group}**: {'; '.join(texts)}." for group, texts in of_group.items() if texts]
     if not main.all():
         lines += ["", _others(table[~main])]
     return "\n".join(lines) + "\n"
+
+
+def _group(rows):
+    """That of `GROUPS` to which the verdicts on a claim in all studies belong."""
+    by_paper, beyond = (_most(rows[column])[0] for column in COLUMNS)
+    if by_paper != "reproduced" or beyond == NO_CONTROL:
+        return _capital(by_paper)
+    return GROUPS[1] if beyond == "reproduced" else GROUPS[2]
 
 
 def _others(table):
@@ -48,25 +69,27 @@ def _others(table):
 
 def verdicts_text(root: Path) -> str:
     """What became of every claim (Markdown), from figures/claims.csv: a row each."""
-    return "\n".join(_rows(readable(read(root / "figures" / "claims.csv")), "")) + "\n"
-
-
-def _rows(table, page):
-    """A row for each claim, which leads to where its numbers are, on a page."""
     lines = head("claim", *COLUMNS.values())
-    for name, rows in table.groupby("id", sort=False):
-        text = f"{'' if page else f'{name} · '}{_capital(rows.claim.iloc[0])}"
-        link = f"[{text}]({page}#{name.lower()})"
+    for name, rows in readable(read(root / "figures" / "claims.csv")).groupby("id", sort=False):
+        link = f"[{name} · {_capital(rows.claim.iloc[0])}](#{name.lower()})"
         lines.append(line(link, *(in_most(rows[column]) for column in COLUMNS)))
-    return lines
+    return "\n".join(lines) + "\n"
 
 
 def in_most(verdicts: pd.Series) -> str:
     """The verdict that more than half of the studies have, of those that can tell, and how many; else how many have each."""
     verdict, counts = _most(verdicts)
     if verdict == DIVIDED:
-        return ", ".join(f"{count} {each}" for each, count in counts.items())
-    return f"{verdict}, {counts[verdict]} of {counts.sum()}" if counts.sum() > 1 else verdict
+        return _counted(verdicts)
+    return f"{verdict}, {_counted(verdicts)}" if counts.sum() > 1 else verdict
+
+
+def _counted(verdicts):
+    """How many studies have the verdict of most, of those that can tell; else how many have each."""
+    verdict, counts = _most(verdicts)
+    if verdict in counts:
+        return f"{counts[verdict]} of {counts.sum()}"
+    return ", ".join(f"{count} {each}" for each, count in counts.items())
 
 
 def _most(verdicts):
