@@ -17,4 +17,5 @@ def hardware() -> str:
     )
     processor = names[0] if names else platform.processor() or platform.machine()
     accelerator = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
-    return f"{processor}, {os.cpu_count()} cores{accelerator}; torch {torch.__version__}, {torch.get_num_threads()} threads"
+    threads = f"{torch.get_num_threads()} thread{'s' * (torch.get_num_threads() > 1)}"
+    return f"{processor}, {os.cpu_count()} cores{accelerator}; torch {torch.__version__}, {threads}"

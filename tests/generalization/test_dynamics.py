@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 from scipy.stats import binomtest, spearmanr
 
-from symgen.generalization import Bootstrap, Comparison, dynamics, metrics
+from symgen.generalization import Bootstrap, Comparison, dynamics, exact_share, metrics
 from symgen.generalization.comparison import AXES
 from symgen.generalization.phases import Phases, by_the_letter
 from symgen.interactions import orders
@@ -171,8 +171,8 @@ def phases_like(t2, t2_found, n_phases):
 def test_shares_of_networks_have_the_interval_of_clopper_and_pearson():
     for hits, n in ((0, 3), (3, 3), (1, 1), (2, 7), (9, 10), (5, 10)):
         expected = binomtest(hits, n).proportion_ci(0.95, "exact")
-        assert dynamics.exact_share(hits, n) == pytest.approx((hits / n, expected.low, expected.high))
-    assert dynamics.exact_share(8, 10)[1:] == pytest.approx((0.4439, 0.9748), abs=1e-4)  # as tables have it
+        assert exact_share(hits, n) == pytest.approx((hits / n, expected.low, expected.high))
+    assert exact_share(8, 10)[1:] == pytest.approx((0.4439, 0.9748), abs=1e-4)  # as tables have it
 
 
 def test_phases_are_counted_by_the_letter_and_with_certainty():
@@ -185,7 +185,7 @@ def test_phases_are_counted_by_the_letter_and_with_certainty():
         ("t2", 3),
         ("t2 with certainty", 2),
     ):
-        assert rows_of(table).loc[name].tolist() == pytest.approx(dynamics.exact_share(hits, 5))
+        assert rows_of(table).loc[name].tolist() == pytest.approx(exact_share(hits, 5))
     assert rows_of(table, "b").value.tolist() == [0, 0, 1, 1]
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import planted
 import pytest
+import scipy.stats
 
 from symgen import plots
 from symgen.generalization import Estimate, contrasts
@@ -128,6 +129,58 @@ def test_so_many_times_the_samples_would_decide_what_is_undecided(fields, value,
     for times, expected in ((1.01, verdict), (0.99, "undecided")):
         shorter = half / np.sqrt(undecided.more * times)
         assert rule.decide(value - shorter, value + shorter).verdict == expected
+
+
+@pytest.mark.parametrize("networks", [2, 3, 10])
+def test_over_few_networks_students_quantile_falls_as_well(networks):
+    """With that many networks, of the same variance, the interval of their mean decides."""
+    rule, value, deviation = statistic(sesoi=0.1), 0.2, 0.5 / np.sqrt(10 / networks)
+
+    def half(n):
+        return scipy.stats.t.ppf(0.975, n - 1) * deviation / np.sqrt(n)
+
+    undecided = rule.decide(value - half(networks), value + half(networks), networks)
+    assert undecided.verdict == "undecided"
+    for times, expected in ((1.01, "reproduced"), (0.99, "undecided")):
+        shorter = half(networks * undecided.more * times)
+        assert rule.decide(value - shorter, value + shorter).verdict == expected
+    assert undecided.more < rule.decide(value - half(networks), value + half(networks)).more
+
+
+@pytest.mark.parametrize(
+    ("hits", "networks", "verdict", "more"),
+    [
+        (7, 10, "undecided", 3),  # 14 of 20 leave 0.5 inside, 21 of 30 do not
+        (3, 7, "undecided", None),
+        (10, 10, "reproduced", None),
+        (0, 10, "not reproduced", None),
+        (0, 6, "not reproduced", None),
+        (6, 6, "reproduced", None),
+        (0, 5, "not testable", None),  # 0 of 5 and 5 of 5 leave 0.5 inside
+        (3, 3, "not testable", None),
+        (1, 1, "not testable", None),
+    ],
+)
+def test_a_share_of_networks_is_decided_by_its_exact_interval_where_there_are_enough(hits, networks, verdict, more):
+    rule = statistic(threshold=0.5, share_of_networks=True)
+    decision = rule.decide_share(hits / networks, networks)
+    assert decision.verdict == verdict
+    if verdict == "undecided":
+        n = int(networks * decision.more)
+        inside = scipy.stats.binomtest(round(hits / networks * n), n, 0.5)
+        assert inside.proportion_ci(0.95, "exact").low > 0.5 or inside.proportion_ci(0.95, "exact").high < 0.5
+        assert more is None or decision.more == more
+    else:
+        assert np.isnan(decision.more)
+
+
+def test_the_networks_of_a_table_are_counted_but_for_those_that_are_given(study):
+    rows = [("a", role, 0.2, -0.8, 1.2) for role in ("target-1", "target-2", "target-3", "all")]
+    columns = ["quantity", "role", "value", "low", "high"]
+    pd.DataFrame(rows, columns=columns).to_csv(study.figures_dir / "some.csv")
+    of, rule = claim(statistic("a")), statistic("a")
+    (trained,), (given,) = (claims.decisions(of, study.figures_dir, given=given) for given in (False, True))
+    assert (trained["more"], given["more"]) == (rule.decide(-0.8, 1.2, 3).more, rule.decide(-0.8, 1.2).more)
 
 
 def test_where_the_value_is_the_threshold_no_number_decides():
@@ -331,7 +384,7 @@ def test_removal_is_judged_against_the_placebo_and_not_by_the_reverse(study):
     beyond = judged.iloc[3]
     assert beyond.quantity == "gap narrowed by, share of the gap, more than the placebo"
     assert (beyond.of, beyond.value, beyond.low, beyond.high) == ("control", 0.1, -0.2, 0.4)
-    assert beyond.more == pytest.approx((0.3 / 0.1) ** 2)
+    assert beyond.more == pytest.approx((0.3 / 0.1) ** 2, rel=0.01)
     assert judged.groupby("of").verdict.first().to_dict() == {"paper": "reproduced", "control": "undecided"}
     with pytest.raises(ValueError, match="no table of a claim in"):
         claims.claims_table([other])

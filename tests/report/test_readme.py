@@ -19,7 +19,8 @@ README = (ROOT / "README.md").read_text()
 PAGES = {path: path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
 IDEA = pd.DataFrame(  # interactions on a picture
     {"kind": ["or", "and", "and", "and"], "variables": ["0 ∨ 2", "1", "0 ∧ 1 ∧ 2", "1 ∧ 2"],
-     "effect": [2.0, -1.0, 0.5, 0.25], "generalizable": [True, False, True, True], "cells": "3 7 24", "item": 5, "v": 1.25}
+     "effect": [2.0, -1.0, 0.5, 0.25], "generalizable": [True, False, True, True], "cells": "3 7 24", "item": 5, "v": 1.25,
+     "bias": -0.5}
 )  # fmt: skip
 
 
@@ -195,7 +196,7 @@ def test_a_claim_is_shown_with_both_verdicts_and_every_statistic(tmp_path):
     assert "### F2\n\nF2 holds. The paper: all." in text and "| two | 3 networks, 9 images |" in text
     assert text.strip().split("\n")[-3:] == [
         "| two | as the paper measures it: **undecided** | a | 2 [1, 3] | > 0 | reproduced |",
-        "|  |  | b | 0.5 [-0.5, 1.5] | > 0 | undecided; 3.0 times as much would decide |",
+        "|  |  | b | 0.5 [-0.5, 1.5] | > 0 | undecided; about 3 times the samples and networks would decide it |",
         "|  | beyond its control: **not reproduced** | c | -2 [-3, -1] | > 0 | not reproduced, contrary |",
     ]
 
@@ -250,7 +251,7 @@ def test_the_picture_shows_the_strongest_interactions_on_their_cells_and_the_pha
     assert [text for text in texts if "\n" in text and text[0] in "AOo"] == [
         "output\n+1.2", "OR of 2 cells\n+2.0", "AND of 3 cells\n+0.5", "one cell\n−1.0"
     ]  # fmt: skip
-    assert sum("2 other networks" in text for text in texts) == 2
+    assert "all cells hidden\n−0.5" in texts and sum("2 other networks" in text for text in texts) == 2
     assert "certain in 1 of 2" in figure.get_supxlabel()
     whole, first, *_ = above.images
     assert len(above.images) == 4 and len(above.patches) == 3 + 2 + 3 + 1

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from scipy.special import stdtrit
+from scipy.special import betaincinv, stdtrit
 
 from symgen.generalization.metrics import ratio
 
@@ -114,6 +114,14 @@ def pooled(estimates: Sequence[Estimate], given: bool = False) -> tuple[float, f
     freedom = (k - 1) * (variance / over_networks) ** 2 if over_networks else np.inf
     half = float(stdtrit(freedom, (1 + LEVEL) / 2) * np.sqrt(variance))
     return mean, mean - half, mean + half
+
+
+def exact_share(hits: int, n: int) -> tuple[float, float, float]:
+    """A share with its 95 % interval by Clopper and Pearson: value, low, high."""
+    tail = (1 - LEVEL) / 2
+    low = betaincinv(hits, n - hits + 1, tail) if hits else 0.0
+    high = betaincinv(hits + 1, n - hits, 1 - tail) if hits < n else 1.0
+    return hits / n, float(low), float(high)
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,9 @@ from functools import partial
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from scipy.special import betaincinv
 
 from symgen.generalization import metrics
-from symgen.generalization.bootstrap import LEVEL, Bootstrap, Estimate, estimates_table, power
+from symgen.generalization.bootstrap import Bootstrap, Estimate, estimates_table, exact_share, power
 from symgen.generalization.comparison import Comparison, Comparisons, order_rows
 from symgen.generalization.metrics import ratio, strength_by_order
 from symgen.generalization.phases import CERTAIN, Phases, by_the_letter, highest, onset
@@ -87,14 +86,6 @@ def phase_contrasts(comparisons: Comparisons, phases: dict[str, Phases]) -> pd.D
         rows += [(name, role, value, value, value) for role, value in each.items()]
         rows.append((name, "all", *exact_share(int(sum(each.values())), len(each))))
     return pd.DataFrame(rows, columns=["quantity", "role", "value", "low", "high"])
-
-
-def exact_share(hits: int, n: int) -> tuple[float, float, float]:
-    """A share with its 95 % interval by Clopper and Pearson: value, low, high."""
-    tail = (1 - LEVEL) / 2
-    low = betaincinv(hits, n - hits + 1, tail) if hits else 0.0
-    high = betaincinv(hits + 1, n - hits, 1 - tail) if hits < n else 1.0
-    return hits / n, float(low), float(high)
 
 
 def learned_contrasts(comparisons: Comparisons, bootstrap: Bootstrap, r: float = 1.0) -> pd.DataFrame:

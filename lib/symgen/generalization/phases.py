@@ -65,15 +65,16 @@ class Phases:
     @property
     def verdict(self) -> str:
         """What was found, in a few words."""
-        if self.n_phases == 2 and self.t2_found < CERTAIN:
-            return "two phases: no certain onset of a third"
+        if self.n_phases == 3:
+            return "three phases"
         if self.n_phases == 2:
-            return "two phases: the second and the third are not told apart"
-        return {
-            3: "three phases",
-            1: "one phase: H rises, and does not fall with certainty",
-            0: "no phases: H does not rise with certainty",
-        }[self.n_phases]
+            apart = "the second and the third are not told apart"
+            return f"two phases: {'no certain onset of a third' if self.t2_found < CERTAIN else apart}"
+        if self.n_phases == 1:
+            falls = "falls, but not above chance" if self.fall_interval[0] > 0 else "does not fall"
+            return f"one phase: H rises, and {falls} with certainty"
+        rises = "rises, but not above chance" if self.rise_interval[0] > 0 else "does not rise"
+        return f"no phases: H {rises} with certainty"
 
 
 def find_phases(

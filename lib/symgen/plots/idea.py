@@ -18,7 +18,7 @@ GAP = 0.28  # between pictures, in their height
 CONSTANT = 0.8  # and before the first interaction, for the constant
 FAINT = 0.2  # what is left of a picture where an interaction has no cell
 SAYS = {
-    "generalizable": "they generalize: one of\n{} other networks has them",
+    "generalizable": "they generalize: at least one\nof {} other networks has them",
     "non-generalizable": "they do not: none of\n{} other networks has them",
 }
 INK = {"generalizable": COLOURS["generalizable"], "non-generalizable": "#96580f"}  # the colours, dark enough for words
@@ -36,9 +36,9 @@ def idea(
     """An output as a constant and interactions, of which some generalize; and their share over training (Fig. 1).
 
     table: kind, variables (their numbers, joined), effect (log-odds), generalizable, strongest first; cells: the cell of
-    each variable, by spaces; v: the output. picture: (height, width, 3), bytes. curve: epoch, H, H_chance, of the first
-    network. boundaries: t1 and t2 (Appendix I), and n_phases, those that are certain; a row a network.
-    judges: how many other networks are asked. samples: of how many the curve is.
+    each variable, by spaces; v: the output; bias: that with all cells hidden. picture: (height, width, 3), bytes. curve:
+    epoch, H, H_chance, of the first network. boundaries: t1 and t2 (Appendix I), and n_phases, those that are certain; a
+    row a network. judges: how many other networks are asked. samples: of how many the curve is.
     """
     figure, (above, below) = plt.subplots(2, 1, figsize=(5.4, 4.2), height_ratios=[1, 1.15])
     _sum(above, table, picture, grid, judges)
@@ -56,7 +56,14 @@ def _sum(ax, table, picture, grid, judges):
     ax.text(0.5, 1.1, f"an image, and\n{len(cells)} of its cells", ha="center", fontsize=8)
     ax.text(0.5, -0.1, f"output\n{signed(table.v.iloc[0], '+.1f')}", ha="center", va="top", fontsize=8)
     ax.text(1 + CONSTANT / 2, 0.5, "= b +", ha="center", va="center", fontsize=12)
-    ax.text(1 + CONSTANT / 2, -0.1, "all cells\nhidden", ha="center", va="top", fontsize=8)
+    ax.text(
+        1 + CONSTANT / 2,
+        -0.1,
+        f"all cells hidden\n{signed(table.bias.iloc[0], '+.1f')}",
+        ha="center",
+        va="top",
+        fontsize=8,
+    )
     left = 1 + CONSTANT
     for role, text in SAYS.items():
         ax.text(left + 1 + GAP / 2, 1.1, text.format(judges), ha="center", fontsize=8, color=INK[role])

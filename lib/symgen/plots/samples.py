@@ -115,7 +115,7 @@ def _outputs(ax, table):
         style = {"markersize": 2, "color": shade, "label": f"the {k} strongest interactions"}
         ax.plot(part["rank"], part.model, ".", rasterized=True, **style)
     ax.plot(part["rank"], part.v, color="black", linewidth=1.2, label="network")
-    ax.set_xlabel("masked input, by the network's output")
+    ax.set_xlabel("masked inputs, sorted by the network's output")
 
 
 def _r2(table):

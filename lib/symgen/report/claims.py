@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 import yaml
 from pydantic import BaseModel, ConfigDict
+from scipy.special import stdtrit
 
 from symgen.errors import InputError
+from symgen.generalization import LEVEL, exact_share
 from symgen.report._markdown import interval
 from symgen.study import Study, pipeline, study_names
 
@@ -23,8 +25,8 @@ LEARNED = "fig06_learned"  # the table that says whether networks have learned a
 
 
 class Decision(NamedTuple):
-    """verdict: one of `VERDICTS`. how: contrary or negligible, where not reproduced. more: how many times as many samples
-    and networks would decide what is undecided, about; NaN else.
+    """verdict: one of `VERDICTS`. how: contrary or negligible, where not reproduced. more: about how many times as many
+    samples and networks would decide what is undecided, inf where not even `MOST` would; NaN else.
     """
 
     verdict: str
@@ -47,6 +49,7 @@ class Statistic(BaseModel):
     beside: str = ""
     best: float = 0.0
     optional: bool = False
+    share_of_networks: bool = False
 
     @property
     def rule(self) -> str:
@@ -62,12 +65,12 @@ class Statistic(BaseModel):
         values = table.value[table.quantity == self.beside]
         return not (abs(self.best - values) < self.sesoi).any()
 
-    def decide(self, low: float, high: float) -> Decision:
-        """What a 95 % interval says."""
+    def decide(self, low: float, high: float, networks: int = 1) -> Decision:
+        """What a 95 % interval says, of the mean over so many networks."""
         if not np.isfinite([low, high]).all():
             return Decision("not testable")
         if self.expected == "within":
-            return self._within(low - self.center, high - self.center)
+            return self._within(low - self.center, high - self.center, networks)
         sign = -1 if self.expected == "below" else 1
         low, high = sorted((sign * (low - self.threshold), sign * (high - self.threshold)))
         if low > 0 and high >= self.sesoi:
@@ -76,16 +79,44 @@ class Statistic(BaseModel):
             return Decision("not reproduced", "contrary" if high < 0 else "negligible")
         half, value = (high - low) / 2, (high + low) / 2
         room = max(abs(value) if value > 0 or not self.sesoi else 0.0, self.sesoi - value)
-        return Decision("undecided", more=(half / room) ** 2 if room else np.inf)
+        return Decision("undecided", more=_times_as_much(half, room, networks))
 
-    def _within(self, low, high):
+    def _within(self, low, high, networks):
         """An interval, less the center, that has to lie within the threshold of 0."""
         if max(-low, high) < self.threshold:
             return Decision("reproduced")
         if low > self.threshold or high < -self.threshold:
             return Decision("not reproduced", "contrary")
         room = abs(self.threshold - abs(high + low) / 2)
-        return Decision("undecided", more=((high - low) / 2 / room) ** 2 if room else np.inf)
+        return Decision("undecided", more=_times_as_much((high - low) / 2, room, networks))
+
+    def decide_share(self, share: float, networks: int) -> Decision:
+        """What a share of so many networks says, by its exact interval.
+
+        Not testable with so few that neither none nor all of them would decide.
+        """
+
+        def decided(share, n):
+            return self.decide(*exact_share(round(share * n), n)[1:])
+
+        if all(decided(extreme, networks).verdict == "undecided" for extreme in (0, 1)):
+            return Decision("not testable")
+        decision = decided(share, networks)
+        if decision.verdict != "undecided":
+            return decision
+        enough = (times for times in range(2, MOST) if decided(share, times * networks).verdict != "undecided")
+        return Decision("undecided", more=next(enough, np.inf))
+
+
+def _times_as_much(half, room, networks):
+    """How many times the samples and networks shrink half an interval to `room`, about.
+
+    It goes down with the root of their number and, where networks are few, with the quantile of Student's t.
+    """
+    times = np.geomspace(1, MOST, 4000)
+    quantile = stdtrit(networks * times - 1, (1 + LEVEL) / 2) if networks > 1 else np.ones_like(times)
+    enough = half * quantile / quantile[0] <= room * np.sqrt(times)
+    return times[enough.argmax()] if enough.any() else np.inf
 
 
 class Claim(BaseModel):
@@ -184,7 +215,7 @@ def claims_table(studies: list[Study]) -> pd.DataFrame:
         for name, claim in claims().items()
         for study in studies
         if claim.asks(study)
-        for part in decisions(claim, study.figures_dir, learned=True if _is_given(study) else None)
+        for part in decisions(claim, study.figures_dir, True if _is_given(study) else None, bool(study.target_model))
     ]
     if not rows:
         names = [study.figures_dir.name for study in studies]
@@ -192,17 +223,19 @@ def claims_table(studies: list[Study]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def decisions(claim: Claim, folder: Path, learned: bool | None = None) -> list[dict]:
+def decisions(claim: Claim, folder: Path, learned: bool | None = None, given: bool = False) -> list[dict]:
     """The statistics of a claim that are among a study's figures, with the verdicts of each and, by column, of all.
 
-    `learned`: whether its networks have; without, as the table `LEARNED` among the figures says.
+    learned: whether its networks have; without, as the table `LEARNED` among the figures says. given: its networks are
+    these and no others, as in `pooled`.
     """
     path, record = folder / f"{claim.table}.csv", folder / f"{LEARNED}.csv"
     if not path.is_file() or (learned is None and not record.is_file()):
         return []
     table, learned = pd.read_csv(path), pd.read_csv(record).learned.all() if learned is None else learned
-    table = table[table.role == "all"]
     table = table[table.what == "removed"] if "what" in table else table
+    networks = 1 if given else max(1, table.role[table.role != "all"].nunique())
+    table = table[table.role == "all"]
     rows = []
     for statistic in claim.statistics:
         row = _row(table, statistic, folder)
@@ -210,7 +243,10 @@ def decisions(claim: Claim, folder: Path, learned: bool | None = None) -> list[d
             continue
         names = ("versus_placebo", "versus_low", "versus_high") if statistic.columns else ("value", "low", "high")
         value, low, high = (float(row[name]) for name in names)
-        decision = statistic.decide(low, high)
+        if statistic.share_of_networks:
+            decision = statistic.decide_share(value, networks)
+        else:
+            decision = statistic.decide(low, high, networks)
         roomy = statistic.has_room(table) or decision.how == "contrary"  # an effect the other way counts in any case
         if not roomy or not (learned or claim.of_any_network):
             decision = Decision("not testable")
@@ -233,7 +269,7 @@ def in_brief(study: Study, *names: str) -> str:
     learned = pipeline.learned_table(pipeline.ensure_training(study, role) for role in networks).learned.all()
     lines = []
     for name, claim in ((name, claims()[name]) for name in names if claims()[name].asks(study)):
-        parts = pd.DataFrame(decisions(claim, study.figures_dir, bool(learned)))
+        parts = pd.DataFrame(decisions(claim, study.figures_dir, bool(learned), bool(study.target_model)))
         columns = parts.groupby("of", sort=False) if len(parts) else ()
         verdicts = "; ".join(_verdict(of, rows) for of, rows in columns) or "no table of it"
         reported = "" if claim.later else f" ({claim.paper})"
@@ -283,12 +319,12 @@ def _measured(row):
     """A statistic in words, with what decides it; what is undecided says how much more would decide it."""
     text = f"{row.quantity} {interval(row.value, row.low, row.high, '.2g')} ({row.rule}): {row.part_verdict}"
     if row.part_verdict == "undecided":
-        return f"{text}, half-width {(row.high - row.low) / 2:.2g}, {_times(row.more)}"
+        return f"{text}, half-width {(row.high - row.low) / 2:.2g}, {what_decides(row.more)}"
     return text + (f", {row.how}" if isinstance(row.how, str) and row.how else "")
 
 
-def _times(more):
-    """How many times the samples and networks would decide, in words."""
-    if more > MOST:
+def what_decides(more: float) -> str:
+    """How many times the samples and networks would decide what is undecided, in words."""
+    if not more < MOST:
         return "no number would decide it"
-    return f"about {float(f'{max(more, 1.1):.2g}'):g} times the samples and networks decide"
+    return f"about {float(f'{max(more, 1.1):.2g}'):g} times the samples and networks would decide it"

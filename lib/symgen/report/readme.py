@@ -17,7 +17,7 @@ from symgen.report.claims import EMBEDDED
 from symgen.store import atomically, project_root
 from symgen.study import SECTIONS, Study
 
-NUMBERS = 500  # letters of a picture's numbers on a page
+NUMBERS = 700  # letters of a picture's numbers on a page, at most
 IDEA = "fig01_idea"  # the README's picture, and the table of the interactions on it
 
 
@@ -225,6 +225,7 @@ PAGES = {  # by name of a section: the page, and what writes the section
     "claims": (RESULTS, results.claims_text),
     "networks": (RESULTS, results.networks_text),
     "phases": (RESULTS, results.phases_text),
+    "sensitivity": (RESULTS, results.sensitivity_text),
     "judges": (RESULTS, results.judges_text),
     "penalty": (RESULTS, results.penalty_text),
     "costs": (COSTS, costs_text),
@@ -253,10 +254,16 @@ def with_numbers(page: Path) -> str:
         if not (page.parent / match["file"]).exists():  # a study that was not run here
             return match[0]
         numbers = Image.open(page.parent / match["file"]).text.get("Description", "")
-        numbers = textwrap.shorten(re.sub(r"[][]", "", numbers), NUMBERS, placeholder=" …")
+        numbers = _whole_sentences(re.sub(r"[][]", "", numbers))
         return f"![{match['words']}{f'. In numbers: {numbers}' if numbers else ''}]({match['file']})"
 
     return re.sub(r"!\[(?P<words>[^]]*?)(\. In numbers: [^]]*)?\]\((?P<file>\S+\.png)\)", described, page.read_text())
+
+
+def _whole_sentences(text):
+    """As many sentences as `NUMBERS` letters hold; of a single one that is longer, its beginning."""
+    end = len(text) if len(text) <= NUMBERS else text[:NUMBERS].rfind(". ") + 1
+    return text[:end].rstrip(".") if end else textwrap.shorten(text, NUMBERS, placeholder=" …")
 
 
 def _update(page, name, section):

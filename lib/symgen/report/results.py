@@ -7,7 +7,7 @@ import pandas as pd
 
 from symgen.generalization import by_the_letter
 from symgen.report._markdown import head, interval, line, read
-from symgen.report.claims import COLUMNS, EMBEDDED, MOST, VERDICTS, claims, readable
+from symgen.report.claims import COLUMNS, EMBEDDED, VERDICTS, claims, readable, what_decides
 
 DIVIDED, NO_CONTROL = "divided between studies", "no control"
 GROUPS = (  # of claims, in the README
@@ -36,18 +36,31 @@ def answer_text(root: Path) -> str:
     main = table.id.map(lambda name: claims()[name].main)
     tested = f"{table.id.nunique()} claims were tested on {networks.sum()} networks {where}"
     lines = [f"{tested}. The main ones, as the paper measures them{several}:", ""]
-    of_group = {group: [] for group in GROUPS}
-    for name, rows in table[main].groupby("id", sort=False):
-        text, count = f"[{rows.claim.iloc[0]}](docs/results.md#{name.lower()})", _counted(rows.verdict)
-        of_group[_group(rows)].append(f"{text} ({count})" if several and count else text)
-    lines += [f"- **{group}**: {'; '.join(texts)}." for group, texts in of_group.items() if texts]
+    says = table.groupby("id").claim.first()
+    for group, counts in grouped(table[main]).items():
+        texts = [
+            f"[{says[name]}](docs/results.md#{name.lower()})" + (f" ({count})" if several and count else "")
+            for name, count in counts.items()
+        ]
+        lines.append(f"- **{group}**: {'; '.join(texts)}.")
     if not main.all():
         lines += ["", _others(table[~main])]
     return "\n".join(lines) + "\n"
 
 
+def grouped(table: pd.DataFrame) -> dict[str, dict[str, str]]:
+    """Claims of a readable table by what most studies say as the paper measures them, and whether also beyond controls.
+
+    By group: the claims' names, each with the number of studies behind it, of those that can tell, in words.
+    """
+    groups = {group: {} for group in GROUPS}
+    for name, rows in table.groupby("id", sort=False):
+        groups[_group(rows)][name] = _counted(rows.verdict)
+    return {group: counts for group, counts in groups.items() if counts}
+
+
 def _group(rows):
-    """That of `GROUPS` to which the verdicts on a claim in all studies belong."""
+    """That of `GROUPS` to which a claim with these verdicts belongs."""
     by_paper, beyond = (_most(rows[column])[0] for column in COLUMNS)
     if by_paper != "reproduced" or beyond == NO_CONTROL:
         return _capital(by_paper)
@@ -133,17 +146,15 @@ def _capital(text):
 def _alone(row):
     """What a statistic would be by itself, and in what way; of one that is undecided, how much more would decide it."""
     if row.part_verdict == "undecided":
-        return (
-            f"undecided; {'no number' if row.more > MOST else f'{max(row.more, 1.1):,.1f} times as much'} would decide"
-        )
+        return f"undecided; {what_decides(row.more)}"
     return f"{row.part_verdict}, {row.how}" if isinstance(row.how, str) and row.how else row.part_verdict
 
 
 def networks_text(root: Path) -> str:
     """The dynamics of every network (Markdown), from the tables beside the figures: a row a network."""
     lines = head(
-        "study, network", "H: untrained → peak → end", "by chance", "N: untrained → least → end", "H peaks at epoch (t1)",
-        "t2", "phases",
+        "study, network", "H: untrained → peak → end", "by chance", "training loss", "N: untrained → least (epoch) → end",
+        "H peaks at epoch (t1)", "t2", "phases",
     )  # fmt: skip
     for study, phases in _tables(root, "fig03_phases"):
         curves = read(root / "figures" / study / "fig03_dynamics.csv")
@@ -153,12 +164,11 @@ def networks_text(root: Path) -> str:
 
 def _network(study, row, curve):
     curve = curve.reset_index(drop=True)
-    turns = [0, curve.H.fillna(-1).idxmax(), curve.index[-1]]
+    turns, least = [0, curve.H.fillna(-1).idxmax(), curve.index[-1]], curve.N.idxmin()
     return line(
         f"{study}, {row.role}",
-        " → ".join(f"{H:.2f}" for H in curve.H[turns]),
-        " → ".join(f"{H:.2f}" for H in curve.H_chance[turns]),
-        f"{curve.N[0]:.0f} → {curve.N.min():.0f} → {curve.N.iloc[-1]:.0f}",
+        *(" → ".join(f"{value:.2f}" for value in curve[name][turns]) for name in ("H", "H_chance", "train_loss")),
+        f"{curve.N[0]:.0f} → {curve.N[least]:.0f} ({curve.epoch[least]:g}) → {curve.N.iloc[-1]:.0f}",
         interval(row.t1, row.t1_low, row.t1_high, "g"),
         "never" if row.t2 == float("inf") else interval(row.t2, row.t2_low, row.t2_high, "g").replace("inf", "never"),
         row.verdict,
@@ -176,6 +186,18 @@ def phases_text(root: Path) -> str:
         of = {role: curve[["epoch", "H", "N"]].to_numpy(float).T for role, curve in curves[study].groupby("role")}
         letter = sum(by_the_letter(*of[row.role], row.t1, row.t2) for row in phases.itertuples())
         lines.append(line(study, len(phases), *certain, letter, np.isfinite(phases.t2).sum()))
+    return "\n".join(lines) + "\n"
+
+
+def sensitivity_text(root: Path) -> str:
+    """With how many other settings H of the first target rises, falls, and three phases follow (Markdown)."""
+    lines = head("study", "samples", "phases as it is", "other settings", "H rises", "and falls", "in three phases")
+    for study, table in _tables(root, "fig05_sensitivity"):
+        for samples, rows in table.groupby("samples", sort=False):
+            as_it_is = rows.variant.str.startswith("as it is")
+            others = rows.n_phases[~as_it_is]
+            before = rows.n_phases[as_it_is].iloc[0] if as_it_is.any() else "–"
+            lines.append(line(study, samples, before, len(others), *((others >= n).sum() for n in (1, 2, 3))))
     return "\n".join(lines) + "\n"
 
 
