@@ -431,7 +431,7 @@ def test_claims_in_brief_ask_the_networks_themselves_whether_they_have_learned(l
     monkeypatch.setattr(claims.pipeline, "learned_table", lambda networks: pd.DataFrame({"learned": [True, learned]}))
     assert claims.in_brief(study, "F2", "K2", "F10").splitlines() == [  # K2 is asked of images alone
         "- **F2** · the paper says: low orders generalize better than high ones (all 6 pairs) · here "
-        f"**{verdicts[0]}** (H_low - H_high 0.500 [0.400, 0.600]); beyond its control **{verdicts[1]}** "
+        f"**{verdicts[0]}** (H_low - H_high 0.500 [0.400, 0.600]); against its control **{verdicts[1]}** "
         "(above chance 0.100 [-0.100, 0.300])",
         "- **F10** · the paper says: the graded measure gives the same picture by order (2 pairs) · here no table of it",
     ]

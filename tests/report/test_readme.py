@@ -116,7 +116,7 @@ def test_a_verdict_is_that_of_more_than_half_of_the_studies_that_can_tell(verdic
 
 
 def claims_of(root, studies, names, verdict=YES):
-    """A made-up figures/claims.csv: each claim in each study, measured twice and once beyond its control."""
+    """A made-up figures/claims.csv: each claim in each study, measured twice and once against its control."""
     parts = [("paper", "a", 2.0, YES, verdict), ("paper", "b", 0.5, verdict, verdict), ("control", "c", -2.0, NO, NO)]
     rows = [
         {"id": name, "claim": f"{name} holds", "paper": "all", "study": study, "networks": n,
@@ -143,9 +143,9 @@ def test_the_answer_is_a_line_for_each_verdict_on_main_claims_and_a_sentence_on_
     )
     count = f" ({n_studies} of {n_studies})" * (n_studies > 1)
     each = "; ".join(f"[{name} holds](docs/results.md#{name.lower()}){count}" for name in main)
-    assert lines == [f"- **Reproduced, but not beyond their controls**: {each}."]
+    assert lines == [f"- **Reproduced, but not against their controls**: {each}."]
     others = len(claims.claims()) - len(main)
-    counts = f"{others} reproduced ({others} of them not beyond their control)"
+    counts = f"{others} reproduced ({others} of them not against their control)"
     everything = "([all of them](docs/results.md#at-a-glance))"
     assert last == f"The other {others}, as the paper measures them: {counts} {everything}."
     assert len(results.verdicts_text(tmp_path).strip().split("\n")) == 2 + len(claims.claims())
@@ -164,8 +164,8 @@ def with_verdicts(root, name, **of):
 @pytest.mark.parametrize(
     ("by_paper", "beyond", "line"),
     [
-        ([YES, YES, NO], [YES, OPEN, YES], "**Reproduced, also beyond their controls**: [F2 holds]({}) (2 of 3)"),
-        ([YES, YES, NO], [YES, OPEN, NO], "**Reproduced, but not beyond their controls**: [F2 holds]({}) (2 of 3)"),
+        ([YES, YES, NO], [YES, OPEN, YES], "**Reproduced, also against their controls**: [F2 holds]({}) (2 of 3)"),
+        ([YES, YES, NO], [YES, OPEN, NO], "**Reproduced, but not against their controls**: [F2 holds]({}) (2 of 3)"),
         ([YES, YES, YES], ["–", "–", "–"], "**Reproduced**: [F2 holds]({}) (3 of 3)"),
         ([YES, OPEN, MUTE], [NO, NO, NO], "**Divided between studies**: [F2 holds]({}) (1 reproduced, 1 undecided)"),
         ([OPEN, MUTE, MUTE], [NO, NO, NO], "**Undecided**: [F2 holds]({}) (1 of 1)"),
@@ -184,7 +184,7 @@ def test_claims_that_are_not_alike_in_most_studies_are_counted_by_themselves(tmp
     table = pd.read_csv(path)
     table.loc[(table.study == "two") & (table.id != "L1"), "verdict"] = NO
     table.to_csv(path, index=False)
-    others = "1 reproduced (1 of them not beyond their control), 1 divided between studies"
+    others = "1 reproduced (1 of them not against their control), 1 divided between studies"
     assert f"The other 2, as the paper measures them: {others} ([all of them]" in results.answer_text(tmp_path)
     row = "| [F10 · F10 holds](#f10) | 1 reproduced, 1 not reproduced | not reproduced, 2 of 2 |"
     assert row in results.verdicts_text(tmp_path)
@@ -197,7 +197,7 @@ def test_a_claim_is_shown_with_both_verdicts_and_every_statistic(tmp_path):
     assert text.strip().split("\n")[-3:] == [
         "| two | as the paper measures it: **undecided** | a | 2 [1, 3] | > 0 | reproduced |",
         "|  |  | b | 0.5 [-0.5, 1.5] | > 0 | undecided; about 3 times the samples and networks would decide it |",
-        "|  | beyond its control: **not reproduced** | c | -2 [-3, -1] | > 0 | not reproduced, contrary |",
+        "|  | against its control: **not reproduced** | c | -2 [-3, -1] | > 0 | not reproduced, contrary |",
     ]
 
 

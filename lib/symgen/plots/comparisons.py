@@ -298,7 +298,7 @@ def penalty_curve(table: pd.DataFrame, chosen: float | None = None, networks: in
 def claims(table: pd.DataFrame) -> Figure:
     """The claims at a glance: a row a claim, a column a study, coloured by the verdicts. table: as `claims.readable`.
 
-    The left half of a cell is the verdict as the paper measures it, the right half that beyond the control.
+    The left half of a cell is the verdict as the paper measures it, the right half that against the control.
     """
     studies, names = list(table.study.unique()), list(table.id.unique())
     figure, ax = plt.subplots(figsize=(4 + 0.45 * len(studies), 0.46 * len(names) + 1.7))
@@ -321,7 +321,7 @@ def claims(table: pd.DataFrame) -> Figure:
     close = {"fontsize": 8, "columnspacing": 1, "handletextpad": 0.4}
     legend_of(figure, SIGNS_OF, signs, loc="outside lower center", ncols=4, **close)
     says = {sign: verdict for verdict, sign in SIGNS_OF.items()} | {"–": "has none", "empty": "not asked of this study"}
-    return note(figure, left="as the paper measures it", right="beyond its control", **says)
+    return note(figure, left="as the paper measures it", right="against its control", **says)
 
 
 # pieces of figures

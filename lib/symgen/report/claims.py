@@ -19,7 +19,7 @@ from symgen.study import Study, pipeline, study_names
 
 VERDICTS = ("reproduced", "undecided", "not reproduced", "not testable")
 EMBEDDED = ("fashion-vgg", "snippets-bert", "snippets-lm")  # studies whose data come with the project
-COLUMNS = {"verdict": "as the paper measures it", "beyond": "beyond its control"}  # of what is read
+COLUMNS = {"verdict": "as the paper measures it", "beyond": "against its control"}  # of what is read
 MOST = 1000  # times the samples and networks: more would be no plan
 LEARNED = "fig06_learned"  # the table that says whether networks have learned anything
 
@@ -280,7 +280,7 @@ def in_brief(study: Study, *names: str) -> str:
 def _verdict(of, rows):
     """The verdict of a column, with the numbers behind it."""
     numbers = (f"{row.quantity} {interval(row.value, row.low, row.high, '.3f')}" for row in rows.itertuples())
-    return f"{'beyond its control ' * (of == 'control')}**{rows.verdict.iloc[0]}** ({'; '.join(numbers)})"
+    return f"{'against its control ' * (of == 'control')}**{rows.verdict.iloc[0]}** ({'; '.join(numbers)})"
 
 
 def _is_given(study):
@@ -300,7 +300,7 @@ def _row(table, statistic, folder):
 def readable(table: pd.DataFrame) -> pd.DataFrame:
     """One row a claim and study, for reading: id, claim, paper, study, networks, scale, verdict, measured, beyond, control.
 
-    verdict and measured are those of the paper's statistics, beyond and control those beyond controls.
+    verdict and measured are those of the paper's statistics, beyond and control those against controls.
     """
 
     def joined(parts):

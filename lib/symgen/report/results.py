@@ -12,8 +12,8 @@ from symgen.report.claims import COLUMNS, EMBEDDED, VERDICTS, claims, readable, 
 DIVIDED, NO_CONTROL = "divided between studies", "no control"
 GROUPS = (  # of claims, in the README
     "Reproduced",
-    "Reproduced, also beyond their controls",
-    "Reproduced, but not beyond their controls",
+    "Reproduced, also against their controls",
+    "Reproduced, but not against their controls",
     "Divided between studies",
     "Undecided",
     "Not reproduced",
@@ -49,7 +49,7 @@ def answer_text(root: Path) -> str:
 
 
 def grouped(table: pd.DataFrame) -> dict[str, dict[str, str]]:
-    """Claims of a readable table by what most studies say as the paper measures them, and whether also beyond controls.
+    """Claims of a readable table by what most studies say as the paper measures them, and whether also against controls.
 
     By group: the claims' names, each with the number of studies behind it, of those that can tell, in words.
     """
@@ -74,7 +74,7 @@ def _others(table):
     words = {verdict: f"{counts[verdict]} {verdict}" for verdict in (*VERDICTS, DIVIDED) if verdict in counts}
     if "reproduced" in words:
         only = (by_paper == "reproduced") & ~beyond.isin(["reproduced", NO_CONTROL])
-        words["reproduced"] += f" ({only.sum()} of them not beyond their control)"
+        words["reproduced"] += f" ({only.sum()} of them not against their control)"
     others = ", ".join(words.values())
     begin = f"The other {len(by_paper)}, as the paper measures them"
     return f"{begin}: {others} ([all of them](docs/results.md#at-a-glance))."
