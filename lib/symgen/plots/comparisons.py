@@ -236,12 +236,16 @@ def removal_dynamics(table: pd.DataFrame, samples: int | None = None) -> Figure:
 
 
 def arms(
-    table: pd.DataFrame, gains: dict[tuple[str, str], float] | None = None, networks: dict[str, int] | None = None
+    table: pd.DataFrame,
+    gains: dict[tuple[str, str], float] | None = None,
+    networks: dict[str, int] | None = None,
+    samples: int | None = None,
 ) -> Figure:
     """What ways to train change against plain training: a row a way, a panel a quantity, with 95 % intervals.
 
     table: setting (all samples, few samples), arm, quantity, value, low, high; a mark a setting. gains: (setting,
     quantity) -> what the paper reports of the penalty, a grey mark in its row. networks: of how many each way is the mean.
+    samples: on how many.
     """
     quantities, names, setting_names = (table[column].unique() for column in ("quantity", "arm", "setting"))
     figure, axes = plt.subplots(
@@ -272,7 +276,7 @@ def arms(
         handles["the paper's gain by the penalty"] = Line2D([], [], color=COLOURS["chance"], marker="|", linestyle="",
                                                             markersize=11, markeredgewidth=3)  # fmt: skip
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles))
-    return note(figure, bar=OVER_BOTH)
+    return note(figure, sample=samples, bar=OVER_BOTH)
 
 
 def penalty_curve(table: pd.DataFrame, chosen: float | None = None, networks: int | None = None) -> Figure:

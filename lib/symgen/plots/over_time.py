@@ -233,10 +233,10 @@ def learned(table: pd.DataFrame, boundaries: pd.DataFrame, samples: int | None =
     for ax in (left, right):
         t1 = ax.axvline(boundaries.t1.median(), color="black", linestyle=":", linewidth=1)
         epoch_axis(ax, table.epoch.unique())
-    left.set(
-        ylabel="strength newly learned\n(log-odds per sample)", ylim=(0, None), title="since the checkpoint before"
-    )
-    right.set(ylabel="share of what is newly learned", ylim=(0, 1), title="how much of it generalizes")
+    if (table[["delta_g", "delta_n"]] > 0).any(axis=None):
+        left.set_yscale("log", nonpositive="mask")  # a thousand times as much at the end as at the beginning
+    left.set(ylabel="log-odds per sample", title="newly learned since the checkpoint before")
+    right.set(ylabel="share", ylim=(0, 1), title="how much of it generalizes")
     handles, labels = left.get_legend_handles_labels()
     figure.legend([*handles, t1], [*labels, "H is highest (median network)"], loc="outside lower center", ncols=3)
     return note(figure, network=table.role.nunique(), sample=samples, thick="mean over networks")
