@@ -410,11 +410,11 @@ def test_claims_are_read_in_both_columns_with_what_would_decide_them(study):
     assert (rows.verdict["F4"], rows.beyond["F4"]) == ("reproduced", "undecided")
     said = rows.loc["F4", "control"]
     assert (
-        "more than the placebo 0.1 [-0.2, 0.4] (> 0, reaches 0.1 more): undecided, half-width 0.3, about 9 times"
+        "more than the placebo 0.10 [-0.20, 0.40] (> 0, reaches 0.1 more): undecided, half-width 0.3, about 9 times"
         in said
     )
     assert rows.loc["F4", "measured"].startswith(
-        "training rise, share of the gap 1 [0.5, 2] (> 0, reaches 0.1 more): rep"
+        "training rise, share of the gap 1.0 [0.5, 2.0] (> 0, reaches 0.1 more): rep"
     )
     assert rows.loc["F7", "control"].endswith("not reproduced, contrary")
     assert (rows.verdict["L1"], rows.beyond["L1"], rows.loc["L1", "control"]) == ("not reproduced", "–", "–")

@@ -9,10 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from symgen import Study, plots
 from symgen.report import claims, results
 from symgen.report import readme as report
+from symgen.report._markdown import interval
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -195,10 +198,27 @@ def test_a_claim_is_shown_with_both_verdicts_and_every_statistic(tmp_path):
     text = results.claims_text(tmp_path)
     assert "### F2\n\nF2 holds. The paper: all." in text and "| two | 3 networks, 9 images |" in text
     assert text.strip().split("\n")[-3:] == [
-        "| two | as the paper measures it: **undecided** | a | 2 [1, 3] | > 0 | reproduced |",
+        "| two | as the paper measures it: **undecided** | a | 2.0 [1.0, 3.0] | > 0 | reproduced |",
         "|  |  | b | 0.5 [-0.5, 1.5] | > 0 | undecided; about 3 times the samples and networks would decide it |",
-        "|  | against its control: **not reproduced** | c | -2 [-3, -1] | > 0 | not reproduced, contrary |",
+        "|  | against its control: **not reproduced** | c | -2.0 [-3.0, -1.0] | > 0 | not reproduced, contrary |",
     ]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [
+        ((0.3, 0.26, 0.34), "0.30 [0.26, 0.34]"),
+        ((0.062, 0.0035, 0.12), "0.062 [0.004, 0.120]"),  # 0.00 would leave open on which side of 0 it is
+        ((2.4, -2.84, 7.5), "2.4 [-2.8, 7.5]"),
+        ((18.2, 18.1, 18.3), "18 [18, 18]"),
+        ((0.0, 0.0, 0.0), "0 [0, 0]"),
+        ((0.5, -np.inf, 1e-9), "0.5000 [-inf, 0.0000]"),
+        ((-1e-9, -0.4, 0.4), "0.0000 [-0.4000, 0.4000]"),
+        ((np.nan, np.nan, np.nan), "none"),
+    ],
+)
+def test_a_number_and_its_interval_have_as_many_decimals(numbers, text):
+    assert interval(*numbers) == text
 
 
 def test_networks_in_which_phases_were_found_are_counted(tmp_path):
@@ -211,6 +231,32 @@ def test_networks_in_which_phases_were_found_are_counted(tmp_path):
         curves.to_csv(tmp_path / "figures" / name / "fig03_dynamics.csv", index=False)
     rows = results.phases_text(tmp_path).strip().split("\n")[2:]
     assert rows == ["| fashion-vgg | 3 | 2 | 1 | 1 | 1 | 2 |", "| other | 3 | 2 | 1 | 1 | 1 | 2 |"]
+
+
+def test_settings_are_counted_by_what_is_certain_with_as_many_samples(tmp_path):
+    variants = ["as it is", "a", "b", "as it is, fewer samples", "c", "of another number of samples"]
+    table = pd.DataFrame({"variant": variants, "samples": [40, 40, 40, 20, 20, 10], "n_phases": [2, 3, 0, 1, 2, 1]})
+    (tmp_path / "figures" / "one").mkdir(parents=True)
+    table.to_csv(tmp_path / "figures" / "one" / "fig05_sensitivity.csv", index=False)
+    rows = results.sensitivity_text(tmp_path).strip().split("\n")[2:]
+    assert rows == [
+        "| one | 40 | 2 | 2 | 1 | 1 | 1 |",
+        "| one | 20 | 1 | 1 | 1 | 1 | 0 |",
+        "| one | 10 | – | 1 | 1 | 0 | 0 |",
+    ]
+
+
+def test_the_dynamics_of_a_network_stand_in_a_row(tmp_path):
+    turns = {"t1": [1.0], "t1_low": [1.0], "t1_high": [2.0], "t2": [np.inf], "t2_low": [4.0], "t2_high": [np.inf]}
+    phases = pd.DataFrame({"role": ["a"], "verdict": ["one phase"]} | turns)
+    course = {"epoch": [0, 1, 2, 4], "H": [0.1, 0.5, 0.4, 0.2], "H_chance": [0.1, 0.2, 0.2, 0.1], "N": [30, 25, 20, 40]}
+    curve = pd.DataFrame(course | {"train_loss": [2.3, 2.0, 1.0, 0.1], "role": "a"})
+    (tmp_path / "figures" / "one").mkdir(parents=True)
+    phases.to_csv(tmp_path / "figures" / "one" / "fig03_phases.csv", index=False)
+    curve.to_csv(tmp_path / "figures" / "one" / "fig03_dynamics.csv", index=False)
+    (row,) = results.networks_text(tmp_path).strip().split("\n")[2:]
+    numbers = "0.10 → 0.50 → 0.20 | 0.10 → 0.20 → 0.10 | 2.30 → 2.00 → 0.10 | 30 → 20 (2) → 40 | 1 [1, 2] | never"
+    assert row == f"| one, a | {numbers} | one phase |"
 
 
 def test_a_command_takes_its_core_seconds_over_its_cores(tmp_path):
@@ -268,6 +314,21 @@ def test_the_picture_is_drawn_from_the_tables_and_always_the_same(project):
         report.draw_idea(project)
         drawn.append(path.read_bytes())
     assert drawn[0] == drawn[1] and drawn[0].startswith(b"\x89PNG")
+
+
+def test_the_numbers_of_a_picture_end_with_a_sentence_or_with_dots(tmp_path):
+    page, words = tmp_path / "page.md", "H from 0.1 to 0.2, lowest 0.1"
+    for text, end in ((f"{words}. " * 30, words), (f"{words}; " * 30, "…")):
+        Image.new("L", (1, 1)).save(tmp_path / "one.png", pnginfo=described_by(text))
+        page.write_text("![A line](one.png)")
+        numbers = re.fullmatch(r"!\[A line\. In numbers: (.*)\]\(one\.png\)", report.with_numbers(page))[1]
+        assert numbers.endswith(end) and len(numbers) <= report.NUMBERS
+
+
+def described_by(text):
+    info = PngInfo()
+    info.add_text("Description", text)
+    return info
 
 
 def test_pictures_on_a_page_say_the_numbers_of_their_files_after_their_own_words(tmp_path):

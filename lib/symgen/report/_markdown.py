@@ -1,6 +1,6 @@
 """Pieces of the computed pages: rows of tables, and the CSV files from which they come."""
 
-from math import isnan
+from math import floor, isfinite, isnan, log10
 from pathlib import Path
 
 import pandas as pd
@@ -24,9 +24,23 @@ def span(values: pd.Series, form: str) -> str:
     return f"{values.min():{form}} to {values.max():{form}}"
 
 
-def interval(value: float, low: float, high: float, form: str = ".2f") -> str:
-    """A number and its interval; none where there is no number."""
-    return "none" if isnan(value) else f"{value:{form}} [{low:{form}}, {high:{form}}]"
+def interval(value: float, low: float, high: float, form: str = "") -> str:
+    """A number and its interval, in a format, or with as many decimals each; none where there is no number.
+
+    Without a format, the largest has two digits, and there are more decimals where another number would read 0.
+    """
+    if isnan(value):
+        return "none"
+    form = form or f"z.{_decimals([abs(number) for number in (value, low, high) if isfinite(number)])}f"
+    return f"{value:{form}} [{low:{form}}, {high:{form}}]"
+
+
+def _decimals(numbers):
+    largest = max(numbers)
+    decimals = max(0, 1 - floor(log10(largest))) if largest else 0
+    while decimals < 4 and any(number and number < 0.5 / 10**decimals for number in numbers):
+        decimals += 1
+    return decimals
 
 
 def read(path: Path) -> pd.DataFrame:

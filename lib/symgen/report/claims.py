@@ -317,7 +317,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 
 def _measured(row):
     """A statistic in words, with what decides it; what is undecided says how much more would decide it."""
-    text = f"{row.quantity} {interval(row.value, row.low, row.high, '.2g')} ({row.rule}): {row.part_verdict}"
+    text = f"{row.quantity} {interval(row.value, row.low, row.high)} ({row.rule}): {row.part_verdict}"
     if row.part_verdict == "undecided":
         return f"{text}, half-width {(row.high - row.low) / 2:.2g}, {what_decides(row.more)}"
     return text + (f", {row.how}" if isinstance(row.how, str) and row.how else "")

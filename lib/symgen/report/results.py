@@ -135,7 +135,7 @@ def _statistics(rows):
     studies, columns = (~rows.duplicated(names) for names in (["study"], ["study", "of"]))
     for row, new_study, new_column in zip(rows.itertuples(), studies, columns):
         verdict = f"{OF[row.of]}: **{row.verdict}**" if new_column else ""
-        value = interval(row.value, row.low, row.high, "z.2g")
+        value = interval(row.value, row.low, row.high)
         yield line(row.study if new_study else "", verdict, row.quantity, value, row.rule, _alone(row))
 
 
@@ -210,7 +210,8 @@ def judges_text(root: Path) -> str:
     lines = head("study", *(f"H by {judge}" for judge in judges), "by chance")
     for study, table in tables.items():
         values = [
-            interval(*table.loc[judge, ["H", "low", "high"]]) if judge in table.index else "–" for judge in judges
+            interval(*table.loc[judge, ["H", "low", "high"]], ".2f") if judge in table.index else "–"
+            for judge in judges
         ]
         lines.append(line(study, *values, f"{table.chance.min():.2f} to {table.chance.max():.2f}"))
     return "\n".join(lines) + "\n"
