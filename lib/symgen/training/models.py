@@ -3,11 +3,10 @@
 import re
 from contextlib import contextmanager
 
-import torch
 from torch import nn
 
 from symgen.errors import InputError, nearest
-from symgen.training.pretrained import from_transformers, given, loading, without_bars
+from symgen.training.pretrained import drawn_from, from_transformers, given, loading, without_bars
 
 
 def build_model(architecture: str, n_classes: int, seed: int, stem: str = "imagenet") -> nn.Module:
@@ -16,8 +15,7 @@ def build_model(architecture: str, n_classes: int, seed: int, stem: str = "image
     `architecture` is "small-vgg", or the name of a torchvision classifier; InputError names the nearest one otherwise.
     `stem`: "imagenet" is torchvision's network as it is; "small" adapts a VGG or ResNet of it (see `adapt`).
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with drawn_from(seed):
         if architecture == "small-vgg":
             return SmallVGG(n_classes)
         import torchvision  # two seconds
@@ -89,7 +87,7 @@ def load_bert(architecture: str, n_classes: int, name: str, max_tokens: int, see
     """
     source = given(name, download)
     configs, networks, logging = from_transformers("AutoConfig", "BertForSequenceClassification", "logging")
-    with torch.random.fork_rng(devices=[]), _quiet(logging), loading(name):
+    with drawn_from(seed), _quiet(logging), loading(name):
         config = configs.from_pretrained(**source, num_labels=n_classes)
         given_architecture = f"{config.model_type}-{config.num_hidden_layers}x{config.hidden_size}"
         if given_architecture != architecture:
@@ -99,7 +97,6 @@ def load_bert(architecture: str, n_classes: int, name: str, max_tokens: int, see
             raise InputError(
                 f"max_tokens = {max_tokens}; expected at most {config.max_position_embeddings} of {name!r}"
             )
-        torch.manual_seed(seed)
         return networks.from_pretrained(**source, config=config, use_safetensors=True, dtype=torch.float32)
 
 
@@ -126,8 +123,7 @@ def _transformer(architecture, kinds, tokenizer, max_tokens, seed, **further):
         vocab_size=len(tokenizer), hidden_size=width, num_hidden_layers=layers, num_attention_heads=width // 64,
         intermediate_size=4 * width, max_position_embeddings=max_tokens, pad_token_id=tokenizer.pad_token_id, **further,
     )  # fmt: skip
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with drawn_from(seed):
         return make_network(config)
 
 

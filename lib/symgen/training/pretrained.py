@@ -24,11 +24,10 @@ def load_model(name: str, download: bool = False, device="cpu", untrained_seed: 
     """
     source = given(name, download)
     causal, tokens, configs = from_transformers("AutoModelForCausalLM", "AutoTokenizer", "AutoConfig")
-    with loading(name), without_bars(), torch.random.fork_rng():
+    with loading(name), without_bars(), drawn_from(untrained_seed or 0):
         if untrained_seed is None:
             model = causal.from_pretrained(**source, use_safetensors=True, dtype=torch.float32)
         else:
-            torch.manual_seed(untrained_seed)
             model = causal.from_config(configs.from_pretrained(**source), dtype=torch.float32)
         return model.to(device).eval(), tokens.from_pretrained(**source)
 
@@ -51,6 +50,14 @@ def given(name: str, download: bool = False) -> dict:
         raise InputError(f"missing model: {folders[0].name} was looked for in {folders[0].parent}; {remedy}")
     where = {"pretrained_model_name_or_path": folder or name, "local_files_only": not download}
     return where | {"trust_remote_code": False}
+
+
+@contextmanager
+def drawn_from(seed: int) -> Iterator[None]:
+    """Weights drawn within come from a seed; the random numbers of others, on the CPU or a GPU, stay as they are."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would begin those of every GPU anew
+        yield
 
 
 @contextmanager
