@@ -1,6 +1,7 @@
 """Artefacts: whole or not there; damage is noticed, set aside, and computed again."""
 
 import errno
+import fcntl
 import hashlib
 import json
 import multiprocessing
@@ -86,6 +87,13 @@ def test_a_full_disk_is_named_and_leaves_nothing(artefact, name, monkeypatch):
     monkeypatch.undo()
     assert artefact.read_text() == "a,b\n1,2\n" and store.fresh(artefact, SETTINGS)
     assert len(list(artefact.parent.glob("table*"))) == 2
+
+
+def test_what_is_flushed_to_disk_may_be_written_as_windows_demands(tmp_path, monkeypatch):
+    modes = []
+    monkeypatch.setattr(os, "fsync", lambda opened: modes.append(fcntl.fcntl(opened, fcntl.F_GETFL) & os.O_ACCMODE))
+    store.atomically(tmp_path / "file", lambda temporary: temporary.write_bytes(b"content"))
+    assert modes == [os.O_RDWR] and (tmp_path / "file").read_bytes() == b"content"
 
 
 DATASET = xr.Dataset({"v": (("sample", "subset"), [[0.0, 1.5]])}, {"sample": [7]})

@@ -123,7 +123,7 @@ def atomically(path: Path, save: Callable[[Path], None]) -> None:
     temporary = path.with_name(f".{path.name}.{uuid4().hex}{path.suffix}")  # some writers look at the suffix
     try:
         save(temporary)
-        with open(temporary, "rb") as written:
+        with open(temporary, "r+b") as written:  # Windows flushes only what may be written
             os.fsync(written.fileno())
         os.replace(temporary, path)
     except OSError as error:
