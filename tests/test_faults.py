@@ -52,6 +52,16 @@ def test_two_runs_in_one_folder_do_not_meet(tmp_path, monkeypatch):
             make_figures([])
 
 
+def test_no_other_run_begins_before_the_pages_have_taken_over_the_results(tmp_path, monkeypatch):
+    (tmp_path / "studies").symlink_to(ROOT / "studies")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(run, "prepare", lambda: None)
+    monkeypatch.setattr(run, "_run", lambda *_: 0)
+    monkeypatch.setattr(run, "_renew_pages", lambda: make_figures([]))  # another run
+    with pytest.raises(InputError, match="another run is at work in this folder"):
+        make_figures([])
+
+
 @pytest.mark.parametrize("words", [["--cores", "0"], ["--cores=-1"], ["-c0"], ["fashion-vgg", "-c", "two"]])
 def test_an_impossible_number_of_cores_is_said(words):
     with pytest.raises(InputError, match="expected a number of 1 or more, or all"):

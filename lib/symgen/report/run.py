@@ -31,10 +31,11 @@ def make_figures(arguments: list[str]) -> int:
     last = 1 + sum(len(notebooks(study)) for study in studies)  # steps that come after all jobs
     prepare()
     number = _number_of_cores(options) or "all"
-    with _lock(), _timed(os.cpu_count() if number == "all" else int(number)):
-        code = _run([*OPTIONS, *cores, *options, "--config", f"studies={','.join(names)}"], last)
-    if not code:
-        _renew_pages()
+    with _lock():
+        with _timed(os.cpu_count() if number == "all" else int(number)):
+            code = _run([*OPTIONS, *cores, *options, "--config", f"studies={','.join(names)}"], last)
+        if not code:
+            _renew_pages()
     return code
 
 
