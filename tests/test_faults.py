@@ -62,7 +62,9 @@ def test_no_other_run_begins_before_the_pages_have_taken_over_the_results(tmp_pa
         make_figures([])
 
 
-@pytest.mark.parametrize("words", [["--cores", "0"], ["--cores=-1"], ["-c0"], ["fashion-vgg", "-c", "two"]])
+@pytest.mark.parametrize(
+    "words", [["--cores", "0"], ["--cores=-1"], ["--cores", "-1"], ["-c0"], ["fashion-vgg", "-c", "two"]]
+)
 def test_an_impossible_number_of_cores_is_said(words):
     with pytest.raises(InputError, match="expected a number of 1 or more, or all"):
         make_figures(words)
@@ -71,6 +73,11 @@ def test_an_impossible_number_of_cores_is_said(words):
 def test_cores_without_a_number_are_all_as_snakemake_has_it():
     assert run._cores(["--cores", "--dry-run"]) == run._cores(["--cores", "all"]) == []
     assert run._cores(["--dry-run"]) == ["--cores", "all"]
+
+
+@pytest.mark.parametrize("words", [["-n", "-c4"], ["--profile=profiles/slurm"], ["-e", "slurm", "--jobs", "9"]])
+def test_cores_are_not_said_twice_nor_for_another_machine(words):
+    assert run._cores(words) == []
 
 
 def test_a_damaged_artefact_is_set_aside_and_made_again(tmp_path):

@@ -1,5 +1,6 @@
 """Everything of some studies: Snakemake on the project's map, under a lock; then where the time went."""
 
+import argparse
 import fcntl
 import multiprocessing
 import os
@@ -30,7 +31,7 @@ def make_figures(arguments: list[str]) -> int:
     cores, studies = _cores(options), [Study.load(name) for name in names]
     last = 1 + sum(len(notebooks(study)) for study in studies)  # steps that come after all jobs
     prepare()
-    number = _number_of_cores(options) or "all"
+    number = _asked(options).cores or "all"
     with _lock():
         with _timed(os.cpu_count() if number == "all" else int(number)):
             code = _run([*OPTIONS, *cores, *options, "--config", f"studies={','.join(names)}"], last)
@@ -49,17 +50,18 @@ def _renew_pages():
 
 def _cores(options):
     """All, but where the options say how many, or that it is another machine's matter."""
-    number = _number_of_cores(options)
-    if number and not re.fullmatch(r"all|0*[1-9]\d*", number):
-        raise InputError(f"--cores {number}; expected a number of 1 or more, or all")
-    elsewhere = {option.split("=")[0] for option in options} & {"--cores", "-c", "--profile", "--executor", "-e"}
-    return [] if elsewhere else ["--cores", "all"]
+    asked = _asked(options)
+    if asked.cores and not re.fullmatch(r"all|0*[1-9]\d*", asked.cores):
+        raise InputError(f"--cores {asked.cores}; expected a number of 1 or more, or all")
+    return [] if any(vars(asked).values()) else ["--cores", "all"]
 
 
-def _number_of_cores(options):
-    """As the options have it, or None."""
-    asked = re.search(r"(?:^| )(?:--cores|-c)(?:=| ?)(?!--|-[a-zA-Z])(\S+)", " ".join(options))
-    return asked[1] if asked else None
+def _asked(options):
+    """What the options ask of Snakemake: cores, profile, executor; None of what they do not."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for names in (("--cores", "-c"), ("--profile",), ("--executor", "-e")):
+        parser.add_argument(*names, nargs="?", const="all")
+    return parser.parse_known_args(options)[0]
 
 
 def _divided(arguments):
