@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -25,14 +24,6 @@ class PromptTask(TextTask):
     """
 
     one_network = False  # target and baseline are two
-
-    @cached_property
-    def tokenizer(self):
-        """The study's tokenizer; with a given one, what a text is padded with must be a token of its own."""
-        tokenizer = TextTask.tokenizer.func(self)  # without keeping it before it is checked
-        if tokenizer.pad_token_id is None:
-            raise InputError(f"the tokenizer of {self.study.init!r} has no pad_token; expected one, to fill up texts")
-        return tokenizer
 
     def examples(self, items) -> tuple[Tensor, Tensor]:
         """What a network is trained on: token ids (item, position), and the token that comes next, -1 at the end."""

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
+from symgen.errors import InputError
 from symgen.training.pretrained import from_transformers, given, loading
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -31,10 +32,17 @@ def build_tokenizer(texts: Iterable[str], min_count: int, max_tokens: int):
 
 
 def load_tokenizer(name: str, max_tokens: int, download: bool = False):
-    """The fast tokenizer that comes with a given model (see `given`); what is longer than max_tokens is cut."""
+    """The fast tokenizer that comes with a given model (see `given`); what is longer than max_tokens is cut.
+
+    InputError if there is no token of its own to fill up texts.
+    """
     (tokenizers,) = from_transformers("AutoTokenizer")
     with loading(name):
-        return tokenizers.from_pretrained(**given(name, download), model_max_length=max_tokens, padding_side="right")
+        options = {"model_max_length": max_tokens, "padding_side": "right"}
+        tokenizer = tokenizers.from_pretrained(**given(name, download), **options)
+    if tokenizer.pad_token_id is None:
+        raise InputError(f"the tokenizer of {name!r} has no pad_token; expected one, to fill up texts")
+    return tokenizer
 
 
 def _pieces(words, min_count):
