@@ -67,10 +67,11 @@ MODALITIES = {  # what each data set consists of
     "movie-sentences": "prompts",
     "product-sentences": "prompts",
     "unilaw-questions": "prompts",
+    "squad": "prompts",
+    "unilaw": "prompts",
 }
 QUESTIONS = ("unilaw-questions",)  # prompts that have answers
 GIVEN = ("squad", "unilaw")  # prompts for language models that are given, read by `study.prompt_tasks.GivenTask`
-MODALITIES |= dict.fromkeys(GIVEN, "prompts")
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}  # of photographs (Appendix E.1)
 
 

@@ -16,9 +16,10 @@ from symgen.study._files import checked, read_overrides, settings_in_file
 from symgen.study.sections import SECTIONS, Data, Places, Samples, Solving, Training, Values
 
 # who is trained on which part of the data; "shuffled" on labels in random order
-FAMILIES = {"target": "A", "baseline": "B", "second": "C", "shuffled": "B"}
-# ways to train, with and without the penalty, all on A but one, and the settings that each alone depends on (notebook 07);
-# plain training is that of the targets
+FAMILIES = {"target": "A", "baseline": "B", "second": "C", "shuffled": "B",
+            "penalty": "A", "data": "A+B", "distilled": "A", "decay": "A", "dropout": "A"}  # fmt: skip
+# ways to train, with and without the penalty, and the settings that each alone depends on (notebook 07); plain training is
+# that of the targets, the others have families of their own
 JUDGES = ("baseline_seeds", "baseline_on", "baseline_checkpoint", "baseline_architecture")
 ARMS = {
     "plain": (),
@@ -29,7 +30,6 @@ ARMS = {
     "decay": ("decay",),
     "dropout": ("dropout",),
 }  # fmt: skip
-FAMILIES |= {arm: "A" for arm in ARMS if arm != "plain"} | {"data": "A+B"}
 # the submodule behind the first ReLU, where a study names no cut, by torchvision's name of the architecture
 FIRST_RELU = {r"vgg\d+": "features.1", r"vgg\d+_bn": "features.2", r"(wide_)?resnet.+|resnext.+": "relu"}
 JUDGING = ("baseline", "second", "shuffled")  # families whose architecture may be another
@@ -44,10 +44,15 @@ STAGES = {
 }
 # of what each stage computes from the same settings: raise one by hand when that changes, and what rests on it is made again
 VERSIONS = {"split": 1, "samples": 1, "training": 2, "values": 1, "interactions": 1, "penalty": 1, "answers": 1}
-BEHIND = {"split": ("split",), "samples": ("split", "samples"), "training": ("split", "training")}
-BEHIND["values"] = ("split", "samples", "training", "values")
-BEHIND["interactions"] = (*BEHIND["values"], "interactions")
-BEHIND["answers"] = (*BEHIND["training"], "answers")
+# what each stage rests on, itself included
+BEHIND = {
+    "split": ("split",),
+    "samples": ("split", "samples"),
+    "training": ("split", "training"),
+    "values": ("split", "samples", "training", "values"),
+    "interactions": ("split", "samples", "training", "values", "interactions"),
+    "answers": ("split", "training", "answers"),
+}
 
 
 def roles_of(family: str, seeds: Iterable[int]) -> tuple[str, ...]:
