@@ -76,22 +76,22 @@ def notebook(
 @app.command()
 def train(study: Name, roles: Roles, overrides: Overrides = "", tuned: Tuned = False) -> None:
     """Train the networks of roles."""
-    from symgen.study.networks import ensure_training
+    from symgen.study import pipeline
 
     settings = _study(study, overrides, tuned)
     for role in roles:
-        ensure_training(settings, role)
+        pipeline.ensure_training(settings, role)
 
 
 @app.command()
 def extract(study: Name, roles: Roles, overrides: Overrides = "", tuned: Tuned = False) -> None:
     """Extract the interactions of roles at all their checkpoints; train what is not trained yet."""
-    from symgen.study.pipeline import ensure_interactions
+    from symgen.study import pipeline
 
     settings = _study(study, overrides, tuned)
     for role in roles:
         for checkpoint in settings.checkpoints_of(role):
-            ensure_interactions(settings, role, checkpoint)
+            pipeline.ensure_interactions(settings, role, checkpoint)
 
 
 @app.command(hidden=True)
