@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
 from symgen.games import cell_boxes
-from symgen.plots.style import BY_CHANCE, COLOURS, epoch_axis, note, signed
+from symgen.plots.style import BY_CHANCE, COLOURS, epoch_axis, middle_of, note, signed
 
 EACH = 2  # interactions shown of those that generalize, and of the others
 GAP = 0.28  # between pictures, in their height
@@ -113,8 +113,7 @@ def _share(ax, curve, boundaries):
     edges = [0, *(t for t in boundaries[["t1", "t2"]] if 0 < t < last), last]
     for number, (start, stop) in enumerate(pairwise(edges), start=1):
         ax.axvline(stop, color="white", linewidth=1)
-        middle = ax.transScale.inverted().transform(ax.transScale.transform([(start, 0), (stop, 0)]).mean(axis=0))[0]
-        ax.text(middle, 1.03, f"phase {number}", ha="center", fontsize=8)
+        ax.text(middle_of(ax, start, stop), 1.03, f"phase {number}", ha="center", fontsize=8)
     peak = curve.loc[curve.H.idxmax()]
     beside = {"xytext": (-6, 0), "textcoords": "offset points", "ha": "right", "va": "center", "fontsize": 8}
     for text, height, colour in (

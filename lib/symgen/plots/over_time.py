@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from symgen.plots.style import BEHIND, BY_CHANCE, COLOURS, count_phrase, epoch_axis, note
+from symgen.plots.style import BEHIND, BY_CHANCE, COLOURS, count_phrase, epoch_axis, middle_of, note
 
 # what is followed over training
 QUANTITIES = {
@@ -261,9 +261,8 @@ def phases(table: pd.DataFrame, boundaries: pd.Series, title: str, samples: int 
     for number, (name, start, stop) in enumerate(spans):
         ax.axvspan(start, stop, 1 / top, color=PHASES[number])
         ax.axvline(stop, color="black", linewidth=0.8)
-        left, right = (ax.get_xaxis_transform().transform((edge, 0))[0] for edge in (start, stop))
-        middle = ax.transData.inverted().transform(((left + right) / 2, 0))[0]
-        ax.text(middle, (1 + top) / 2, name, ha="center", va="center", fontsize=8, linespacing=1)
+        place = middle_of(ax, start, stop), (1 + top) / 2
+        ax.text(*place, name, ha="center", va="center", fontsize=8, linespacing=1)
     figure.legend(loc="outside lower center", ncols=3)
     ax.plot(table.epoch, table.H, color=COLOURS["generalizable"], linewidth=0.5, label="H")  # for the words: no legend
     return note(figure, network=1, sample=samples, phases="those that are certain: at 95 %, and beyond chance")

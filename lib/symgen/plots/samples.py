@@ -2,7 +2,6 @@
 
 import re
 import textwrap
-from itertools import pairwise
 from unicodedata import east_asian_width
 
 import matplotlib.pyplot as plt
@@ -181,10 +180,11 @@ def _text_with_phrases(ax, lines, styles, next_word):
     for row, line in enumerate(lines):
         body = line.removesuffix(f"→ {next_word}") if row == len(lines) - 1 else line
         marked = {place: style for phrase, style in styles.items() for place in places_of(phrase, body)}
-        plain = pairwise([0, *(edge for place in sorted(marked) for edge in place), len(body)])
-        words = [word for start, stop in [*plain][::2] for word in re.compile(r"\S+").finditer(body, start, stop)]
-        pieces = {word.span(): {} for word in words}  # one by one: a screen's letters are whole dots wide
-        pieces |= marked
+        rest = body
+        for first, last in marked:
+            rest = rest[:first] + " " * (last - first) + rest[last:]
+        words = re.finditer(r"\S+", rest)  # one by one: a screen's letters are whole dots wide
+        pieces = {word.span(): {} for word in words} | marked
         pieces |= {(len(body), len(line)): {"color": COLOURS["target"], "fontweight": "bold"}} if body != line else {}
         for (first, last), style in pieces.items():
             text = ax.text(
