@@ -135,6 +135,15 @@ def test_processes_that_make_the_same_at_once_do_not_take_each_others_for_damage
     assert not list(tmp_path.glob("*.damaged")) and len(list(tmp_path.glob("*.csv"))) == 30
 
 
+def test_what_one_user_has_locked_another_may_lock_next(tmp_path):
+    before = os.umask(0o022)  # the usual one, by which nobody else may write
+    try:
+        with store.lock_at(tmp_path / ".lock"):
+            assert (tmp_path / ".lock").stat().st_mode & 0o777 == 0o666
+    finally:
+        os.umask(before)
+
+
 def test_a_computation_that_fails_leaves_nothing(tmp_path):
     with pytest.raises(ZeroDivisionError):
         store.cached(tmp_path / "table.csv", SETTINGS, lambda: 1 / 0)

@@ -189,7 +189,7 @@ def _is_there(path):
 @contextmanager
 def _write_lock(path):
     """Held while an artefact and its record are written: another process that has made the same must not come between."""
-    lock = FileLock(path.with_name(".writing"), mode=0o666)  # for all who may write here
+    lock = lock_at(path.with_name(".writing"))
     try:
         lock.acquire()
     except OSError as error:
@@ -198,6 +198,11 @@ def _write_lock(path):
         yield
     finally:
         lock.release()
+
+
+def lock_at(path: Path) -> FileLock:
+    """A lock between processes, those of others who may write here included: who comes second waits."""
+    return FileLock(path, mode=0o666)
 
 
 def _unwritten(path, error):

@@ -14,14 +14,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from filelock import FileLock
 from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
 from symgen.data.sources import Source, damaged, fetching, read_table, readable
 from symgen.errors import saying
-from symgen.store import cached, file_state
+from symgen.store import cached, file_state, lock_at
 
 # pixels (image, 3, height, width) uint8, labels (image,), their names
 Labelled = tuple[Tensor, Tensor, tuple[str, ...]]
@@ -51,7 +50,7 @@ def read(name: str, place: Path, size: int, cache: Path, download: bool = False)
     looked for, and what to do.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    with FileLock(cache / f".{name}.lock"):
+    with lock_at(cache / f".{name}.lock"):
         return _cifar10(place, download) if name == "cifar10" else _from_files(name, place, size, cache, download)
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from filelock import FileLock
 from torch import Tensor
 
 from symgen.data.sources import Source, damaged, read_table
+from symgen.store import lock_at
 
 Labelled = tuple[tuple[str, ...], Tensor, tuple[str, ...], bool]  # texts, labels (text,), their names, nested or not
 
@@ -27,7 +27,7 @@ def read(name: str, place: Path, cache: Path, download: bool = False) -> Labelle
     folder `cache`. InputError names a file that is missing or damaged, where it was looked for, and what to do.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    with FileLock(cache / f".{name}.lock"), SOURCES[name].unpacked(place, download) as folder:
+    with lock_at(cache / f".{name}.lock"), SOURCES[name].unpacked(place, download) as folder:
         return SOURCES[name].reader(folder)
 
 

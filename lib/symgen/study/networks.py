@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from filelock import FileLock
 from torch.nn import functional
 
 from symgen import training
 from symgen.errors import InputError, saying
-from symgen.store import fresh, keyed, read, write
+from symgen.store import fresh, keyed, lock_at, read, write
 from symgen.study.devices import arithmetic, device, now
 from symgen.study.samples import part_data, task, training_part, validation_part
 from symgen.study.settings import ARMS, Study
@@ -63,7 +62,7 @@ def ensure_training(study: Study, role: str) -> TrainedNetwork:
 
     if not whole():
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_suffix(".lock")):  # who comes second waits, and finds it trained
+        with lock_at(path.with_suffix(".lock")):  # who comes second finds it trained
             if not whole():
                 path.unlink(missing_ok=True)  # no curves beside weights that are being written again
                 write(path, _trained(study, role, settings), settings)

@@ -11,10 +11,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
-from filelock import FileLock
 
 from symgen.errors import InputError
-from symgen.store import project_root
+from symgen.store import lock_at, project_root
 
 
 def load_model(name: str, download: bool = False, device="cpu", untrained_seed: int | None = None):
@@ -102,7 +101,7 @@ def _dequantised(name):
         raise InputError(f"model {name!r}; expected <package>/<file>.gguf, of an installed package")
     folder = project_root() / "data" / "models" / Path(file).stem
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_name(f".{folder.name}.lock")):  # who comes second waits, and finds it made
+    with lock_at(folder.with_name(f".{folder.name}.lock")):  # who comes second finds it made
         if not folder.is_dir():
             pieces = _pieces(package, file)
             with TemporaryDirectory(dir=folder.parent, prefix=".") as place:
