@@ -62,6 +62,17 @@ def test_no_other_run_begins_before_the_pages_have_taken_over_the_results(tmp_pa
         make_figures([])
 
 
+@pytest.mark.parametrize(("words", "times"), [([], 1), (["--cores", "2"], 1), (["-n"], 0), (["--dry-run"], 0)])
+def test_a_run_that_is_only_planned_leaves_the_pages_alone(words, times, tmp_path, monkeypatch):
+    (tmp_path / "studies").symlink_to(ROOT / "studies")
+    monkeypatch.chdir(tmp_path)
+    renewed = []
+    monkeypatch.setattr(run, "prepare", lambda: None)
+    monkeypatch.setattr(run, "_run", lambda *_: 0)
+    monkeypatch.setattr(run, "_renew_pages", lambda: renewed.append(1))
+    assert make_figures(words) == 0 and len(renewed) == times
+
+
 @pytest.mark.parametrize(
     "words", [["--cores", "0"], ["--cores=-1"], ["--cores", "-1"], ["-c0"], ["fashion-vgg", "-c", "two"]]
 )

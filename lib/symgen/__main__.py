@@ -1,5 +1,6 @@
 """The command line: `symgen figures`, `symgen notebook`, `symgen train`, `symgen extract`, and what the map calls."""
 
+import os
 import signal
 import sys
 from typing import Annotated
@@ -61,16 +62,18 @@ def notebook(
     from symgen.timing import stage, started
 
     given = {"study": study, "overrides": read_overrides(overrides)}
-    notebook_path(name)  # a wrong name is said before anything takes time
+    path = notebook_path(name)  # a wrong name is said before anything takes time
     if study:
         Study.load(study, given["overrides"])
     prepare()
     started()
     try:
         with stage("notebooks"):
-            print(f"wrote {execute(name, {key: value for key, value in given.items() if value}).name}")
+            written = execute(name, {key: value for key, value in given.items() if value})
+            print(f"wrote {os.path.relpath(written)}")
     except PapermillExecutionError as error:
-        raise InputError(f"{name} failed, see its .failed.ipynb: {error.ename}: {error.evalue}") from None
+        fault = f"{error.ename}: {error.evalue}"
+        raise InputError(f"{path.stem} failed, see its .failed.ipynb: {fault}") from None
 
 
 @app.command()

@@ -352,7 +352,7 @@ def load(path) -> Explanation:
     symgen.errors.InputError: README.md: expected a file that Explanation.save wrote
     """
     if not (path := Path(path).expanduser()).is_file():
-        raise InputError(f"{path}: expected a file that Explanation.save wrote; there is no such file")
+        raise InputError(f"{path}: expected a file that Explanation.save wrote; no file is there")
     try:
         data = read_dataset(path)
     except (OSError, ValueError, RuntimeError):

@@ -79,8 +79,15 @@ def test_the_variance_of_a_mean_is_that_over_samples_and_that_over_networks_less
     of_networks = sum((values - 0.525) ** 2) / 3 / 4
     both = np.mean([np.var(d - draws.mean(axis=0)) for d in draws]) / (k - 1)
     variance = of_samples + of_networks - both
-    half = student.ppf(0.975, 3 * (variance / of_networks) ** 2) * np.sqrt(variance)
+    half = student.ppf(0.975, 3 * max(variance / of_networks, 1) ** 2) * np.sqrt(variance)
     assert mean == pytest.approx(0.525) and (low, high) == pytest.approx((0.525 - half, 0.525 + half))
+
+
+def test_two_networks_leave_one_degree_of_freedom_however_their_samples_vary(rng):
+    noise = 0.05 * rng.normal(size=4000)
+    opposed = [Estimate(0.2, 0.2 + noise), Estimate(0.4, 0.4 - noise)]  # so that their mean does not vary over samples
+    half = student.ppf(0.975, 1) * np.sqrt(0.1**2 - noise.var())
+    assert pooled(opposed) == pytest.approx((0.3, 0.3 - half, 0.3 + half))
 
 
 def test_networks_that_differ_without_noise_have_students_interval_and_those_that_are_alike_the_samples():

@@ -39,15 +39,23 @@ from symgen.study import VERSIONS
         ({"device": "mps"}, "device = 'mps'; expected auto"),  # it has no float64
         ({"penalty_variables": 20}, "penalty_variables = 20; expected at most 16"),
         ({"more_variables": 17}, "more_variables = 17; expected at most 16"),
+        (
+            {"n_variables": 4, "more_variables": 5},
+            "more_variables = 5; expected at least 6, from which notebook 08 counts",
+        ),
+        ({"dataset": "snippets"}, "study 'fashion-vgg': dataset = 'snippets'; expected one of fashion-mnist-6k, "),
+        ({"tuning_dataset": "snippets"}, "study 'fashion-vgg': tuning_dataset = 'snippets'; expected one of "),
         ({"second_seeds": []}, "second_seeds is empty; expected at least one, whose network judges"),
         ({"batch_size": 512}, "fall on one step"),
         ({"checkpoints": [0, 0.999, 4]}, "fall on one step"),  # 1 is an epoch at which losses are measured
         (5, "overrides = 5; expected a mapping"),
         ({"target_seeds": [1, 1]}, "a seed stands twice"),
         ({"validation_size": 0}, "baseline_checkpoint = 'best' needs validation_size > 0"),
-        ("epochs: [", "overrides is no valid YAML"),
+        ("epochs: [", "overrides is no valid YAML, line 1: "),
+        ("epochs: 3\n\tdecay: 1", "overrides is no valid YAML, line 2: found character"),
+        ("epochs=3", "overrides holds a str; expected a mapping of settings to values, as {epochs: 3}"),
         ("- epochs", "overrides holds a list; expected a mapping"),
-        ("epochs: 80\nepochs: 90", "overrides is no valid YAML: 'epochs' stands twice"),
+        ("epochs: 80\nepochs: 90", "overrides is no valid YAML, line 2: 'epochs' stands twice"),
         ({"split_seed": 2**63}, "split_seed = 9223372036854775808; expected less than 9223372036854775808"),
         ({"learning_rate": 10**400}, "expected a finite number"),
     ],
@@ -220,7 +228,7 @@ def test_a_file_may_extend_another(monkeypatch, tmp_path):
     more = Study.load("more")
     assert more.epochs == 80 and more.name == "more"
     assert more.train_size == Study.load("fashion-vgg").train_size
-    with pytest.raises(ValueError, match=r"no study named 'fashion'; did you mean 'fashion-vgg'\?"):
+    with pytest.raises(ValueError, match=r"'fashion', which studies/wrong.yaml extends; did you mean 'fashion-vgg'\?"):
         Study.load("wrong")
     with pytest.raises(ValueError, match=r"studies/loop.yaml extends itself, through loop and round; expected another"):
         Study.load("loop")

@@ -118,7 +118,7 @@ class ImageGame:
 
     def is_one(self, x) -> bool:
         """Whether this is one image, and no batch of them."""
-        return not _is_list(x) and np.ndim(x) == 3
+        return not _is_list(x) and np.ndim(x) != 4
 
     def candidates(self, x=None) -> list[int]:
         """Numbers of all cells."""

@@ -94,8 +94,9 @@ def pooled(estimates: Sequence[Estimate], given: bool = False) -> tuple[float, f
 
     `estimates`: one a network, of the same draws of samples. The variance of the mean is that over samples, which all
     networks share, and that over networks, less what both count (Cameron, Gelbach and Miller, 2011). The interval is
-    Student's, with the degrees of freedom that the variance over networks leaves (Satterthwaite): percentiles of three
-    networks would cover 80 to 90 %. One network has the percentiles of its draws. NaN where a network has no value.
+    Student's, with the degrees of freedom that the variance over networks leaves (Satterthwaite), at least one less than
+    there are networks: percentiles of three networks would cover 80 to 90 %. One network has the percentiles of its draws.
+    NaN where a network has no value.
 
     `given`: the networks are these ones and no others, not some of many trainings: the interval is over samples alone.
     """
@@ -111,7 +112,7 @@ def pooled(estimates: Sequence[Estimate], given: bool = False) -> tuple[float, f
     counted_twice = np.nanvar(draws - draws.mean(axis=0), axis=1).sum() / (k - 1) / k
     over_networks = values.var(ddof=1) / k
     variance = over_samples + max(over_networks - counted_twice, 0.0)
-    freedom = (k - 1) * (variance / over_networks) ** 2 if over_networks else np.inf
+    freedom = (k - 1) * max(variance / over_networks, 1) ** 2 if over_networks else np.inf
     half = float(stdtrit(freedom, (1 + LEVEL) / 2) * np.sqrt(variance))
     return mean, mean - half, mean + half
 

@@ -68,7 +68,7 @@ class Comparison:
             when = f"epoch {self.epochs[t]:g}: " if len(h) > 1 else ""  # a network that is not followed has no epochs
             lines.append(
                 f"{when}{salient[t]:.1f} interactions a sample are salient, {shared[t]:.1f} of them "
-                f"generalize; H = {h[t]:.2f}, by chance {'unknown' if np.isnan(chance[t]) else f'{chance[t]:.2f}'}"
+                f"generalize; H = {_known(h[t])}, by chance {_known(chance[t])}"
             )
         return "\n".join(lines)
 
@@ -279,3 +279,7 @@ def _check_same_samples(target, baselines):
 def _one(values):
     """The value of a single checkpoint, else of each."""
     return float(values[0]) if len(values) == 1 else values
+
+
+def _known(share):
+    return "unknown" if np.isnan(share) else f"{share:.2f}"

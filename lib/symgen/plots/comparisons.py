@@ -68,6 +68,8 @@ def conditions(table: pd.DataFrame, samples: int | None = None) -> Figure:
     left.set(xlabel="order", ylabel="share of all strength", title="condition 1: do high orders hold nothing?")
     right.set(xlabel="variables not masked, m", ylabel="mean output u(m)\n(of the mean |v(all) − v(none)|)")
     right.set_title("conditions 2 and 3: does u(m) grow?")
+    for ax in (left, right):
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=len(epochs))
     return note(figure, network=1, sample=samples, **{"band, first and last": MIDDLE})
 

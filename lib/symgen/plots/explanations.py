@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Polygon
+from matplotlib.ticker import MaxNLocator
 
 from symgen.games import cell_boxes
 from symgen.plots.samples import LETTERS, letters_of, lines_of, show_cells, show_words, wrapped
@@ -35,7 +36,8 @@ def cells(table: pd.DataFrame, shares: pd.DataFrame, picture: np.ndarray, grid: 
 
     table: as `bars`. shares: variable (cell number), share (log-odds). picture: (height, width) or (h, w, 3).
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.6), width_ratios=[1.1, 1.4])
+    height = max(3.6, 0.24 * sum(_labels(table)[1]) + 1)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, height), width_ratios=[1.1, 1.4])
     largest = shares.share.abs().max()
     labels = [f"{number}\n{signed(share)}" for number, share in enumerate(shares.share)]
     colours = [tint(share, largest) for share in shares.share]
@@ -173,7 +175,8 @@ def _strongest_bars(ax, table):
     ax.barh(place, table.effect, color=[COLOURS[kind] for kind in table.kind], label="effect")
     ax.set_yticks(place, labels)
     ax.set(xlabel="effect on the log-odds of the label", title="strongest interactions")
-    ax.invert_yaxis()
+    ax.set_ylim(sum(heights) - 0.1, -0.9)
+    ax.xaxis.set_major_locator(MaxNLocator(5))  # small effects have long numbers
     ax.axvline(0, color="black", linewidth=0.8)
     ax.grid(axis="y", visible=False)
     legend_of(ax, ["and", "or"], ["AND (∧)", "OR (∨)"], loc="best")

@@ -31,11 +31,12 @@ def make_figures(arguments: list[str]) -> int:
     cores, studies = _cores(options), [Study.load(name) for name in names]
     last = 1 + sum(len(notebooks(study)) for study in studies)  # steps that come after all jobs
     prepare()
-    number = _asked(options).cores or "all"
+    asked = _asked(options)
+    number = asked.cores or "all"
     with _lock():
         with _timed(os.cpu_count() if number == "all" else int(number)):
             code = _run([*OPTIONS, *cores, *options, "--config", f"studies={','.join(names)}"], last)
-        if not code:
+        if not code and not asked.dry_run:
             _renew_pages()
     return code
 
@@ -53,14 +54,15 @@ def _cores(options):
     asked = _asked(options)
     if asked.cores and not re.fullmatch(r"all|0*[1-9]\d*", asked.cores):
         raise InputError(f"--cores {asked.cores}; expected a number of 1 or more, or all")
-    return [] if any(vars(asked).values()) else ["--cores", "all"]
+    return [] if asked.cores or asked.profile or asked.executor else ["--cores", "all"]
 
 
 def _asked(options):
-    """What the options ask of Snakemake: cores, profile, executor; None of what they do not."""
+    """What the options ask of Snakemake: cores, profile, executor, None of what they do not; and whether only to say it."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for names in (("--cores", "-c"), ("--profile",), ("--executor", "-e")):
         parser.add_argument(*names, nargs="?", const="all")
+    parser.add_argument("--dry-run", "--dryrun", "-n", action="store_true")
     return parser.parse_known_args(options)[0]
 
 

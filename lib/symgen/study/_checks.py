@@ -4,18 +4,26 @@ import math
 import re
 from itertools import chain
 
-from symgen.data import QUESTIONS, modality_of
+from symgen.data import MODALITIES, QUESTIONS, modality_of
 from symgen.games import CausalLMGame, TextGame
 from symgen.interactions import MAX_VARIABLES
 
 MASKING = {"images": ("mean", "zero"), "texts": TextGame.MASKING, "prompts": CausalLMGame.MASKING}
+SMALLEST = 6  # n from which on the number of interactions is counted
 FILM_REVIEWS = ("sst2", "movie-snippets", "movie-sentences")  # sentences of the same reviews
 
 
 def impossible(study):
     """Pairs (broken, message) for settings that cannot be together."""
-    topics = (_variables, _orders, _data, _given, _run, _seeds, _checkpoints, _tuning)
+    topics = (_names, _variables, _orders, _data, _given, _run, _seeds, _checkpoints, _tuning)
     return chain.from_iterable(topic(study) for topic in topics)
+
+
+def _names(s):
+    """Data sets by name."""
+    for key in ("dataset", "tuning_dataset"):
+        name = getattr(s, key)
+        yield bool(name) and name not in MODALITIES, f"{key} = {name!r}; expected one of {', '.join(MODALITIES)}"
 
 
 def _variables(s):
@@ -26,6 +34,12 @@ def _variables(s):
         n = getattr(s, key)
         yield images and n > s.grid**2, f"{key} = {n} of a grid of {s.grid} x {s.grid} = {s.grid**2} cells"
         yield n > MAX_VARIABLES, f"{key} = {n}; expected at most {MAX_VARIABLES}, since all 2^n subsets are evaluated"
+    largest = max(s.n_variables, s.more_variables)
+    yield (
+        bool(s.ablation_per_class) and largest < SMALLEST,
+        f"more_variables = {s.more_variables}; expected at least {SMALLEST}, from which notebook 08 counts, or "
+        "ablation_per_class: 0",
+    )
     fitting = MASKING[s.modality]
     for key in ("masking", "baseline_masking"):
         masking = getattr(s, key) or s.masking

@@ -20,9 +20,11 @@ class OneOfEachKey(yaml.SafeLoader):
 
     def construct_mapping(self, node, deep=False):
         """A mapping; ConstructorError if a key stands twice."""
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        if twice := [key for key in keys if keys.count(key) > 1]:
-            raise yaml.constructor.ConstructorError(None, None, f"{twice[0]!r} stands twice", node.start_mark)
+        known = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in known:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} stands twice", key.start_mark)
+            known.add(key.value)
         return super().construct_mapping(node, deep)
 
 
@@ -39,7 +41,8 @@ def settings_in_file(name, extending=()) -> dict:
     """The settings in a study's file, over those of the study that it extends."""
     if name not in (known := study_names()):
         near = _nearest(str(name), known)
-        raise InputError(f"no study named {reprlib.repr(name)}{near}; there are: {', '.join(known)}")
+        asking = f", which studies/{extending[-1]}.yaml extends" if extending else ""
+        raise InputError(f"no study named {reprlib.repr(name)}{asking}{near}; there are: {', '.join(known)}")
     if name in extending:
         raise InputError(f"studies/{name}.yaml extends itself, through {' and '.join(extending)}; expected another")
     path = project_root() / "studies" / f"{name}.yaml"
@@ -60,12 +63,14 @@ def _read(text, source):
     try:
         settings = yaml.load(text, OneOfEachKey)
     except Exception as error:  # YAMLError, and what its constructors let through: !!bool maybe, 2026-13-01, [[[[...
-        fault = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(f"{source} is no valid YAML: {fault}") from None
+        fault = getattr(error, "problem", "") or (str(error) or type(error).__name__).splitlines()[0]
+        mark = getattr(error, "problem_mark", None)
+        raise InputError(f"{source} is no valid YAML{f', line {mark.line + 1}' if mark else ''}: {fault}") from None
     if settings is None:
         return {}
     if not isinstance(settings, dict):
-        raise InputError(f"{source} holds a {type(settings).__name__}; expected a mapping of settings to values")
+        kind = type(settings).__name__
+        raise InputError(f"{source} holds a {kind}; expected a mapping of settings to values, as {{epochs: 3}}")
     return settings
 
 

@@ -1,6 +1,7 @@
 """The studies behind the ablations: the same study with one setting changed at a time, and other families of judges."""
 
 from symgen.errors import InputError
+from symgen.study._checks import SMALLEST
 from symgen.study.settings import Study
 
 STRONGEST = 50  # interactions of a sample, where salience is a matter of rank
@@ -50,7 +51,7 @@ def sizes(study: Study) -> dict[int, Study]:
     few = _few(study)
     most = max(study.n_variables, study.more_variables)
     samples = _half(few) if most > study.n_variables else {}
-    return {n: few.replace(n_variables=n, **samples) for n in range(6, most + 1, 2)}
+    return {n: few.replace(n_variables=n, **samples) for n in range(SMALLEST, most + 1, 2)}
 
 
 def judges(study: Study) -> dict[str, tuple[Study, tuple[str, ...]]]:

@@ -3,6 +3,7 @@
 import pandas as pd
 import xarray as xr
 
+from symgen.errors import InputError
 from symgen.generalization import Comparison, contrasts, tables
 from symgen.study.pipeline import all_interactions, compare, ensure_interactions
 from symgen.study.settings import Study
@@ -18,6 +19,10 @@ def judged(study: Study) -> Judged:
     """
     other = dict.fromkeys(study.targets, study.baselines) | dict.fromkeys(study.baselines, study.targets)
     at = {role: study.checkpoints_of(role)[-1:] for role in other}
+    if study.modality != "prompts":
+        raise InputError(
+            f"study {study.name!r} holds {study.modality}; expected one of language models, as snippets-lm"
+        )
     result = {"the other": {role: compare(study, role, judges=by, checkpoints=at[role]) for role, by in other.items()}}
     for name, control in study.controls.items():
         result[UNTRAINED if control.untrained else f"itself, {name}"] = {

@@ -26,7 +26,8 @@ class Data(Section):
     """Which samples are in parts A, B, C, D."""
 
     dataset: str
-    """name of the data set"""
+    """name of the data set: fashion-mnist-6k, cifar10, tiny-imagenet, cub (images); movie-snippets, sst2, ag-news (texts);
+    movie-sentences, product-sentences, unilaw-questions (prompts)"""
     train_size: Count
     """items (images or texts) in A, and in the training parts of B and C"""
     validation_size: Amount
@@ -159,11 +160,11 @@ class Analysis(Section):
     phase_ratio: Positive = 1.0
     """r of Appendix I"""
     dynamics_per_class: Amount = 0
-    """items of each class that are followed through training; explain_per_class of them at its start and end; 0: all"""
+    """items of each class that are followed through training; at its start and end all explain_per_class are; 0: all"""
     removal_per_class: Amount = 0
     """items of each class whose loss without some interactions is measured (notebook 06); 0: explain_per_class"""
     removal_networks: Amount = 0
-    """targets behind that loss, the first ones; 0: all"""
+    """how many targets, the first ones, that loss is measured of; 0: all"""
     bootstrap_draws: Count = 1000
     """behind each interval"""
     chance_draws: Count = 5
