@@ -318,6 +318,15 @@ def test_the_graded_measure_has_the_ceiling_of_two_halves_and_the_floor_of_chanc
     assert table["Jaccard above chance"] == pytest.approx(similar("binary", "graded") - floor)
     assert table["Jaccard of two halves, binary"] == pytest.approx(ceiling)
     assert table["Jaccard of two halves, binary and graded, less its ceiling"] == pytest.approx(crossed - ceiling)
+    parts["total"] = metrics.strength_by_order(c.normalized[-1], c.salient[-1])
+    by_order = {name: np.abs(part.sum(axis=0)).sum(axis=0) for name, part in parts.items()}
+    graded, chance = (
+        by_order[name][1:3].sum() / by_order["total"][1:3].sum()
+        - by_order[name][3:].sum() / by_order["total"][3:].sum()
+        for name in ("graded", "chance")
+    )
+    assert table["graded low - high"] == pytest.approx(graded)
+    assert table["graded low - high above chance"] == pytest.approx(graded - chance)
 
 
 def test_conditions_are_judged_sample_by_sample():
@@ -389,3 +398,6 @@ def test_the_exponent_is_the_slope_of_a_power():
     table = rows_of(contrasts.size_contrasts({"a": effects, "b": effects}, random, 0.05, BOOTSTRAP)).value
     slope = np.log(4) / np.log(10 / 8)
     assert table.tolist() == pytest.approx([2, slope, 2 - slope])
+    bent = effects | of({12: 9})  # what only one of the two has does not count in the difference
+    table = rows_of(contrasts.size_contrasts({"a": bent}, random, 0.05, BOOTSTRAP)).value
+    assert table["exponent p"] < 1 and table["exponent p, less that of random values"] == pytest.approx(2 - slope)

@@ -176,7 +176,7 @@ def test_shares_of_networks_have_the_interval_of_clopper_and_pearson():
 
 
 def test_phases_are_counted_by_the_letter_and_with_certainty():
-    phases = {"a": phases_like(4.0, 0.99, 3), "b": phases_like(4.0, 0.96, 2), "c": phases_like(4.0, 0.5, 2)}
+    phases = {"a": phases_like(4.0, 0.99, 3), "b": phases_like(4.0, 0.95, 2), "c": phases_like(4.0, 0.5, 2)}
     phases |= {"d": phases_like(np.inf, 0.1, 1), "e": phases_like(np.inf, 0.0, 0)}
     table = dynamics.phase_contrasts(dict.fromkeys(phases, learner(3, 1.0)), phases)
     for name, hits in (
@@ -268,6 +268,20 @@ def test_the_untrained_network_worked_by_hand():
         assert rows.loc[name].tolist() == pytest.approx([value] * 3)
 
 
+def test_middle_orders_are_those_from_3_to_7():
+    effects = np.zeros((2, 4, 2, 256))
+    effects[..., 0, [0b11, 0b111, 0b1111111, 0b11111111]] = [1, 2, 4, 8]  # orders 2, 3, 7, 8
+    rows = rows_of(dynamics.untrained_contrasts({"a": compared(effects, True)}, BOOTSTRAP))
+    assert rows.value["share of orders 3 to 7"] == pytest.approx(6 / 15)
+
+
+def test_what_is_newly_learned_keeps_its_sign():
+    effects = np.zeros((3, 4, 2, 4))
+    effects[1:, :, 0, 1], effects[2, :, 0, 2] = -3, 2  # H is 1 throughout, and highest at first
+    table = dynamics.contents_table({role: compared(effects, True) for role in "ab"})
+    assert table[table.order == 1].groupby("sign").total.sum().to_dict() == {"+": 2, "-": -3}
+
+
 def test_the_contents_of_the_phases_by_order_worked_by_hand():
     """As in the case above: order 1 and 2 first, then, from the second checkpoint on, order 1 again, and 3 or 2."""
     networks = {"a": learner(3, 1.0), "b": learner(2, 1.0)}
@@ -302,3 +316,14 @@ def test_what_fine_tuning_removes_and_learns_worked_by_hand():
     late = losses.assign(test_loss=[0, 1, 2, 3])  # lowest before anything has happened
     table = dynamics.tuning_removal_contrasts({"a": compared(effects, generalizable, 0.25)}, {"a": late}, BOOTSTRAP)
     assert rows_of(table).value.tolist() == pytest.approx([(2 - 0.5) / (2 + 0.5), 1 - 1 / 3, 0])
+
+
+def test_removal_ends_when_more_is_learned_in_all_and_shares_are_above_their_own_chance():
+    """In the first step 1 comes and 3 go, in the second 2 and 1; of what generalizes more comes in both."""
+    effects, first = np.zeros((3, 4, 2, 4)), np.arange(4) == 1
+    effects[:, :, 0, 1], effects[:, :, 0, 2] = np.array([[0, 1, 3], [-5, -2, -1]])[..., None]
+    losses = pd.DataFrame({"epoch": np.arange(3.0), "test_loss": [3, 1, 2]})
+    table = dynamics.tuning_removal_contrasts({"a": compared(effects, first, 0.25 * first)}, {"a": losses}, BOOTSTRAP)
+    values = rows_of(table).value
+    assert values["end of removal - lowest held-out loss, checkpoints"] == 0
+    assert values["share that generalizes above chance, learned - removed"] == (1 - 0.25) - (0 - 0)

@@ -89,6 +89,7 @@ def test_the_effective_number_counts_the_strongest_that_hold_80_percent():
     target = effects(and_1=5.0, and_2=-3.0, and_3=2.0, or_3=1.0)
     assert effective_number(target) == 3  # 5 + 3 of 10, and the one OR
     assert effective_number(effects(and_1=1.0, and_2=1.0, and_3=1.0, and_4=1.0, and_5=1.0)) == 4
+    assert effective_number(effects(and_1=0.3, and_2=0.3, and_3=0.3, and_4=0.3, and_5=0.3)) == 4  # but for rounding
     assert effective_number(np.zeros((2, 8))) == 0
 
 
@@ -115,6 +116,13 @@ def test_normalisation_makes_h_of_the_graded_measure_free_of_scale(rng):
     graded = similarity(normalized(target, v), normalized(base, base_v))
     scaled = similarity(normalized(10 * target, 10 * v), normalized(base, base_v))
     np.testing.assert_allclose(graded, scaled)
+
+
+def test_effects_are_divided_by_the_mean_change_of_their_network_in_either_direction():
+    v, given = np.zeros((2, 2, 4)), np.ones((2, 2, 2, 4))
+    v[0, :, 0], v[0, :, -1] = [1, 0], [5, -2]  # by 4, and by -2; the second network does not change
+    scaled = normalized(given, v)
+    assert (scaled[0] == 1 / 3).all() and np.isnan(scaled[1]).all()
 
 
 def test_derangements_move_every_sample(rng):

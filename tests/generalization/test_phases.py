@@ -6,6 +6,7 @@ import pytest
 
 from symgen import find_phases, plots
 from symgen.generalization import CERTAIN, Bootstrap, interval
+from symgen.generalization.phases import onset
 
 EPOCHS = np.array([0.0, 1, 2, 4, 8, 16])
 
@@ -66,6 +67,19 @@ def test_r_moves_the_onset_of_the_third_phase(rng):
     assert find_phases(EPOCHS, gen, total, CHANCE, *learned, r=3).t2 == 4
     never = find_phases(EPOCHS, gen, total, CHANCE, *learned, r=0.1)
     assert np.isinf(never.t2) and never.n_phases == 2 and "never" in str(never)
+
+
+def test_a_third_phase_begins_only_where_more_is_learned_that_does_not_generalize():
+    learned, more = np.array([0.0, 0.0, 1.0, 1.0]), np.array([0.0, 0.0, 1.0, 2.0])
+    assert onset(0, learned, learned) == 4  # nothing at all, then as much: it never begins
+    assert onset(0, learned, more) == 3
+
+
+def test_phases_are_resampled_with_the_seed_that_is_given(rng):
+    gen, total = planted([0.2, 0.5, 0.8, 0.7, 0.6, 0.5], rng)
+    learned = constant([0, 3, 3, 2, 1, 1]), constant([0, 1, 1, 1, 2, 3])
+    first, again, other = (find_phases(EPOCHS, gen, total, CHANCE, *learned, draws=50, seed=s) for s in (3, 3, 4))
+    assert first == again and first.fall_interval != other.fall_interval
 
 
 def test_a_network_whose_h_only_rises_has_one_phase(rng):

@@ -209,6 +209,32 @@ def test_both_tables_tell_of_the_same_losses_effects_and_placebos(effects, rng):
     assert reverse.value["effect on testing"] == pytest.approx(table.effect["testing", "reverse"])
 
 
+def test_every_checkpoint_is_told_of_by_itself_and_contrasts_tell_of_the_last(effects, rng):
+    alone = [compared(x, rng.random(effects.shape) < 0.5) for x in (effects, 2 * effects[::-1])]
+    both = xr.concat([c.data.assign_coords(epoch=[t]) for c, t in zip(alone, (0.0, 4.0))], "epoch")
+    tables = [removal_table({"one": c}, BOOTSTRAP, draws=20) for c in (Comparison(both), *alone)]
+    for epoch, expected in zip((0.0, 4.0), tables[1:]):
+        rows = tables[0][tables[0].epoch == epoch].drop(columns="epoch").reset_index(drop=True)
+        certain = expected.what != "placebo"
+        pd.testing.assert_frame_equal(rows[certain], expected.drop(columns="epoch")[certain])
+    removed = alone[1].salient[0] & ~alone[1].generalizable[0]
+    placebo = placebo_effects(alone[1].effects[0], alone[1].salient[0], removed, 20, [BOOTSTRAP.seed, 1])
+    drawn = by(tables[0], "epoch", "of", "what").effect[4.0, "training", "placebo"]
+    assert drawn == pytest.approx(placebo[:, :6].mean())  # other draws than those of the first checkpoint
+    of_both, of_last = (contrasts_table({"one": c}, BOOTSTRAP, draws=20) for c in (Comparison(both), alone[1]))
+    columns = ["role", "what", "quantity", "value", "low", "high"]
+    pd.testing.assert_frame_equal(of_both[columns], of_last[columns])
+
+
+def test_what_is_not_salient_stays(effects, rng):
+    whole, loud = compared(effects, rng.random(effects.shape) < 0.5), np.abs(effects)[None] > 0.5
+    parts = {"salient": (AXES, whole.salient & loud), "generalizable": (AXES, whole.generalizable & loud)}
+    rows = by(removal_table({"one": Comparison(whole.data.assign(parts))}, BOOTSTRAP, draws=2), "of", "what")
+    removed = (effects * (loud & ~whole.generalizable)[0]).sum(axis=(1, 2))
+    assert rows.effect["training", "removed"] == pytest.approx(removed[:6].mean())
+    assert rows.loss["testing", "removed"] == pytest.approx(loss(whole.v[0, 6:, -1] - removed[6:]).mean())
+
+
 def test_p_counts_the_draws_of_the_placebo_that_do_at_least_as_much(effects, rng):
     networks = {f"target-{i}": compared(effects, rng.random(effects.shape) < 0.5) for i in range(2)}
     rows = by(contrasts_table(networks, BOOTSTRAP, draws=50), "what", "quantity", "role")
@@ -309,7 +335,9 @@ def test_a_verdict_says_whether_the_interval_is_on_the_side_of_the_claim():
     assert [verdict("training rise", *pair) for pair in ((0.1, 1), (0, 1), (-1, -0.1))] == [
         "certain", "not certain", "contrary",
     ]  # fmt: skip
-    assert verdict("testing change", -2, -1) == "certain" and verdict("testing change", 1, 2) == "contrary"
+    for quantity in ("testing change", "gap after", "effect on testing"):
+        assert verdict(quantity, -2, -1) == "certain" and verdict(quantity, 1, 2) == "contrary"
+        assert verdict(quantity, -1, 2) == "not certain"
 
 
 def test_pictures_draw_the_gap_and_no_effect_of_removing_nothing():

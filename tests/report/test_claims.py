@@ -97,6 +97,7 @@ def test_without_an_effect_of_interest_a_threshold_alone_decides(low, high, abov
         (-0.05, 0.0, "undecided", ""),
         (-0.1, 0.1, "undecided", ""),
         (0.02, 0.2, "undecided", ""),
+        (0.05, 0.2, "undecided", ""),  # the threshold itself is not beyond it
         (0.06, 0.2, "not reproduced", "contrary"),
         (-0.2, -0.06, "not reproduced", "contrary"),
         (NAN, NAN, "not testable", ""),
@@ -355,6 +356,15 @@ def test_a_claim_is_asked_of_studies_that_have_what_it_needs(study):
     assert not k["K2"].asks(images.replace(few_shot_size=images.train_size))  # one number would count twice
 
 
+def test_given_networks_need_no_table_that_says_they_have_learned(tmp_path):
+    given = Study.load("smollm2-gemma3", {"figures_root": str(tmp_path)})
+    given.figures_dir.mkdir()
+    known = claims.claims()["F11"]
+    numbers = {statistic.quantity: (1, 0.5, 2) for statistic in known.statistics}
+    table(**numbers).to_csv(given.figures_dir / f"{known.table}.csv")
+    assert set(claims.claims_table([given]).verdict) == {"reproduced"}
+
+
 def removed(path):
     """A table of removal, in which all is as the claim says, but for what is left beyond the placebo."""
     good = {"training rise": (1, 0.5, 2), "testing change": (-1, -2, -0.5), "gap narrowed by": (2, 1, 3)}
@@ -428,13 +438,17 @@ def test_claims_in_brief_ask_the_networks_themselves_whether_they_have_learned(l
         study.figures_dir / "fig02_contrasts.csv"
     )
     (study.figures_dir / "fig06_learned.csv").unlink()  # of a notebook that may run later
-    monkeypatch.setattr(claims.pipeline, "learned_table", lambda networks: pd.DataFrame({"learned": [True, learned]}))
+    asked = []
+    monkeypatch.setattr(claims.pipeline, "ensure_training", lambda study, role: asked.append(role))
+    of = lambda networks: pd.DataFrame({"learned": [True, learned, *(True for _ in networks)]})  # noqa: E731
+    monkeypatch.setattr(claims.pipeline, "learned_table", of)
     assert claims.in_brief(study, "F2", "K2", "F10").splitlines() == [  # K2 is asked of images alone
         "- **F2** · the paper says: low orders generalize better than high ones (all 6 pairs) · here "
         f"**{verdicts[0]}** (H_low - H_high 0.500 [0.400, 0.600]); against its control **{verdicts[1]}** "
         "(above chance 0.100 [-0.100, 0.300])",
         "- **F10** · the paper says: the graded measure gives the same picture by order (2 pairs) · here no table of it",
     ]
+    assert asked == [*study.targets, *study.baselines]
 
 
 def test_whose_claim_it_is_is_said():

@@ -70,6 +70,12 @@ def test_every_arm_is_trained_as_it_says(study, copied, monkeypatch):
     *_, options = given["penalty"]
     batch = torch.tensor([4, 1, 0])
     assert options["objective"](z, batch).item() > np.log(10)  # the cross-entropy of equal logits, and a penalty
+    (_, inputs, options), labels = given["distilled"], pipeline.part_data(study, "A")[1]
+    teachers = [pipeline.ensure_training(study, base).model("best") for base in study.baselines]
+    soft = torch.stack([training.predicted(teacher, inputs) for teacher in teachers])
+    expected = training.distillation(soft, labels, study.distillation)
+    sure = torch.eye(10)[:3]
+    assert options["objective"](sure, batch).item() == pytest.approx(expected(sure, batch).item())
 
 
 def test_an_arm_hangs_on_its_own_settings_and_no_other_network_does(study):
@@ -104,6 +110,28 @@ def test_what_the_penalty_is_told_is_a_fresh_extraction(study):
         assert torch.equal(one.x, inputs[position]) and one.label == labels[position]
         assert np.array_equal(one.variables, cells)
         np.testing.assert_array_equal(one.baselines[0], stored[position] * metrics.salient(stored[position]))
+
+
+def test_the_penalty_has_the_settings_of_its_study(study):
+    changes = {"penalty_weight": 0.3, "penalty_samples": 3, "penalty_every": 5, "noise_bound": 0.1, "ridge": 0.7}
+    study = study.replace(generalizes_to="all", **changes)
+    network, (inputs, _) = pipeline.untrained(study, 0), pipeline.part_data(study, "A")
+    baselines = np.zeros((2, len(penalised.ensure_penalised(study)), 2, 16))
+    penalty = penalised.penalty_by(study, network, inputs, baselines)
+    assert (penalty.weight, penalty.per_batch, penalty.every, penalty.combine) == (0.3, 3, 5, "all")
+    assert (penalty.solver["noise_bound"], penalty.solver["ridge"]) == (0.1, 0.7)
+    assert penalty.seen is inputs  # of whose batches masked cells take the mean map
+    assert penalised.penalty_by(study.replace(masking="zero"), network, inputs, baselines).seen is None
+
+
+def test_every_baseline_tells_the_penalty_what_is_salient_by_the_threshold_of_the_study(study, monkeypatch, rng):
+    effects = {base: rng.normal(size=(100, 2, 16)) for base in study.baselines}
+    told = lambda study, base: xr.Dataset({"effects": (("item", "kind", "subset"), effects[base])})  # noqa: E731
+    monkeypatch.setattr(penalised, "ensure_penalised_effects", told)
+    network, (inputs, _) = pipeline.untrained(study, 0), pipeline.part_data(study, "A")
+    penalty = penalised.study_penalty(study.replace(tau_ratio=0.4), network, inputs)
+    expected = [of[7] * metrics.salient(of[7], 0.4) for of in effects.values()]
+    np.testing.assert_array_equal(penalty.samples[7].baselines, expected)
 
 
 def test_texts_without_enough_words_are_not_penalised(shared):
@@ -158,7 +186,9 @@ def test_settings_and_weights_in_which_arms_are_compared(study):
     all_are_few = study.replace(few_shot_size=study.train_size)
     assert len(set(arms.settings_of(all_are_few).values())) == 1  # nothing is computed twice
     assert list(arms.curve(study.replace(penalty_factors=[]))) == [0, study.penalty_weight]
-    assert list(arms.curve(study.replace(penalty_weight=0.12345, penalty_factors=[2]))) == [0, 0.12345, 0.247]
+    curve = arms.curve(study.replace(penalty_weight=0.12345, penalty_factors=[2]))
+    assert list(curve) == [0, 0.12345, 0.247] and [arm for _, arm in curve.values()] == ["plain", "penalty", "penalty"]
+    assert [one.penalty_weight for one, _ in curve.values()][1:] == [0.12345, 0.247]
     explained = {
         n: arms.settings_of(study.replace(explain_per_class=9, arms_per_class=n))["all samples"].explain_per_class
         for n in (0, 7)
@@ -265,6 +295,7 @@ def test_strength_by_order_is_the_mean_over_networks(study, monkeypatch):
     effects["target-1"][..., 0, 3], effects["target-2"][..., 0, 3] = 2.0, 4.0
 
     def compared(study, role, judges, checkpoints):
+        assert (judges, checkpoints) == (("second-95",), ("last",))  # never seen by the penalty
         of_role = effects[role]
         arrays = {
             "effects": of_role,

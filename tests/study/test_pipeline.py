@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import xarray as xr
 
 from symgen import Study, reconstruct, training
-from symgen.generalization import compare, tables
-from symgen.study import networks, pipeline
+from symgen.generalization import Comparison, compare, tables
+from symgen.study import networks, pipeline, samples
 
 
 @pytest.fixture
@@ -38,6 +39,54 @@ def test_the_best_baseline_is_the_one_of_lowest_validation_loss(study):
     base = pipeline.ensure_training(study, "baseline-93")
     loss, _ = training.evaluate(base.model("best"), *pipeline.part_data(study, "B-validation"))
     assert loss == pytest.approx(base.curves.validation_loss.min(), abs=1e-9)
+
+
+def test_the_best_is_chosen_among_the_epochs_at_which_all_networks_are_measured(study, monkeypatch):
+    curves, kept = pd.DataFrame({"epoch": [0, 0.5, 1, 2], "validation_loss": [3.0, 1.0, 2.0, 2.0]}), {}
+    assert networks.TrainedNetwork(study, "target-91", curves).best == 1
+    monkeypatch.setattr(networks, "write", lambda path, weights, settings: kept.update({path: weights}))
+    keeper, model = networks._Keeper(study, "target-91", {}), torch.nn.Linear(1, 1)
+    for epoch, loss in curves.itertuples(index=False):
+        model.weight.data.fill_(epoch)
+        keeper.look(epoch, model, loss)
+    keeper.end(model)
+    names = ("best", "last", 0.0, 0.5, 1.0, 2.0)
+    weights = [kept[networks.weights_path(study, "target-91", name)]["weight"].item() for name in names]
+    assert weights == [1, 2, 0, 0.5, 1, 2]
+
+
+def test_the_loss_gap_is_that_of_testing_less_training_and_curves_know_the_best(study):
+    losses = {"train_loss": [2.0, 0.5, 0.1], "test_loss": [2.5, 1.5, 2.0], "validation_loss": [3.0, 1.0, 2.0]}
+    trained = networks.TrainedNetwork(study, "target-91", pd.DataFrame({"epoch": [0.0, 1.0, 2.0]} | losses))
+    assert pipeline.loss_gap(trained).loss_gap.tolist() == [0.5, 1.0, 1.9]
+    table = pipeline.curves_table(trained)
+    assert (table.best == 1).all() and table[table["set"] == "test"].loss.tolist() == losses["test_loss"]
+
+
+def test_who_is_trained_on_what_and_chosen_by_what(study):
+    roles = ("target-1", "baseline-1", "second-1", "shuffled-1", "penalty-1", "data-1")
+    assert [samples.training_part(study, role) for role in roles] == ["A", "B", "C", "B", "A", "A+B"]
+    assert samples.training_part(study.replace(baseline_on="D"), "baseline-1") == "D"
+    chosen_by = ["B-validation"] * 2 + ["C-validation"] + ["B-validation"] * 3
+    assert [samples.validation_part(study, role) for role in roles] == chosen_by
+
+
+def test_a_network_is_judged_by_the_settings_of_its_study(study, monkeypatch):
+    given = {}
+
+    def compared(target, baselines, **options):
+        given.update(options, baselines=baselines)
+        return Comparison(xr.Dataset())
+
+    monkeypatch.setattr(pipeline, "all_interactions", lambda study, role, checkpoints: (role, checkpoints))
+    monkeypatch.setattr(pipeline, "ensure_interactions", lambda study, role, checkpoint: (role, checkpoint))
+    monkeypatch.setattr(pipeline.generalization, "compare", compared)
+    study = study.replace(tau_ratio=0.1, generalizes_to="all", chance_draws=3, analysis_seed=7)
+    pipeline.compare(study, "target-91", checkpoints=(0.0, "best", "last"))
+    expected = {"tau_ratio": 0.1, "combine": "all", "chance_draws": 3, "seed": 7, "epochs": [0, 2, 2]}
+    assert {name: given[name] for name in expected} == expected
+    assert given["baselines"] == [(base, "best") for base in study.baselines]
+    assert given["of"].tolist() == pipeline.ensure_samples(study).of.tolist()
 
 
 def test_a_training_that_diverges_names_the_network_and_the_epoch_and_leaves_no_curves(study):
@@ -198,8 +247,9 @@ def test_labels_are_shuffled_for_the_negative_control_alone(tiny, monkeypatch):
         yield from (0, 1, 2)
 
     monkeypatch.setattr(networks.training, "train", spy)
-    for role in ("baseline-93", "shuffled-95"):
+    for role in ("baseline-93", "shuffled-95", "shuffled-96", "second-97"):
         pipeline.ensure_training(study, role)
+    assert torch.equal(given[97], pipeline.part_data(study, "C")[1]) and not torch.equal(given[95], given[96])
     assert torch.equal(given[93], pipeline.part_data(study, "B")[1])
     assert not torch.equal(given[93], given[95]) and torch.equal(given[93].sort()[0], given[95].sort()[0])
     assert study.checkpoints_of("shuffled-95") == ("last",)

@@ -31,6 +31,7 @@ def test_one_setting_is_changed_at_a_time(study):
     assert (
         variants["threshold of salience 0.1"].tau_ratio == 2 * study.tau_ratio
         and variants["6 variables"].n_variables == 6
+        and ("8 variables" in variants) == (study.n_variables > 8)
     )
 
 
@@ -51,6 +52,21 @@ def test_every_number_of_variables_is_asked_of_all_targets_on_the_same_items(stu
 def test_families_without_networks_are_left_out(study):
     assert list(ablations.judges(study)) == ["B", "C", "D", "shuffled labels"]
     assert list(ablations.judges(study.replace(shuffled_seeds=[]))) == ["B", "C", "D"]
+
+
+def test_families_of_judges_are_those_of_their_part(study):
+    families = {name: (one.baseline_on, roles) for name, (one, roles) in ablations.judges(study).items()}
+    of_b, of_d = ("B", study.baselines), ("D", study.baselines)
+    assert families == {"B": of_b, "C": ("B", study.second), "D": of_d, "shuffled labels": ("B", study.shuffled)}
+    assert ablations.many_baselines(study) == study.baselines + study.more_baselines
+
+
+def test_variants_ask_the_first_target_throughout_sizes_all_at_the_end_and_the_spindle_one_untrained(study):
+    asked, variants, first = ablations.requirements(study), ablations.variants(study), study.targets[0]
+    assert all((variant, first, study.checkpoints) in asked for variant in variants.values())
+    ends = [(one, role, study.checkpoints[-1:]) for one in ablations.sizes(study).values() for role in study.targets]
+    spindle = variants[ablations.FEWER].replace(noise_bound=0.0), first, study.checkpoints[:1]
+    assert asked[-1 - len(ends) :] == [*ends, spindle]
 
 
 @pytest.mark.parametrize("name", ["fashion-vgg", "snippets-bert"])

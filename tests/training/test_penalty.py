@@ -112,6 +112,15 @@ def test_the_gradient_is_that_of_finite_differences_through_the_network(judged):
         assert gradient[index].item() == pytest.approx((sides[0] - sides[1]) / 2e-5, rel=1e-4)
 
 
+def test_a_penalty_is_the_mean_strength_by_its_own_rule_and_noise_each_sample_with_its_label(judged):
+    game, options = ImageGame(Net(), "features.2", grid=3), {"noise_bound": 0.2, "ridge": 0.3}
+    penalty, items = Penalty(game, judged, weight=0.7, every=1, combine="all", **options), [judged[5], judged[3]]
+    v = torch.tensor(np.stack([game.values(one.x, one.label, one.variables) for one in items]))
+    baselines = np.stack([one.baselines for one in items], axis=1)
+    strength = strength_to_lose(v, baselines, "all", **SOLVER | options).mean().item()
+    assert penalty(torch.tensor([5, 3])).item() == pytest.approx(0.7 * strength)
+
+
 def test_masked_maps_leave_batch_normalisation_and_dropout_alone(judged):
     network = Net().train()
     before = {name: value.clone() for name, value in network.state_dict().items()}
