@@ -19,7 +19,7 @@ CONSTANT = 0.8  # and before the first interaction, for the constant
 FAINT = 0.2  # what is left of a picture where an interaction has no cell
 SAYS = {
     "generalizable": "they generalize: at least one\nof {} other networks has them",
-    "non-generalizable": "they do not: none of\n{} other networks has them",
+    "non-generalizable": "they do not: none of\nthese has them",
 }
 INK = {"generalizable": COLOURS["generalizable"], "non-generalizable": "#96580f"}  # the colours, dark enough for words
 
@@ -40,7 +40,7 @@ def idea(
     epoch, H, H_chance, of the first network. boundaries: t1 and t2 (Appendix I), and n_phases, those that are certain; a
     row a network. judges: how many other networks are asked. samples: of how many the curve is.
     """
-    figure, (above, below) = plt.subplots(2, 1, figsize=(5.4, 4.2), height_ratios=[1, 1.15])
+    figure, (above, below) = plt.subplots(2, 1, figsize=(5.4, 4.4), height_ratios=[1.1, 1.15])
     _sum(above, table, picture, grid, judges)
     _share(below, curve, boundaries.iloc[0])
     certain = f"certain in {(boundaries.n_phases == 3).sum()} of {len(boundaries)}"
@@ -59,7 +59,7 @@ def _sum(ax, table, picture, grid, judges):
     ax.text(
         1 + CONSTANT / 2,
         -0.1,
-        f"all cells hidden\n{signed(table.bias.iloc[0], '+.1f')}",
+        f"all cells\nhidden\n{signed(table.bias.iloc[0], '+.1f')}",
         ha="center",
         va="top",
         fontsize=8,
@@ -78,7 +78,7 @@ def _sum(ax, table, picture, grid, judges):
                 ax.text(place - GAP / 2, 0.5, "+", ha="center", va="center", fontsize=12)
         left += EACH * (1 + GAP)
     ax.text(left - GAP / 2, 0.5, "+ …", va="center", fontsize=12)
-    ax.set(xlim=(0, left + GAP), ylim=(-0.42, 1.5), aspect="equal")
+    ax.set(xlim=(0, left + GAP), ylim=(-0.6, 1.5), aspect="equal")
     ax.set_title("An output is a constant b plus a sum of interactions", fontsize=10)
     ax.axis("off")
 

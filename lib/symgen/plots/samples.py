@@ -11,6 +11,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
 
 from symgen.games import UNSPACED, cell_boxes, places_of
 from symgen.plots.style import COLOURS, fonts, note, signed, tint
@@ -208,6 +209,7 @@ def _signed_bars(ax, table, labels):
         ax.annotate(signed(effect), (effect, place), (3 * np.sign(effect), 0), textcoords="offset points", **side)
     ax.set_yticks(places, ["\n".join(label) for label in labels], fontsize=7.5)
     ax.set(ylim=(heights.sum(), 0), xlabel="effect (log-odds)", title="strongest interactions")
+    ax.xaxis.set_major_locator(MaxNLocator(4))  # small effects have long numbers
     ax.margins(x=0.35)  # for the values
     ax.axvline(0, color="black", linewidth=0.8)
     ax.grid(axis="y", visible=False)
