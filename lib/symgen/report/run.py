@@ -121,11 +121,19 @@ def _run(arguments, last):
     with suppress(OSError):  # it does so as well: whichever is first, a signal finds the group
         os.setpgid(process.pid, process.pid)
     os.close(write)
-    handle_signals(lambda number, _: os.killpg(process.pid, number))
+    ended = []
+
+    def end(number, _):
+        ended.append(number)
+        os.killpg(process.pid, number)
+
+    handle_signals(end)
     with open(read, errors="replace") as lines:
         _with_time_left(lines, last)
     process.join()
     handle_signals(signal.default_int_handler)  # nothing is left that a signal could be passed on to
+    if ended:
+        raise KeyboardInterrupt
     return process.exitcode
 
 
