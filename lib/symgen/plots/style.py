@@ -166,7 +166,7 @@ def legend_of(ax, roles, labels, **options):
     ax.legend([Rectangle((0, 0), 1, 1, color=COLOURS[role]) for role in roles], labels, **options)
 
 
-def middle_of(ax, start: float, stop: float) -> float:
+def middle_of(ax, start, stop):
     """The place on an axis of epochs that is seen half way between two others."""
     seen = ax.transScale.transform([(start, 0), (stop, 0)])
     return ax.transScale.inverted().transform(seen.mean(axis=0))[0]

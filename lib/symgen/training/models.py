@@ -3,6 +3,7 @@
 import re
 from contextlib import contextmanager
 
+import torch
 from torch import nn
 
 from symgen.errors import InputError, nearest
