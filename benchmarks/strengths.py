@@ -73,7 +73,7 @@ def main(name):
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
         table = strengths(pool, study).assign(hardware=hardware())
     columns = ["study", "arm", "settings", "all samples", "few samples", "mean", "chosen", "hardware"]
-    table = table[columns].reset_index(drop=True)
+    table = table[[name for name in columns if name in table]].reset_index(drop=True)
     print(table.drop(columns="hardware").round(4).to_string(index=False))
     before = pd.read_csv(RESULTS).query("study != @name") if RESULTS.is_file() else None
     pd.concat([before, table]).to_csv(RESULTS, index=False, float_format="%.4g")

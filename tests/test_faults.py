@@ -62,7 +62,9 @@ def test_no_other_run_begins_before_the_pages_have_taken_over_the_results(tmp_pa
         make_figures([])
 
 
-@pytest.mark.parametrize(("words", "times"), [([], 1), (["--cores", "2"], 1), (["-n"], 0), (["--dry-run"], 0)])
+@pytest.mark.parametrize(
+    ("words", "times"), [([], 1), (["--cores", "2"], 1), (["-n"], 0), (["-pn"], 0), (["--dry-run"], 0)]
+)
 def test_a_run_that_is_only_planned_leaves_the_pages_alone(words, times, tmp_path, monkeypatch):
     (tmp_path / "studies").symlink_to(ROOT / "studies")
     monkeypatch.chdir(tmp_path)
@@ -81,14 +83,18 @@ def test_an_impossible_number_of_cores_is_said(words):
         make_figures(words)
 
 
+def cores(words):
+    return run._cores(run._asked(words))
+
+
 def test_cores_without_a_number_are_all_as_snakemake_has_it():
-    assert run._cores(["--cores", "--dry-run"]) == run._cores(["--cores", "all"]) == []
-    assert run._cores(["--dry-run"]) == ["--cores", "all"]
+    assert cores(["--cores", "--dry-run"]) == cores(["--cores", "all"]) == []
+    assert cores(["--dry-run"]) == ["--cores", "all"]
 
 
 @pytest.mark.parametrize("words", [["-n", "-c4"], ["--profile=profiles/slurm"], ["-e", "slurm", "--jobs", "9"]])
 def test_cores_are_not_said_twice_nor_for_another_machine(words):
-    assert run._cores(words) == []
+    assert cores(words) == []
 
 
 def test_a_damaged_artefact_is_set_aside_and_made_again(tmp_path):

@@ -201,7 +201,7 @@ def _write_lock(path):
 
 
 def lock_at(path: Path) -> FileLock:
-    """A lock between processes, those of others who may write here included: who comes second waits."""
+    """A lock between processes, also of other users who may write here: who comes second waits."""
     return FileLock(path, mode=0o666)
 
 

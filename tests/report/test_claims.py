@@ -177,6 +177,7 @@ def test_a_share_of_networks_is_decided_by_its_exact_interval_where_there_are_en
 
 def test_the_networks_of_a_table_are_counted_but_for_those_that_are_given(study):
     rows = [("a", role, 0.2, -0.8, 1.2) for role in ("target-1", "target-2", "target-3", "all")]
+    rows += [("b", role, 0.2, -0.8, 1.2) for role in ("data-1", "data-2")]
     columns = ["quantity", "role", "value", "low", "high"]
     pd.DataFrame(rows, columns=columns).to_csv(study.figures_dir / "some.csv")
     of, rule = claim(statistic("a")), statistic("a")
@@ -440,8 +441,11 @@ def test_claims_in_brief_ask_the_networks_themselves_whether_they_have_learned(l
     (study.figures_dir / "fig06_learned.csv").unlink()  # of a notebook that may run later
     asked = []
     monkeypatch.setattr(claims.pipeline, "ensure_training", lambda study, role: asked.append(role))
-    of = lambda networks: pd.DataFrame({"learned": [True, learned, *(True for _ in networks)]})  # noqa: E731
-    monkeypatch.setattr(claims.pipeline, "learned_table", of)
+
+    def learned_table(networks):
+        return pd.DataFrame({"learned": [True, learned]}).assign(asked=len(list(networks)))
+
+    monkeypatch.setattr(claims.pipeline, "learned_table", learned_table)
     assert claims.in_brief(study, "F2", "K2", "F10").splitlines() == [  # K2 is asked of images alone
         "- **F2** · the paper says: low orders generalize better than high ones (all 6 pairs) · here "
         f"**{verdicts[0]}** (H_low - H_high 0.500 [0.400, 0.600]); against its control **{verdicts[1]}** "

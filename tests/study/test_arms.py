@@ -126,8 +126,11 @@ def test_the_penalty_has_the_settings_of_its_study(study):
 
 def test_every_baseline_tells_the_penalty_what_is_salient_by_the_threshold_of_the_study(study, monkeypatch, rng):
     effects = {base: rng.normal(size=(100, 2, 16)) for base in study.baselines}
-    told = lambda study, base: xr.Dataset({"effects": (("item", "kind", "subset"), effects[base])})  # noqa: E731
-    monkeypatch.setattr(penalised, "ensure_penalised_effects", told)
+
+    def of_baseline(study, base):
+        return xr.Dataset({"effects": (("item", "kind", "subset"), effects[base])})
+
+    monkeypatch.setattr(penalised, "ensure_penalised_effects", of_baseline)
     network, (inputs, _) = pipeline.untrained(study, 0), pipeline.part_data(study, "A")
     penalty = penalised.study_penalty(study.replace(tau_ratio=0.4), network, inputs)
     expected = [of[7] * metrics.salient(of[7], 0.4) for of in effects.values()]

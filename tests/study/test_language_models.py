@@ -121,6 +121,11 @@ def test_prompts_hold_their_variables_and_are_the_same_every_time(given):
     assert shown.next_word.tolist() == ["settings", "transformer"] and shown.variables.map(len).tolist() == [10, 10]
 
 
+def test_networks_judge_each_other_on_prompts_alone():
+    with pytest.raises(ValueError, match="study 'fashion-vgg' holds images; expected one of language models"):
+        pairs.judged(Study.load("fashion-vgg"))
+
+
 def test_lines_of_prompts_keep_their_own_variables(given, tmp_path):
     (tmp_path / "data" / "unilaw").mkdir()
     line = {"prompt": "合同自成立时生效，但是法律另有规定", "next_word": "的", "variables": ["合同", "成立"]}

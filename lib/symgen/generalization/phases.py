@@ -71,10 +71,13 @@ class Phases:
             apart = "the second and the third are not told apart"
             return f"two phases: {'no certain onset of a third' if self.t2_found < CERTAIN else apart}"
         if self.n_phases == 1:
-            falls = "falls, but not above chance" if self.fall_interval[0] > 0 else "does not fall"
-            return f"one phase: H rises, and {falls} with certainty"
-        rises = "rises, but not above chance" if self.rise_interval[0] > 0 else "does not rise"
-        return f"no phases: H {rises} with certainty"
+            by_chance = (
+                "falls, but not more than by chance" if self.fall_interval[0] > 0 else "does not fall with certainty"
+            )
+            return f"one phase: H rises, and {by_chance}"
+        if self.rise_interval[0] > 0:
+            return "no phases: H rises, but not more than by chance"
+        return "no phases: H does not rise with certainty"
 
 
 def find_phases(

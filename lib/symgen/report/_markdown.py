@@ -27,7 +27,8 @@ def span(values: pd.Series, form: str) -> str:
 def interval(value: float, low: float, high: float, form: str = "") -> str:
     """A number and its interval, in a format, or with as many decimals each; none where there is no number.
 
-    Without a format, the largest has two digits, and there are more decimals where another number would read 0.
+    Without a format, the largest has two digits at least, and there are more decimals, up to four, where another number
+    would read 0.
     """
     if isnan(value):
         return "none"

@@ -111,7 +111,8 @@ class Statistic(BaseModel):
 def _times_as_much(half, room, networks):
     """How many times the samples and networks shrink half an interval to `room`, about.
 
-    It goes down with the root of their number and, where networks are few, with the quantile of Student's t.
+    It goes down with the root of their number and, where networks are few, with the quantile of Student's t. Its degrees of
+    freedom are those of networks alone: where samples vary as well, it takes more.
     """
     times = np.geomspace(1, MOST, 4000)
     quantile = stdtrit(networks * times - 1, (1 + LEVEL) / 2) if networks > 1 else np.ones_like(times)
@@ -234,13 +235,13 @@ def decisions(claim: Claim, folder: Path, learned: bool | None = None, given: bo
         return []
     table, learned = pd.read_csv(path), pd.read_csv(record).learned.all() if learned is None else learned
     table = table[table.what == "removed"] if "what" in table else table
-    networks = 1 if given else max(1, table.role[table.role != "all"].nunique())
-    table = table[table.role == "all"]
+    each, table = table[table.role != "all"], table[table.role == "all"]
     rows = []
     for statistic in claim.statistics:
         row = _row(table, statistic, folder)
         if row is None:
             continue
+        networks = 1 if given else max(1, (each.quantity == row.quantity).sum() or each.role.nunique())
         names = ("versus_placebo", "versus_low", "versus_high") if statistic.columns else ("value", "low", "high")
         value, low, high = (float(row[name]) for name in names)
         if statistic.share_of_networks:
@@ -326,5 +327,5 @@ def _measured(row):
 def what_decides(more: float) -> str:
     """How many times the samples and networks would decide what is undecided, in words."""
     if not more < MOST:
-        return "no number would decide it"
+        return f"not even {MOST:,} times the samples and networks would decide it"
     return f"about {float(f'{max(more, 1.1):.2g}'):g} times the samples and networks would decide it"

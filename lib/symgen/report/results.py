@@ -64,7 +64,7 @@ def _group(rows):
     by_paper, beyond = (_most(rows[column])[0] for column in COLUMNS)
     if by_paper != "reproduced" or beyond == NO_CONTROL:
         return _capital(by_paper)
-    return GROUPS[1] if beyond == "reproduced" else GROUPS[2]
+    return f"Reproduced, {'also' if beyond == 'reproduced' else 'but not'} against their controls"
 
 
 def _others(table):

@@ -28,10 +28,10 @@ def make_figures(arguments: list[str]) -> int:
     pages take over the new results. InputError, in one line, for a study that is not there; exit code of Snakemake.
     """
     names, options = _divided(arguments)
-    cores, studies = _cores(options), [Study.load(name) for name in names]
+    asked = _asked(options)
+    cores, studies = _cores(asked), [Study.load(name) for name in names]
     last = 1 + sum(len(notebooks(study)) for study in studies)  # steps that come after all jobs
     prepare()
-    asked = _asked(options)
     number = asked.cores or "all"
     with _lock():
         with _timed(os.cpu_count() if number == "all" else int(number)):
@@ -49,21 +49,24 @@ def _renew_pages():
         mark.touch()
 
 
-def _cores(options):
+def _cores(asked):
     """All, but where the options say how many, or that it is another machine's matter."""
-    asked = _asked(options)
     if asked.cores and not re.fullmatch(r"all|0*[1-9]\d*", asked.cores):
         raise InputError(f"--cores {asked.cores}; expected a number of 1 or more, or all")
     return [] if asked.cores or asked.profile or asked.executor else ["--cores", "all"]
 
 
 def _asked(options):
-    """What the options ask of Snakemake: cores, profile, executor, None of what they do not; and whether only to say it."""
+    """What the options say of cores, profile and executor, None where nothing, and whether it is a dry run."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for names in (("--cores", "-c"), ("--profile",), ("--executor", "-e")):
         parser.add_argument(*names, nargs="?", const="all")
-    parser.add_argument("--dry-run", "--dryrun", "-n", action="store_true")
-    return parser.parse_known_args(options)[0]
+    parser.add_argument("--dry-run", "--dryrun", action="store_true")
+    asked = parser.parse_known_args(options)[0]
+    asked.dry_run |= any(
+        re.fullmatch(r"-[a-zA-Z]*n[a-zA-Z]*", word) for word in options
+    )  # alone, or among other letters
+    return asked
 
 
 def _divided(arguments):

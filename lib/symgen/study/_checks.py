@@ -21,9 +21,9 @@ def impossible(study):
 
 def _names(s):
     """Data sets by name."""
-    for key in ("dataset", "tuning_dataset"):
-        name = getattr(s, key)
-        yield bool(name) and name not in MODALITIES, f"{key} = {name!r}; expected one of {', '.join(MODALITIES)}"
+    expected = f"expected one of {', '.join(MODALITIES)}"
+    yield s.dataset not in MODALITIES, f"dataset = {s.dataset!r}; {expected}"
+    yield s.tuning_dataset not in ("", *MODALITIES), f"tuning_dataset = {s.tuning_dataset!r}; {expected}"
 
 
 def _variables(s):

@@ -17,12 +17,12 @@ def judged(study: Study) -> Judged:
 
     A control is the network itself, masked otherwise, or the other one, untrained.
     """
-    other = dict.fromkeys(study.targets, study.baselines) | dict.fromkeys(study.baselines, study.targets)
-    at = {role: study.checkpoints_of(role)[-1:] for role in other}
     if study.modality != "prompts":
         raise InputError(
             f"study {study.name!r} holds {study.modality}; expected one of language models, as snippets-lm"
         )
+    other = dict.fromkeys(study.targets, study.baselines) | dict.fromkeys(study.baselines, study.targets)
+    at = {role: study.checkpoints_of(role)[-1:] for role in other}
     result = {"the other": {role: compare(study, role, judges=by, checkpoints=at[role]) for role, by in other.items()}}
     for name, control in study.controls.items():
         result[UNTRAINED if control.untrained else f"itself, {name}"] = {

@@ -27,7 +27,7 @@ class Data(Section):
 
     dataset: str
     """name of the data set: fashion-mnist-6k, cifar10, tiny-imagenet, cub (images); movie-snippets, sst2, ag-news (texts);
-    movie-sentences, product-sentences, unilaw-questions (prompts)"""
+    movie-sentences, product-sentences, unilaw-questions (prompts); squad, unilaw (prompts for models that are given)"""
     train_size: Count
     """items (images or texts) in A, and in the training parts of B and C"""
     validation_size: Amount
@@ -160,11 +160,11 @@ class Analysis(Section):
     phase_ratio: Positive = 1.0
     """r of Appendix I"""
     dynamics_per_class: Amount = 0
-    """items of each class that are followed through training; at its start and end all explain_per_class are; 0: all"""
+    """items of each class explained at every checkpoint; at the first and the last, explain_per_class are; 0: all"""
     removal_per_class: Amount = 0
     """items of each class whose loss without some interactions is measured (notebook 06); 0: explain_per_class"""
     removal_networks: Amount = 0
-    """how many targets, the first ones, that loss is measured of; 0: all"""
+    """of how many targets, the first ones, that loss is measured; 0: all"""
     bootstrap_draws: Count = 1000
     """behind each interval"""
     chance_draws: Count = 5

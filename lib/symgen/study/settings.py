@@ -18,9 +18,9 @@ from symgen.study.sections import SECTIONS, Data, Places, Samples, Solving, Trai
 # who is trained on which part of the data; "shuffled" on labels in random order
 FAMILIES = {"target": "A", "baseline": "B", "second": "C", "shuffled": "B",
             "penalty": "A", "data": "A+B", "distilled": "A", "decay": "A", "dropout": "A"}  # fmt: skip
+JUDGES = ("baseline_seeds", "baseline_on", "baseline_checkpoint", "baseline_architecture")
 # ways to train, with and without the penalty, and the settings that each alone depends on (notebook 07); plain training is
 # that of the targets, the others have families of their own
-JUDGES = ("baseline_seeds", "baseline_on", "baseline_checkpoint", "baseline_architecture")
 ARMS = {
     "plain": (),
     "penalty": (*JUDGES, "penalty_weight", "penalty_samples", "penalty_every", "penalty_variables", "explain_seed",
