@@ -241,7 +241,7 @@ def decisions(claim: Claim, folder: Path, learned: bool | None = None, given: bo
         row = _row(table, statistic, folder)
         if row is None:
             continue
-        networks = 1 if given else max(1, (each.quantity == row.quantity).sum() or each.role.nunique())
+        networks = 1 if given else max(1, int((each.quantity == row.quantity).sum()) or each.role.nunique())
         names = ("versus_placebo", "versus_low", "versus_high") if statistic.columns else ("value", "low", "high")
         value, low, high = (float(row[name]) for name in names)
         if statistic.share_of_networks:
