@@ -11,7 +11,7 @@ from torch import nn
 from symgen import ImageGame, log_odds
 from symgen.games import ROUNDING
 from symgen.games import images as games
-from symgen.games.variables import cell_map, draw_cells
+from symgen.games.variables import cell_boxes, cell_map, draw_cells
 from symgen.training import models
 
 
@@ -270,12 +270,13 @@ class Normalising(nn.Module):
 
 
 def test_a_forward_that_changes_its_input_and_a_skip_that_opens_now_and_then():
-    network, cells = Normalising(), np.array([[0, 7], [3, 12]])
-    x = torch.stack([torch.rand(3, 10, 10) * 0.4, torch.rand(3, 10, 10) * 0.4 + 0.6])  # dark and bright
+    network, cells = Normalising(), np.array([[0, 7], [3, 12], [4, 8]])
+    brightness = torch.tensor([0, 0, 0.6])[:, None, None, None]  # the skip opens for the last one alone
+    x = torch.rand(3, 3, 10, 10) * 0.4 + brightness
     before = x.clone()
     game = ImageGame(network, "cut")
-    together = game.values(x, [0, 1], cells)
-    for i in range(2):
+    together = game.values(x, [0, 1, 2], cells)
+    for i in range(3):
         expected = plain_loop(network, "cut", before[i].clone(), i, cells[i], 5, torch.zeros(3, 10, 10))
         np.testing.assert_allclose(together[i], expected, atol=1e-6)
     assert torch.equal(x, before)
@@ -297,6 +298,13 @@ def test_cells_share_a_map_out_evenly():
     assert (np.bincount(cell_map(30, 30, 5).ravel()) == 36).all()
 
 
+def test_a_map_may_be_wider_than_it_is_high():
+    cell_of = np.arange(4).reshape(2, 2).repeat(2, axis=0).repeat(3, axis=1)
+    assert np.array_equal(cell_map(4, 6, 2), cell_of)
+    for cell, box in zip((1, 2), cell_boxes([1, 2], 4, 6, 2)):
+        assert cell_of[box].shape == (2, 3) and (cell_of[box] == cell).all()
+
+
 def test_several_labels_take_one_pass_and_give_the_same_bits():
     network = models.build_model("small-vgg", 10, seed=1)
     game = ImageGame(network, "features.1", baseline=torch.rand(6, 3, 30, 30))
@@ -309,6 +317,15 @@ def test_several_labels_take_one_pass_and_give_the_same_bits():
     np.testing.assert_array_equal(together, one_by_one)
     with pytest.raises(ValueError, match="label = 12; expected 0 to 9"):
         game.values(x, [3, 12], cells)
+
+
+def test_every_label_that_is_asked_has_to_be_finite():
+    network, x = models.build_model("small-vgg", 10, seed=1), torch.rand(3, 30, 30)
+    network.classifier[-1].bias.data[7] = -torch.inf
+    game = ImageGame(network, "features.1")
+    assert np.isfinite(game.values(x, [0, 3], [1, 2])).all()
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        game.values(x, [0, 7], [1, 2])
 
 
 def test_images_as_baseline_are_their_mean_map():
@@ -334,6 +351,8 @@ def test_v_is_as_precise_as_the_network_computes():
     for dtype, digits in ((torch.float64, 52), (torch.bfloat16, 7)):
         network.to(dtype)
         assert game.rounding == 2.0**-digits
+    network.features.double()
+    assert game.rounding == 2.0**-7  # as its coarsest part
 
 
 class Tapped(nn.Module):

@@ -7,7 +7,7 @@ import transformers
 from tiny_language_models import CONFIGS, PROMPT, TEXTS, VARIABLES, bytes_tokenizer
 
 from symgen import CausalLMGame, interactions, log_odds, sparse_and_or
-from symgen.games import _base
+from symgen.games import _base, places_of
 from symgen.interactions.subsets import members
 from symgen.training.tokenizers import build_tokenizer
 
@@ -104,6 +104,7 @@ def test_words_are_whole_and_scripts_without_spaces_need_none(by_words, by_bytes
     n95 = game.tokens_of(PROMPT, ["N95", "KN95"])
     assert n95.any(axis=0).all() and not n95.all(axis=1).any()
     assert game.tokens_of("film, 42, film", ["film,"]).sum() == 2  # the word and its comma; the other film has none
+    assert places_of("(film", "(films, (film)") == [(8, 13)]
     assert CausalLMGame(None, by_bytes).tokens_of("合同自成立时生效", ["成立", "合同"]).any(axis=0).all()
     assert game.candidates("She won't say: 7 or 42, _ the film's film!") == ["won", "say", "42", "film"]
 
@@ -115,6 +116,7 @@ def test_words_are_whole_and_scripts_without_spaces_need_none(by_words, by_bytes
         ("a dull", "film", " film"),  # a word is set off
         ("a dull", ",", ","),  # a comma is not
         ("a dull film (", "warm", "warm"),
+        ("a dull", "xylophone", " xylophone"),  # several tokens, of which the first
     ],
 )
 def test_a_next_word_continues_the_prompt(prompt, next_token, expected, by_bytes):

@@ -264,6 +264,14 @@ def test_distillation_by_hand():
     assert objective(z, batch).item() == pytest.approx(0.75 * hard + 0.25 * 4 * soft, rel=1e-6)
 
 
+def test_distillation_takes_the_labels_of_the_batch_and_the_mean_of_probabilities():
+    teachers = torch.tensor([[[0.0, 9.0], [400.0, 0.0]], [[0.0, 9.0], [0.0, 0.0]]])  # of the second item one is sure
+    objective = training.distillation(teachers, torch.tensor([1, 0]), share=0.25)
+    hard, soft = np.log1p(np.exp(-2)), np.log1p(np.exp(-1)) + 0.25  # against three quarters and one
+    z, batch = torch.tensor([[1.0, -1.0]]), torch.tensor([1])
+    assert objective(z, batch).item() == pytest.approx(0.75 * hard + 0.25 * 4 * soft, rel=1e-6)
+
+
 def test_dropout_is_that_of_the_model_or_put_before_its_linear_layers():
     network = nn.Sequential(nn.Linear(50, 50), nn.Dropout(0.1))
     training.add_dropout(network, 0.4)

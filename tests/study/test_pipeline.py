@@ -1,6 +1,7 @@
 """The pipeline end to end on a tiny study: what is there is kept, what is not is computed, the same again."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -327,3 +328,17 @@ def test_fewer_samples_are_followed_through_training_than_are_asked_at_its_ends(
         4,
         2 * study.explain_classes,
     )
+
+
+def test_seconds_to_judge_are_those_of_100_samples_when_all_is_read_and_compiled(study, monkeypatch):
+    clock, calls = [0.0], []
+
+    def slow(of, role, checkpoints):
+        calls.append((role, checkpoints))
+        clock[0] += 50 if len(calls) == 1 else 3  # the first reads
+        return SimpleNamespace(data=SimpleNamespace(sizes={"sample": 12}))
+
+    monkeypatch.setattr(pipeline, "compare", slow)
+    monkeypatch.setattr(pipeline, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    assert pipeline.seconds_to_judge(study, "target-91") == 25
+    assert calls == 2 * [("target-91", study.checkpoints[-1:])]

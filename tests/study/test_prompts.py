@@ -84,8 +84,8 @@ def test_rows_leave_classifiers_alone_and_drop_what_is_padded():
     z, labels = torch.rand(3, 2), torch.tensor([1, 0, 1])
     assert all(a is b for a, b in zip(loop.rows(z, labels), (z, labels)))
     z = torch.arange(12.0).reshape(2, 3, 2)  # the batch is padded at a fourth position
-    kept, known = loop.rows(z, torch.tensor([[4, 5, -1, -1], [6, -1, -1, -1]]))
-    assert known.tolist() == [4, 5, 6] and kept.tolist() == [[0, 1], [2, 3], [6, 7]]
+    kept, known = loop.rows(z, torch.tensor([[0, 5, -1, -1], [6, -1, -1, -1]]))
+    assert known.tolist() == [0, 5, 6] and kept.tolist() == [[0, 1], [2, 3], [6, 7]]
 
 
 def test_training_lowers_the_loss_and_is_the_same_again(study, tmp_path):

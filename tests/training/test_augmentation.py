@@ -32,6 +32,11 @@ def test_each_crop_is_its_image_moved_by_whole_pixels_and_half_of_them_mirrored(
     assert 150 < mirrored < 250
 
 
+def test_a_crop_is_moved_by_an_eighth_of_each_side():
+    changed = crop_flip(torch.ones(400, 1, 8, 24), torch.Generator().manual_seed(0))[:, 0] == 0
+    assert changed[:, 4].sum(dim=1).max() == 3 and changed[:, :, 12].sum(dim=1).max() == 1
+
+
 def test_each_resized_crop_is_a_linear_part_of_its_image_within_it():
     images = numbered(count=2000)
     changed = resized_crop_flip(images, torch.Generator().manual_seed(0))
@@ -44,6 +49,8 @@ def test_each_resized_crop_is_a_linear_part_of_its_image_within_it():
     inner = (width.abs() < 0.95) & (height < 0.95)
     assert ratio[inner].min() > 0.7 and ratio[inner].max() < 1.4  # of 3/4 to 4/3
     assert changed.min() >= 1 and changed.max() <= 16  # nothing from outside
+    assert abs(ratio[inner].log().mean()) < 0.015  # as often wider as higher
+    assert abs(torch.corrcoef(changed[:, :, 8, 8].T)[0, 1]) < 0.1  # across and down are drawn apart
     centre = changed[:, 1, 8, 8]
     assert 7.5 < centre.mean() < 9.5 and centre.std() > 1.5
 

@@ -204,7 +204,7 @@ def test_with_weight_0_training_is_bit_identical_to_plain_training(judged, image
 
 
 def test_masked_values_with_a_gradient_are_those_without(images):
-    resnet = models.build_model("resnet18", 3, seed=0).eval()
+    resnet = models.build_model("resnet18", 3, seed=0)  # trains: its running means are to be taken
     picture = torch.rand(3, 40, 40)
     for network, cut, x in ((Net().eval(), "features.2", images[0]), (resnet, "relu", picture)):
         game = ImageGame(network, cut, grid=3)

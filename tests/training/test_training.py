@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 
 from symgen import training
 from symgen.training import loop, models
@@ -115,3 +116,46 @@ def test_large_images_are_evaluated_a_few_at_a_time(monkeypatch):
 
 def test_looking_does_not_change_the_training():
     assert torch.equal(fit(stops=(3,))[-1][-1][1], fit(stops=(0, 1, 2, 3))[-1][-1][1])
+
+
+@pytest.mark.parametrize(("optimizer", "weight"), [("sgd", 0.5725), ("adam", 0.8001), ("adamw", 0.7075)])
+def test_two_steps_of_each_optimizer_by_hand(optimizer, weight):
+    """From 1, of a gradient that is always 1: momentum 0.9, and weight decay in the gradient or beside it."""
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.ones_(model.weight)
+    settings = {"epochs": 2, "batch_size": 1, "learning_rate": 0.1, "weight_decay": 0.5, "optimizer": optimizer}
+    data = torch.ones(1, 1), torch.zeros(1).long()
+    list(training.train(model, *data, seed=0, objective=lambda z, batch: z.sum(), **settings))
+    assert model.weight.item() == pytest.approx(weight, abs=5e-5)
+
+
+def images_seen(seed=0, items=1, stops=(), **settings):
+    """The batches that enter a network that is evaluated at every stop, whether it trains, and steps until each stop."""
+    model, seen, modes, steps = nn.Sequential(nn.Flatten(), nn.Linear(192, 2)), [], [], {}
+    model.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    model.register_forward_pre_hook(lambda module, inputs: modes.append(module.training))
+    images = torch.rand(items, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    settings = {"epochs": 4, "batch_size": 2, "learning_rate": 0.1, "stops": stops} | settings
+    for epoch in training.train(model, images, torch.zeros(items).long(), seed=seed, **settings):
+        steps[epoch] = len(seen)
+        model.eval()
+    return torch.cat(seen), modes, steps
+
+
+def test_a_network_is_trained_in_training_mode_and_stops_after_the_steps_of_its_epochs():
+    _, modes, steps = images_seen(items=5, stops=(0, 0.3, 1, 2.5, 4))
+    assert all(modes) and steps == {0: 0, 0.3: 1, 1: 3, 2.5: 8, 4: 12}  # three an epoch, the last of one image
+
+
+def test_the_seed_is_that_of_the_augmentation_as_well():
+    first, again, other = (images_seen(seed, augment="crop-flip")[0] for seed in (1, 1, 2))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+def test_what_is_predicted_and_evaluated_knows_no_dropout():
+    model = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(12, 2))
+    images, labels = torch.rand(9, 3, 2, 2), torch.arange(9) % 2
+    expected = model.eval()(images)
+    assert torch.equal(training.predicted(model.train(), images), expected)
+    loss = nn.functional.cross_entropy(expected.double(), labels).item()
+    assert training.evaluate(model.train(), images, labels)[0] == pytest.approx(loss)
