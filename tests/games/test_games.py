@@ -11,7 +11,7 @@ from torch import nn
 from symgen import ImageGame, log_odds
 from symgen.games import ROUNDING
 from symgen.games import images as games
-from symgen.games.variables import cell_boxes, cell_map, draw_cells
+from symgen.games.variables import cell_boxes, cell_map, draw_cells, draw_words
 from symgen.training import models
 
 
@@ -284,12 +284,14 @@ def test_a_forward_that_changes_its_input_and_a_skip_that_opens_now_and_then():
     assert torch.equal(x, before)
 
 
-def test_drawing_cells(rng):
+def test_drawing_cells_and_words(rng):
     drawn = np.stack([draw_cells(10, 5, rng) for _ in range(300)])
     assert (np.diff(drawn) > 0).all() and drawn.min() == 0 and drawn.max() == 24
     assert np.bincount(drawn.ravel()).std() < 20  # each cell about as often as another
     with pytest.raises(ValueError, match="at most 4"):
         draw_cells(5, 2, rng)
+    words = np.stack([draw_words(3, [1, 4, 6, 9], rng) for _ in range(20)])
+    assert (np.diff(words) > 0).all() and set(words.ravel()) == {1, 4, 6, 9}
 
 
 def test_cells_share_a_map_out_evenly():
