@@ -56,14 +56,8 @@ def _sum(ax, table, picture, grid, judges):
     ax.text(0.5, 1.1, f"an image, and\n{len(cells)} of its cells", ha="center", fontsize=8)
     ax.text(0.5, -0.1, f"output\n{signed(table.v.iloc[0], '+.1f')}", ha="center", va="top", fontsize=8)
     ax.text(1 + CONSTANT / 2, 0.5, "= b +", ha="center", va="center", fontsize=12)
-    ax.text(
-        1 + CONSTANT / 2,
-        -0.1,
-        f"all cells\nhidden\n{signed(table.bias.iloc[0], '+.1f')}",
-        ha="center",
-        va="top",
-        fontsize=8,
-    )
+    constant = f"all cells\nhidden\n{signed(table.bias.iloc[0], '+.1f')}"
+    ax.text(1 + CONSTANT / 2, -0.1, constant, ha="center", va="top", fontsize=8)
     left = 1 + CONSTANT
     for role, text in SAYS.items():
         ax.text(left + 1 + GAP / 2, 1.1, text.format(judges), ha="center", fontsize=8, color=INK[role])

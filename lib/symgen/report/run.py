@@ -63,9 +63,8 @@ def _asked(options):
         parser.add_argument(*names, nargs="?", const="all")
     parser.add_argument("--dry-run", "--dryrun", action="store_true")
     asked = parser.parse_known_args(options)[0]
-    asked.dry_run |= any(
-        re.fullmatch(r"-[a-zA-Z]*n[a-zA-Z]*", word) for word in options
-    )  # alone, or among other letters
+    letters = r"-[a-zA-Z]*n[a-zA-Z]*"  # -n, alone or among others
+    asked.dry_run |= any(re.fullmatch(letters, word) for word in options)
     return asked
 
 
