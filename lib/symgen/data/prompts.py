@@ -14,7 +14,7 @@ LONGEST = 35  # words of a question and of the sentence that answers it
 
 def written_prompts(key: str) -> list[dict]:
     """Prompts of data/prompts.yaml under a key: each with prompt, next_word, and perhaps variables."""
-    return yaml.safe_load((project_root() / "data" / "prompts.yaml").read_text())[key]
+    return yaml.safe_load((project_root() / "data" / "prompts.yaml").read_bytes())[key]
 
 
 def prompt_lines(path: Path) -> list[dict]:

@@ -157,7 +157,7 @@ class Claim(BaseModel):
 @cache
 def claims() -> dict[str, Claim]:
     """All claims by name, as claims.yaml has them."""
-    text = (Path(__file__).parent / "claims.yaml").read_text()
+    text = (Path(__file__).parent / "claims.yaml").read_bytes()
     return {name: Claim.model_validate(fields) for name, fields in yaml.safe_load(text).items()}
 
 

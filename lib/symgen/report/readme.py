@@ -63,7 +63,7 @@ def notebooks_text(root: Path) -> str:
 
 def _first_cell(path):
     """What the first cell of a notebook says of its question, of what it repeats of the paper, and of its time."""
-    text = "".join(json.loads(path.read_text())["cells"][0]["source"])
+    text = "".join(json.loads(path.read_bytes())["cells"][0]["source"])
     parts = [
         re.search(begin + r" (.+?)(?= \*\*|\n|$)", text)
         for begin in (r"\*\*Question\.\*\*", r"\*Repeats", r"\*\*Time\*\*")
@@ -257,7 +257,8 @@ def with_numbers(page: Path) -> str:
         numbers = _whole_sentences(re.sub(r"[][]", "", numbers))
         return f"![{match['words']}{f'. In numbers: {numbers}' if numbers else ''}]({match['file']})"
 
-    return re.sub(r"!\[(?P<words>[^]]*?)(\. In numbers: [^]]*)?\]\((?P<file>\S+\.png)\)", described, page.read_text())
+    picture = r"!\[(?P<words>[^]]*?)(\. In numbers: [^]]*)?\]\((?P<file>\S+\.png)\)"
+    return re.sub(picture, described, page.read_text("utf-8"))
 
 
 def _whole_sentences(text):
@@ -267,7 +268,7 @@ def _whole_sentences(text):
 
 
 def _update(page, name, section):
-    before = page.read_text()
+    before = page.read_text("utf-8")
     start, stop = f"<!-- {name}: written by `symgen readme` -->\n", f"<!-- end of {name} -->"
     if before.count(start) != 1 or before.count(stop) != 1:
         raise InputError(f"{page.name} must hold the line {start.strip()!r} and the line {stop!r}, once each")
@@ -277,7 +278,7 @@ def _update(page, name, section):
 
 def _write(page, text):
     """Whether that changes the page."""
-    changed = text != page.read_text()
+    changed = text != page.read_text("utf-8")
     if changed:
-        atomically(page, lambda path: path.write_text(text))
+        atomically(page, lambda path: path.write_text(text, "utf-8"))
     return changed

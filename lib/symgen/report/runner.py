@@ -37,7 +37,7 @@ def execute(name: str, parameters: dict, output: Path | None = None) -> Path:
             output = project_root() / given["runs"] / f"{source.stem}.ipynb"
     text = _executed(source, output, parameters, folder)
     if not parameters and source_hash(source) == before:  # not over what somebody edited meanwhile
-        atomically(source, lambda path: path.write_text(text))
+        atomically(source, lambda path: path.write_text(text, "utf-8"))
     return output
 
 
@@ -51,7 +51,7 @@ def is_whole(study: Study, name: str) -> bool:
     path = executed_path(study, name)
     if not path.is_file():
         return False
-    names = json.loads(path.read_text())["metadata"].get("symgen", {}).get("figures", [])
+    names = json.loads(path.read_bytes())["metadata"].get("symgen", {}).get("figures", [])
     return all((study.figures_dir.parent / figure).is_file() for figure in names)
 
 
@@ -66,7 +66,7 @@ def _executed(source, output, parameters, folder):
     start = time.time()
     try:
         _papermill(source, temporary, parameters)
-        notebook = clean(json.loads(temporary.read_text()))
+        notebook = clean(json.loads(temporary.read_bytes()))
     except BaseException:
         if temporary.exists():
             os.replace(temporary, failed)
@@ -76,7 +76,7 @@ def _executed(source, output, parameters, folder):
     if folder:
         notebook["metadata"]["symgen"] = {"figures": _written_since(start, folder)}
     copy = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
-    atomically(output, lambda path: path.write_text(copy))
+    atomically(output, lambda path: path.write_text(copy, "utf-8"))
     failed.unlink(missing_ok=True)
     return text
 
@@ -113,7 +113,7 @@ def notebook_path(name: str) -> Path:
 
 def declared_parameters(path: Path) -> dict:
     """Parameters of a notebook, with their default values: the assignments of its cell tagged `parameters`."""
-    cells = json.loads(path.read_text())["cells"]
+    cells = json.loads(path.read_bytes())["cells"]
     tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
     if len(tagged) != 1:
         raise InputError(f"{path.name} has {len(tagged)} cells tagged `parameters`; expected one")
@@ -124,7 +124,7 @@ def declared_parameters(path: Path) -> dict:
 
 def source_hash(path: Path) -> str:
     """Hash of what a notebook says, outputs left out: what decides whether it must run again."""
-    cells = json.loads(path.read_text())["cells"]
+    cells = json.loads(path.read_bytes())["cells"]
     sources = [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
     return hashlib.sha256(json.dumps(sources).encode()).hexdigest()[:12]
 
