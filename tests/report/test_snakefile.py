@@ -8,6 +8,8 @@ import sys
 import pytest
 import tiny_project
 
+from symgen.report import run
+
 NOTEBOOK = tiny_project.done("01_data_split.notebook")
 
 
@@ -62,3 +64,11 @@ def edit(path, old, new):
     text = path.read_text()
     assert text.count(old) == 1
     path.write_text(text.replace(old, new))
+
+
+def test_the_time_left_is_said_once_enough_is_done_to_know_it(capsys):
+    run._with_time_left(["Building DAG\n", "1 of 29 steps (3%) done\n", "24 of 29 steps (83%) done\n"], last=11)
+    first, early, late = capsys.readouterr().err.splitlines()
+    assert first == "Building DAG"
+    assert re.fullmatch(r"1 of 29 steps, \d+\.\d min gone", early)
+    assert re.fullmatch(r"24 of 29 steps, \d+\.\d min gone, about \d+ min left", late)

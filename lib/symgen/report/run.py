@@ -155,7 +155,8 @@ def _snakemake(arguments, stream):
 def _with_time_left(lines, last):
     """Show what Snakemake says; how many steps are done, with about how long the others take.
 
-    The `last` steps are notebooks; a job takes about as long as ten of them.
+    The `last` steps are notebooks; a job takes about as long as ten of them. Short jobs end first, so nothing is said of the
+    time left before a sixth is done.
     """
     start = time.monotonic()
     for line in lines:
@@ -163,6 +164,7 @@ def _with_time_left(lines, last):
             done, steps = map(int, progress.groups())
             left, whole = (min(n, last) + 10 * max(0, n - last) for n in (steps - done, steps))
             gone = (time.monotonic() - start) / 60
-            line = f"{done} of {steps} steps, {gone:.1f} min gone, about {gone * left / (whole - left):.1f} min left\n"
+            rest = f", about {gone * left / (whole - left):.0f} min left" if 6 * left < 5 * whole else ""
+            line = f"{done} of {steps} steps, {gone:.1f} min gone{rest}\n"
         sys.stderr.write(line)
         sys.stderr.flush()
