@@ -68,7 +68,7 @@ def measured(settings, workers):
 def draw(table):
     """A panel for each thing that grows: core seconds by stage."""
     plots.use_style()
-    figure, axes = plt.subplots(1, 4, figsize=(10, 2.8), layout="constrained")
+    figure, axes = plt.subplots(1, 4, figsize=(10, 3), layout="constrained", sharey=True)
     shades = plots.style.shades(len(STAGES))
     for ax, (name, part) in zip(axes, table.groupby("what", sort=False)):
         below = 0.0
@@ -77,8 +77,9 @@ def draw(table):
             below = below + part[stage].to_numpy()
         ax.plot(part.number.astype(str), part["by the clock"], "k.", label="by the clock")
         ax.set(xlabel=name)
-    axes[0].set_ylabel("seconds")
+    axes[0].set_ylabel("seconds (bars: of all cores)")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(STAGES) + 1)
+    plots.style.note(figure, otherwise="4 networks, 40 samples, 10 variables, 1 worker", run=1)
     figure.savefig(PICTURE, dpi=150)
 
 

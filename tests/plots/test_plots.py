@@ -34,8 +34,8 @@ def test_a_saved_picture_says_its_numbers_and_is_always_the_same(tmp_path):
         plots.save(plots.losses(LOSSES), LOSSES, tmp_path, name)
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
     assert Image.open(tmp_path / "one.png").text["Description"] == (
-        "one, cross-entropy (nats) by epoch: train from 2.3 to 0.25, lowest 0.25, highest 2.3 at 0; "
-        "test from 2.3 to 2.1, lowest 1, highest 2.3 at 0; lowest validation loss at 4. 1 network."
+        "one, cross-entropy (nats) by epoch: training from 2.3 to 0.25, lowest 0.25, highest 2.3 at 0; "
+        "testing from 2.3 to 2.1, lowest 1, highest 2.3 at 0; lowest validation loss at 4. 1 network."
     )
 
 
@@ -45,7 +45,7 @@ def test_words_name_bars_few_marks_and_what_is_written_in_a_panel():
         "first phase, strength per sample (log-odds) by order: all, positive at most 3 at 1; generalizable, positive at "
         "most 3 at 1; all, negative at most -2 at 2; generalizable, negative at most -2 at 2; strength 8 H = 0.75 H_low = "
         "0.75. "
-        "3 networks · 20 samples."
+        "3 networks · 20 samples · H_low: orders 1 to 1 · below 0: negative effects."
     )
     curve = pd.DataFrame({"weight": [0.0, 0.3], "quantity": "accuracy", "value": 0.4, "low": 0.3, "high": 0.5})
     said = alt_text(plots.penalty_curve(curve, chosen=0.3, networks=5))
@@ -66,7 +66,7 @@ def test_words_of_a_panel_take_the_names_at_an_axis_that_it_shares():
 @pytest.mark.filterwarnings("error")
 def test_what_has_no_value_is_left_out_without_a_warning():
     gaps = LOSSES.assign(loss=LOSSES.loss.where((LOSSES.epoch > 0) & (LOSSES.set == "test")))
-    assert "by epoch: test 1.8 at 1, 1.1 at 2, 1 at 4, 1.3 at 8, 1.7 at 16, 2.1 at 32; lowest" in alt_text(
+    assert "by epoch: testing 1.8 at 1, 1.1 at 2, 1 at 4, 1.3 at 8, 1.7 at 16, 2.1 at 32; lowest" in alt_text(
         plots.losses(gaps)
     )
     nothing = ORDERS.assign(total=0.0, generalizable=0.0)
@@ -82,7 +82,7 @@ def test_words_of_an_explained_text_are_one_sentence_and_its_interactions_are_na
     cut = alt_text(plots.words(table, shares, ["well-", "known ", "film", ", 好", "书"], [-1, 1, 0, -1, -1], "it"))
     assert cut.startswith("it: well-known film, 好书. strongest")
     small = (
-        "1 network · 1 sample · colour: a part's share of all effects (log-odds), green for the label, pink against it."
+        "1 network · 1 sample · colour: a part's share of all effects (log-odds), teal for the label, pink against it."
     )
     assert said.endswith(f"effect on the log-odds of the label: effect -2 of bad, 1.5 of bad ∨ not. {small}")
 
@@ -131,18 +131,73 @@ def test_small_print_counts_the_networks_and_samples_and_says_what_bands_mean():
     boundaries = pd.DataFrame({"role": ["one"], "t1": 1.0, "t2": np.inf, "n_phases": 0})
     figure = plots.dynamics(ORDERS.assign(epoch=0.0), curves, boundaries, samples=1200)
     (legend,) = figure.legends
-    assert (
-        legend.get_title().get_text() == "3 networks · 1,200 samples · band: 95 %, over samples · above: a scale each"
-    )
+    small = "3 networks · 1,200 samples · above: a scale each, negative effects below 0 · band: 95 %, over samples"
+    assert legend.get_title().get_text() == small
+    many = pd.concat(curves.assign(role=curves.role + str(k), H=0.1 * k) for k in (1, 2))
+    drawn = plots.dynamics(ORDERS.assign(epoch=0.0), many, boundaries).axes[1].lines  # thin ones, and their mean
+    assert len(drawn) == 7 and np.allclose(drawn[-1].get_ydata(), 0.15)
     learned = curves[["role", "epoch"]].assign(delta_g=1.0, delta_n=3.0)
-    assert "3 networks · 1 sample " in alt_text(plots.learned(learned, boundaries, samples=1))
+    said = alt_text(plots.learned(learned, boundaries, samples=1))
+    assert "3 networks · 1 sample " in said and said.endswith("steps: 1 to 1 epochs long.")
 
 
 def test_what_is_newly_learned_is_shown_by_its_share_its_mean_order_and_its_strength():
     (ax,) = plots.newly_learned(ORDERS, networks=2, samples=5).axes
     (text,) = ax.texts
-    assert text.get_text().splitlines() == ["0.75 generalizes", "mean order 1.5", "8 log-odds"]
+    assert text.get_text().splitlines() == ["0.75 generalizes", "mean order 1.5", "8 log-odds", "per sample"]
     assert [bar.get_height() for bar in ax.patches] == [0.5, 0.5, 0.375, 0.375]
+
+
+def test_no_share_is_given_of_orders_with_hardly_any_strength():
+    orders = pd.DataFrame(
+        {"panel": "end", "order": [1, 6], "sign": "+", "total": [99.5, 0.5], "generalizable": [0.4, 0.0]}
+    )
+    figure = plots.order_strength(orders, ranges={"H_low": range(1, 3), "H_high": range(6, 11)})
+    assert figure.axes[0].texts[0].get_text().splitlines() == [
+        "strength 100",
+        "H = < 0.01",
+        "H_low = < 0.01",
+        "H_high = –",
+    ]
+    assert "H_high: orders 6 to 10 · –: they have less than 1 % of the strength" in alt_text(figure)
+
+
+@pytest.mark.parametrize(
+    ("n_phases", "name"), [(0, "no phase is certain"), (1, "phase 1, whose end is not certain"), (3, "phase 1")]
+)
+def test_phases_are_named_as_far_as_they_are_certain(n_phases, name):
+    boundaries = pd.Series({"t1": 2.0, "t2": 4.0, "t2_found": 1.0, "n_phases": n_phases})
+    table = pd.DataFrame(
+        {"epoch": [0.0, 2.0, 8.0], "H": [0.1, 0.6, 0.3], "H_low95": 0.05, "H_high95": 0.7, "H_chance": 0.1}
+    )
+    (ax,) = plots.phases(table, boundaries, "one").axes
+    assert [text.get_text() for text in ax.texts] == [name, "2", "phase 3"][: n_phases or 1]
+
+
+def test_gaps_over_training_stand_beside_those_on_more_samples():
+    rows = [
+        ("one", epoch, what, of, loss, loss - 0.1, loss + 0.1)
+        for epoch in (0.0, 8.0)
+        for what in ("before", "removed", "placebo", "reverse")
+        for of, loss in (("training", 0.2), ("testing", 0.2 + epoch / 10))
+    ]
+    table = pd.DataFrame(rows, columns=["role", "epoch", "what", "of", "loss", "low", "high"])
+    more = table[table.epoch == 8].assign(loss=lambda of: of.loss.where(of.of == "training", 0.5))
+    lines = {line.get_label(): line.get_ydata() for line in plots.removal_dynamics(table, 40, more).axes[0].lines}
+    np.testing.assert_allclose(lines["whole"], [0, 0.8])
+    np.testing.assert_allclose(lines["whole, on more samples"], [0.3])
+    assert "whole, on more samples" not in alt_text(plots.removal_dynamics(table, 40))
+
+
+def test_what_a_setting_changes_has_an_interval():
+    moments = {f"{name}_{when}": 0.3 for name in ("H", "chance") for when in ("first", "best", "last")}
+    moments |= {f"N_{when}": 20.0 for when in ("first", "least", "last")}
+    moves = {
+        f"excess_{name}{end}": v for name in ("rise", "fall") for end, v in (("", 0.2), ("_low", 0.1), ("_high", 0.4))
+    }
+    table = pd.DataFrame([{"variant": "as it is", "samples": 40, "n_phases": 2} | moments | moves])
+    right = plots.sensitivity(table).axes[2]
+    assert [line.get_segments()[0][:, 0].tolist() for line in right.collections] == [[0.1, 0.4]] * 2
 
 
 def test_the_lowest_panel_of_each_column_says_its_orders():

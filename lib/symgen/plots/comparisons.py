@@ -11,7 +11,17 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from symgen.plots.style import BY_CHANCE, COLOURS, OF_SAMPLES, count_phrase, epoch_axis, legend_of, note, shades
+from symgen.plots.style import (
+    BY_CHANCE,
+    COLOURS,
+    OF_SAMPLES,
+    count_phrase,
+    epoch_axis,
+    legend_of,
+    note,
+    orders_phrase,
+    shades,
+)
 
 REMOVED = {"before": "nothing", "removed": "non-gener-\nalizable", "placebo": "placebo", "reverse": "gener-\nalizable"}
 RULES = {"any": "any of K baselines", "majority": "more than half of them", "all": "all of them"}
@@ -25,6 +35,15 @@ WAYS = {"data": "more data"}  # to train, where the name alone does not say it
 SIGNS_OF = {"reproduced": "R", "undecided": "U", "not reproduced": "N", "not testable": "T"}  # verdicts
 MIDDLE = "middle 80 % of samples"
 OVER_BOTH = "95 %, over networks and over what they are measured on"
+DIAMOND = {
+    "marker": "D",
+    "markersize": 5,
+    "mfc": "white",
+    "mec": "black",
+    "linestyle": "",
+    "clip_on": False,
+    "zorder": 4,
+}
 
 
 def sparsity(table: pd.DataFrame, tau_ratio: float, samples: int | None = None) -> Figure:
@@ -50,7 +69,7 @@ def sparsity(table: pd.DataFrame, tau_ratio: float, samples: int | None = None) 
 
 
 def conditions(table: pd.DataFrame, samples: int | None = None) -> Figure:
-    """The three conditions for sparsity (Appendix B): strength by order, mean output by number of variables shown.
+    """Two of the conditions for sparsity (Appendix B): strength by order, mean output by number of variables shown.
 
     table: epoch, m, strength_share (of order m), output (mean v - v(none) with m variables shown, over |v(all) - v(none)|),
     low, high. samples: of how many.
@@ -66,12 +85,14 @@ def conditions(table: pd.DataFrame, samples: int | None = None) -> Figure:
         if epoch in (epochs[0], epochs[-1]):
             right.fill_between(shown.m, shown.low, shown.high, color=shade, alpha=0.2, linewidth=0)
     left.set(xlabel="order", ylabel="share of all strength", title="condition 1: do high orders hold nothing?")
-    right.set(xlabel="variables not masked, m", ylabel="mean output u(m)\n(of the mean |v(all) − v(none)|)")
-    right.set_title("conditions 2 and 3: does u(m) grow?")
+    left.set(yscale="log", ylim=(1e-4, 1))
+    right.set(xlabel="variables not masked, m", ylabel="mean output u(m)\n(share of |v(all) − v(none)|)")
+    right.set_title("condition 2: does u(m) grow?")
     for ax in (left, right):
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=len(epochs))
-    return note(figure, network=1, sample=samples, **{"band, first and last": MIDDLE})
+    says = {"band, first and last": MIDDLE, "not drawn": "less than a ten-thousandth of the strength"}
+    return note(figure, network=1, sample=samples, **says)
 
 
 def baselines(table: pd.DataFrame, samples: int | None = None) -> Figure:
@@ -94,7 +115,8 @@ def baselines(table: pd.DataFrame, samples: int | None = None) -> Figure:
         ax.set(title=f"in {RULES.get(rule, rule)}", xlabel="baselines K", xticks=shown.K)
     axes[0, 0].set(ylabel="share of strength", ylim=(min(0, table.excess_low.min()), None))
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    return note(figure, network=1, sample=samples, band="95 %, over samples")
+    says = {"zigzag": "more than half of 2 is 2, of 3 is 2, of 4 is 3"} if "majority" in rules else {}
+    return note(figure, network=1, sample=samples, band="95 %, over samples", **says)
 
 
 def judges(table: pd.DataFrame, samples: int | None = None) -> Figure:
@@ -119,10 +141,13 @@ def judges(table: pd.DataFrame, samples: int | None = None) -> Figure:
     return note(figure, network=1, sample=samples, judge=int(table.K.iloc[0]), bar="95 %, over samples")
 
 
-def judged_pairs(table: pd.DataFrame, samples: int | None = None, of: str = "prompt") -> Figure:
+def judged_pairs(
+    table: pd.DataFrame, samples: int | None = None, of: str = "prompt", ranges: dict[str, range] | None = None
+) -> Figure:
     """What networks share at low and at high orders (Fig. 11): a row a network, a panel who judges it.
 
     table: role, judged by, quantity (H_low, H_high), value, low, high, chance. samples: of how many, and `of` what.
+    ranges: which orders H_low and H_high are of.
     """
     roles, by = list(table.role.unique()), table["judged by"].unique()
     size = 3.1 * len(by) + 0.9, 0.24 * len(roles) + 1.4
@@ -143,18 +168,21 @@ def judged_pairs(table: pd.DataFrame, samples: int | None = None, of: str = "pro
     mark = {"marker": "|", "linestyle": "", "markersize": 9, "markeredgewidth": 1.6}  # as it is drawn
     handles = [*axes[0, 0].lines, Line2D([], [], color=COLOURS["chance"], **mark)]
     figure.legend(handles, [*names.values(), "by chance"], loc="outside lower center", ncols=3)
-    return note(figure, network=len(roles), **{of: samples}, bar=f"95 %, over {of}s")
+    says = {names[quantity].split()[0]: orders_phrase(orders) for quantity, orders in (ranges or {}).items()}
+    return note(figure, network=len(roles), **{of: samples}, bar=f"95 %, over {of}s", **says)
 
 
 def sensitivity(table: pd.DataFrame) -> Figure:
-    """What each setting changes: H and N at the start, at the turn and at the end, and the phases found, a row a variant.
+    """What each setting changes: H and N at the start, at the turn and at the end, how H moves, the phases; a row a variant.
 
-    table: variant, samples, H_first, H_best, H_last, chance_first, .., N_first, N_least, N_last, n_phases. Dotted lines
-    stand on the first row of each number of samples: what the rows below are to be compared with.
+    table: variant, samples, H_first, H_best, H_last, chance_first, .., N_first, N_least, N_last, rise, rise_low, rise_high
+    of H above chance (excess_rise, ..) and its fall, n_phases. Dotted lines stand on the first row of each number of
+    samples: what the rows below are to be compared with.
     """
-    figure, axes = plt.subplots(1, 2, figsize=(8.4, 0.24 * len(table) + 1.5), sharey=True, width_ratios=[3, 2])
+    size = 10.4, 0.24 * len(table) + 1.5
+    figure, axes = plt.subplots(1, 3, figsize=size, sharey=True, width_ratios=[3, 2, 2])
     rows = np.arange(len(table))
-    colours = "white", COLOURS["generalizable"], "black"
+    colours = "white", "#a6a6a6", "black"
     moments = "untrained", "H at its peak, N at its least", "at the end"
     for ax, quantity, turn in zip(axes, "HN", ("best", "least")):
         for where, label, marker, colour in zip(("first", turn, "last"), moments, "oD^", colours):
@@ -166,17 +194,19 @@ def sensitivity(table: pd.DataFrame) -> Figure:
             if quantity == "H":
                 chance, style = table[f"chance_{where}"], {"color": COLOURS["chance"], "alpha": 0.6}
                 ax.scatter(chance, rows, s=14, marker=marker, label="H by chance, same shapes", **style)
-    left, right = axes
+    left, middle, right = axes
+    _rise_and_fall(right, table, rows)
     groups = [f"{name} ({count_phrase(number, 'sample')})" if first else name for name, number, first in
               zip(table.variant, table.samples, ~table.samples.duplicated())]  # fmt: skip
     left.set(yticks=rows, yticklabels=groups, ylim=(len(table) - 0.5, -0.5), xlabel="H", xlim=(0, 1))
     left.set_title("H, share of strength that generalizes")
-    right.set(xlabel="N", xlim=(0, None), title="N, number of interactions")
+    middle.set(xlabel="N", xlim=(0, None), title="N, interactions that\nhold 80 % of the strength")
     for row, text in [(-1, "phases"), *zip(rows, table.n_phases)]:
         right.annotate(f"{text}", (1.07, row), xycoords=("axes fraction", "data"), ha="center", va="center", fontsize=8)
-    handles = dict(zip(*left.get_legend_handles_labels()[::-1]))
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4)
-    return note(figure, network=1, dotted="the study as it is, on as many samples", phases="found with certainty")
+    handles = dict(zip(*left.get_legend_handles_labels()[::-1])) | dict(zip(*right.get_legend_handles_labels()[::-1]))
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3)
+    says = {"dotted": "the study as it is, on as many samples", "phases": "found with certainty"}
+    return note(figure, network=1, bar="95 %, over samples", **says)
 
 
 def removal(table: pd.DataFrame, samples: int | None = None) -> Figure:
@@ -196,27 +226,27 @@ def removal(table: pd.DataFrame, samples: int | None = None) -> Figure:
         column[1].set_xlabel("removed")
         column[1].axhline(0, color="black", linewidth=0.8)
     axes[0, 0].set_ylabel("loss (nats)")
-    axes[1, 0].set_ylabel("mean effect of what is removed\n(log-odds of the label)")
+    axes[1, 0].set_ylabel("mean effect of what\nis removed (log-odds)")
     gap = Rectangle((0, 0), 1, 1, color=COLOURS["chance"], alpha=0.4)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     labels = [*labels, "difference between the two; upper row: the loss gap"]
     figure.legend([*handles, gap], labels, loc="outside lower center", ncols=3)
-    return note(figure, network=len(roles), sample=samples, bar="95 %, over samples")
+    return note(figure, network=len(roles), sample=samples, bar="95 %, over samples, each by itself")
 
 
-def removal_dynamics(table: pd.DataFrame, samples: int | None = None) -> Figure:
+def removal_dynamics(table: pd.DataFrame, samples: int | None = None, at_end: pd.DataFrame | None = None) -> Figure:
     """The loss gap, testing - training, before and after removal, over training, a panel a network.
 
-    table: role, epoch, of, what, loss, low, high. The gap after the placebo is what removing as much at random leaves of it.
-    The band of the whole gap is made of the intervals of its two losses, which are of different samples. samples: how many,
-    training and testing ones together.
+    table: role, epoch, of, what, loss, low, high; at_end: the same of the last checkpoint, on more samples. The gap after
+    the placebo is what removing as much at random leaves of it. The band of the whole gap is made of the intervals of its
+    two losses, which are of different samples. samples: how many, training and testing ones together.
     """
     roles = table.role.unique()
     figure, axes = plt.subplots(1, len(roles), figsize=(2.6 * len(roles) + 0.6, 3.2), sharey=True, squeeze=False)
     lines = {
         "before": ("whole", "black", "-"),
         "placebo": ("without as much at random (placebo)", COLOURS["chance"], "--"),
-        "removed": ("without what does not generalize", COLOURS["non-generalizable"], "-"),
+        "removed": ("without what does not generalize", COLOURS["generalizable"], "-"),
     }
     losses = table.pivot(index=["role", "what", "epoch"], columns="of", values=["loss", "low", "high"])
     gaps = losses.loss.testing - losses.loss.training
@@ -232,9 +262,20 @@ def removal_dynamics(table: pd.DataFrame, samples: int | None = None) -> Figure:
         ax.axhline(0, color="black", linewidth=0.8)
         ax.set_title(role)
         epoch_axis(ax, gap.index)
-    axes[0, 0].set_ylabel("loss gap, testing − training (nats)")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(lines))
-    return note(figure, network=len(roles), sample=samples, band="95 %, of the whole gap, over samples")
+    says = {"band": "95 %, of the whole gap, over samples"}
+    if at_end is not None:
+        ends = at_end.pivot(index=["role", "what"], columns="of", values="loss")
+        ends = ends.testing - ends.training
+        for ax, role in zip(axes[0], roles):
+            for what, (label, colour, _) in lines.items():
+                ax.plot(
+                    table.epoch.max(), ends[role, what], label=f"{label}, on more samples", **DIAMOND | {"mec": colour}
+                )
+        says["diamonds"] = "on more samples, as in the figure before"
+        gaps = pd.concat([gaps, ends])
+    axes[0, 0].set(ylabel="loss gap, testing − training (nats)", ylim=(1.3 * min(gaps.min(), -0.2), 1.3 * gaps.max()))
+    return note(figure, network=len(roles), sample=samples, **says)
 
 
 def arms(
@@ -246,7 +287,7 @@ def arms(
     """What ways to train change against plain training: a row a way, a panel a quantity, with 95 % intervals.
 
     table: setting (all samples, few samples), arm, quantity, value, low, high; a mark a setting. gains: (setting,
-    quantity) -> what the paper reports of the penalty, a grey mark in its row. networks: of how many each way is the mean.
+    quantity) -> what the paper reports of the penalty, a diamond in its row. networks: of how many each way is the mean.
     samples: on how many.
     """
     quantities, names, setting_names = (table[column].unique() for column in ("quantity", "arm", "setting"))
@@ -259,14 +300,14 @@ def arms(
         for setting, shift, marker in zip(setting_names, shifts, "os"):
             colour = COLOURS[setting]
             shown = table[(table.setting == setting) & (table.quantity == quantity)]
-            rows = shown.arm.map(places) + shift
+            rows, label = shown.arm.map(places) + shift, setting.replace(" samples", " training samples")
             ax.hlines(rows, shown.low, shown.high, color=colour)
-            ax.plot(shown.value, rows, marker, color=colour, markersize=4, label=setting)
+            ax.plot(shown.value, rows, marker, color=colour, markersize=4, label=label)
             if (gain := (gains or {}).get((setting, quantity))) is not None:
-                ax.plot(gain, places["penalty"] + shift, "|", color=COLOURS["chance"], markersize=11, markeredgewidth=3)
+                ax.plot(gain, places["penalty"] + shift, **DIAMOND)
         ax.axvline(0, color="black", linewidth=0.8)
         better = "← better" if quantity.startswith("loss") else "better →"
-        title = quantity.replace(", ", ",\n").replace(" at ", "\nat ").replace(" by ", "\nby ")
+        title = quantity.replace(", ", ",\n").replace(" at best", "\nat the best checkpoint").replace(" by ", "\nby ")
         ax.set(title=title, xlabel=f"{_unit(quantity)}\n{better}")
         ax.xaxis.set_major_locator(MaxNLocator(3))
         ax.grid(axis="y", visible=False)
@@ -275,10 +316,10 @@ def arms(
     axes[0, 0].set(yticks=range(len(names)), yticklabels=labels, ylim=(len(names) - 0.5, -0.5))
     handles = dict(zip(*axes[0, 0].get_legend_handles_labels()[::-1]))
     if gains:
-        handles["the paper's gain by the penalty"] = Line2D([], [], color=COLOURS["chance"], marker="|", linestyle="",
-                                                            markersize=11, markeredgewidth=3)  # fmt: skip
+        handles["the paper's gain by the penalty"] = Line2D([], [], **DIAMOND)
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles))
-    return note(figure, sample=samples, bar=OVER_BOTH)
+    measured_on = {"measured on": count_phrase(samples, "sample")} if samples else {}
+    return note(figure, **measured_on, bar=OVER_BOTH, **_others(quantities))
 
 
 def penalty_curve(table: pd.DataFrame, chosen: float | None = None, networks: int | None = None) -> Figure:
@@ -298,7 +339,8 @@ def penalty_curve(table: pd.DataFrame, chosen: float | None = None, networks: in
         if chosen in weights:
             ax.axvline(weights.tolist().index(chosen), color="black", linestyle=":", linewidth=1)
     dotted = "the weight of the study" if chosen in weights else None
-    return note(figure, network=networks, band=OVER_BOTH, dotted=dotted)
+    band = f"{OVER_BOTH}, of each weight by itself"
+    return note(figure, network=networks, band=band, dotted=dotted, **_others(quantities))
 
 
 def claims(table: pd.DataFrame) -> Figure:
@@ -318,7 +360,9 @@ def claims(table: pd.DataFrame) -> Figure:
     labels = [textwrap.fill(f"{name}  {claim_of[name]}", 44) for name in names]
     ax.set(xlim=(0, len(studies)), ylim=(len(names), 0))
     ax.set_yticks(np.arange(len(names)) + 0.5, labels, fontsize=8.5)
-    ax.set_xticks(np.arange(len(studies)) + 0.5, studies, fontsize=9, rotation=60, ha="left", rotation_mode="anchor")
+    networks = table.drop_duplicates("study").set_index("study").networks
+    labels = [f"{study} ({networks[study]})" for study in studies]
+    ax.set_xticks(np.arange(len(studies)) + 0.5, labels, fontsize=9, rotation=60, ha="left", rotation_mode="anchor")
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
     ax.grid(visible=False)
@@ -327,13 +371,29 @@ def claims(table: pd.DataFrame) -> Figure:
     close = {"fontsize": 8, "columnspacing": 1, "handletextpad": 0.4}
     legend_of(figure, SIGNS_OF, signs, loc="outside lower center", ncols=4, **close)
     says = {sign: verdict for verdict, sign in SIGNS_OF.items()} | {"–": "has none", "empty": "not asked of this study"}
-    return note(figure, left="as the paper measures it", right="against its control", **says)
+    places = {"left": "as the paper measures it", "right": "against its control", "in brackets": "networks"}
+    return note(figure, **places, **says)
 
 
 # pieces of figures
 def _unit(quantity):
     """Unit of a quantity of an arm: "H by others" is one of H."""
     return {"accuracy": "share of items", "loss": "nats", "H": "share of strength"}[re.match(r"\w+", quantity)[0]]
+
+
+def _others(quantities):
+    """Who judges, of a quantity that is not judged by the study's baselines."""
+    return {"others": "networks trained on part C"} if any(" by others" in quantity for quantity in quantities) else {}
+
+
+def _rise_and_fall(ax, table, rows):
+    """How far H above chance rises and falls, with intervals, a row a variant."""
+    for name, label, marker, shift in (("rise", "H rises", "^", -0.17), ("fall", "H falls", "v", 0.17)):
+        low, high = table[f"excess_{name}_low"], table[f"excess_{name}_high"]
+        ax.hlines(rows + shift, low, high, color=COLOURS["target"], linewidth=1)
+        ax.plot(table[f"excess_{name}"], rows + shift, marker, color=COLOURS["target"], markersize=4, label=label)
+    ax.axvline(0, color="black", linewidth=0.8)
+    ax.set(xlabel="H above chance", title="how far H rises and falls,\nabove chance")
 
 
 def _points_by_what(ax, table, columns):

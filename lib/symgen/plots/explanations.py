@@ -17,7 +17,7 @@ from symgen.plots.style import COLOURS, legend_of, note, signed, tint
 LINE = 0.18  # height of a line of text (inches)
 LABEL = 48  # letters in a line of an interaction's name
 WEAKEST = 0.01  # of the strongest: fainter lines are not drawn
-OF_SHARES = {"colour": "a part's share of all effects (log-odds), green for the label, pink against it"}
+OF_SHARES = {"colour": "a part's share of all effects (log-odds), teal for the label, pink against it"}
 LINES = {"and": "-", "or": (0, (2, 1.2))}
 
 
@@ -119,9 +119,8 @@ def fidelity(table: pd.DataFrame, n_salient: float | None = None, title: str = "
         ax.plot(curve.k, curve.R2, label="R²", **style)
     if n_salient:
         ax.axvline(n_salient, color="black", linestyle=":", linewidth=1)
-        ax.annotate(
-            "salient", (n_salient, 0.02), xycoords=("data", "axes fraction"), fontsize=7, rotation=90, ha="right"
-        )
+        beside = {"xycoords": ("data", "axes fraction"), "fontsize": 7, "rotation": 90, "ha": "right"}
+        ax.annotate(f"{n_salient:.0f} salient", (n_salient, 0.02), **beside)
     ax.set(xscale="log", ylim=(min(0, max(-1, table.R2.min())), 1.02), xlabel="strongest interactions kept, k")
     ax.set(ylabel="R² over all masked inputs", title=title)
     return note(figure, network=1, sample=table["sample"].nunique())

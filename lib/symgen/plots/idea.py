@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
 from symgen.games import cell_boxes
-from symgen.plots.style import BY_CHANCE, COLOURS, epoch_axis, middle_of, note, signed
+from symgen.plots.style import BY_CHANCE, COLOURS, count_phrase, epoch_axis, middle_of, note, signed
 
 EACH = 2  # interactions shown of those that generalize, and of the others
 GAP = 0.28  # between pictures, in their height
@@ -43,7 +43,7 @@ def idea(
     figure, (above, below) = plt.subplots(2, 1, figsize=(5.4, 4.4), height_ratios=[1.1, 1.15])
     _sum(above, table, picture, grid, judges)
     _share(below, curve, boundaries.iloc[0])
-    certain = f"certain in {(boundaries.n_phases == 3).sum()} of {len(boundaries)}"
+    certain = f"certain in {(boundaries.n_phases == 3).sum()} of {count_phrase(len(boundaries), 'network')}"
     says = {"above": "one of them", "dashed": "OR", "phases": f"as the paper places them; {certain}"}
     return note(figure, network=1, sample=samples, **says)
 

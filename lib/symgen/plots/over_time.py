@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from symgen.plots.style import BEHIND, BY_CHANCE, COLOURS, count_phrase, epoch_axis, middle_of, note
+from symgen.plots.style import BEHIND, BY_CHANCE, COLOURS, count_phrase, epoch_axis, middle_of, note, orders_phrase
 
 # what is followed over training
 QUANTITIES = {
@@ -15,9 +15,13 @@ QUANTITIES = {
     "loss_gap": "testing loss − training loss\n(nats)",
 }
 Ranges = dict[str, range]  # name of some orders -> which
+SETS = {"train": "training", "test": "testing", "validation": "validation"}
+LINES_OF = {"train": "-", "test": "-", "validation": "--"}  # testing and validation losses often lie on each other
 SIGNS = {"+": "positive", "-": "negative"}
-PHASES = ("#e4f0e8", "#fbf3e2", "#f7e3e0")
+PHASES = ("#f0f0f0", "#dedede", "#cccccc")  # greys: what is green or orange is said of strength
 CERTAIN = 0.95  # share of draws, as where the phases are found
+LITTLE, NO_SHARE = 0.01, "–"  # of a panel's strength: of less than that no share is given, but this sign
+MANY = 4  # more networks than these are thin lines, with their mean
 
 
 def losses(table: pd.DataFrame) -> Figure:
@@ -28,7 +32,7 @@ def losses(table: pd.DataFrame) -> Figure:
         shown = table[table.role == role]
         for name in shown["set"].unique():
             part = shown[shown["set"] == name]
-            ax.plot(part.epoch, part.loss, color=COLOURS[name], label=name)
+            ax.plot(part.epoch, part.loss, LINES_OF[name], color=COLOURS[name], label=SETS[name])
         if "best" in shown and shown.best.notna().any():
             ax.axvline(shown.best.iloc[0], color="black", linestyle=":", linewidth=1, label="lowest validation loss")
         ax.set(title=role)
@@ -66,13 +70,14 @@ def order_strength(
     figure, axes = plt.subplots(rows, columns, figsize=size, sharex=True, sharey=scales, squeeze=False)
     for ax in axes.flat[len(panels) :]:
         ax.axis("off")
+    little = False
     for ax, (panel, part) in zip(axes.flat, panels):
         shown = table[table[column] == panel]
         _order_bars(ax, shown, part)
         shares = {name if part == "generalizable" else f"{part} share": None} | (ranges or {})
-        lines = [f"strength {shown.total.abs().sum():.3g}"]
-        lines += [f"{of} = {share(shown, part, orders)}" for of, orders in shares.items()]
-        _in_corner(ax, "\n".join(lines))
+        numbers = [f"{of} = {share(shown, part, orders)}" for of, orders in shares.items()]
+        little |= any(number.endswith(NO_SHARE) for number in numbers)
+        _in_corner(ax, "\n".join([f"strength {shown.total.abs().sum():.3g}", *numbers]))
         title = f"{panel}" if len(parts) == 1 else f"{panel}: {part}"
         ax.set_title(title.replace(" (", "\n("))  # what is in brackets gets a line of its own
     for ax in axes.flat[max(0, len(panels) - columns) : len(panels)]:  # the lowest of each column
@@ -82,16 +87,21 @@ def order_strength(
         ax.set_ylabel(f"strength per sample\n({unit})")
     _order_legend(figure)
     _keep_bars_below_corners(axes.flat[: len(panels)])
-    says = {} if scales else {"scale": "each panel's"}
+    says = {of: orders_phrase(orders) for of, orders in (ranges or {}).items()}
+    says |= {NO_SHARE: f"they have less than {100 * LITTLE:g} % of the strength"} if little else {}
+    says |= {"below 0": "negative effects"} | ({} if scales else {"scale": "each panel's"})
     says |= {"green": "what generalizes, by the measure in the title"} if len(parts) > 1 else {}
     return note(figure, network=networks, sample=samples, judges=judges, **says)
 
 
 def share(table: pd.DataFrame, part: str = "generalizable", of_orders: range | None = None) -> str:
-    """The share of strength that generalizes, of all orders or some, as text; "none" where there is no strength."""
+    """The share of strength that generalizes, of all orders or some, as text; `NO_SHARE` where these have hardly any."""
     chosen = table if of_orders is None else table[table.order.isin(of_orders)]
     strength = chosen[[part, "total"]].abs().sum()
-    return f"{strength[part] / strength.total:.2f}" if strength.total else "none"
+    if strength.total <= (0 if of_orders is None else LITTLE * table.total.abs().sum()):
+        return "none" if of_orders is None else NO_SHARE
+    value = strength[part] / strength.total
+    return "< 0.01" if 0 < value < 0.005 else f"{value:.2f}"
 
 
 def newly_learned(table: pd.DataFrame, networks: int | None = None, samples: int | None = None) -> Figure:
@@ -111,12 +121,13 @@ def newly_learned(table: pd.DataFrame, networks: int | None = None, samples: int
         _stacked(ax, strength.index, strength.total / whole, strength.generalizable / whole)
         mean = (strength.index * strength.total).sum() / whole
         ax.axvline(mean, color="black", linestyle=":", linewidth=1.2)
-        _in_corner(ax, f"{share(shown)} generalizes\nmean order {mean:.1f}\n{whole:.3g} log-odds")
+        _in_corner(ax, f"{share(shown)} generalizes\nmean order {mean:.1f}\n{whole:.3g} log-odds\nper sample")
         ax.set(title=panel, xlabel="order", xticks=strength.index[::3])
     axes[0, 0].set(ylabel="share of what is\nnewly learned in the phase")
     _order_legend(figure)
     _keep_bars_below_corners(axes[0])
-    says = {} if "second phase" in panels else {"second phase": "no checkpoint lies in it"}
+    says = {"phases": "where the paper places them, each network's own"}
+    says |= {} if "second phase" in panels else {"second phase": "no checkpoint lies in it"}
     return note(figure, network=networks, sample=samples, dotted="mean order, by strength", **says)
 
 
@@ -157,7 +168,7 @@ def shared_by_order(orders: pd.DataFrame, shares: pd.DataFrame, samples: int | N
         ax.grid(axis="x", visible=False)
     right.set(xlabel="order", ylabel="share of the strength", ylim=(-0.02, 1.02), title="share that generalizes")
     _order_legend(figure, {"by chance": by_chance})
-    return note(figure, network=1, prompt=samples, bar="95 %, over prompts")
+    return note(figure, network=1, prompt=samples, bar="95 %, over prompts", **{"below 0": "negative effects"})
 
 
 def dynamics(
@@ -191,7 +202,8 @@ def dynamics(
     bottom[0].set_ylim(0, 1)
     lines = dict(zip(*bottom[0].get_legend_handles_labels()[::-1]))
     _order_legend(figure, lines)
-    says = {"band": "95 %, over samples", "above": "a scale each"}
+    says = {"above": "a scale each, negative effects below 0"}
+    says |= {"band": "95 %, over samples"} if curves.role.nunique() <= MANY else {}
     says |= {"t1": f"H is highest, {boundaries.role.iloc[0]}"} if boundaries.n_phases.iloc[0] >= 2 else {}
     return note(figure, network=curves.role.nunique(), sample=samples, **says)
 
@@ -205,16 +217,17 @@ def side_by_side(table: pd.DataFrame) -> Figure:
     size = 7, 1.25 * len(names) + 0.5
     figure, axes = plt.subplots(len(names), len(QUANTITIES), figsize=size, squeeze=False)
     for row, name in zip(axes, names):
-        for ax, quantity, label in zip(row, QUANTITIES, ("H", "N", "loss gap (nats)")):
+        for ax, quantity, label in zip(row, QUANTITIES, ("H", "N", "gap (nats)")):
             _curves(ax, table[table.study == name], quantity)
             ax.set_ylabel(label)
         row[0].set_ylim(0, 1)
         row[0].set_title(f"{name}, {count_phrase(table[table.study == name].role.nunique(), 'network')}", loc="left")
     for ax in axes[:-1].flat:
         ax.set_xlabel("")
-    lines = {"a target network": axes[0, 0].lines[0], "by chance": axes[0, 0].lines[1]}
+    lines = dict(zip(("target networks", "by chance"), axes[0, 0].lines[-2:]))
     figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=2)
-    return note(figure, band="95 %, over samples")
+    thick = f"means over networks, where there are more than {MANY}"
+    return note(figure, thick=thick, band="95 %, over samples, where there are fewer")
 
 
 def learned(table: pd.DataFrame, boundaries: pd.DataFrame, samples: int | None = None) -> Figure:
@@ -239,14 +252,16 @@ def learned(table: pd.DataFrame, boundaries: pd.DataFrame, samples: int | None =
     right.set(ylabel="share", ylim=(0, 1), title="how much of it generalizes")
     handles, labels = left.get_legend_handles_labels()
     figure.legend([*handles, t1], [*labels, "H is highest (median network)"], loc="outside lower center", ncols=3)
-    return note(figure, network=table.role.nunique(), sample=samples, thick="mean over networks")
+    steps = np.diff(np.unique([0, *table.epoch]))
+    length = f"{steps.min():g} to {steps.max():g} epochs long"
+    return note(figure, network=table.role.nunique(), sample=samples, thick="mean over networks", steps=length)
 
 
 def phases(table: pd.DataFrame, boundaries: pd.Series, title: str, samples: int | None = None) -> Figure:
     """The phases at a glance (Fig. 1, right): the share of strength that generalizes over training, under the phases.
 
-    table: epoch, H, H_chance. boundaries: t1, t2, t2_found, n_phases; only phases that were found with certainty are
-    named. samples: of how many.
+    table: epoch, H, H_low95, H_high95, H_chance. boundaries: t1, t2, t2_found, n_phases; only phases that were found with
+    certainty are named. samples: of how many.
     """
     figure, ax = plt.subplots(figsize=(5.2, 3.4))
     top = 1.18  # room for two lines
@@ -259,13 +274,16 @@ def phases(table: pd.DataFrame, boundaries: pd.Series, title: str, samples: int 
     epoch_axis(ax, table.epoch)
     spans = phase_spans(boundaries, table.epoch.max())
     for number, (name, start, stop) in enumerate(spans):
-        ax.axvspan(start, stop, 1 / top, color=PHASES[number])
+        ax.axvspan(start, stop, 1 / top, color=PHASES[number] if boundaries.n_phases else "white")
         ax.axvline(stop, color="black", linewidth=0.8)
         place = middle_of(ax, start, stop), (1 + top) / 2
         ax.text(*place, name, ha="center", va="center", fontsize=8, linespacing=1)
     figure.legend(loc="outside lower center", ncols=3)
     ax.plot(table.epoch, table.H, color=COLOURS["generalizable"], linewidth=0.5, label="H")  # for the words: no legend
-    return note(figure, network=1, sample=samples, phases="those that are certain: at 95 %, and beyond chance")
+    for bound in ("H_low95", "H_high95"):
+        ax.plot(table.epoch, table[bound], color="black", linestyle=":", linewidth=0.8)
+    says = {"dotted": "95 %, over samples", "phases": "those that are certain: at 95 %, and beyond chance"}
+    return note(figure, network=1, sample=samples, **says)
 
 
 def phase_spans(boundaries: pd.Series, last: float) -> list[tuple[str, float, float]]:
@@ -279,7 +297,8 @@ def phase_spans(boundaries: pd.Series, last: float) -> list[tuple[str, float, fl
     if boundaries.n_phases == 2:
         second = "phases 2 and 3,\nnot told apart" if boundaries.t2_found >= CERTAIN else "phase 2"
         return [("phase 1", 0, boundaries.t1), (second, boundaries.t1, last)]
-    return [("phase 1", 0, last)] if boundaries.n_phases == 1 else [("no phase is certain", 0, last)]
+    name = "phase 1, whose end is not certain" if boundaries.n_phases == 1 else "no phase is certain"
+    return [(name, 0, last)]
 
 
 # pieces of figures
@@ -321,10 +340,13 @@ def _stacked(ax, orders, total, part, which=""):
     ax.grid(axis="x", visible=False)
 
 
+THIN = {"generalizable": 0.4, "non-generalizable": 0.8}  # opacity of a network's line; orange is pale by itself
+
+
 def _each_and_mean(ax, table, column, role, label=None):
     """A thin line a network and the thick one of their mean, in the colour of a role."""
     for _, network in table.groupby("role"):
-        ax.plot(network.epoch, network[column], color=COLOURS[role], linewidth=0.6, alpha=0.4)
+        ax.plot(network.epoch, network[column], color=COLOURS[role], linewidth=0.6, alpha=THIN[role])
     mean = table.groupby("epoch")[column].mean()
     ax.plot(mean.index, mean, color=COLOURS[role], linewidth=2, marker="o", markersize=3, label=label or role)
 
@@ -337,19 +359,25 @@ def _order_legend(figure, further=None):
 
 
 def _curves(ax, curves, name):
-    """One line a network, all of one kind, with its band, and its chance level in grey."""
-    roles = curves.role.unique()
-    many = len(roles) > 4
-    width, alpha = (0.9, 0.05) if many else (1.4, 0.13)
+    """A line a network with its band, and its chance level in grey; of many networks thin lines, and their means."""
+    roles, chance = curves.role.unique(), f"{name}_chance"
+    many = len(roles) > MANY
+    line = {"color": COLOURS["target"], "linewidth": 0.6, "alpha": 0.5} if many else {"color": COLOURS["target"]}
     for role in roles:
         shown = curves[curves.role == role]
-        label = role if len(roles) == 1 else f"each of {len(roles)} networks"
-        ax.plot(shown.epoch, shown[name], color=COLOURS["target"], linewidth=width, label=label)
-        if f"{name}_low95" in shown:
+        ax.plot(shown.epoch, shown[name], label=role if len(roles) == 1 else f"each of {len(roles)} networks", **line)
+        if f"{name}_low95" in shown and not many:
             band = shown[f"{name}_low95"], shown[f"{name}_high95"]
-            ax.fill_between(shown.epoch, *band, color=COLOURS["target"], alpha=alpha, linewidth=0)
-        if f"{name}_chance" in shown:
-            ax.plot(shown.epoch, shown[f"{name}_chance"], label="by chance", **BY_CHANCE)
+            ax.fill_between(shown.epoch, *band, color=COLOURS["target"], alpha=0.13, linewidth=0)
+        if chance in shown and not many:
+            ax.plot(shown.epoch, shown[chance], label="by chance", **BY_CHANCE)
+    if many:
+        mean = curves.groupby("epoch")[[of for of in (name, chance) if of in curves]].mean()
+        ax.plot(mean.index, mean[name], color=COLOURS["target"], linewidth=2.2, label="their mean")
+        if chance in mean:
+            ax.plot(mean.index, mean[chance], label="by chance, mean", **BY_CHANCE | {"linewidth": 1.6})
+    if name == "N":
+        ax.set_ylim(bottom=0)
     epoch_axis(ax, curves.epoch.unique())
 
 

@@ -19,8 +19,8 @@ from symgen.plots.style import COLOURS, fonts, note, signed, tint
 PAGE, LETTER = 8.6, 8.2  # width of a prompt's picture (inches), size of a typewriter's letters (points), 0.6 as wide
 LETTERS = 118  # in a line
 PALE = 0.35  # opacity of what another model does not share
-MARKED = {"backgroundcolor": "#bfe8cd", "fontweight": "bold"}
-OUTLINE = "#35c46a"
+MARKED = {"backgroundcolor": "#dcdcdc", "fontweight": "bold"}
+OUTLINE = "#f2d544"  # seen on dark and on light
 
 
 def logical_model(
@@ -45,7 +45,8 @@ def logical_model(
     left, right = below.subplots(1, 2, width_ratios=[1, 1.1])
     _signed_bars(left, table, labels)
     _outputs(right, outputs)
-    right.set(title=f"all {outputs['rank'].nunique():,} masked prompts", ylabel=f"log-odds of “{next_word}”")
+    title = f"all {outputs['rank'].nunique():,} masked prompts\n{_fits(outputs)}"
+    right.set(title=title, ylabel=f"log-odds of “{next_word}”")
     handles, names = right.get_legend_handles_labels()
     boxes = [Rectangle((0, 0), 1, 1, color=COLOURS[kind]) for kind in ("and", "or")]
     named = ["∧ if all are there", "∨ if any is there", *names]
@@ -70,12 +71,11 @@ def matching(table: pd.DataFrame) -> Figure:
     for ax, panel in zip(axes[0], panels):
         shown = table[table.panel == panel]
         _outputs(ax, shown)
-        fits = [f"R² {_r2(part):.2f} with {k}".replace("-", "−") for k, part in shown.groupby("k")]
-        ax.set_title(f"{panel}\n{', '.join(fits)}")
+        ax.set_title(f"{panel}\n{_fits(shown)}")
     axes[0, 0].set_ylabel("log-odds of the label")
     *models, network = zip(*axes[0, 0].get_legend_handles_labels())
     figure.legend(*zip(*models[::-1], network), loc="outside lower center", ncols=len(models) + 1, markerscale=4)
-    return note(figure, network=1, sample=len(panels))
+    return note(figure, network=1, sample=len(panels), scale="each panel's")
 
 
 def input_variables(table: pd.DataFrame, pictures: np.ndarray, grid: int) -> Figure:
@@ -118,9 +118,12 @@ def _outputs(ax, table):
     ax.set_xlabel("masked inputs, sorted by the network's output")
 
 
-def _r2(table):
-    """Share of the variance of the network's outputs that the model's give (Eq. 14-15)."""
-    return 1 - ((table.v - table.model) ** 2).sum() / ((table.v - table.v.mean()) ** 2).sum()
+def _fits(table):
+    """R² of each model of one sample: the share of the variance of the network's outputs that it gives (Eq. 14-15)."""
+    wrong = (table.v - table.model) ** 2
+    whole = (table.v - table.v.mean()) ** 2
+    fits = {k: 1 - wrong[table.k == k].sum() / whole[table.k == k].sum() for k in sorted(table.k.unique())}
+    return ", ".join(f"R² {r2:.{3 if r2 > 0.99 else 2}f} with {k}".replace("-", "−") for k, r2 in fits.items())
 
 
 def show_cells(ax, picture, cells, grid, colours=None, labels=()):
@@ -186,7 +189,7 @@ def _text_with_phrases(ax, lines, styles, next_word):
             rest = rest[:first] + " " * (last - first) + rest[last:]
         words = re.finditer(r"\S+", rest)  # one by one: a screen's letters are whole dots wide
         pieces = {word.span(): {} for word in words} | marked
-        pieces |= {(len(body), len(line)): {"color": COLOURS["target"], "fontweight": "bold"}} if body != line else {}
+        pieces |= {(len(body), len(line)): {"fontweight": "bold"}} if body != line else {}
         for (first, last), style in pieces.items():
             text = ax.text(
                 first + 1, -row, line[first:last], family=fonts("monospace"), size=LETTER, va="center", **style

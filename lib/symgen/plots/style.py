@@ -156,9 +156,14 @@ def count_phrase(number: int, name: str) -> str:
     return f"{number:,} {name}{'s' * (number != 1)}"
 
 
+def orders_phrase(orders: range) -> str:
+    """Which orders a name means, as in "orders 1 to 2"."""
+    return f"orders {orders[0]} to {orders[-1]}"
+
+
 def shades(number: int) -> np.ndarray:
     """Colours of a number of things in order, from dark to light."""
-    return matplotlib.colormaps["viridis"](np.linspace(0, 0.9, number))
+    return matplotlib.colormaps["viridis"](np.linspace(0, 0.8, number))
 
 
 def legend_of(ax, roles, labels, **options):
