@@ -45,8 +45,8 @@ def logical_model(
     left, right = below.subplots(1, 2, width_ratios=[1, 1.1])
     _signed_bars(left, table, labels)
     _outputs(right, outputs)
-    title = f"all {outputs['rank'].nunique():,} masked prompts\n{_fits(outputs)}"
-    right.set(title=title, ylabel=f"log-odds of “{next_word}”")
+    right.set_title(f"all {outputs['rank'].nunique():,} masked prompts\n{_fits(outputs)}")
+    right.set_ylabel(f"log-odds of “{next_word}”")
     handles, names = right.get_legend_handles_labels()
     boxes = [Rectangle((0, 0), 1, 1, color=COLOURS[kind]) for kind in ("and", "or")]
     named = ["∧ if all are there", "∨ if any is there", *names]
