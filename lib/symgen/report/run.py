@@ -18,6 +18,7 @@ from symgen.store import project_root
 from symgen.study import Study, notebooks
 
 DEFAULT = "fashion-vgg"
+NOTEBOOK = 0.25  # minutes, of several side by side
 OPTIONS = ("--nolock", "--quiet", "rules", "--rerun-incomplete", "--keep-going")  # of Snakemake
 
 
@@ -155,16 +156,16 @@ def _snakemake(arguments, stream):
 def _with_time_left(lines, last):
     """Show what Snakemake says; how many steps are done, with about how long the others take.
 
-    The `last` steps are notebooks; a job takes about as long as ten of them. Short jobs end first, so nothing is said of the
-    time left before a sixth is done.
+    The `last` steps are notebooks, which take `NOTEBOOK` minutes each; the steps before them are jobs, which take as long as
+    those that are done. Short jobs end first, so nothing is said before a sixth of them is done.
     """
     start = time.monotonic()
     for line in lines:
         if progress := re.match(r"(\d+) of (\d+) steps", line):
             done, steps = map(int, progress.groups())
-            left, whole = (min(n, last) + 10 * max(0, n - last) for n in (steps - done, steps))
-            gone = (time.monotonic() - start) / 60
-            rest = f", about {gone * left / (whole - left):.0f} min left" if 6 * left < 5 * whole else ""
+            jobs, gone = max(0, steps - last), (time.monotonic() - start) / 60
+            left = gone / done * max(0, jobs - done) + NOTEBOOK * min(last, steps - done)
+            rest = f", about {left:.0f} min left" if 6 * done >= jobs else ""
             line = f"{done} of {steps} steps, {gone:.1f} min gone{rest}\n"
         sys.stderr.write(line)
         sys.stderr.flush()
