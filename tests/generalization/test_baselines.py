@@ -379,7 +379,7 @@ def test_the_figures_draw_the_numbers_of_their_tables(rng, variants):
         judges.H[judges.samples == samples].tolist() for samples in ("all", "training", "testing")
     ]
     rows = ab.sensitivity_rows(variants, BOOTSTRAP)
-    left, right = plots.sensitivity(rows).axes
+    left, right, _ = plots.sensitivity(rows).axes
     marks = [marks.get_offsets().tolist() for marks in left.collections if isinstance(marks, PathCollection)]
     for column in ("H_first", "H_best", "H_last", "chance_best"):
         assert [[value, row] for row, value in enumerate(rows[column])] in marks

@@ -117,12 +117,13 @@ def test_draws_without_a_value_are_left_out_and_none_at_all_is_nan():
 
 @pytest.mark.parametrize(("n_phases", "t2_found", "drawn", "named"), [
     (3, 1.0, ["t1", "t2"], ["phase 1", "2", "phase 3"]), (2, CERTAIN - 0.01, ["t1"], ["phase 1", "phase 2"]),
-    (2, CERTAIN, ["t1"], ["phase 1", "phases 2 and 3,\nnot told apart"]), (1, 1.0, [], ["phase 1"]),
-    (0, 1.0, [], ["no phase is certain"]),
+    (2, CERTAIN, ["t1"], ["phase 1", "phases 2 and 3,\nnot told apart"]),
+    (1, 1.0, [], ["phase 1, whose end is not certain"]), (0, 1.0, [], ["no phase is certain"]),
 ])  # fmt: skip
 def test_pictures_show_the_boundaries_that_are_certain(n_phases, t2_found, drawn, named):
     epochs = np.array([0.0, 1, 2, 4])
     curves = pd.DataFrame({"role": "one", "epoch": epochs, "H": 0.5, "H_chance": 0.1, "N": 9.0, "loss_gap": 0.1})
+    curves[["H_low95", "H_high95"]] = 0.4, 0.6
     orders = pd.DataFrame(
         {"epoch": 0.0, "order": [1, 1], "sign": ["+", "-"], "total": [1, -1], "generalizable": [1, 0]}
     )

@@ -162,18 +162,6 @@ def test_no_share_is_given_of_orders_with_hardly_any_strength():
     assert "H_high: orders 6 to 10 · –: they have less than 1 % of the strength" in alt_text(figure)
 
 
-@pytest.mark.parametrize(
-    ("n_phases", "name"), [(0, "no phase is certain"), (1, "phase 1, whose end is not certain"), (3, "phase 1")]
-)
-def test_phases_are_named_as_far_as_they_are_certain(n_phases, name):
-    boundaries = pd.Series({"t1": 2.0, "t2": 4.0, "t2_found": 1.0, "n_phases": n_phases})
-    table = pd.DataFrame(
-        {"epoch": [0.0, 2.0, 8.0], "H": [0.1, 0.6, 0.3], "H_low95": 0.05, "H_high95": 0.7, "H_chance": 0.1}
-    )
-    (ax,) = plots.phases(table, boundaries, "one").axes
-    assert [text.get_text() for text in ax.texts] == [name, "2", "phase 3"][: n_phases or 1]
-
-
 def test_gaps_over_training_stand_beside_those_on_more_samples():
     rows = [
         ("one", epoch, what, of, loss, loss - 0.1, loss + 0.1)

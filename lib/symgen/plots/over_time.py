@@ -70,13 +70,11 @@ def order_strength(
     figure, axes = plt.subplots(rows, columns, figsize=size, sharex=True, sharey=scales, squeeze=False)
     for ax in axes.flat[len(panels) :]:
         ax.axis("off")
-    little = False
     for ax, (panel, part) in zip(axes.flat, panels):
         shown = table[table[column] == panel]
         _order_bars(ax, shown, part)
         shares = {name if part == "generalizable" else f"{part} share": None} | (ranges or {})
         numbers = [f"{of} = {share(shown, part, orders)}" for of, orders in shares.items()]
-        little |= any(number.endswith(NO_SHARE) for number in numbers)
         _in_corner(ax, "\n".join([f"strength {shown.total.abs().sum():.3g}", *numbers]))
         title = f"{panel}" if len(parts) == 1 else f"{panel}: {part}"
         ax.set_title(title.replace(" (", "\n("))  # what is in brackets gets a line of its own
@@ -87,9 +85,8 @@ def order_strength(
         ax.set_ylabel(f"strength per sample\n({unit})")
     _order_legend(figure)
     _keep_bars_below_corners(axes.flat[: len(panels)])
-    says = {of: orders_phrase(orders) for of, orders in (ranges or {}).items()}
-    says |= {NO_SHARE: f"they have less than {100 * LITTLE:g} % of the strength"} if little else {}
-    says |= {"below 0": "negative effects"} | ({} if scales else {"scale": "each panel's"})
+    says = _orders_meant(ranges or {}, axes.flat) | {"below 0": "negative effects"}
+    says |= {} if scales else {"scale": "each panel's"}
     says |= {"green": "what generalizes, by the measure in the title"} if len(parts) > 1 else {}
     return note(figure, network=networks, sample=samples, judges=judges, **says)
 
@@ -315,6 +312,14 @@ def _order_bars(ax, table, part):
         _stacked(ax, shown.order, shown.total, shown[part], f", {name}")
     ax.axhline(0, color="black", linewidth=0.8)
     ax.set_xticks(sorted(table.order.unique())[::3])
+
+
+def _orders_meant(ranges, axes):
+    """Which orders a name means, and what the sign in place of their share does, where it stands in a panel."""
+    says = {name: orders_phrase(orders) for name, orders in ranges.items()}
+    if any(NO_SHARE in text.get_text() for ax in axes for text in ax.texts):
+        says[NO_SHARE] = f"they have less than {100 * LITTLE:g} % of the strength"
+    return says
 
 
 def _in_corner(ax, text):
