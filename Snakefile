@@ -10,7 +10,7 @@ from symgen.report import DEFAULT, is_whole, library_hash, notebook_path, source
 from symgen.store import checksum
 from symgen.study import Study, jobs, notebooks
 
-STUDIES = {name: Study.load(name) for name in config.get("studies", DEFAULT).split(",")}
+STUDIES = {name: Study.load(name) for name in str(config.get("studies", DEFAULT)).split(",")}
 JOBS = {name: {job.name: job for job in jobs(study)} for name, study in STUDIES.items()}
 FIRST = next(iter(STUDIES))
 FIGURES = STUDIES[FIRST].figures_dir.parent  # where the tables of other studies stand among the claims as well
@@ -21,7 +21,7 @@ RUN = "OMP_NUM_THREADS={threads} python -m symgen "
 
 wildcard_constraints:
     root="|".join({re.escape(study.runs_root) for study in STUDIES.values()}),
-    study="|".join(STUDIES),
+    study="|".join(map(re.escape, STUDIES)),
     notebook=r"\d\d_\w+",
 
 

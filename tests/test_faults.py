@@ -87,9 +87,11 @@ def cores(words):
     return run._cores(run._asked(words))
 
 
-def test_cores_without_a_number_are_all_as_snakemake_has_it():
-    assert cores(["--cores", "--dry-run"]) == cores(["--cores", "all"]) == []
+def test_cores_are_all_where_nothing_is_said_and_need_a_number_where_they_are_named():
+    assert cores(["--cores", "all"]) == []
     assert cores(["--dry-run"]) == ["--cores", "all"]
+    with pytest.raises(ValueError, match="--cores without a value; expected a number of 1 or more, or all"):
+        cores(["--cores", "--dry-run"])
 
 
 @pytest.mark.parametrize("words", [["-n", "-c4"], ["--profile=profiles/slurm"], ["-e", "slurm", "--jobs", "9"]])

@@ -90,7 +90,7 @@ def read(path: Path):
 def read_dataset(path: Path) -> xr.Dataset:
     """A dataset from a netCDF file, whatever its suffix; netCDF4 says OSError, ValueError or RuntimeError of others."""
     size, changed = file_state(path)
-    return _dataset(path, size, changed).copy(deep=True) if size < SMALL else _opened(path)
+    return _dataset(path, size, changed).copy(deep=True) if size < SMALL else xr.load_dataset(path, engine="netcdf4")
 
 
 def as_netcdf(dataset: xr.Dataset) -> bytes:
@@ -139,12 +139,7 @@ def _table(path, size, changed):
 
 @lru_cache(maxsize=64)  # judges, and networks that are compared in several ways
 def _dataset(path, size, changed):
-    return _opened(path)
-
-
-def _opened(path):
-    with xr.open_dataset(path, engine="netcdf4") as dataset:
-        return dataset.load()
+    return xr.load_dataset(path, engine="netcdf4")
 
 
 def checksum(path: Path) -> str:

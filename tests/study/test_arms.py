@@ -51,7 +51,7 @@ def test_every_arm_is_trained_as_it_says(study, copied, monkeypatch):
         yield from range(study.epochs + 1)
 
     for base in study.baselines:
-        penalised.ensure_penalised_effects(study, base)
+        networks.ensure_penalised_effects(study, base)
     networks.curves_path(study, "target-91").unlink(missing_ok=True)  # trained anew
     monkeypatch.setattr(networks.training, "train", spy)
     for current in ARMS:
@@ -95,12 +95,12 @@ def test_an_arm_hangs_on_its_own_settings_and_no_other_network_does(study):
 
 def test_what_the_penalty_is_told_is_a_fresh_extraction(study):
     items = penalised.ensure_penalised(study)
-    stored = penalised.ensure_penalised_effects(study, "baseline-93").effects.to_numpy()
+    stored = networks.ensure_penalised_effects(study, "baseline-93").effects.to_numpy()
     assert items.position.tolist() == list(range(100)) and stored.shape == (100, 2, 16)
     inputs, labels = pipeline.part_data(study, "A")
     network = pipeline.ensure_training(study, "baseline-93").model("best")
     game = pipeline.study_game(study, "baseline-93", network)
-    penalty = penalised.study_penalty(study, network, inputs)
+    penalty = networks.study_penalty(study, network, inputs)
     for position in (0, 37, 99):
         cells = pipeline.task(study).variables(items)[position]
         solved = sparse_and_or(game.values(inputs[position], int(labels[position]), cells), tol=study.tol)
@@ -130,9 +130,9 @@ def test_every_baseline_tells_the_penalty_what_is_salient_by_the_threshold_of_th
     def of_baseline(study, base):
         return xr.Dataset({"effects": (("item", "kind", "subset"), effects[base])})
 
-    monkeypatch.setattr(penalised, "ensure_penalised_effects", of_baseline)
+    monkeypatch.setattr(networks, "ensure_penalised_effects", of_baseline)
     network, (inputs, _) = pipeline.untrained(study, 0), pipeline.part_data(study, "A")
-    penalty = penalised.study_penalty(study.replace(tau_ratio=0.4), network, inputs)
+    penalty = networks.study_penalty(study.replace(tau_ratio=0.4), network, inputs)
     expected = [of[7] * metrics.salient(of[7], 0.4) for of in effects.values()]
     np.testing.assert_array_equal(penalty.samples[7].baselines, expected)
 

@@ -97,6 +97,9 @@ def test_a_training_that_diverges_names_the_network_and_the_epoch_and_leaves_no_
     ):
         pipeline.ensure_training(wild, "target-91")
     assert not networks.curves_path(wild, "target-91").exists()
+    unseen = wild.replace(validation_size=0, baseline_checkpoint="last")  # no loss is measured on the way
+    with pytest.raises(ValueError, match=r"^decay-91 of study 'fashion-vgg': its loss is NaN after epoch"):
+        pipeline.ensure_training(unseen, "decay-91")
 
 
 @pytest.mark.parametrize(

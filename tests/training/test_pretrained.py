@@ -11,7 +11,7 @@ import torch
 import transformers
 from tiny_language_models import CONFIGS, TEXTS, bytes_tokenizer
 
-from symgen import CausalLMGame
+from symgen import CausalLMGame, InputError
 from symgen.training import load_model, pretrained
 
 LONG = "A warm film: warm and unfunny, but dull"  # longer than what most layers of Gemma-3 look back
@@ -155,6 +155,19 @@ def test_the_pieces_of_a_file_are_joined_once(site, tmp_path, monkeypatch):
     monkeypatch.setattr(pretrained, "_unpack", None)
     again, _ = load_model(f"joined/{FILE}")
     assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), again.state_dict().values()))
+
+
+def test_pieces_are_joined_in_the_order_of_their_numbers(site):
+    add_package(site, "many", required=[f"many-part{k}==1.0" for k in (10, 2, 1, 11)])
+    assert pretrained._parts("many") == ["many_part1", "many_part2", "many_part10", "many_part11"]
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>not found</html>", b"\xff" * 64], ids=["empty", "a page", "noise"])
+def test_a_damaged_model_is_named(site, tmp_path, content):
+    transformers.AutoModelForCausalLM.from_config(CONFIGS["Llama"]()).save_pretrained(tmp_path / "broken")
+    (tmp_path / "broken" / "model.safetensors").write_bytes(content)
+    with pytest.raises(InputError, match="broken"):
+        load_model("broken")
 
 
 def test_what_is_missing_is_named_with_its_remedy(site, monkeypatch):

@@ -103,6 +103,13 @@ def test_the_objective_is_taken_in_float32_and_given_the_batch_in_the_same_order
     assert batches["plain"] == batches["changed"] and batches["plain"][0][0] == torch.float32
 
 
+def test_a_precision_that_is_not_known_is_refused():
+    network = nn.Linear(2, 2)
+    with pytest.raises(ValueError, match="precision = 'bf16'; expected float32 or bfloat16"):
+        next(training.train(network, torch.zeros(2, 2), torch.tensor([0, 1]), epochs=1, batch_size=2, learning_rate=1.0,
+                            seed=0, precision="bf16"))  # fmt: skip
+
+
 def test_large_images_are_evaluated_a_few_at_a_time(monkeypatch):
     """The losses are the same, whatever is evaluated at a time."""
     model, images, labels, _ = fit(epochs=1)

@@ -2,12 +2,13 @@
 
 import json
 import re
+from functools import lru_cache
 from pathlib import Path
 
 import yaml
 
 from symgen.errors import InputError
-from symgen.store import project_root
+from symgen.store import file_state, project_root
 
 LONGEST = 35  # words of a question and of the sentence that answers it
 
@@ -26,15 +27,15 @@ def prompt_lines(path: Path) -> list[dict]:
 def question_prompts(folder: Path) -> list[dict]:
     """Prompts from all files *.json of a folder in the format of SQuAD."""
     files = sorted(folder.glob("*.json"))
-    return [prompt for path in files for prompt in _squad_of(path)]
+    return [prompt for path in files for prompt in _squad_of(path, *file_state(path))]
 
 
-def _squad_of(path):
+@lru_cache(maxsize=8)  # asked for with every artefact; read again when the file changes
+def _squad_of(path, size, changed):
     """Prompts of one file; InputError names a file that is not in the format."""
+    squad = _parsed(path.read_bytes(), path, "data")
     try:
-        return squad_prompts(_parsed(path.read_bytes(), path, "data"))
-    except InputError:
-        raise
+        return squad_prompts(squad)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"damaged data: {path} is not in the format of SQuAD: {error!r}") from None
 

@@ -1,7 +1,6 @@
 """Everything of some studies: Snakemake on the project's map, under a lock; then where the time went."""
 
 import argparse
-import fcntl
 import multiprocessing
 import os
 import re
@@ -28,6 +27,8 @@ def make_figures(arguments: list[str]) -> int:
     What follows them goes to Snakemake. Where the time went is printed at the end, and kept in data/runs/seconds.csv; the
     pages take over the new results. InputError, in one line, for a study that is not there; exit code of Snakemake.
     """
+    from snakemake.utils import available_cpu_count  # those that this process may use
+
     names, options = _divided(arguments)
     asked = _asked(options)
     cores, studies = _cores(asked), [Study.load(name) for name in names]
@@ -35,7 +36,7 @@ def make_figures(arguments: list[str]) -> int:
     prepare()
     number = asked.cores or "all"
     with _lock():
-        with _timed(os.cpu_count() if number == "all" else int(number)):
+        with _timed(available_cpu_count() if number == "all" else int(number)):
             code = _run([*OPTIONS, *cores, *options, "--config", f"studies={','.join(names)}"], last)
         if not code and not asked.dry_run:
             _renew_pages()
@@ -61,7 +62,7 @@ def _asked(options):
     """What the options say of cores, profile and executor, None where nothing, and whether it is a dry run."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for names in (("--cores", "-c"), ("--profile",), ("--executor", "-e")):
-        parser.add_argument(*names, nargs="?", const="all")
+        parser.add_argument(*names, nargs="?", const="without a value")
     parser.add_argument("--dry-run", "--dryrun", action="store_true")
     asked = parser.parse_known_args(options)[0]
     letters = r"-[a-zA-Z]*n[a-zA-Z]*"  # -n, alone or among others
@@ -82,6 +83,8 @@ def _divided(arguments):
 @contextmanager
 def _lock():
     """One run at a time; a lock that dies with its holder: a run that was killed does not stand in the next one's way."""
+    import fcntl  # of POSIX alone; notebooks, which import this room, need none
+
     runs = project_root() / "data" / "runs"
     runs.mkdir(parents=True, exist_ok=True)
     with open(runs / ".lock", "w") as lock:  # no FileLock: Snakemake, which is forked, would not hold it as well

@@ -84,7 +84,7 @@ def _executed(source, output, parameters, folder):
 def _written_since(start, folder):
     """Names of the figures and tables written in a folder, and beside it, since a time."""
     files = [*folder.glob("[!.]*.*"), *folder.parent.glob("[!.]*.*")]  # not what another notebook is writing
-    return sorted(str(path.relative_to(folder.parent)) for path in files if path.stat().st_mtime >= start)
+    return sorted(path.relative_to(folder.parent).as_posix() for path in files if path.stat().st_mtime >= start)
 
 
 def _papermill(source, output, parameters):
@@ -105,7 +105,7 @@ def notebook_path(name: str) -> Path:
     """Path of a notebook by its number or name, with or without .ipynb; InputError names the nearest one."""
     folder, stem = project_root() / "notebooks", Path(name).name.removesuffix(".ipynb")
     known = sorted(path.stem for path in folder.glob("[0-9]*.ipynb") if ".failed" not in path.name)
-    numbered = [other for other in known if stem.isdigit() and other.startswith(f"{int(stem):02}_")]
+    numbered = [other for other in known if stem.isdecimal() and other.startswith(f"{int(stem):02}_")]
     if stem not in known and not numbered:
         raise InputError(f"no notebook named {name!r}" + (f"; did you mean {nearest(stem, known)!r}?" if known else ""))
     return folder / f"{stem if stem in known else numbered[0]}.ipynb"

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from symgen.errors import InputError
 from symgen.store import key_of
 from symgen.study import ablations, arms
-from symgen.study.networks import ensure_training
-from symgen.study.penalised import ensure_penalised_effects
+from symgen.study.networks import ensure_penalised_effects, ensure_training
 from symgen.study.pipeline import ensure_interactions
 from symgen.study.samples import ensure_samples, given_prompts
 from symgen.study.settings import Study

@@ -8,15 +8,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+import xarray as xr
 from torch.nn import functional
 
 from symgen import training
 from symgen.errors import InputError, saying
-from symgen.store import fresh, keyed, lock_at, read, write
+from symgen.generalization import salient
+from symgen.interactions import sparse_and_or
+from symgen.store import cached, fresh, keyed, lock_at, read, write
 from symgen.study.devices import arithmetic, device, now
-from symgen.study.samples import part_data, task, training_part, validation_part
+from symgen.study.penalised import as_penalised, ensure_penalised, penalty_by
+from symgen.study.samples import part_data, study_game, task, training_part, validation_part
 from symgen.study.settings import ARMS, Study
 from symgen.timing import stage
+from symgen.training import Penalty
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,8 @@ def _trained(study, role, settings):
     """Loss curves of a role's training, which writes the weights on its way."""
     if study.precision == "bfloat16" and device(study).type != "cuda":
         raise InputError(f"precision = 'bfloat16' on {device(study).type}; expected 'float32', or a GPU")
-    with stage("training"), arithmetic(study), torch.random.fork_rng(), saying(f"{role} of study {study.name!r}: "):
+    gpus, says = [device(study)] if device(study).type == "cuda" else [], f"{role} of study {study.name!r}: "
+    with stage("training"), arithmetic(study), torch.random.fork_rng(gpus), saying(says):
         torch.manual_seed(study.role(role)[1])  # for layers that draw, such as dropout
         keeper = _Keeper(study, role, settings)
         return pd.DataFrame(_records(study, role, keeper))
@@ -155,7 +161,7 @@ def _records(study, role, keeper):
         seconds += now(device(study)) - since
         with stage("losses"):
             losses = training.losses(model, sets)
-        if losses.isna().any():
+        if losses.isna().any() or not all(weights.isfinite().all() for weights in model.parameters()):
             raise InputError(
                 f"its loss is NaN after epoch {epoch:g}: it has diverged; expected a smaller learning_rate"
             )
@@ -183,8 +189,6 @@ def _sets(study, role):
 
 def _recipe(study, family, model, inputs, labels):
     """Arguments of `training.train` by which families differ; dropout is put into the model itself."""
-    from symgen.study.penalised import study_penalty  # which asks for the baselines, networks themselves
-
     recipe = {"optimizer": study.optimizer, "weight_decay": study.weight_decay}
     if family == "decay":
         decoupled = {"adam": "adamw"}.get(study.optimizer, study.optimizer)  # the same steps, but for the decay
@@ -199,6 +203,33 @@ def _recipe(study, family, model, inputs, labels):
         soft = torch.stack([training.predicted(teacher, inputs) for teacher in teachers])
         recipe["objective"] = training.distillation(soft, labels, study.distillation)
     return recipe
+
+
+def study_penalty(study: Study, model: torch.nn.Module, inputs: torch.Tensor) -> Penalty:
+    """The penalty on a network that is trained on `inputs` of A, judged by the study's baselines."""
+    effects = np.stack([ensure_penalised_effects(study, base).effects for base in study.baselines])
+    return penalty_by(study, model, inputs, effects * salient(effects, study.tau_ratio))
+
+
+def ensure_penalised_effects(study: Study, role: str) -> xr.Dataset:
+    """A baseline's interactions on every item that may be penalised: effects (item, kind, subset)."""
+    few = as_penalised(study)
+    checkpoint = few.checkpoints_of(role)[-1]
+
+    def extract():
+        kind, items = task(few), ensure_penalised(study)
+        game = study_game(few, role, ensure_training(few, role).model(checkpoint))
+        samples = zip(kind.samples(items.item), items.label.tolist(), kind.variables(items))
+        with arithmetic(few):
+            with stage("masked values"):
+                v = np.stack([game.values(*sample) for sample in samples])
+            with stage("solving"):
+                solution = sparse_and_or(v, **few.solver)
+        effects = {"effects": (("item", "kind", "subset"), solution.effects)}
+        return xr.Dataset(effects, {"item": items.item.to_numpy()})
+
+    path = path_of(few, role, f"penalised-{label_of(checkpoint)}.nc")
+    return cached(path, few.settings_of("interactions", role, checkpoint), extract)
 
 
 def _start(study, role):

@@ -1,24 +1,13 @@
-"""The penalty of a study: which items may be penalised, and what its baselines make of them."""
+"""The penalty of a study: which items may be penalised, and by how much."""
 
 import numpy as np
 import pandas as pd
 import torch
-import xarray as xr
 
-from symgen.generalization import salient
 from symgen.store import cached
-from symgen.study.devices import arithmetic
-from symgen.study.networks import label_of, path_of
 from symgen.study.samples import ensure_split, task
 from symgen.study.settings import Study
-from symgen.timing import stage
 from symgen.training import JudgedSample, Penalty
-
-
-def study_penalty(study: Study, model: torch.nn.Module, inputs: torch.Tensor) -> Penalty:
-    """The penalty on a network that is trained on `inputs` of A, judged by the study's baselines."""
-    effects = np.stack([ensure_penalised_effects(study, base).effects for base in study.baselines])
-    return penalty_by(study, model, inputs, effects * salient(effects, study.tau_ratio))
 
 
 def penalty_by(study: Study, model: torch.nn.Module, inputs: torch.Tensor, baselines: np.ndarray) -> Penalty:
@@ -46,25 +35,3 @@ def ensure_penalised(study: Study) -> pd.DataFrame:
     few = as_penalised(study)
     settings = few.settings_of("samples")
     return cached(few.runs_dir / "penalised.csv", settings, lambda: task(few).draw_penalised(ensure_split(few)))
-
-
-def ensure_penalised_effects(study: Study, role: str) -> xr.Dataset:
-    """A baseline's interactions on every item that may be penalised: effects (item, kind, subset)."""
-    from symgen.study.pipeline import game_of, solve
-
-    few = as_penalised(study)
-    checkpoint = few.checkpoints_of(role)[-1]
-
-    def extract():
-        kind, items, game = task(few), ensure_penalised(study), game_of(few, role, checkpoint)
-        samples = zip(kind.samples(items.item), items.label.tolist(), kind.variables(items))
-        with arithmetic(few):
-            with stage("masked values"):
-                v = np.stack([game.values(*sample) for sample in samples])
-            with stage("solving"):
-                solution = solve(few, v)
-        effects = {"effects": (("item", "kind", "subset"), solution.effects)}
-        return xr.Dataset(effects, {"item": items.item.to_numpy()})
-
-    path = path_of(few, role, f"penalised-{label_of(checkpoint)}.nc")
-    return cached(path, few.settings_of("interactions", role, checkpoint), extract)

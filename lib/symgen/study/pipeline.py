@@ -6,18 +6,26 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 import xarray as xr
 from tqdm import tqdm
 
 from symgen import generalization
-from symgen.games import ROUNDING, CausalLMGame, ImageGame, TextGame
+from symgen.games import CausalLMGame, ImageGame, TextGame
 from symgen.generalization import Comparison
 from symgen.interactions import KINDS, SparseAndOr, by_definition, sparse_and_or
 from symgen.store import cached, keyed
 from symgen.study.devices import arithmetic, device
 from symgen.study.networks import TrainedNetwork, check_checkpoint, ensure_training, label_of, path_of, untrained
-from symgen.study.samples import ensure_samples, ensure_split, given_prompts, load_data, part_data, task, training_part
+from symgen.study.samples import (
+    ensure_samples,
+    ensure_split,
+    given_prompts,
+    load_data,
+    part_data,
+    study_game,
+    task,
+    training_part,
+)
 from symgen.study.settings import Study
 from symgen.timing import stage
 
@@ -29,11 +37,6 @@ def game_of(study: Study, role: str, checkpoint: float | str) -> ImageGame | Tex
     if study.target_model:
         return task(study).given_game(role, device(study))
     return study_game(study, role, ensure_training(study, role).model(checkpoint))
-
-
-def study_game(study: Study, role: str, model: torch.nn.Module) -> ImageGame | TextGame | CausalLMGame:
-    """The study's game on a network: an image's masked cells take the mean map over what the role was trained on."""
-    return task(study).game(model, part_data(study, training_part(study, role))[0])
 
 
 # masked values and interactions
@@ -96,7 +99,7 @@ def _place(kind, study, role, checkpoint):
 
 def solve(study: Study, v: np.ndarray) -> SparseAndOr:
     """Sparse interactions of v (sample, subset), by the settings of a study."""
-    return sparse_and_or(v, noise_bound=study.noise_bound, ridge=study.ridge, tol=study.tol, rounding=ROUNDING)
+    return sparse_and_or(v, **study.solver)
 
 
 def _as_dataset(solution, values, seconds):

@@ -7,6 +7,7 @@ import torch
 
 from symgen.data import Images, Texts, deal, load_dataset, standing_within
 from symgen.errors import saying
+from symgen.games import CausalLMGame, ImageGame, TextGame
 from symgen.store import cached
 from symgen.study.devices import device
 from symgen.study.prompt_tasks import GivenTask, PromptTask, QuestionTask
@@ -78,6 +79,11 @@ def part_data(study: Study, part: str) -> tuple[torch.Tensor, torch.Tensor]:
     items = split.item[split.part.isin(part.split("+"))].to_numpy()
     inputs, labels = task(study).examples(items)
     return inputs.to(device(study)), labels.to(device(study))
+
+
+def study_game(study: Study, role: str, model: torch.nn.Module) -> ImageGame | TextGame | CausalLMGame:
+    """The study's game on a network: an image's masked cells take the mean map over what the role was trained on."""
+    return task(study).game(model, part_data(study, training_part(study, role))[0])
 
 
 def ensure_samples(study: Study) -> pd.DataFrame:

@@ -1,6 +1,5 @@
 """A study: every setting of one data set x architecture, read from a flat YAML file, checked, frozen."""
 
-import json
 import os
 import re
 from collections.abc import Iterable
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from symgen.data import modality_of
 from symgen.errors import InputError
+from symgen.games import ROUNDING
 from symgen.generalization import Bootstrap
 from symgen.store import key_of, project_root
 from symgen.study._checks import impossible
@@ -33,18 +33,10 @@ ARMS = {
 # the submodule behind the first ReLU, where a study names no cut, by torchvision's name of the architecture
 FIRST_RELU = {r"vgg\d+": "features.1", r"vgg\d+_bn": "features.2", r"(wide_)?resnet.+|resnext.+": "relu"}
 JUDGING = ("baseline", "second", "shuffled")  # families whose architecture may be another
-# the settings on which each stage depends
-STAGES = {
-    "split": (Data,),
-    "samples": (Data, Samples),
-    "training": (Data, Training),
-    "values": (Data, Training, Samples, Values),
-    "interactions": (Data, Training, Samples, Values, Solving),
-    "answers": (Data, Training),
-}
 # of what each stage computes from the same settings: raise one by hand when that changes, and what rests on it is made again
 VERSIONS = {"split": 1, "samples": 1, "training": 2, "values": 1, "interactions": 1, "penalty": 1, "answers": 1}
-# what each stage rests on, itself included
+# what each stage rests on, itself included, and the settings that each adds; answers add none
+SECTION_OF = {"split": Data, "samples": Samples, "training": Training, "values": Values, "interactions": Solving}
 BEHIND = {
     "split": ("split",),
     "samples": ("split", "samples"),
@@ -242,22 +234,22 @@ class Study(*SECTIONS):
         Parameters
         ----------
         stage
-            One of `STAGES`: split, samples, training or answers (of a role), values or interactions (of a role at a
+            One of `BEHIND`: split, samples, training or answers (of a role), values or interactions (of a role at a
             checkpoint).
         role, checkpoint
             The network, and when.
         """
-        settings = self._changed(STAGES[stage])
+        settings = self._changed(SECTION_OF[name] for name in BEHIND[stage] if name in SECTION_OF)
         penalised = (*BEHIND["interactions"], "penalty") if role.startswith("penalty-") else ()
         versions = (*BEHIND[stage], *penalised)
         settings["versions"] = {name: VERSIONS[name] for name in versions}
-        if "cut" in settings or (self.cut_at and Values in STAGES[stage]):
+        if self.cut_at and "values" in BEHIND[stage]:
             settings["cut"] = self.cut_at
         if self.before and stage == "samples":
             settings["before"] = self.before.settings_of("split")  # the vocabulary decides on the prompts
         if role:
             settings |= self._network(role, checkpoint)
-        return json.loads(json.dumps(settings))
+        return settings
 
     def key(self, stage: str, role: str = "", checkpoint: float | str = "") -> str:
         """Ten hex digits that change whenever something changes that an artefact depends on, and only then."""
@@ -288,13 +280,18 @@ class Study(*SECTIONS):
 
     def digest(self) -> str:
         """Ten hex digits of all the settings that can change a result."""
-        return key_of(self._changed([section for section in SECTIONS if section is not Places]))
+        return key_of(self._changed(section for section in SECTIONS if section is not Places))
 
     # what follows from settings
     @property
     def bootstrap(self) -> Bootstrap:
         """How the study resamples."""
         return Bootstrap(self.bootstrap_draws, self.analysis_seed)
+
+    @property
+    def solver(self) -> dict[str, float]:
+        """How the study solves, as `sparse_and_or` takes it."""
+        return {"noise_bound": self.noise_bound, "ridge": self.ridge, "tol": self.tol, "rounding": ROUNDING}
 
     @property
     def low_orders(self) -> range:

@@ -1,11 +1,14 @@
 """Random changes of images on the way into a network that learns: of a whole batch at once, on its device."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
+
+from symgen.errors import InputError
 
 # shares of an image's area that a resized crop holds, and its width over its height: the usual ones
 AREAS = (0.08, 1.0)
@@ -47,9 +50,11 @@ def resized_crop_flip(
 
 def augmentation(name: str, seed: int) -> Callable[[Tensor], Tensor]:
     """The changes of that name, one after the other from a seed; "none" gives a batch back as it is."""
-    change = {"crop-flip": crop_flip, "resized-crop-flip": resized_crop_flip}.get(name)
     generator = torch.Generator().manual_seed(seed)  # of its own, so that the order of the batches stays the same
-    return (lambda images: change(images, generator)) if change else (lambda images: images)
+    changes = {"none": lambda images, generator: images, "crop-flip": crop_flip, "resized-crop-flip": resized_crop_flip}
+    if name not in changes:
+        raise InputError(f"augment = {name!r}; expected one of {', '.join(changes)}")
+    return partial(changes[name], generator=generator)
 
 
 def _coin(count, generator):

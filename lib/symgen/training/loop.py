@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from symgen.errors import InputError
 from symgen.training.augmentation import augmentation
 
+PRECISIONS = ("float32", "bfloat16")
 TEMPERATURE = 2.0  # of soft labels
 EVALUATED = 500 * 3 * 64 * 64  # numbers in the inputs of a batch that is only evaluated: its maps must fit into memory
 LOGITS = 1 << 27  # logits of a language model in such a batch, at most, about
@@ -42,6 +44,8 @@ def train(
     or bfloat16. `objective` is what is minimised, of the logits of a batch, in float32 at least, and the batch itself
     (positions of its items); by default the cross-entropy.
     """
+    if precision not in PRECISIONS:
+        raise InputError(f"precision = {precision!r}; expected {' or '.join(PRECISIONS)}")
     objective = objective or (lambda z, batch: functional.cross_entropy(*rows(z, labels[batch])))
     steps_per_epoch = math.ceil(len(inputs) / batch_size)
     at_step = {round(stop * steps_per_epoch): stop for stop in (stops or range(epochs + 1))}

@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
+from safetensors import SafetensorError
 
 from symgen.errors import InputError
 from symgen.store import lock_at, project_root
@@ -64,7 +65,7 @@ def loading(name: str) -> Iterator[None]:
     """Says in one line what is wrong with the files of a given model."""
     try:
         yield
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         if isinstance(error, InputError):
             raise
         fault = str(error).splitlines()[0]
@@ -131,7 +132,8 @@ def _parts(package):
         required = [re.match(r"[\w.-]+", line)[0].replace("-", "_") for line in requires(package) or ()]
     except PackageNotFoundError:
         return []
-    return sorted(name for name in required if name.startswith(f"{package}_part"))
+    parts = [name for name in required if name.startswith(f"{package}_part")]
+    return sorted(parts, key=lambda name: (len(name), name))  # part10 after part9
 
 
 def _unpack(place, file):
