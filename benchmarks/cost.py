@@ -148,7 +148,7 @@ def main():
         own
         for own in studies
         if not own.target_model and own.dataset not in EMBEDDED and kind_of(own.architecture) in MEASURED
-        if not own.name.endswith("-small")
+        if "-small" not in own.name
     ]
     rate, overhead = {kind: rates(kind) for kind in MEASURED}, overheads()
     solver = pd.read_csv(RESULTS / "solver.csv").set_index("games").loc["all but white noise"]
