@@ -21,6 +21,7 @@ SIGNS = {"+": "positive", "-": "negative"}
 PHASES = ("#f0f0f0", "#dedede", "#cccccc")  # greys: what is green or orange is said of strength
 CERTAIN = 0.95  # share of draws, as where the phases are found
 LITTLE, NO_SHARE = 0.01, "–"  # of a panel's strength: of less than that no share is given, but this sign
+THIN = {"generalizable": 0.4, "non-generalizable": 0.8}  # opacity of a network's line; orange is pale by itself
 MANY = 4  # more networks than these are thin lines, with their mean
 
 
@@ -343,9 +344,6 @@ def _stacked(ax, orders, total, part, which=""):
     ax.bar(orders, total, color=COLOURS["non-generalizable"], width=0.8, label=f"all{which}")
     ax.bar(orders, part, color=COLOURS["generalizable"], width=0.8, label=f"generalizable{which}")
     ax.grid(axis="x", visible=False)
-
-
-THIN = {"generalizable": 0.4, "non-generalizable": 0.8}  # opacity of a network's line; orange is pale by itself
 
 
 def _each_and_mean(ax, table, column, role, label=None):
