@@ -45,6 +45,15 @@ def test_the_embedded_images_are_made_again_byte_for_byte(tmp_path):
     assert hashlib.sha256(made.read_bytes()).hexdigest() == datasets.FASHION_MNIST_6K_SHA256
 
 
+def test_embedded_sets_are_found_wherever_the_others_are(shared, monkeypatch, tmp_path):
+    """`SYMGEN_DATA=... make llm` reads questions there, and sentences of the project."""
+    monkeypatch.setenv("SYMGEN_DATA", str(tmp_path))
+    for name in ("fashion-vgg", "snippets-bert", "smollm2-reviews"):
+        assert Study.load(name).data_dir == DATA
+    assert Study.load("cifar10-vgg11").data_dir == tmp_path
+    assert Study.load("fashion-vgg", shared | {"data_root": str(tmp_path)}).data_dir == tmp_path
+
+
 def test_missing_and_damaged_data_say_which_file_and_where(tmp_path):
     with pytest.raises(
         ValueError, match=r"missing data: fashion_mnist_6k.npz was looked for in .*comes with the project"

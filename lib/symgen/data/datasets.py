@@ -70,6 +70,7 @@ MODALITIES = {  # what each data set consists of
     "squad": "prompts",
     "unilaw": "prompts",
 }
+EMBEDDED_SETS = ("fashion-mnist-6k", "movie-snippets", "movie-sentences", "product-sentences")  # in data/
 QUESTIONS = ("unilaw-questions",)  # prompts that have answers
 GIVEN = ("squad", "unilaw")  # prompts for language models that are given, read by `study.prompt_tasks.GivenTask`
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}  # of photographs (Appendix E.1)

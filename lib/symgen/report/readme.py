@@ -9,13 +9,12 @@ from pathlib import Path
 import yaml
 from PIL import Image
 
-from symgen.data import load_dataset
 from symgen.errors import InputError
 from symgen.report import results
 from symgen.report._markdown import head, line, read, span
 from symgen.report.claims import EMBEDDED
 from symgen.store import atomically, project_root
-from symgen.study import SECTIONS, Study
+from symgen.study import SECTIONS, Study, pipeline
 
 NUMBERS = 700  # letters of a picture's numbers on a page, at most
 IDEA = "fig01_idea"  # the README's picture, and the table of the interactions on it
@@ -29,7 +28,7 @@ def draw_idea(root: Path) -> None:
 
     folder, study = root / "figures" / EMBEDDED[0], Study.load(EMBEDDED[0])
     table, curve, phases = (read(folder / f"{name}.csv") for name in (IDEA, "fig01_phases", "fig03_phases"))
-    (picture,) = load_dataset(study.dataset, project_root() / "data").pictures(table["item"].unique())
+    (picture,) = pipeline.load_data(study).pictures(table["item"].unique())
     samples = 2 * study.dynamics.explain_classes * study.dynamics.explain_per_class  # training and testing ones
     with plots.in_style():
         figure = plots.idea(table, picture, study.grid, curve, phases, len(study.baselines), samples)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from symgen.data import modality_of
+from symgen.data import EMBEDDED_SETS, modality_of
 from symgen.errors import InputError
 from symgen.games import ROUNDING
 from symgen.generalization import Bootstrap
@@ -35,8 +35,9 @@ FIRST_RELU = {r"vgg\d+": "features.1", r"vgg\d+_bn": "features.2", r"(wide_)?res
 JUDGING = ("baseline", "second", "shuffled")  # families whose architecture may be another
 # of what each stage computes from the same settings: raise one by hand when that changes, and what rests on it is made again
 VERSIONS = {"split": 1, "samples": 1, "training": 2, "values": 1, "interactions": 1, "penalty": 1, "answers": 1}
-# what each stage rests on, itself included, and the settings that each adds; answers add none
+# the settings that each stage adds; answers add none
 SECTION_OF = {"split": Data, "samples": Samples, "training": Training, "values": Values, "interactions": Solving}
+# what each stage rests on, itself included
 BEHIND = {
     "split": ("split",),
     "samples": ("split", "samples"),
@@ -146,10 +147,9 @@ class Study(*SECTIONS):
         """Given networks as their own controls: masked in each of `other_masking`, and untrained; of others none."""
         if not self.target_model:
             return {}
-        masked = {f"masked by {name}": {"masking": name, "baseline_masking": name} for name in self.other_masking}
-        return {
-            name: self.replace(**changes) for name, changes in (masked | {"untrained": {"untrained": True}}).items()
-        }
+        changes = {f"masked by {name}": {"masking": name, "baseline_masking": name} for name in self.other_masking}
+        changes["untrained"] = {"untrained": True}
+        return {name: self.replace(**change) for name, change in changes.items()}
 
     @property
     def ends(self) -> tuple[float, ...]:
@@ -224,8 +224,8 @@ class Study(*SECTIONS):
     @property
     def measured_epochs(self) -> tuple[int, ...]:
         """Epochs at which losses are measured, and from which the best is chosen: four in each octave, and the last one."""
-        octaves = range(4 * self.epochs.bit_length() + 1)
-        return tuple(sorted({0, self.epochs} | {e for k in octaves if (e := round(2 ** (k / 4))) <= self.epochs}))
+        quarters = (round(2 ** (k / 4)) for k in range(4 * self.epochs.bit_length() + 1))  # of octaves
+        return tuple(sorted({0, self.epochs, *(epoch for epoch in quarters if epoch <= self.epochs)}))
 
     # identity of what is computed
     def settings_of(self, stage: str, role: str = "", checkpoint: float | str = "") -> dict:
@@ -329,5 +329,6 @@ class Study(*SECTIONS):
 
     @property
     def data_dir(self) -> Path:
-        """Where data are looked for: data_root, else $SYMGEN_DATA, else data/."""
-        return project_root() / (self.data_root or os.environ.get("SYMGEN_DATA") or "data")
+        """Where data are looked for: data_root, else $SYMGEN_DATA, else data/, which holds the sets that are embedded."""
+        elsewhere = "" if self.dataset in EMBEDDED_SETS else os.environ.get("SYMGEN_DATA")
+        return project_root() / (self.data_root or elsewhere or "data")
