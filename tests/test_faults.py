@@ -5,7 +5,6 @@ The faults that take seconds; all of them, with 20 kills of a whole run: `python
 
 import fcntl
 import json
-import os
 import signal
 
 import faults
@@ -16,6 +15,7 @@ from tiny_project import ROOT
 from symgen import Study
 from symgen.errors import InputError
 from symgen.report import make_figures, run
+from symgen.store import project_root
 from symgen.study import pipeline
 from symgen.study.networks import weights_path
 
@@ -52,27 +52,50 @@ def test_two_runs_in_one_folder_do_not_meet(tmp_path, monkeypatch):
             make_figures([])
 
 
+def with_claims(*_):
+    """What the map does last."""
+    (project_root() / "figures").mkdir(exist_ok=True)
+    (project_root() / "figures" / "claims.csv").write_text("of this run")
+    return 0
+
+
 def test_no_other_run_begins_before_the_pages_have_taken_over_the_results(tmp_path, monkeypatch):
     (tmp_path / "studies").symlink_to(ROOT / "studies")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(run, "prepare", lambda: None)
-    monkeypatch.setattr(run, "_run", lambda *_: 0)
-    monkeypatch.setattr(run, "_renew_pages", lambda: make_figures([]))  # another run
+    monkeypatch.setattr(run, "_run", with_claims)
+    monkeypatch.setattr(run, "update_readme", lambda: make_figures([]))  # another run
     with pytest.raises(InputError, match="another run is at work in this folder"):
         make_figures([])
 
 
-@pytest.mark.parametrize(
-    ("words", "times"), [([], 1), (["--cores", "2"], 1), (["-n"], 0), (["-pn"], 0), (["--dry-run"], 0)]
-)
-def test_a_run_that_is_only_planned_leaves_the_pages_alone(words, times, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("ran", "times"), [(with_claims, 1), (lambda *_: 0, 0), (lambda *_: with_claims() + 1, 0)])
+def test_pages_are_written_after_a_run_that_made_the_claims_anew(ran, times, tmp_path, monkeypatch):
+    """And not after one that failed, or made none: a plan, or the first look in a fresh clone, where claims are there."""
     (tmp_path / "studies").symlink_to(ROOT / "studies")
+    (tmp_path / "figures").mkdir()
     monkeypatch.chdir(tmp_path)
-    renewed = []
+    (tmp_path / "figures" / "claims.csv").write_text("of before")
+    written = []
     monkeypatch.setattr(run, "prepare", lambda: None)
-    monkeypatch.setattr(run, "_run", lambda *_: 0)
-    monkeypatch.setattr(run, "_renew_pages", lambda: renewed.append(1))
-    assert make_figures(words) == 0 and len(renewed) == times
+    monkeypatch.setattr(run, "_run", ran)
+    monkeypatch.setattr(run, "update_readme", lambda: written.append(1))
+    make_figures([])
+    assert len(written) == times
+
+
+@pytest.mark.parametrize(
+    ("words", "names", "options"),
+    [
+        ([], ["fashion-vgg"], ["--config", "studies=fashion-vgg"]),
+        (["a", "b", "-n"], ["a", "b"], ["-n", "--config", "studies=a,b"]),
+        (["--config", "x=1", "-n"], ["fashion-vgg"], ["--config", "studies=fashion-vgg", "x=1", "-n"]),
+        (["target", "--config", "x=1", "studies=a"], ["a"], ["target", "--config", "studies=a", "x=1"]),
+    ],
+)
+def test_studies_are_named_before_the_options_or_among_them(words, names, options):
+    assert run._divided(words)[0] == names
+    assert run._with_studies(run._divided(words)[1], names) == options
 
 
 @pytest.mark.parametrize(
@@ -109,25 +132,6 @@ def test_a_full_disk_is_said_and_leaves_nothing_half_written(tmp_path):
 
 def test_data_that_cannot_be_read_are_named(tmp_path):
     faults.unreadable(tmp_path)
-
-
-def test_pages_are_written_after_results_and_not_again_without_new_ones(tmp_path, monkeypatch):
-    for folder in ("studies", "figures", "data/runs"):
-        (tmp_path / folder).mkdir(parents=True)
-    written = []
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(run, "update_readme", lambda: written.append(1))
-    run._renew_pages()
-    assert not written  # no claims yet
-    claims = tmp_path / "figures" / "claims.csv"
-    claims.write_text("")
-    run._renew_pages()
-    run._renew_pages()
-    assert len(written) == 1
-    later = claims.stat().st_mtime + 60
-    os.utime(claims, (later, later))
-    run._renew_pages()
-    assert len(written) == 2
 
 
 def test_a_signal_to_the_map_ends_all_that_it_has_started(tmp_path):

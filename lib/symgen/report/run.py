@@ -13,7 +13,7 @@ from symgen import timing
 from symgen.errors import InputError, handle_signals
 from symgen.interactions import prepare
 from symgen.report.readme import update_readme
-from symgen.store import project_root
+from symgen.store import file_state, project_root
 from symgen.study import Study, notebooks
 
 DEFAULT = "fashion-vgg"
@@ -32,23 +32,22 @@ def make_figures(arguments: list[str]) -> int:
     names, options = _divided(arguments)
     asked = _asked(options)
     cores, studies = _cores(asked), [Study.load(name) for name in names]
-    last = 1 + sum(len(notebooks(study)) for study in studies)  # steps that come after all jobs
+    last = 2 + sum(len(notebooks(study)) for study in studies)  # steps after all jobs: 11_claims and the rule all, too
     prepare()
     number = asked.cores or "all"
     with _lock():
+        before = _claims_state()
         with _timed(available_cpu_count() if number == "all" else int(number)):
-            code = _run([*OPTIONS, *cores, *options, "--config", f"studies={','.join(names)}"], last)
-        if not code and not asked.dry_run:
-            _renew_pages()
+            code = _run([*OPTIONS, *cores, *_with_studies(options, names)], last)
+        if not code and _claims_state() != before:  # a run with nothing to do, or of other figures, need not write them
+            update_readme()
     return code
 
 
-def _renew_pages():
-    """README and docs take over the results, where these are newer; a run with nothing to do need not write them again."""
-    claims, mark = project_root() / "figures" / "claims.csv", project_root() / "data" / "runs" / "pages"
-    if claims.is_file() and not (mark.is_file() and mark.stat().st_mtime >= claims.stat().st_mtime):
-        update_readme()
-        mark.touch()
+def _claims_state():
+    """What changes when the claims, which README and docs take over, are written again."""
+    claims = project_root() / "figures" / "claims.csv"
+    return file_state(claims) if claims.is_file() else None
 
 
 def _cores(asked):
@@ -59,25 +58,25 @@ def _cores(asked):
 
 
 def _asked(options):
-    """What the options say of cores, profile and executor, None where nothing, and whether it is a dry run."""
+    """What the options say of cores, profile and executor, None where nothing."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for names in (("--cores", "-c"), ("--profile",), ("--executor", "-e")):
         parser.add_argument(*names, nargs="?", const="without a value")
-    parser.add_argument("--dry-run", "--dryrun", action="store_true")
-    asked = parser.parse_known_args(options)[0]
-    letters = r"-[a-zA-Z]*n[a-zA-Z]*"  # -n, alone or among others
-    asked.dry_run |= any(re.fullmatch(letters, word) for word in options)
-    return asked
+    return parser.parse_known_args(options)[0]
 
 
 def _divided(arguments):
     """Names of studies, and what is for Snakemake; where --config studies=... names them, all other words are."""
+    if named := [word for word in arguments if word.startswith("studies=")]:
+        return named[-1].removeprefix("studies=").split(","), [word for word in arguments if word not in named]
     count = next((i for i, word in enumerate(arguments) if word.startswith("-")), len(arguments))
-    names, options = arguments[:count], arguments[count:]
-    for i, word in enumerate(options):
-        if word.startswith("studies=") and options[i - 1] == "--config":
-            return word.removeprefix("studies=").split(","), [*names, *options[: i - 1], *options[i + 1 :]]
-    return names or [DEFAULT], options
+    return arguments[:count] or [DEFAULT], arguments[count:]
+
+
+def _with_studies(options, names):
+    """The options with the studies' names in --config, beside what else stands there."""
+    place = options.index("--config") if "--config" in options else len(options)
+    return [*options[:place], "--config", f"studies={','.join(names)}", *options[place + 1 :]]
 
 
 @contextmanager
