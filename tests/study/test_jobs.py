@@ -10,7 +10,7 @@ from symgen import Study
 from symgen.__main__ import main
 from symgen.errors import InputError
 from symgen.store import key_of
-from symgen.study import ablations, arms, jobs, notebooks, study_names
+from symgen.study import VERSIONS, ablations, arms, jobs, notebooks, study_names
 from symgen.study.jobs import Job
 from symgen.study.settings import ARMS
 
@@ -128,9 +128,31 @@ def test_who_judges_the_penalised_is_asked_about_the_items_that_may_be():
     assert not any(n.penalises for job in jobs(study.replace(penalty_weight=0.0)) for n, _ in job.work)
 
 
-def test_all_few_samples_are_the_same_networks():
+@pytest.mark.parametrize("stage", [stage for stage in VERSIONS if stage != "penalty"])
+def test_a_raised_version_is_another_job_for_whoever_makes_what_it_is_of(stage, monkeypatch):
+    study = Study.load("fashion-vgg")
+    before = {job.name for job in jobs(study)}
+    monkeypatch.setitem(VERSIONS, stage, VERSIONS[stage] + 1)
+    changed = [job for job in jobs(study) if job.name not in before]
+    if stage == "answers":
+        assert changed == [job for job in jobs(study) if any(network.compared for network, _ in job.work)]
+    else:
+        assert len(changed) == len(before)
+
+
+def test_other_penalised_variables_are_another_job_for_whoever_judges_the_penalised():
+    study = Study.load("fashion-vgg")
+    before = {job.name for job in jobs(study)}
+    changed = [job for job in jobs(study.replace(penalty_variables=5)) if job.name not in before]
+    assert all(
+        job in changed for job in jobs(study.replace(penalty_variables=5)) if any(n.penalises for n, _ in job.work)
+    )
+
+
+@pytest.mark.parametrize("more", [0, 100])
+def test_all_few_samples_are_the_same_networks(more):
     study = Study.load("fashion-vgg", {"ablation_per_class": 0})
-    once = jobs(study.replace(few_shot_size=study.train_size, roles_per_job=1))
+    once = jobs(study.replace(few_shot_size=study.train_size + more, roles_per_job=1))
     assert len(once) == len(jobs(study.replace(few_shot_size=0, roles_per_job=1)))
     twice = jobs(study.replace(roles_per_job=1))
     judging = len(study.baselines) + len(study.second_seeds)

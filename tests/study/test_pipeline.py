@@ -284,6 +284,21 @@ def test_learned_is_what_is_right_more_often_than_always_the_same_answer(study):
         assert row.learned == (accuracy > same + 0.05)
 
 
+def test_a_baseline_that_judges_at_its_end_has_learned_what_it_knows_there(study):
+    at_end = study.replace(baseline_checkpoint="last")
+    trained = pipeline.ensure_training(at_end, "baseline-93")
+    (best,) = np.flatnonzero(trained.curves.epoch == trained.best)
+    curves = trained.curves.assign(test_accuracy=0.1)
+    curves.loc[best, "test_accuracy"], curves.loc[curves.index[-1], "test_accuracy"] = 0.8, 0.2
+    (row,) = pipeline.learned_table([replace(trained, curves=curves)]).itertuples()
+    assert row.accuracy == 0.2
+
+
+def test_nobody_judges_in_the_place_of_judges_that_are_not_there(study):
+    with pytest.raises(ValueError, match="no network judges target-91; expected at least one"):
+        pipeline.compare(study, "target-91", judges=())
+
+
 @pytest.mark.parametrize(("accuracy", "learned"), [(0.649, False), (0.651, True)])
 def test_learned_is_five_in_a_hundred_above_the_most_frequent_answer_of_those_that_count(
     study, monkeypatch, accuracy, learned

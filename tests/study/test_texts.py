@@ -152,14 +152,13 @@ def test_a_study_has_the_papers_samples_and_variables(name):
 
 
 def test_no_study_mixes_sst2_with_the_embedded_sentences_of_the_same_reviews():
-    from symgen.study._checks import FILM_REVIEWS
-
     for path in (ROOT / "studies").glob("*.yaml"):
         study = Study.load(path.stem)
-        assert len({study.dataset, study.tuning_dataset} & set(FILM_REVIEWS)) < 2
-    mixed = {"tuning_dataset": "movie-snippets", "tuning_from": 1}
-    with pytest.raises(ValueError, match="tuning_dataset = 'movie-snippets' holds the same film reviews as sst2"):
-        Study.load("sst2-bert-tiny", mixed)
+        assert len({study.dataset, study.tuning_dataset} & {"sst2", "movie-snippets", "movie-sentences"}) < 2
+    with pytest.raises(ValueError, match="tuning_dataset = 'movie-snippets' of texts; expected none: notebook 10"):
+        Study.load("sst2-bert-tiny", {"tuning_dataset": "movie-snippets", "tuning_from": 1})
+    with pytest.raises(ValueError, match="tuning_dataset = 'movie-sentences' is the dataset itself; expected another"):
+        Study.load("snippets-lm", {"tuning_dataset": "movie-sentences"})
 
 
 def test_losses_are_those_of_each_text_alone_in_whatever_order_and_with_little_padding(monkeypatch):

@@ -150,7 +150,7 @@ class Claim(BaseModel):
 
     def asks(self, study: Study) -> bool:
         """Whether it is a claim about such a study."""
-        few = self.skip_if_all_are_few and study.few_shot_size == study.train_size  # one number would count twice
+        few = self.skip_if_all_are_few and study.few_shot_size >= study.train_size  # one number would count twice
         return bool(not self.needs or getattr(study, self.needs)) and self.modality in ("", study.modality) and not few
 
 

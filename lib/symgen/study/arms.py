@@ -52,7 +52,7 @@ def settings_of(study: Study) -> dict[str, Study]:
     fewer = study.arms_per_class or max(1, study.explain_per_class // 2)  # there are many networks
     study = study.replace(explain_per_class=fewer)
     settings = {"all samples": study}
-    if study.few_shot_size == study.train_size:  # all are few: the same networks
+    if study.few_shot_size >= study.train_size:  # all are few: the same networks
         settings["few samples"] = study
     elif study.few_shot_size:  # checkpoints are those of targets: none here
         settings["few samples"] = study.replace(train_size=study.few_shot_size, checkpoints=(0.0, float(study.epochs)))

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 from symgen.errors import InputError
-from symgen.store import key_of
+from symgen.store import FORMAT, key_of
 from symgen.study import ablations, arms
 from symgen.study.networks import ensure_penalised_effects, ensure_training
+from symgen.study.penalised import as_penalised
 from symgen.study.pipeline import ensure_interactions
 from symgen.study.samples import ensure_samples, given_prompts
 from symgen.study.settings import Study
@@ -16,6 +18,7 @@ SHARED = ("02_training", "05_three_phase_dynamics")  # of all kinds of data; wha
 OTHERS = ("00_quickstart", "01_data_split", "03_extraction", "04_order_analysis", "06_removal_loss", "07_penalty",
           "08_ablations")  # fmt: skip
 NOTEBOOKS = sorted(PROMPTS + SHARED + OTHERS)
+Look = tuple[Study, float | str]  # how the samples are looked at, and at which checkpoint
 
 
 @dataclass
@@ -24,7 +27,7 @@ class Network:
 
     study: Study
     role: str
-    looks: dict[str, tuple[Study, float | str]] = field(default_factory=dict)  # by key of the interactions
+    looks: dict[str, Look] = field(default_factory=dict)  # by key of the interactions
     penalises: bool = False  # its interactions on the items that may be penalised are needed
     compared: bool = False  # what it makes of the testing data is needed
 
@@ -45,7 +48,7 @@ class Job:
     """Work for one process. `after`: names of the jobs whose networks it needs."""
 
     name: str
-    work: tuple[tuple[Network, tuple[tuple[Study, float | str], ...]], ...]
+    work: tuple[tuple[Network, tuple[Look, ...]], ...]
     after: tuple[str, ...] = ()
 
     def run(self) -> None:
@@ -93,14 +96,18 @@ def networks_of(study: Study) -> dict[str, Network]:
 
 def notebooks(study: Study) -> list[str]:
     """The notebooks of a study: those of its kind of data, but for what its settings leave out."""
-    without = {
+    left_out = {
         "07_penalty": not study.penalty_weight,
         "08_ablations": not study.ablation_per_class,
         "10_fine_tuning": not (study.tuning_dataset or study.tunes_given),
     }
-    kind = SHARED + (PROMPTS if study.modality == "prompts" else OTHERS)
-    kind = PROMPTS[:1] if study.target_model else PROMPTS[1:] if study.tunes_given else kind
-    return [name for name in NOTEBOOKS if name in kind and not without.get(name)]
+    if study.target_model:
+        of_its_kind = ["09_language_models"]
+    elif study.tunes_given:
+        of_its_kind = ["10_fine_tuning"]
+    else:
+        of_its_kind = [*SHARED, *(PROMPTS if study.modality == "prompts" else OTHERS)]
+    return sorted(name for name in of_its_kind if not left_out.get(name))
 
 
 def job_named(study: Study, name: str) -> Job:
@@ -160,12 +167,20 @@ def _divided(networks, size):
     return [[(network, looks[start : start + size])] for start in range(0, len(looks), size)]
 
 
+def _settings(network, looks):
+    """All that what a job makes of a network depends on."""
+    study, role = network.study, network.role
+    yield study.settings_of("training", role)
+    for looked_at, checkpoint in looks:
+        yield looked_at.settings_of("interactions", role, checkpoint) | given_prompts(looked_at)
+    if network.penalises:
+        few = as_penalised(study)
+        yield few.settings_of("interactions", role, few.checkpoints_of(role)[-1])
+    if network.compared:
+        yield study.settings_of("answers", role)
+
+
 def _job(work, after):
     first, further = work[0][0].role, f"+{len(work) - 1}" if len(work) > 1 else ""
-    settings = [
-        [network.study.settings_of("training", network.role), network.penalises, network.compared]
-        for network, _ in work
-    ]
-    looked_at = [(study, network.role, at) for network, looks in work for study, at in looks]
-    settings += [study.settings_of("interactions", role, at) | given_prompts(study) for study, role, at in looked_at]
+    settings = [FORMAT, *chain.from_iterable(_settings(network, looks) for network, looks in work)]
     return Job(f"{first}{further}-{key_of(settings)}", tuple(work), tuple(sorted(after)))

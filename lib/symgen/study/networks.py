@@ -115,7 +115,7 @@ def _trained(study, role, settings):
     with stage("training"), arithmetic(study), torch.random.fork_rng(gpus), saying(says):
         torch.manual_seed(study.role(role)[1])  # for layers that draw, such as dropout
         keeper = _Keeper(study, role, settings)
-        return pd.DataFrame(_records(study, role, keeper))
+        return _train(study, role, keeper)
 
 
 class _Keeper:
@@ -143,8 +143,8 @@ class _Keeper:
         write(weights_path(self.study, self.role, checkpoint), weights, self.settings)
 
 
-def _records(study, role, keeper):
-    """Losses and seconds, at one measured epoch after another, while a role trains; some are printed."""
+def _train(study, role, keeper):
+    """Train the network of a role, whose weights the keeper keeps; its losses and seconds, a row a measured epoch."""
     family, seed = study.role(role)
     sets = _sets(study, role)
     data = sets["train"]
@@ -153,7 +153,7 @@ def _records(study, role, keeper):
     if family in ARMS:  # measured at its end and its best; what chooses the best is all that is looked at on the way
         sets = {name: pair for name, pair in sets.items() if name == "validation"}
     stops = sorted({*study.measured_epochs, *(study.checkpoints if family == "target" else ())})
-    seconds, since = 0.0, now(device(study))
+    rows, seconds, since = [], 0.0, now(device(study))
     for epoch in training.train(
         model, *data, epochs=study.epochs, batch_size=study.batch_size, learning_rate=study.learning_rate, seed=seed,
         stops=tuple(stops), augment=study.augment, precision=study.precision, **_recipe(study, family, model, *data),
@@ -169,9 +169,10 @@ def _records(study, role, keeper):
         if epoch in keeper.epochs or epoch == study.epochs:
             text = ", ".join(f"{name} {losses[name + '_loss']:.3f}" for name in ("train", "test") if name in sets)
             print(f"{role} epoch {epoch:g}: {text or 'trained'}, {seconds:.0f} s", flush=True)
-        yield {"epoch": epoch, **losses, "seconds": seconds}
+        rows.append({"epoch": epoch, **losses, "seconds": seconds})
         since = now(device(study))
     keeper.end(model)
+    return pd.DataFrame(rows)
 
 
 def _sets(study, role):

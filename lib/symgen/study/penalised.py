@@ -13,9 +13,10 @@ from symgen.training import JudgedSample, Penalty
 def penalty_by(study: Study, model: torch.nn.Module, inputs: torch.Tensor, baselines: np.ndarray) -> Penalty:
     """The penalty on a network, judged by the baselines' salient interactions (baseline, item, kind, subset)."""
     kind, items = task(few := as_penalised(study)), ensure_penalised(study)
-    samples = zip(kind.samples(items.item), items.label, kind.variables(items), np.moveaxis(baselines, 1, 0))
+    each = kind.samples(items.item), items.label, kind.variables(items), np.moveaxis(baselines, 1, 0)
+    judged = {position: JudgedSample(*sample) for position, *sample in zip(items.position, *each)}
     return Penalty(
-        kind.game(model, inputs[: study.batch_size]), dict(zip(items.position, map(JudgedSample, *zip(*samples)))),
+        kind.game(model, inputs[: study.batch_size]), judged,
         weight=study.penalty_weight, per_batch=study.penalty_samples, every=study.penalty_every,
         combine=study.generalizes_to, noise_bound=study.noise_bound, ridge=study.ridge,
         seen=inputs if few.masking == "mean" else None,

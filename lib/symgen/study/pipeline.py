@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import xarray as xr
 from tqdm import tqdm
 
 from symgen import generalization
+from symgen.errors import InputError
 from symgen.games import CausalLMGame, ImageGame, TextGame
 from symgen.generalization import Comparison
 from symgen.interactions import KINDS, SparseAndOr, by_definition, sparse_and_or
@@ -113,9 +115,9 @@ def _as_dataset(solution, values, seconds):
     return xr.Dataset(variables, {"sample": values["sample"].to_numpy(), "kind": list(KINDS)})
 
 
-def all_interactions(study: Study, role: str, checkpoints: tuple[float | str, ...] = ()) -> xr.Dataset:
+def all_interactions(study: Study, role: str, checkpoints: tuple[float | str, ...] | None = None) -> xr.Dataset:
     """Interactions of a role at its checkpoints, all or some, with an axis `epoch` in front, computed if need be."""
-    checkpoints = checkpoints or study.checkpoints_of(role)
+    checkpoints = study.checkpoints_of(role) if checkpoints is None else checkpoints
     per_checkpoint = [ensure_interactions(study, role, c) for c in checkpoints]
     return xr.concat(per_checkpoint, pd.Index(checkpoints, name="epoch"))
 
@@ -126,18 +128,24 @@ def effects_of(study: Study, roles: tuple[str, ...]) -> np.ndarray:
 
 
 def compare(
-    study: Study, role: str, judges: tuple[str, ...] = (), checkpoints: tuple = (), of: Study | None = None, **salience
+    study: Study,
+    role: str,
+    judges: tuple[str, ...] | None = None,
+    checkpoints: tuple | None = None,
+    of: Study | None = None,
+    **salience,
 ) -> Comparison:
     """A target's interactions at its checkpoints, judged by the study's baselines: what every figure is made of.
 
     `judges`: other roles that judge, those `of` another study of the same samples. `checkpoints`: some of those at which the
     network is kept, also "best" and "last". `salience`: another rule of what is salient, as in `generalization.compare`.
     """
-    checkpoints = checkpoints or study.checkpoints_of(role)
+    checkpoints = study.checkpoints_of(role) if checkpoints is None else checkpoints
+    judges = study.baselines if judges is None else judges
+    if not judges:
+        raise InputError(f"no network judges {role}; expected at least one")
     target = all_interactions(study, role, checkpoints)
-    baselines = [
-        ensure_interactions(of or study, base, study.checkpoints_of(base)[-1]) for base in judges or study.baselines
-    ]
+    baselines = [ensure_interactions(of or study, judge, study.checkpoints_of(judge)[-1]) for judge in judges]
     epochs = {"best": study.epochs, "last": study.epochs, "given": 0.0}
     return generalization.compare(
         target,
@@ -162,9 +170,10 @@ def seconds_to_judge(study: Study, role: str) -> float:
 
 def compared_by_shuffled(study: Study) -> dict[str, Comparison]:
     """Targets at their last checkpoint, judged by networks that were trained on shuffled labels; none without ablations."""
-    judges = study.shuffled if study.ablation_per_class else ()
+    if not (study.ablation_per_class and study.shuffled):
+        return {}
     last = study.checkpoints[-1:]
-    return {role: compare(study, role, judges=judges, checkpoints=last) for role in study.targets if judges}
+    return {role: compare(study, role, judges=study.shuffled, checkpoints=last) for role in study.targets}
 
 
 # tables
@@ -200,14 +209,14 @@ def curves_table(trained: TrainedNetwork) -> pd.DataFrame:
 def learned_table(networks: Iterable[TrainedNetwork]) -> pd.DataFrame:
     """Whether networks have learned anything: role, accuracy on D, that of always the same answer, and the verdict.
 
-    A target at its last epoch, others at their best. Learned is what is right five times in a hundred more often.
+    Each at the epoch at which it is looked at last: a target at its end, a judge where it judges. Learned is what is right
+    five times in a hundred more often.
     """
-    rows, networks = [], list(networks)
-    same = {study: _most_frequent(study) for study in {network.study for network in networks}}
+    rows, most_frequent = [], cache(_most_frequent)
     for network in networks:
-        curves = network.curves.set_index("epoch").test_accuracy
-        target = network.study.family(network.role) == "target" or np.isnan(network.best)
-        accuracy, usual = curves.iloc[-1] if target else curves[network.best], same[network.study]
+        study, accuracies = network.study, network.curves.set_index("epoch").test_accuracy
+        at_best = study.checkpoints_of(network.role)[-1] == "best"
+        accuracy, usual = accuracies[network.best] if at_best else accuracies.iloc[-1], most_frequent(study)
         rows.append((network.role, accuracy, usual, accuracy > usual + 0.05))
     return pd.DataFrame(rows, columns=["role", "accuracy", "always the same", "learned"])
 

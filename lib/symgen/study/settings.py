@@ -95,9 +95,8 @@ class Study(*SECTIONS):
 
     def model_post_init(self, _) -> None:
         """Check what no single setting shows."""
-        for broken, message in impossible(self):
-            if broken:
-                raise InputError(f"study {self.name!r}: {message}")
+        for message in impossible(self):
+            raise InputError(f"study {self.name!r}: {message}")
         if self.tuning_dataset:
             _ = self.tuned  # checked as well
 
