@@ -2,10 +2,8 @@
 # The jobs of a study are a table (symgen.study.jobs): each trains and extracts some networks; notebooks come after them.
 # A job's name holds a key of its settings; its output is an empty mark that it is done: the library keeps what it made.
 import re
-import sys
 from pathlib import Path
 
-sys.path.insert(0, str(workflow.basedir) + "/lib")
 from symgen.report import DEFAULT, is_whole, library_hash, notebook_path, source_hash
 from symgen.store import checksum
 from symgen.study import Study, jobs, notebooks
@@ -29,7 +27,8 @@ def done(study, names):
     return [DONE.format(root=STUDIES[study].runs_root, study=study) + name for name in names]
 
 
-for name, study in STUDIES.items():  # a notebook runs again when one of its figures was deleted
+# a notebook runs again when one of its figures was deleted; jobs, which read this file as well, leave the marks alone
+for name, study in STUDIES.items() if workflow.is_main_process else ():
     for notebook in [*notebooks(study), "11_claims"]:
         if not is_whole(study, notebook):
             Path(*done(name, [f"{notebook}.notebook"])).unlink(missing_ok=True)

@@ -56,24 +56,18 @@ def notebook(
     """Execute a notebook through papermill."""
     from papermill.exceptions import PapermillExecutionError
 
-    from symgen.interactions import prepare
-    from symgen.report import execute, notebook_path
-    from symgen.study import Study, read_overrides
+    from symgen.report import execute
+    from symgen.study import read_overrides
     from symgen.timing import stage, started
 
     given = {"study": study, "overrides": read_overrides(overrides)}
-    path = notebook_path(name)  # a wrong name is said before anything takes time
-    if study:
-        Study.load(study, given["overrides"])
-    prepare()
     started()
     try:
         with stage("notebooks"):
             written = execute(name, {key: value for key, value in given.items() if value})
             print(f"wrote {os.path.relpath(written)}")
     except PapermillExecutionError as error:
-        fault = f"{error.ename}: {error.evalue}"
-        raise InputError(f"{path.stem} failed, see its .failed.ipynb: {fault}") from None
+        raise InputError(f"{name} failed, see its .failed.ipynb: {error.ename}: {error.evalue}") from None
 
 
 @app.command()

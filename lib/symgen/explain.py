@@ -29,7 +29,7 @@ from symgen.interactions import (
     sparse_and_or,
     subset_index,
 )
-from symgen.store import as_netcdf, atomically, read_dataset
+from symgen.store import as_netcdf, read_dataset, write_whole
 
 FORMAT = 1  # of saved explanations; raise it when an older version could not read them
 PICTURES = ("bars", "cells", "words", "network", "fidelity", "masks")
@@ -235,8 +235,7 @@ class Explanation:
 
     def save(self, path) -> None:
         """Write it to a netCDF file, whole or not at all; `load` reads it."""
-        content = as_netcdf(self.data)
-        atomically(Path(path).expanduser(), lambda temporary: temporary.write_bytes(content))
+        write_whole(Path(path).expanduser(), as_netcdf(self.data))
 
     def to_shapiq(self):
         """One sample's model as `shapiq.InteractionValues`: index Moebius, in which an OR is a signed sum of ANDs."""

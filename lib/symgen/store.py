@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from safetensors.torch import save as tensors_as_bytes
 
 FORMAT = 3  # of what is written beside an artefact
+WRITTEN = "SYMGEN_WRITTEN"  # in the environment: the file in which figures and tables that are written are listed
 SMALL = 4 << 20  # bytes of a dataset's file: smaller ones are kept in memory, a few of them
 
 
@@ -109,22 +110,19 @@ def write(path: Path, result, settings: dict) -> None:
     record = {"format": FORMAT, "sha256": sha256, "settings": settings, "made with": made_with()}
     path.parent.mkdir(parents=True, exist_ok=True)
     with _write_lock(path):
-        atomically(path, lambda temporary: temporary.write_bytes(content))
-        atomically(_record(path), lambda temporary: temporary.write_text(json.dumps(record, indent=1, sort_keys=True)))
+        write_whole(path, content)
+        write_whole(_record(path), json.dumps(record, indent=1, sort_keys=True).encode())
 
 
-def atomically(path: Path, save: Callable[[Path], None]) -> None:
-    """Let `save` write a temporary file beside `path`, flush it to disk, and rename it into place.
-
-    `save` should leave writing to Python: libraries that write files themselves (HDF5, safetensors) report a full disk by
-    errors of their own, or crash.
-    """
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all: a temporary file beside it, flushed to disk, is renamed into its place."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}{path.suffix}")  # some writers look at the suffix
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
-        save(temporary)
-        with open(temporary, "r+b") as written:  # Windows flushes only what may be written
-            os.fsync(written.fileno())
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
         raise _unwritten(path, error) from error
@@ -184,15 +182,12 @@ def _is_there(path):
 @contextmanager
 def _write_lock(path):
     """Held while an artefact and its record are written: another process that has made the same must not come between."""
-    lock = lock_at(path.with_name(".writing"))
     try:
-        lock.acquire()
+        held = lock_at(path.with_name(".writing")).acquire()
     except OSError as error:
         raise _unwritten(path, error) from error
-    try:
+    with held:
         yield
-    finally:
-        lock.release()
 
 
 def lock_at(path: Path) -> FileLock:

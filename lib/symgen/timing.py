@@ -1,9 +1,7 @@
 """Where the time of a run goes: seconds by stage, of all its processes, summed up at its end."""
 
-import csv
 import os
 import time
-from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,8 +31,8 @@ def stage(name: str):
 def add(name: str, seconds: float) -> None:
     """Add seconds to a stage of the run."""
     if _log:
-        with open(_log, "a", newline="") as log:  # short lines, which processes do not mix
-            csv.writer(log).writerow((name, f"{seconds:.4f}"))
+        with open(_log, "a") as log:  # short lines, which processes do not mix
+            log.write(f"{name},{seconds:.4f}\n")
 
 
 def started() -> None:
@@ -44,10 +42,7 @@ def started() -> None:
 
 def breakdown(log: Path, wall: float, cores: int) -> pd.DataFrame:
     """Seconds by stage, the longest first: stage, seconds, share of what `cores` could do in `wall` seconds."""
-    spent = Counter()
-    with open(log, newline="") as lines:
-        for name, seconds in csv.reader(lines):
-            spent[name] += float(seconds)
-    rows = [*spent.most_common(), ("idle", max(0.0, wall * cores - spent.total()))]
-    table = pd.DataFrame(rows, columns=["stage", "seconds"])
+    spent = pd.read_csv(log, names=["stage", "seconds"]).groupby("stage").seconds.sum().sort_values(ascending=False)
+    spent["idle"] = max(0.0, wall * cores - spent.sum())
+    table = spent.reset_index()
     return table.assign(share=table.seconds / (wall * cores), cores=cores)

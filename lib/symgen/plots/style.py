@@ -2,6 +2,7 @@
 
 import base64
 import io
+import os
 import textwrap
 from contextlib import contextmanager
 from functools import cache
@@ -19,7 +20,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from symgen.plots.alt import alt_text
-from symgen.store import atomically
+from symgen.store import WRITTEN, write_whole
 
 # one colour a role, and orange for what does not generalize alone; those that stand side by side differ for the
 # colour-blind, and in grey, as well (a test measures it)
@@ -124,13 +125,22 @@ def save(figure: Figure, table: pd.DataFrame, folder: Path, name: str) -> None:
     The picture says in words what it shows, in its metadata under Description (`alt_text`).
     """
     metadata = {"Description": alt_text(figure), "Software": None}  # whose version would change the bytes
-    atomically(folder / f"{name}.png", lambda path: figure.savefig(path, metadata=metadata))
+    figure.savefig(png := io.BytesIO(), format="png", metadata=metadata)
+    _write(folder / f"{name}.png", png.getvalue())
     save_table(table, folder, name)
 
 
 def save_table(table: pd.DataFrame, folder: Path, name: str) -> None:
     """Write `<name>.csv`, six digits a number."""
-    atomically(folder / f"{name}.csv", lambda path: table.to_csv(path, index=False, float_format="%.6g"))
+    _write(folder / f"{name}.csv", table.to_csv(index=False, float_format="%.6g").encode())
+
+
+def _write(path, content):
+    """Write a file, and its name into the list of those of a run, where one is kept."""
+    write_whole(path, content)
+    if written := os.environ.get(WRITTEN):
+        with open(written, "a", encoding="utf-8") as names:
+            names.write(f"{path}\n")
 
 
 def note(figure: Figure, **says: str | int | None) -> Figure:

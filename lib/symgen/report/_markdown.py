@@ -45,9 +45,9 @@ def _decimals(numbers):
 
 
 def read(path: Path) -> pd.DataFrame:
-    """A table of the last run, or of the benchmarks; InputError says how to get one that is missing."""
+    """A table of the last run, or of the benchmarks; InputError says where to read how to get one that is missing."""
     if not path.is_file():
         raise InputError(
-            f"{path.name} is missing in {path.parent.name}/; `make figures` and `make bench` make the tables"
+            f"{path.name} is missing in {path.parent.name}/; docs/running.md and docs/costs.md say what makes it"
         )
     return pd.read_csv(path)

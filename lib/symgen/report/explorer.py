@@ -16,7 +16,7 @@ from symgen.generalization import Comparison
 from symgen.interactions import KINDS, members
 from symgen.report._markdown import read
 from symgen.report.claims import EMBEDDED
-from symgen.store import atomically
+from symgen.store import write_whole
 from symgen.study import Study, pipeline
 
 SHOWN = 8  # samples of a study
@@ -46,7 +46,7 @@ def write_explorer(studies: list[Study]) -> Path:
     page = Path(__file__).with_suffix(".html").read_text(encoding="utf-8")
     page = page.replace("@@DATA@@", text.replace("<", "\\u003c"))  # no word ends the script
     path = studies[0].figures_dir.parent / "explorer.html"
-    atomically(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))
+    write_whole(path, page.encode())
     return path
 
 

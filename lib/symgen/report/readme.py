@@ -13,7 +13,7 @@ from symgen.errors import InputError
 from symgen.report import results
 from symgen.report._markdown import head, line, read, span
 from symgen.report.claims import EMBEDDED
-from symgen.store import atomically, project_root
+from symgen.store import project_root, write_whole
 from symgen.study import SECTIONS, Study, pipeline
 
 NUMBERS = 700  # letters of a picture's numbers on a page, at most
@@ -271,13 +271,13 @@ def _update(page, name, section):
     start, stop = f"<!-- {name}: written by `symgen readme` -->\n", f"<!-- end of {name} -->"
     if before.count(start) != 1 or before.count(stop) != 1:
         raise InputError(f"{page.name} must hold the line {start.strip()!r} and the line {stop!r}, once each")
-    head, rest = before.split(start)
-    return _write(page, head + start + section + stop + rest.split(stop)[1])
+    above, rest = before.split(start)
+    return _write(page, above + start + section + stop + rest.split(stop)[1])
 
 
 def _write(page, text):
     """Whether that changes the page."""
     changed = text != page.read_text("utf-8")
     if changed:
-        atomically(page, lambda path: path.write_text(text, "utf-8"))
+        write_whole(page, text.encode())
     return changed

@@ -1,15 +1,17 @@
 """Runs a notebook through papermill: unknown parameters are errors, outputs are clean, files appear whole."""
 
+import ast
 import hashlib
 import json
 import os
-import time
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 from symgen.errors import InputError, nearest
-from symgen.store import atomically, project_root
+from symgen.interactions import prepare
+from symgen.store import WRITTEN, project_root, write_whole
 from symgen.study import Study
 
 
@@ -35,9 +37,10 @@ def execute(name: str, parameters: dict, output: Path | None = None) -> Path:
             output, folder = executed_path(study, source.stem), study.figures_dir
         else:  # a notebook of networks that belong to no study
             output = project_root() / given["runs"] / f"{source.stem}.ipynb"
+    prepare()  # a kernel would compile the solver where nobody sees why it takes a minute
     text = _executed(source, output, parameters, folder)
     if not parameters and source_hash(source) == before:  # not over what somebody edited meanwhile
-        atomically(source, lambda path: path.write_text(text, "utf-8"))
+        write_whole(source, text.encode())
     return output
 
 
@@ -63,28 +66,44 @@ def _executed(source, output, parameters, folder):
     output.parent.mkdir(parents=True, exist_ok=True)
     temporary = output.with_name(f".{output.stem}.{uuid4().hex}.ipynb")
     failed = output.with_suffix(".failed.ipynb")
-    start = time.time()
     try:
-        _papermill(source, temporary, parameters)
+        with _listing(temporary.with_suffix(".figures")) as written:
+            _papermill(source, temporary, parameters)
         notebook = clean(json.loads(temporary.read_bytes()))
     except BaseException:
         if temporary.exists():
             os.replace(temporary, failed)
         raise
     temporary.unlink()
-    text = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+    text = _as_json(notebook)
     if folder:
-        notebook["metadata"]["symgen"] = {"figures": _written_since(start, folder)}
-    copy = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
-    atomically(output, lambda path: path.write_text(copy, "utf-8"))
+        notebook["metadata"]["symgen"] = {"figures": _names(written, folder.parent)}
+    write_whole(output, _as_json(notebook).encode())
     failed.unlink(missing_ok=True)
     return text
 
 
-def _written_since(start, folder):
-    """Names of the figures and tables written in a folder, and beside it, since a time."""
-    files = [*folder.glob("[!.]*.*"), *folder.parent.glob("[!.]*.*")]  # not what another notebook is writing
-    return sorted(path.relative_to(folder.parent).as_posix() for path in files if path.stat().st_mtime >= start)
+@contextmanager
+def _listing(place):
+    """A list of the figures and tables that are written meanwhile, by this process or a kernel that it starts."""
+    os.environ[WRITTEN] = str(place)
+    written = []
+    try:
+        yield written
+        written += place.read_text("utf-8").splitlines() if place.is_file() else []
+    finally:
+        del os.environ[WRITTEN]
+        place.unlink(missing_ok=True)
+
+
+def _names(written, folder):
+    """Those in a folder, as it names them."""
+    paths = {Path(path) for path in written}
+    return sorted(path.relative_to(folder).as_posix() for path in paths if path.is_relative_to(folder))
+
+
+def _as_json(notebook):
+    return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
 
 
 def _papermill(source, output, parameters):
@@ -113,13 +132,9 @@ def notebook_path(name: str) -> Path:
 
 def declared_parameters(path: Path) -> dict:
     """Parameters of a notebook, with their default values: the assignments of its cell tagged `parameters`."""
-    cells = json.loads(path.read_bytes())["cells"]
-    tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
-    if len(tagged) != 1:
-        raise InputError(f"{path.name} has {len(tagged)} cells tagged `parameters`; expected one")
-    names = {}
-    exec("".join(tagged[0]["source"]), {}, names)  # the project's own notebook, about to be executed as a whole
-    return names
+    from papermill import inspect_notebook  # a second of every start
+
+    return {name: ast.literal_eval(parameter["default"]) for name, parameter in inspect_notebook(str(path)).items()}
 
 
 def source_hash(path: Path) -> str:

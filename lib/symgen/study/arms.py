@@ -177,8 +177,8 @@ def contrasts_table(measured: dict[str, Measured], study: Study, setting: str) -
 
 def against_plain(contrasts: pd.DataFrame) -> pd.DataFrame:
     """What each arm changes against plain training, mean over networks: setting, arm, quantity, value, low, high."""
-    pooled = contrasts[(contrasts.role == "all") & (contrasts.against == "plain")]
-    table = pooled[["setting", "arm", "measured", "value", "low", "high"]]
+    means = contrasts[(contrasts.role == "all") & (contrasts.against == "plain")]
+    table = means[["setting", "arm", "measured", "value", "low", "high"]]
     return table.rename(columns={"measured": "quantity"}).reset_index(drop=True)
 
 
