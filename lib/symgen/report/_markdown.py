@@ -48,6 +48,7 @@ def read(path: Path) -> pd.DataFrame:
     """A table of the last run, or of the benchmarks; InputError says where to read how to get one that is missing."""
     if not path.is_file():
         raise InputError(
-            f"{path.name} is missing in {path.parent.name}/; docs/running.md and docs/costs.md say what makes it"
+            f"{path.name} is missing in {path.parent.name}/; `make figures` makes the tables of a study, "
+            "docs/costs.md says what makes those of the benchmarks"
         )
     return pd.read_csv(path)
