@@ -13,7 +13,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from symgen import Study, plots
-from symgen.report import claims, results
+from symgen.report import claims, costs, results
 from symgen.report import readme as report
 from symgen.report._markdown import interval
 
@@ -265,9 +265,9 @@ def test_a_command_takes_its_core_seconds_over_its_cores(tmp_path):
     commands = ["make figures, alone", "make figures, alone", "make test"]
     table = table.assign(command=commands, hardware="a chip, 2 cores")
     table.to_csv(tmp_path / "benchmarks" / "results" / "run.csv", index=False)
-    lines = report.commands_text(tmp_path).splitlines()
+    lines = costs.commands_text(tmp_path).splitlines()
     assert lines[2:] == ["| make figures | 2 | a chip, 2 cores, alone |", "| make test | 5 | a chip, 2 cores |"]
-    assert report.run_text(tmp_path).count("\n") == 6 and "| b | 180 | 50% |" in report.run_text(tmp_path)
+    assert costs.run_text(tmp_path).count("\n") == 6 and "| b | 180 | 50% |" in costs.run_text(tmp_path)
 
 
 def test_a_notebook_is_listed_as_it_says_itself(tmp_path):

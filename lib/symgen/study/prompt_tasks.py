@@ -12,7 +12,8 @@ from symgen import training
 from symgen.data import prompt_lines, question_prompts, written_prompts
 from symgen.errors import InputError
 from symgen.games import CausalLMGame, candidate_words, places_of, some_of
-from symgen.study.tasks import Task, TextTask, token_ids
+from symgen.study.settings import Study
+from symgen.study.tasks import TextTask, token_ids
 
 
 @dataclass(frozen=True)
@@ -158,12 +159,14 @@ class QuestionTask(PromptTask):
 
 
 @dataclass(frozen=True)
-class GivenTask(Task):
+class GivenTask:
     """Prompts for language models that are given, not trained here (Appendices F and O); variables are words or phrases.
 
     The prompts are those written for the project and, if they are there, the study's own, in the folder of its data set:
     prompts.jsonl, or the questions of files *.json in the format of SQuAD.
     """
+
+    study: Study
 
     def draw_samples(self, split: None) -> pd.DataFrame:
         """The prompts as samples: columns sample, of, item, label (the next word), variables (by |), source, prompt."""
