@@ -34,6 +34,11 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return difflib.get_close_matches(word, list(known), n=1, cutoff=0)[0]
 
 
+def first_line(error: Exception) -> str:
+    """What an error says, in one line; its name where it says nothing."""
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
 def whole_number(value, name: str, expected: str, least: float = -math.inf, most: float = math.inf) -> int:
     """The value as an int; InputError, with its name and what was expected, for all but whole numbers in these bounds.
 

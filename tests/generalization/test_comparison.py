@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from symgen import generalization_ratio, strength_by_order
-from symgen.generalization import compare
+from symgen.generalization import Bootstrap, compare
 from symgen.generalization.metrics import derangements
 
 
@@ -117,6 +117,12 @@ def test_only_the_same_samples_and_variables_are_compared(rng):
     )
     with pytest.raises(ValueError, match=r"baselines\[0\] explains other samples: its sample differs"):
         compare(one, [one.assign_coords(sample=np.arange(6) + 1)])
+    with pytest.raises(ValueError, match=r"baselines\[0\] explains other samples: its sample differs"):
+        compare(one.isel(sample=0), [one.isel(sample=1)])
+    at_four = compare(one.assign_coords(epoch=4.0), [one])
+    assert at_four.epochs.tolist() == [4.0]
+    with pytest.raises(ValueError, match="no samples to resample"):
+        at_four.power(Bootstrap(10), "training")
     labelled = one.assign(label=("sample", np.zeros(6, int)))
     with pytest.raises(ValueError, match="its label differs"):
         compare(labelled, [labelled.assign(label=("sample", np.ones(6, int)))])

@@ -398,6 +398,11 @@ def test_the_exponent_is_the_slope_of_a_power():
     table = rows_of(contrasts.size_contrasts({"a": effects, "b": effects}, random, 0.05, BOOTSTRAP)).value
     slope = np.log(4) / np.log(10 / 8)
     assert table.tolist() == pytest.approx([2, slope, 2 - slope])
+    rare = {8: effects[8] * (np.arange(5) == 0)[:, None, None]} | {
+        10: effects[10]
+    }  # some draws have no interaction at n = 8
+    row = rows_of(contrasts.size_contrasts({"a": rare}, random, 0.05, BOOTSTRAP)).loc["exponent p"]
+    assert np.isfinite([row.value, row.low, row.high]).all()
     bent = effects | of({12: 9})  # what only one of the two has does not count in the difference
     table = rows_of(contrasts.size_contrasts({"a": bent}, random, 0.05, BOOTSTRAP)).value
     assert table["exponent p"] < 1 and table["exponent p, less that of random values"] == pytest.approx(2 - slope)

@@ -316,6 +316,17 @@ def test_what_fine_tuning_removes_and_learns_worked_by_hand():
     late = losses.assign(test_loss=[0, 1, 2, 3])  # lowest before anything has happened
     table = dynamics.tuning_removal_contrasts({"a": compared(effects, generalizable, 0.25)}, {"a": late}, BOOTSTRAP)
     assert rows_of(table).value.tolist() == pytest.approx([(2 - 0.5) / (2 + 0.5), 1 - 1 / 3, 0])
+    falls_again = losses.assign(test_loss=[0, 2, 1, 2])  # to the second checkpoint, again
+    table = dynamics.tuning_removal_contrasts(
+        {"a": compared(effects, generalizable, 0.25)}, {"a": falls_again}, BOOTSTRAP
+    )
+    assert rows_of(table).value.tolist() == pytest.approx(expected)
+
+
+def test_with_one_checkpoint_nothing_is_newly_learned():
+    one = compared(np.ones((1, 4, 2, 4)), np.ones((2, 4), bool))
+    with pytest.raises(ValueError, match="one checkpoint; expected at least two"):
+        dynamics.contents_table({"a": one})
 
 
 def test_removal_ends_when_more_is_learned_in_all_and_shares_are_above_their_own_chance():

@@ -72,6 +72,17 @@ def test_training_learns_and_stops_where_it_is_told_to():
     assert accuracy > 0.9 and loss < 0.6
 
 
+@pytest.mark.parametrize("stops", [(0, 0.01, 1), (0, 7), (-1, 0)])
+def test_a_stop_without_a_step_of_its_own_is_refused(stops):
+    with pytest.raises(ValueError, match=r"stops hold .*; expected epochs from 0 to 6, each on a step of its own"):
+        fit(stops=stops)
+
+
+def test_an_optimizer_that_is_not_known_is_refused():
+    with pytest.raises(ValueError, match="optimizer = 'rmsprop'; expected one of adam, adamw, sgd"):
+        fit(optimizer="rmsprop")
+
+
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_the_same_seed_trains_the_same_network(optimizer):
     first, again, other = (fit(seed, epochs=1, optimizer=optimizer)[-1][-1][1] for seed in (5, 5, 6))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from symgen.data import image_sets, text_sets
 from symgen.data.sources import damaged, readable
-from symgen.errors import InputError, saying
+from symgen.errors import InputError, first_line, saying
 from symgen.store import checksum
 
 
@@ -159,7 +159,7 @@ def _spreadsheet(path, columns):
     try:
         table = pd.read_excel(path, dtype=str, keep_default_na=False, engine="openpyxl")
     except (ValueError, KeyError, OSError, BadZipFile) as error:
-        raise damaged(path, f"is no spreadsheet: {str(error).splitlines()[0]}") from None
+        raise damaged(path, f"is no spreadsheet: {first_line(error)}") from None
     if missing := [name for name in columns if name not in table]:
         raise damaged(path, f"has no column {missing[0]!r}; expected {' and '.join(columns)}")
     table = table[columns].apply(lambda column: column.str.strip())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from symgen.errors import InputError, saying
+from symgen.errors import InputError, first_line, saying
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def read_table(path: Path, **options) -> pd.DataFrame:
     try:
         return pd.read_csv(path, **options)
     except (ValueError, OverflowError) as error:
-        raise damaged(path, f"cannot be read: {str(error).splitlines()[0]}") from None
+        raise damaged(path, f"cannot be read: {first_line(error)}") from None
 
 
 @contextmanager
@@ -62,7 +62,7 @@ def fetching(url: str, place: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # a broken archive is an error of gzip, tarfile, zipfile, zlib, ...
-        fault = str(error).partition("\n")[0]
+        fault = first_line(error)
         raise InputError(f"{url} could not be fetched ({fault}); fetch it yourself and unpack it in {place}") from None
 
 

@@ -2,7 +2,8 @@
 
 All labelled texts of a set are one pool, as images are, and each text is there once. Most of SST-2's are phrases of its
 sentences, and networks are trained on all of them, as GLUE has them; but then a sentence to be tested on must not have been
-learned from in pieces. So the study's split deals each text to the part of the longest one that it stands in.
+learned from in pieces. So the study's split deals each text to the part of the longest one that it stands in. One
+that stands in several goes with one of these alone: short phrases of a sentence to be tested on may still be learned.
 """
 
 import csv

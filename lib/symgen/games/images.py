@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from symgen.errors import InputError, nearest, whole_number
+from symgen.errors import InputError, first_line, nearest, whole_number
 from symgen.games._base import LOGITS, evaluating, finite, floating_tensors, log_odds_of_labels, quiet, rounding_of
 from symgen.games.variables import cell_boxes, cell_map, check_cells
 from symgen.interactions import subset_matrix
@@ -377,7 +377,7 @@ def _fill_masked(out, feature_map, baseline, boxes, first):
 
 def _refused(x, error):
     """An error of a network's forward, in one line if the shape of its input is what it says."""
-    fault = str(error).partition("\n")[0]
+    fault = first_line(error)
     if type(error) is not RuntimeError or not re.search(r"shape|size|channel|dimension", fault):
         return error
     return InputError(

@@ -1,13 +1,14 @@
 """What depends on the choices of a study: how many baselines judge, and by which rule; who they are; each other setting."""
 
 from dataclasses import dataclass, replace
-from itertools import combinations, product
+from itertools import combinations, permutations, product
 from math import comb
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int8
 
+from symgen.errors import InputError
 from symgen.generalization.bootstrap import Bootstrap, Estimate, Power, power
 from symgen.generalization.comparison import Comparison, order_rows
 from symgen.generalization.metrics import COMBINE, derangements, jaccard, order_sums, ratio, salient, strength_by_order
@@ -73,8 +74,8 @@ def votes(
 ) -> Votes:
     """The votes of baselines on a target, from their effects on the same samples; derangements are drawn with the seed."""
     target, bases = signs(effects, tau_ratio), signs(baselines, tau_ratio)
-    orders = derangements(len(effects), chance_draws, np.random.default_rng(seed))
-    return Votes(effects, target != 0, np.stack([target * bases[:, o] > 0 for o in (np.arange(len(effects)), *orders)]))
+    same, others = np.arange(len(effects)), derangements(len(effects), chance_draws, np.random.default_rng(seed))
+    return Votes(effects, target != 0, np.stack([target * bases[:, order] > 0 for order in (same, *others)]))
 
 
 def signs(effects: Float[np.ndarray, "*batch kind subset"], tau_ratio: float) -> Int8[np.ndarray, "*batch kind subset"]:
@@ -88,6 +89,8 @@ def share_of_choices(n_baselines: int, k: int, combine: str) -> Float[np.ndarray
     combine: at least one of the k chosen has it (any, Eq. 13), more than half of them (majority), or all. The tail of a
     hypergeometric distribution, which spares going through the choices.
     """
+    if combine not in COMBINE:
+        raise InputError(f"combine = {combine!r}; expected one of {', '.join(COMBINE)}")
     least = {"any": 1, "majority": k // 2 + 1, "all": k}[combine]
     kept = [
         sum(comb(holders, j) * comb(n_baselines - holders, k - j) for j in range(least, k + 1))
@@ -185,7 +188,7 @@ def _similar(one, other, combine, bootstrap):
         [bootstrap.sum(strength_by_order(family.effects, mask)) for mask in family.shared(len(family), combine)]
         for family in (one, other)
     )
-    by_chance = [alike(x, y) for i, x in enumerate(moved) for j, y in enumerate(moved_too) if i != j or len(moved) == 1]
+    by_chance = [alike(moved[i], moved_too[j]) for i, j in permutations(range(len(moved)), 2)]
     return alike(same, same_too), sum(by_chance) / len(by_chance)
 
 

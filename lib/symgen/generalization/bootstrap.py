@@ -10,6 +10,7 @@ import pandas as pd
 from jaxtyping import Float
 from scipy.special import betaincinv, stdtrit
 
+from symgen.errors import InputError
 from symgen.generalization.metrics import ratio
 
 LEVEL = 0.95
@@ -143,6 +144,8 @@ class Bootstrap:
 
     def weights(self, n_samples: int) -> Float[np.ndarray, "draw sample"]:
         """How often each draw takes each sample; weighted sums are the sums of resampled data."""
+        if not n_samples:
+            raise InputError("no samples to resample; expected at least one of the kind that was asked for")
         drawn = _drawn(n_samples, self.draws, self.seed)
         return (drawn == 0).astype(float) if self.left_out else drawn
 
@@ -152,9 +155,9 @@ class Bootstrap:
         return Estimate(per_sample.sum(axis=0), np.tensordot(self.weights(len(per_sample)), per_sample, 1))
 
     def sum_over_pairs(self, per_pair: Float[np.ndarray, "sample sample"]) -> Estimate:
-        """The sum over pairs of samples, of which a draw takes each as often as it takes the one times the other."""
+        """The sum over pairs (i, j) of samples; a draw that takes i a times and j b times counts the pair a · b times."""
         weights = self.weights(len(per_pair))
-        return Estimate(per_pair.sum(), np.einsum("di,ij,dj->d", weights, per_pair, weights, optimize=True))
+        return Estimate(per_pair.sum(), ((weights @ per_pair) * weights).sum(axis=1))
 
     def mean(self, per_sample: np.ndarray) -> Estimate:
         """The mean over samples of an array (sample, ...)."""

@@ -101,12 +101,12 @@ class Comparison:
     @property
     def H(self) -> Float[np.ndarray, "epoch"] | float:
         """Share of salient strength that generalizes (Eq. 8), at each checkpoint or the only one; NaN without any."""
-        return _one(self.power(Bootstrap(draws=0)).H.value)
+        return _one(metrics.generalization_ratio(*self.by_sign[:2]))
 
     @property
     def H_chance(self) -> Float[np.ndarray, "epoch"] | float:
         """H by chance. NaN for one sample: there is no other about which to ask the baselines."""
-        return _one(self.power(Bootstrap(draws=0)).chance.value)
+        return _one(metrics.generalization_ratio(self.by_sign[2], self.by_sign[1]))
 
     @property
     def newly_learned(self) -> tuple[Float[np.ndarray, "epoch sample"], Float[np.ndarray, "epoch sample"]]:
@@ -158,14 +158,9 @@ Comparisons = dict[str, Comparison]  # of several networks, by role
 
 def order_rows(first: dict, **strengths: Float[np.ndarray, "sign order"]) -> pd.DataFrame:
     """Rows of strengths, a column each, after `first`, order and sign."""
-    n_orders = next(iter(strengths.values())).shape[-1]
-    return pd.DataFrame(
-        [
-            first | {"order": m, "sign": sign} | {name: strength[i, m] for name, strength in strengths.items()}
-            for i, sign in enumerate("+-")
-            for m in range(1, n_orders)
-        ]
-    )
+    n = next(iter(strengths.values())).shape[-1] - 1
+    places = {"order": np.tile(np.arange(1, n + 1), 2), "sign": np.repeat(["+", "-"], n)}
+    return pd.DataFrame(first | places | {name: strength[:, 1:].ravel() for name, strength in strengths.items()})
 
 
 Explained = xr.Dataset | tuple[np.ndarray, np.ndarray]  # with v and effects, or these two
@@ -241,9 +236,10 @@ def _compared(v, effects, base_v, base_effects, salience, combine, chance_draws,
     if n > 1:
         others = metrics.derangements(n, chance_draws, np.random.default_rng(seed))
         chance, graded_chance = (np.mean(part, axis=0) for part in zip(*map(asked, others)))
-    arrays = {"chance": chance, "graded": graded, "graded_chance": graded_chance}
-    arrays = {name: placed(values) for name, values in arrays.items()}
-    return arrays | {"salient": salient, "generalizable": placed(shared, bool), "normalized": normalized}
+    return {
+        "salient": salient, "generalizable": placed(shared, bool), "normalized": normalized,
+        "chance": placed(chance), "graded": placed(graded), "graded_chance": placed(graded_chance),
+    }  # fmt: skip
 
 
 def _dataset(explained):
@@ -254,9 +250,7 @@ def _dataset(explained):
         explained = xr.Dataset({"v": ((*axes, "subset"), v), "effects": ((*axes, "kind", "subset"), effects)})
     explained = explained.set_coords([name for name in IDENTITY if name in explained])
     explained = explained.drop_vars(set(explained.data_vars) - {"v", "effects"})
-    for axis in ("sample", "epoch"):
-        if axis not in explained.dims:
-            explained = explained.drop_vars(axis, errors="ignore").expand_dims(axis)
+    explained = explained.expand_dims([axis for axis in ("sample", "epoch") if axis not in explained.dims])
     return explained.transpose(*AXES, ...)
 
 

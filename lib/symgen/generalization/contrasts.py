@@ -113,12 +113,12 @@ def graded_contrasts(
             low, high = (part.map(order_sums, o) / total.map(order_sums, o) for o in (low_orders, high_orders))
             return low - high
 
-        floor, ceiling = alike(binary, chance), alike(binary_0, binary_1)
+        same, floor, ceiling = alike(binary, graded), alike(binary, chance), alike(binary_0, binary_1)
         crossed = (alike(binary_0, graded_1) + alike(binary_1, graded_0)) / 2
         return {
-            "Jaccard of binary and graded": alike(binary, graded),
+            "Jaccard of binary and graded": same,
             "by chance": floor,
-            "Jaccard above chance": alike(binary, graded) - floor,
+            "Jaccard above chance": same - floor,
             "Jaccard of two halves, binary": ceiling,
             "Jaccard of two halves, binary and graded, less its ceiling": crossed - ceiling,
             "graded low - high": difference(graded),
@@ -233,7 +233,8 @@ def size_contrasts(
         x = np.log(list(by_n))
         weights = ratio(x - x.mean(), ((x - x.mean()) ** 2).sum())  # NaN for one n, which has no slope
         counts = [bootstrap.mean(metrics.salient(of, tau_ratio).sum(axis=(-2, -1))) for of in by_n.values()]
-        return sum(count.map(np.log) * weight for count, weight in zip(counts, weights))
+        logs = (count.map(lambda x: np.log(np.where(x > 0, x, np.nan))) for count in counts)  # of none there is no log
+        return sum(log * weight for log, weight in zip(logs, weights))
 
     chance = slope(random)
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from symgen.errors import InputError
 from symgen.generalization import metrics
 from symgen.generalization.bootstrap import Bootstrap, Estimate, estimates_table, exact_share, power
 from symgen.generalization.comparison import Comparison, Comparisons, order_rows
@@ -36,14 +37,17 @@ def turn_contrasts(comparisons: Comparisons, bootstrap: Bootstrap) -> pd.DataFra
 
 
 def with_places(comparisons: Comparisons, curve: Callable, place: Callable = highest) -> dict[str, tuple]:
-    """By role, what to measure on and the place, a checkpoint number, that the mean curve of the other networks gives."""
+    """By role, the comparison to measure on, and the checkpoint number at which the mean curve of the others turns."""
     if len(comparisons) == 1:
         ((role, whole),) = comparisons.items()
         one, other = (Comparison(whole.data.isel(sample=slice(half, None, 2))) for half in (0, 1))
         return {role: (other, place(curve(one)))}
     curves = {role: curve(c) for role, c in comparisons.items()}
-    others = {role: [curves[other] for other in curves if other != role] for role in curves}
-    return {role: (c, place(np.mean(others[role], axis=0))) for role, c in comparisons.items()}
+
+    def of_others(role):
+        return np.mean([curves[other] for other in curves if other != role], axis=0)
+
+    return {role: (c, place(of_others(role))) for role, c in comparisons.items()}
 
 
 def gap_contrasts(comparisons: Comparisons, losses: dict[str, pd.DataFrame], bootstrap: Bootstrap) -> pd.DataFrame:
@@ -129,6 +133,8 @@ def contents_table(comparisons: Comparisons, r: float = 1.0) -> pd.DataFrame:
             if len(total[part]):
                 sums = {"total": total[part].sum(axis=0), "generalizable": shared[part].sum(axis=0)}
                 tables.append(order_rows({"panel": panel}, **sums))
+    if not tables:
+        raise InputError("one checkpoint; expected at least two, to see what is newly learned")
     order = ["panel", "order", "sign"]
     means = pd.concat(tables).groupby(order, sort=False, as_index=False).mean()
     return means.sort_values("panel", key=lambda column: column.map(names.index), kind="stable", ignore_index=True)
@@ -140,15 +146,15 @@ def tuning_removal_contrasts(
     """Whether fine-tuning first removes what does not generalize, and when that ends (claims S1, S2).
 
     Removed is what an interaction that was salient has lost since the checkpoint before, newly learned what one that is
-    salient has gained. Up to the lowest held-out loss (losses: role -> epoch, test_loss): strength removed that did not
-    generalize less strength newly learned that does, as a share of both; the share that generalizes, above chance, of
-    what is learned less that of what is removed. The end of removal: the last checkpoint before more is learned than
-    removed, less that of the lowest held-out loss, in checkpoints.
+    salient has gained. Up to the lowest held-out loss after the start (losses: role -> epoch, test_loss): strength removed
+    that did not generalize less strength newly learned that does, as a share of both; the share that generalizes, above
+    chance, of what is learned less that of what is removed. The end of removal: the last checkpoint before more is learned
+    than removed, less that of the lowest held-out loss, in checkpoints.
     """
     estimates = {}
     for role, c in comparisons.items():
         loss = losses[role].set_index("epoch").test_loss[c.epochs].to_numpy()
-        lowest = max(int(loss.argmin()), 1)  # something has to come before
+        lowest = 1 + int(loss[1:].argmin())  # something has to come before
         before, after = slice(None, -1), slice(1, None)
         lost = metrics.newly_learned(c.effects[::-1])[::-1]
         removed, learned = _flow(c, lost, before), _flow(c, metrics.newly_learned(c.effects), after)
@@ -222,7 +228,8 @@ def _boundaries(course, r):
 
 
 def _height(c):
-    return c.power(Bootstrap(draws=0)).H.value
+    """H (epoch,)."""
+    return np.atleast_1d(c.H)
 
 
 def _number(c):

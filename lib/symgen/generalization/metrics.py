@@ -9,10 +9,11 @@ from numbers import Real
 import numpy as np
 from jaxtyping import Bool, Float
 
-from symgen.errors import InputError
+from symgen.errors import InputError, whole_number
 from symgen.interactions import n_variables, orders
 
 COMBINE = ("any", "majority", "all")
+MOST = 0.8  # of the strength, which N counts (Eq. 9-10)
 
 
 def salient(
@@ -39,8 +40,7 @@ def salient(
     """
     strength = np.abs(effects)
     if strongest is not None:
-        if strongest < 1:
-            raise InputError(f"strongest = {strongest}; expected at least one interaction")
+        strongest = whole_number(strongest, "strongest", "at least one interaction", least=1)
         flat = np.sort(strength.reshape(*strength.shape[:-2], -1), axis=-1)
         threshold = flat[..., -min(strongest, flat.shape[-1]), None, None]
         return (strength >= threshold) & (strength > 0)
@@ -168,10 +168,8 @@ def ratio(part, whole):
     return np.divide(part, whole, out=np.full(np.broadcast(part, whole).shape, np.nan), where=whole != 0)[()]
 
 
-def effective_number(
-    effects: Float[np.ndarray, "*batch kind subset"], share: float = 0.8
-) -> Float[np.ndarray, "*batch"] | float:
-    """N (Eq. 9-10): the fewest AND interactions with `share` of the AND strength, plus the same for OR, per sample.
+def effective_number(effects: Float[np.ndarray, "*batch kind subset"]) -> Float[np.ndarray, "*batch"] | float:
+    """N (Eq. 9-10): the fewest AND interactions with 80 % of the AND strength, plus the same for OR, per sample.
 
     Examples
     --------
@@ -181,7 +179,7 @@ def effective_number(
     strongest_first = -np.sort(-np.abs(effects), axis=-1)
     held = strongest_first.cumsum(axis=-1)
     total = held[..., -1:]
-    needed = (held < share * total * (1 - 1e-12)).sum(axis=-1) + (total[..., 0] > 0)  # rounding must not cost one more
+    needed = (held < MOST * total * (1 - 1e-12)).sum(axis=-1) + (total[..., 0] > 0)  # rounding must not cost one more
     return needed.sum(axis=-1).astype(float)[()]
 
 

@@ -12,7 +12,6 @@ from symgen.generalization.bootstrap import Bootstrap, Estimate, pooled
 from symgen.generalization.comparison import Comparisons
 from symgen.interactions import n_variables, orders
 
-OF = ("training", "testing")
 QUANTITIES = (
     "training rise", "testing change", "gap before", "gap after", "gap narrowed by",
     "effect on training", "effect on testing", "share apart", "effect apart",
@@ -107,12 +106,12 @@ def _effects(comparison, t, draws, seed):
 def contrasts_table(comparisons: Comparisons, bootstrap: Bootstrap, draws: int = 100) -> pd.DataFrame:
     """What removal does at the last checkpoint, and whether it does more than the placebo: role, what, quantity.
 
-    what: removed or reverse, each with its placebo: what a placebo of one leaves is one of the other. Losses and gaps
-    (testing - training) in nats, and as shares of the mean gap before, NaN if there is none; effects in log-odds. `share
-    apart`: signed over absolute effect of what is taken, on training less on testing samples; `effect apart`: that, less the
-    same of what is taken in reverse. role `all` is the mean over networks. value, low, high; placebo (mean over draws);
-    versus_*: value - placebo, resampled together; p: how rarely a draw of the placebo does at least as much,
-    (1 + such draws) / (1 + draws), on the samples as they are.
+    what: removed or reverse, each with its placebo: what a placebo of `removed` leaves in place serves as one of `reverse`.
+    Losses and gaps (testing - training) in nats, and as shares of the mean gap before, NaN if there is none; effects in
+    log-odds. `share apart`: signed over absolute effect of what is taken, on training less on testing samples; `effect
+    apart`: that, less the same of what is taken in reverse. role `all` is the mean over networks. value, low, high; placebo
+    (mean over draws); versus_*: value - placebo, resampled together; p: how rarely a draw of the placebo does at least as
+    much, (1 + such draws) / (1 + draws), on the samples as they are.
     """
     of_networks = {role: _contrasts(comparison, bootstrap, draws) for role, comparison in comparisons.items()}
     befores = [network["removed"][0]["gap before"] for network in of_networks.values()]
@@ -131,19 +130,17 @@ def contrasts_table(comparisons: Comparisons, bootstrap: Bootstrap, draws: int =
 
 
 def _contrasts(comparison, bootstrap, draws):
-    """For each of SETS, QUANTITIES by name, three times: removed, the mean placebo, each placebo (draw,) by itself."""
-    t = len(comparison.epochs) - 1
+    """QUANTITIES by name, for each of SETS: of what is removed, of the mean of its placebos, of each placebo (draw,)."""
+    t, outcome = len(comparison.epochs) - 1, {}
     v, effects = comparison.v[t, :, -1], comparison.effects[t]
-    sets, outcome = _removed_sets(comparison, t), {}
-    whole = np.einsum("iks,iks->i", effects, comparison.salient[t])
-    drawn = placebo_effects(effects, comparison.salient[t], sets["removed"], draws, [bootstrap.seed, t])
-    for (what, removed), placebo in zip(sets.items(), (drawn, whole - drawn)):
-        effect = np.einsum("iks,iks->i", effects, removed)[None]
+    of = _effects(comparison, t, draws, bootstrap.seed)
+    left = of["removed"] + of["reverse"] - of["placebo"]  # what a placebo leaves in place is one of the reverse
+    for (what, removed), placebo in zip(_removed_sets(comparison, t).items(), (of["placebo"], left)):
         strength = np.einsum("iks,iks->i", np.abs(effects), removed)
-        real, fake = (np.stack(np.broadcast_arrays(loss(v), loss(v - e), e, strength)) for e in (effect, placebo))
+        real, fake = (np.stack(np.broadcast_arrays(loss(v), loss(v - e), e, strength)) for e in (of[what], placebo))
         samples = []
-        for chosen, of in _by_kind(comparison, bootstrap).values():  # arrays (.., draw, sample)
-            resampled = ([of.mean(per_sample[chosen]) for per_sample in x.mean(axis=1)] for x in (real, fake))
+        for chosen, resampling in _by_kind(comparison, bootstrap).values():  # arrays (.., draw, sample)
+            resampled = ([resampling.mean(per_sample[chosen]) for per_sample in x.mean(axis=1)] for x in (real, fake))
             samples.append((*resampled, [Estimate(x, x[:0, None]) for x in fake[..., chosen].mean(axis=-1)]))
         outcome[what] = [_quantities(*pair) for pair in zip(*samples)]
     for one, other in zip(outcome["removed"], outcome["reverse"]):
@@ -154,10 +151,14 @@ def _contrasts(comparison, bootstrap, draws):
 
 def _quantities(training, testing):
     """QUANTITIES by name but for the last, from loss before, loss after, effect and strength on each kind of samples."""
-    rise, change = training[1] - training[0], testing[1] - testing[0]
-    before, after = (testing[i] - training[i] for i in (0, 1))
-    apart = training[2] / training[3] - testing[2] / testing[3]
-    return dict(zip(QUANTITIES, (rise, change, before, after, before - after, training[2], testing[2], apart)))
+    before, after, effect, strength = zip(training, testing)
+    gap_before, gap_after = before[1] - before[0], after[1] - after[0]
+    return {
+        "training rise": after[0] - before[0], "testing change": after[1] - before[1],
+        "gap before": gap_before, "gap after": gap_after, "gap narrowed by": gap_before - gap_after,
+        "effect on training": effect[0], "effect on testing": effect[1],
+        "share apart": effect[0] / strength[0] - effect[1] / strength[1],
+    }  # fmt: skip
 
 
 def _compared(quantity, networks):
@@ -185,8 +186,10 @@ def _removed_sets(comparison, t) -> dict[str, Bool[np.ndarray, "sample kind subs
 
 def _by_kind(comparison, bootstrap):
     """Which samples are training and testing samples, and the bootstrap of each: every network has the same draws."""
-    kinds = {of: comparison.chosen(of) for of in OF}
-    for of, chosen in kinds.items():
+    kinds = {}
+    for i, kind in enumerate(("training", "testing")):
+        chosen = comparison.chosen(kind)
         if not chosen.any():
-            raise InputError(f"no {of} samples among those judged; removal compares training with testing samples")
-    return {of: (kinds[of], replace(bootstrap, seed=2 * bootstrap.seed + i)) for i, of in enumerate(OF)}
+            raise InputError(f"no {kind} samples among those judged; removal compares training with testing samples")
+        kinds[kind] = chosen, replace(bootstrap, seed=2 * bootstrap.seed + i)
+    return kinds

@@ -8,7 +8,7 @@ from functools import lru_cache
 import yaml
 from pydantic import ValidationError
 
-from symgen.errors import InputError
+from symgen.errors import InputError, first_line
 from symgen.store import project_root
 
 KINDS = {"int": "a value of type int", "float": "a value of type float", "string": "a value of type str"}
@@ -63,7 +63,7 @@ def _read(text, source):
     try:
         settings = yaml.load(text, OneOfEachKey)
     except Exception as error:  # YAMLError, and what its constructors let through: !!bool maybe, 2026-13-01, [[[[...
-        fault = getattr(error, "problem", "") or (str(error) or type(error).__name__).splitlines()[0]
+        fault = getattr(error, "problem", "") or first_line(error)
         mark = getattr(error, "problem_mark", None)
         raise InputError(f"{source} is no valid YAML{f', line {mark.line + 1}' if mark else ''}: {fault}") from None
     if settings is None:

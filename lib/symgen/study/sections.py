@@ -166,7 +166,7 @@ class Analysis(Section):
     """of how many targets, the first ones, that loss is measured; 0: all"""
     bootstrap_draws: Count = 1000
     """behind each interval"""
-    chance_draws: Count = 5
+    chance_draws: Annotated[int, Field(ge=2)] = 5
     """derangements of the samples behind each chance level"""
     analysis_seed: Seed = 0
     """of both"""

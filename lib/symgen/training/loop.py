@@ -14,6 +14,7 @@ from symgen.errors import InputError
 from symgen.training.augmentation import augmentation
 
 PRECISIONS = ("float32", "bfloat16")
+OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": partial(torch.optim.SGD, momentum=0.9)}
 TEMPERATURE = 2.0  # of soft labels
 EVALUATED = 500 * 3 * 64 * 64  # numbers in the inputs of a batch that is only evaluated: its maps must fit into memory
 LOGITS = 1 << 27  # logits of a language model in such a batch, at most, about
@@ -48,10 +49,12 @@ def train(
         raise InputError(f"precision = {precision!r}; expected {' or '.join(PRECISIONS)}")
     objective = objective or (lambda z, batch: functional.cross_entropy(*rows(z, labels[batch])))
     steps_per_epoch = math.ceil(len(inputs) / batch_size)
-    at_step = {round(stop * steps_per_epoch): stop for stop in (stops or range(epochs + 1))}
+    at_step = _steps_of(stops or range(epochs + 1), epochs, steps_per_epoch)
     order, changed = torch.Generator().manual_seed(seed), augmentation(augment, seed)
     lower = torch.autocast(inputs.device.type, torch.bfloat16, enabled=precision == "bfloat16")
-    optimiser = _optimiser(optimizer, model.parameters(), learning_rate, weight_decay)
+    if optimizer not in OPTIMIZERS:
+        raise InputError(f"optimizer = {optimizer!r}; expected one of {', '.join(OPTIMIZERS)}")
+    stepper = OPTIMIZERS[optimizer](model.parameters(), lr=learning_rate, weight_decay=weight_decay)
     step = 0
     if step in at_step:
         yield at_step[step]
@@ -59,12 +62,12 @@ def train(
         for batch in torch.randperm(len(inputs), generator=order).split(batch_size):
             batch = batch.to(inputs.device)
             model.train()
-            optimiser.zero_grad(set_to_none=True)
+            stepper.zero_grad(set_to_none=True)
             seen = changed(inputs[batch])
             with lower:
                 z = logits(model, seen, learned_positions(labels[batch]))
             objective(z.to(torch.promote_types(z.dtype, torch.float32)), batch).backward()
-            optimiser.step()
+            stepper.step()
             step += 1
             if step in at_step:
                 yield at_step[step]
@@ -152,14 +155,14 @@ def predicted(model: nn.Module, inputs: Tensor, by_length: bool = False) -> Tens
 def evaluate(model: nn.Module, inputs: Tensor, labels: Tensor) -> tuple[float, float]:
     """Mean cross-entropy (nats) and accuracy of the model, in evaluation mode: over items, or a language model's tokens."""
     model.eval()
-    losses, right = [], []
+    each, right = [], []
     order = _shortest_first(model, inputs)
     most = 100 if labels.ndim == 1 else min(100, _texts_at_a_time(model, labels))
     for part, expected in zip(*(data[order].split(_at_a_time(inputs, most)) for data in (inputs, labels))):
         z, expected = rows(logits(model, part, learned_positions(expected)), expected)
-        losses.append(functional.cross_entropy(z.double(), expected, reduction="none"))
+        each.append(functional.cross_entropy(z.double(), expected, reduction="none"))
         right.append(z.argmax(-1) == expected)
-    return torch.cat(losses).mean().item(), torch.cat(right).double().mean().item()
+    return torch.cat(each).mean().item(), torch.cat(right).double().mean().item()
 
 
 def _shortest_first(model, inputs):
@@ -188,6 +191,15 @@ def losses(model: nn.Module, sets: dict[str, tuple[Tensor, Tensor]]) -> pd.Serie
     )
 
 
-def _optimiser(name, parameters, learning_rate, weight_decay):
-    kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": partial(torch.optim.SGD, momentum=0.9)}
-    return kinds[name](parameters, lr=learning_rate, weight_decay=weight_decay)
+def _steps_of(stops, epochs, steps_per_epoch):
+    """The stop at each step; InputError unless each has a step of its own, in this training."""
+    at_step = {}
+    for stop in stops:
+        step = round(stop * steps_per_epoch)
+        if step in at_step or not 0 <= step <= epochs * steps_per_epoch:
+            raise InputError(
+                f"stops hold {stop:g}; expected epochs from 0 to {epochs}, each on a step of its own, of which an epoch has "
+                f"{steps_per_epoch}"
+            )
+        at_step[step] = stop
+    return at_step

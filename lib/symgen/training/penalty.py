@@ -9,7 +9,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from symgen.errors import InputError
-from symgen.games import ROUNDING
 from symgen.generalization import agreed
 from symgen.interactions import and_interactions, merge_singletons, or_interactions, sparse_and_or
 
@@ -79,7 +78,7 @@ class Penalty:
             raise InputError(f"per_batch = {per_batch}, every = {every}; expected at least 1 of each")
         self.game, self.samples, self.seen = game, samples, seen
         self.weight, self.per_batch, self.every = weight, per_batch, every
-        self.combine, self.solver = combine, {"noise_bound": noise_bound, "ridge": ridge, "rounding": ROUNDING}
+        self.combine, self.solver = combine, {"noise_bound": noise_bound, "ridge": ridge, "rounding": game.rounding}
         self._calls = 0
 
     def __call__(self, batch: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import torch
 from safetensors import SafetensorError
 
-from symgen.errors import InputError
+from symgen.errors import InputError, first_line
 from symgen.store import lock_at, project_root
 
 
@@ -68,7 +68,7 @@ def loading(name: str) -> Iterator[None]:
     except (OSError, ValueError, SafetensorError) as error:
         if isinstance(error, InputError):
             raise
-        fault = str(error).splitlines()[0]
+        fault = first_line(error)
         remedy = "expected config.json, model.safetensors and tokenizer.json of a model of Hugging Face"
         raise InputError(f"model {name!r} cannot be loaded: {fault}; {remedy}") from None
 
