@@ -3,18 +3,17 @@
 import os
 import subprocess
 import sys
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 import pandas as pd
 import pytest
-import seaborn as sns
 from matplotlib.colors import to_rgb
 from PIL import Image
 
 from symgen import plots
 from symgen.plots.alt import alt_text
-from symgen.plots.style import COLOURS, shades
+from symgen.plots.style import COLOURS, OF_SAMPLES, shades, shades_of_models
 from symgen.report import runner
 
 VALUES = {"train": [2.3, 1.9, 1.2, 0.9, 0.6, 0.4, 0.25], "test": [2.3, 1.8, 1.1, 1.0, 1.3, 1.7, 2.1]}
@@ -236,13 +235,15 @@ TOGETHER = [
     ("all samples", "few samples"), ("low orders", "high orders"), ("reproduced", "not reproduced", "undecided"),
     ("target", "chance"), ("generalizable", "chance"), ("low orders", "chance"), ("non-generalizable", "chance"),
 ]  # fmt: skip
-IN_ORDER = {"epochs": shades(4), "models": sns.color_palette("flare", 2)}
+IN_ORDER = {"epochs": shades(4), "models": shades_of_models(2)}
 PAIRS = [((a, COLOURS[a]), (b, COLOURS[b])) for names in TOGETHER for a, b in combinations(names, 2)]
 PAIRS += [
     ((f"{name} {i}", one), (i + 1, two))
     for name, of in IN_ORDER.items()
     for i, (one, two) in enumerate(zip(of, of[1:]))
 ]
+# beside bars of ANDs and ORs, and no model is taken for training or testing samples
+PAIRS_OF_MODELS = list(product(shades_of_models(2), [COLOURS["and"], COLOURS["or"], *OF_SAMPLES.values()]))
 
 
 def lab(colour, sight):
@@ -267,6 +268,12 @@ def test_colours_side_by_side_are_told_apart_by_everybody_and_in_grey(one, other
         distance = np.linalg.norm(lab(one[1], sight) - lab(other[1], sight))
         assert distance >= DIFFERENT, f"{sight}: {distance:.0f}"
     assert abs(lab(one[1], "normal")[0] - lab(other[1], "normal")[0]) >= LIGHTER
+
+
+@pytest.mark.parametrize(("one", "other"), PAIRS_OF_MODELS, ids=str)
+def test_models_have_colours_of_their_own(one, other):
+    for sight in SIGHTS:
+        assert np.linalg.norm(lab(one, sight) - lab(other, sight)) >= DIFFERENT
 
 
 @pytest.mark.parametrize("other", ["or", "reproduced", "not reproduced", "undecided"])
