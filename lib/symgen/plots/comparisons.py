@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import ScaledTranslation
 
 from symgen.plots.style import (
     BY_CHANCE,
@@ -265,16 +266,9 @@ def removal_dynamics(table: pd.DataFrame, samples: int | None = None, at_end: pd
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(lines))
     says = {"band": "95 %, of the whole gap, over samples"}
     if at_end is not None:
-        ends = at_end.pivot(index=["role", "what"], columns="of", values="loss")
-        ends = ends.testing - ends.training
-        for ax, role in zip(axes[0], roles):
-            for what, (label, colour, _) in lines.items():
-                ax.plot(
-                    table.epoch.max(), ends[role, what], label=f"{label}, on more samples", **DIAMOND | {"mec": colour}
-                )
+        _ends_beside(axes[0], table.epoch.max(), at_end, lines)
         says["diamonds"] = "on more samples, as in the figure before"
-        gaps = pd.concat([gaps, ends])
-    axes[0, 0].set(ylabel="loss gap, testing − training (nats)", ylim=(1.3 * min(gaps.min(), -0.2), 1.3 * gaps.max()))
+    axes[0, 0].set(ylabel="loss gap, testing − training (nats)", ylim=(min(axes[0, 0].get_ylim()[0], -0.26), None))
     return note(figure, network=len(roles), sample=samples, **says)
 
 
@@ -376,6 +370,17 @@ def claims(table: pd.DataFrame) -> Figure:
 
 
 # pieces of figures
+def _ends_beside(axes, last, table, lines):
+    """Loss gaps at the last epoch on other samples, as diamonds side by side, right of each network's panel."""
+    losses = table.pivot(index=["role", "what"], columns="of", values="loss")
+    gaps = losses.testing - losses.training
+    for ax in axes:
+        for place, (what, (label, colour, _)) in enumerate(lines.items()):
+            beside = ScaledTranslation((6 + 8 * place) / 72, 0, ax.figure.dpi_scale_trans)
+            style = DIAMOND | {"mec": colour, "transform": ax.transData + beside}
+            ax.plot(last, gaps[ax.get_title(), what], label=f"{label}, on more samples", **style)
+
+
 def _unit(quantity):
     """Unit of a quantity of an arm: "H by others" is one of H."""
     return {"accuracy": "share of items", "loss": "nats", "H": "share of strength"}[re.match(r"\w+", quantity)[0]]
