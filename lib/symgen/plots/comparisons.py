@@ -326,7 +326,7 @@ def penalty_curve(table: pd.DataFrame, chosen: float | None = None, networks: in
     places = np.arange(len(weights))
     for ax, quantity in zip(axes[0], quantities):
         shown = table[table.quantity == quantity]
-        ax.plot(places, shown.value, "o-", markersize=4, color=COLOURS["target"])
+        ax.plot(places, shown.value, "o-", markersize=4, color=COLOURS["target"], label="mean over networks")
         ax.fill_between(places, shown.low, shown.high, color=COLOURS["target"], alpha=0.15, linewidth=0)
         ax.set(title=quantity, xlabel="weight of the penalty", ylabel=_unit(quantity))
         ax.set_xticks(places, [f"{weight:.2g}" for weight in weights])

@@ -75,7 +75,7 @@ def order_strength(
         shown = table[table[column] == panel]
         _order_bars(ax, shown, part)
         shares = {name if part == "generalizable" else f"{part} share": None} | (ranges or {})
-        numbers = [f"{of} = {share(shown, part, orders)}" for of, orders in shares.items()]
+        numbers = [f"{of} = {share(shown, part, orders)}".replace("= <", "<") for of, orders in shares.items()]
         _in_corner(ax, "\n".join([f"strength {shown.total.abs().sum():.3g}", *numbers]))
         title = f"{panel}" if len(parts) == 1 else f"{panel}: {part}"
         ax.set_title(title.replace(" (", "\n("))  # what is in brackets gets a line of its own
@@ -124,7 +124,7 @@ def newly_learned(table: pd.DataFrame, networks: int | None = None, samples: int
     axes[0, 0].set(ylabel="share of what is\nnewly learned in the phase")
     _order_legend(figure)
     _keep_bars_below_corners(axes[0])
-    says = {"phases": "where the paper places them, each network's own"}
+    says = {"phases": "where the paper would place them, by the mean curve of the other networks"}
     says |= {} if "second phase" in panels else {"second phase": "no checkpoint lies in it"}
     return note(figure, network=networks, sample=samples, dotted="mean order, by strength", **says)
 
