@@ -12,6 +12,7 @@ from tiny_project import ROOT
 import symgen
 from symgen import generalization, interactions
 from symgen.generalization import contrasts, removal
+from symgen.generalization.metrics import derangements
 from symgen.report import claims
 from symgen.training.penalty import strength_to_lose
 
@@ -96,6 +97,19 @@ def generalizing(of, rng):
     effects, baselines = random_effects(rng, 5), random_effects(rng, 2, 5)
     mine = [(of["salient"](one), of["generalizable"](one, baselines[:, i])) for i, one in enumerate(effects)]
     return np.moveaxis(mine, 1, 0), (symgen.salient(effects), symgen.generalizable(effects, baselines))
+
+
+def by_chance(of, rng):
+    v, effects, v_base, baselines = (
+        rng.normal(size=16),
+        random_effects(rng, 5),
+        rng.normal(size=16),
+        random_effects(rng, 2, 5),
+    )
+    c = symgen.generalization.compare(
+        (np.tile(v, (5, 1)), effects), [(np.tile(v_base, (5, 1)), base) for base in baselines], chance_draws=4, seed=3
+    )
+    return of["by_chance"](effects, baselines, derangements(5, 4, np.random.default_rng(3))), c.chance[0]
 
 
 def strengths(of, rng):
@@ -219,7 +233,8 @@ COMPARED = {
     ("00", "equation-1"): log_odds, ("00", "equation-theorem-1"): theorem_1, ("00", "equation-3"): reconstruction,
     ("00", "equation-15"): fidelity, ("02", "equation-loss"): cross_entropy, ("03", "equation-sparse"): sparsest,
     ("03", "equation-mean-output"): mean_output, ("04", "equation-5"): generalizing, ("04", "equation-6"): strengths,
-    ("04", "equation-8"): ratio, ("04", "equation-19"): graded, ("04", "equation-jaccard"): jaccard,
+    ("04", "equation-chance"): by_chance, ("04", "equation-8"): ratio, ("04", "equation-19"): graded,
+    ("04", "equation-jaccard"): jaccard,
     ("05", "equation-9"): effective_number, ("05", "equation-newly-learned"): newly_learned,
     ("05", "equation-phases"): boundaries, ("06", "equation-12"): removed,
     ("06", "equation-cross-entropy"): loss_of_removal, ("08", "equation-13"): votes,
