@@ -62,6 +62,13 @@ def test_words_of_a_panel_take_the_names_at_an_axis_that_it_shares():
     assert "at penalty" in first and "at penalty" in second
 
 
+def test_words_that_are_parted_at_the_end_of_a_line_are_one_again():
+    table = pd.DataFrame([("one", of, "removed", 0.1, 0.0, 0.2) for of in ("training", "testing")],
+                         columns=["role", "of", "what", "loss", "low", "high"])  # fmt: skip
+    said = alt_text(plots.removal(table.assign(effect=1.0, effect_low=0.0, effect_high=2.0)))
+    assert "0.1 at non-generalizable" in said and "- " not in said.replace(" - ", "")
+
+
 @pytest.mark.filterwarnings("error")
 def test_what_has_no_value_is_left_out_without_a_warning():
     gaps = LOSSES.assign(loss=LOSSES.loss.where((LOSSES.epoch > 0) & (LOSSES.set == "test")))
@@ -154,7 +161,7 @@ def test_no_share_is_given_of_orders_with_hardly_any_strength():
     figure = plots.order_strength(orders, ranges={"H_low": range(1, 3), "H_high": range(6, 11)})
     assert figure.axes[0].texts[0].get_text().splitlines() == [
         "strength 100",
-        "H = < 0.01",
+        "H < 0.01",
         "H_low = < 0.01",
         "H_high = –",
     ]

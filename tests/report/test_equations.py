@@ -100,15 +100,8 @@ def generalizing(of, rng):
 
 
 def by_chance(of, rng):
-    v, effects, v_base, baselines = (
-        rng.normal(size=16),
-        random_effects(rng, 5),
-        rng.normal(size=16),
-        random_effects(rng, 2, 5),
-    )
-    c = symgen.generalization.compare(
-        (np.tile(v, (5, 1)), effects), [(np.tile(v_base, (5, 1)), base) for base in baselines], chance_draws=4, seed=3
-    )
+    effects, baselines, v = random_effects(rng, 5), random_effects(rng, 2, 5), rng.normal(size=(5, 16))
+    c = generalization.compare((v, effects), [(v, base) for base in baselines], chance_draws=4, seed=3)
     return of["by_chance"](effects, baselines, derangements(5, 4, np.random.default_rng(3))), c.chance[0]
 
 

@@ -130,4 +130,5 @@ def _short(value: float) -> str:
 
 
 def _plain(text: str) -> str:
-    return re.sub(r"\s+", " ", text).strip(" .")
+    """A text in one line; a word that is parted at the end of a line is one again."""
+    return re.sub(r"\s+", " ", text.replace("-\n", "")).strip(" .")

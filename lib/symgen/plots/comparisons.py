@@ -92,7 +92,8 @@ def conditions(table: pd.DataFrame, samples: int | None = None) -> Figure:
     for ax in (left, right):
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=len(epochs))
-    says = {"band, first and last": MIDDLE, "not drawn": "less than a ten-thousandth of the strength"}
+    says = {"line": "mean", "band, first and last": MIDDLE, "turned round": "u(m) of samples with u(n) < 0"}
+    says |= {"not drawn": "less than a ten-thousandth of the strength"}
     return note(figure, network=1, sample=samples, **says)
 
 
@@ -343,7 +344,7 @@ def claims(table: pd.DataFrame) -> Figure:
     The left half of a cell is the verdict as the paper measures it, the right half that against the control.
     """
     studies, names = list(table.study.unique()), list(table.id.unique())
-    figure, ax = plt.subplots(figsize=(4 + 0.45 * len(studies), 0.46 * len(names) + 1.7))
+    figure, ax = plt.subplots(figsize=(4.5 + 0.45 * len(studies), 0.46 * len(names) + 1.7))
     for row in table.itertuples():
         x, y = studies.index(row.study), names.index(row.id)
         for left, verdict in ((x + 0.06, row.verdict), (x + 0.5, row.beyond)):
@@ -351,7 +352,7 @@ def claims(table: pd.DataFrame) -> Figure:
                 ax.add_patch(Rectangle((left, y + 0.06), 0.43, 0.88, color=COLOURS[verdict]))
             ax.text(left + 0.215, y + 0.5, SIGNS_OF.get(verdict, verdict), ha="center", va="center", fontsize=9)
     claim_of = table.drop_duplicates("id").set_index("id").claim
-    labels = [textwrap.fill(f"{name}  {claim_of[name]}", 44) for name in names]
+    labels = [textwrap.fill(f"{name}  {claim_of[name]}", 52, break_on_hyphens=False) for name in names]
     ax.set(xlim=(0, len(studies)), ylim=(len(names), 0))
     ax.set_yticks(np.arange(len(names)) + 0.5, labels, fontsize=8.5)
     networks = table.drop_duplicates("study").set_index("study").networks
