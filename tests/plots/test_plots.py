@@ -159,12 +159,7 @@ def test_no_share_is_given_of_orders_with_hardly_any_strength():
         {"panel": "end", "order": [1, 6], "sign": "+", "total": [99.5, 0.5], "generalizable": [0.4, 0.0]}
     )
     figure = plots.order_strength(orders, ranges={"H_low": range(1, 3), "H_high": range(6, 11)})
-    assert figure.axes[0].texts[0].get_text().splitlines() == [
-        "strength 100",
-        "H < 0.01",
-        "H_low = < 0.01",
-        "H_high = –",
-    ]
+    assert figure.axes[0].texts[0].get_text().splitlines() == ["strength 100", "H < 0.01", "H_low < 0.01", "H_high = –"]
     assert "H_high: orders 6 to 10 · –: they have less than 1 % of the strength" in alt_text(figure)
 
 
