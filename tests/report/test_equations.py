@@ -4,6 +4,7 @@ import json
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy.optimize import linprog
@@ -11,7 +12,7 @@ from tiny_project import ROOT
 
 import symgen
 from symgen import generalization, interactions
-from symgen.generalization import contrasts, removal
+from symgen.generalization import contrasts, dynamics, removal
 from symgen.generalization.metrics import derangements
 from symgen.report import claims
 from symgen.training.penalty import strength_to_lose
@@ -213,6 +214,15 @@ def share_of_low(of, rng):
     return of["share_of_low"](c.effects[0], c.salient[0], 2), low / total
 
 
+def removed_first(of, rng):
+    c, quantity = followed(rng), "removed that does not generalize - learned that does, share of both"
+    losses = pd.DataFrame({"epoch": c.epochs, "test_loss": rng.random(len(c.epochs)) + (c.epochs == 0)})
+    table = dynamics.tuning_removal_contrasts({"one": c}, {"one": losses}, generalization.Bootstrap(2, 0))
+    lowest = int(losses.test_loss.argmin())
+    mine = of["removed_less_learned"](c.effects, c.salient, c.generalizable, lowest)
+    return mine, table[table.role == "one"].set_index("quantity").value[quantity]
+
+
 def verdict(of, rng):
     cases = [(*np.sort(rng.normal(0, 0.1, 2)), threshold, sesoi) for threshold in (0, 0.1) for sesoi in (0, 0.05)] * 5
     rule = {"quantity": "some", "of": "paper"}
@@ -232,7 +242,8 @@ COMPARED = {
     ("05", "equation-phases"): boundaries, ("06", "equation-12"): removed,
     ("06", "equation-cross-entropy"): loss_of_removal, ("08", "equation-13"): votes,
     ("08", "equation-exponent"): exponent, ("07", "equation-penalty"): penalty, ("09", "equation-share"): share_by_order,
-    ("10", "equation-low-share"): share_of_low, ("11", "equation-verdict"): verdict,
+    ("10", "equation-low-share"): share_of_low, ("10", "equation-removed-first"): removed_first,
+    ("11", "equation-verdict"): verdict,
 }  # fmt: skip
 
 
