@@ -100,7 +100,7 @@ def test_conditions_are_taken_in_the_direction_of_the_whole_output():
     assert table.p[1] == pytest.approx(1) and table.p[[0, 2]].isna().all()
     assert table.monotone.tolist() == pytest.approx([1, 1, 0.8])
     assert table.strength_share.tolist() == [0, 0.25, 0.75]
-    assert table.output.tolist() == pytest.approx([0, (2 - 1 + 0.5 - 4 + 5) / 20, 1 / 5])
+    assert table.output.tolist() == pytest.approx([0, (2 + 1 + 0.5 + 4 + 5) / 20, 1])  # turned round as well
 
 
 def test_outputs_have_the_middle_80_percent_of_the_samples():

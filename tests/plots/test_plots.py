@@ -3,18 +3,17 @@
 import os
 import subprocess
 import sys
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 import pandas as pd
 import pytest
-import seaborn as sns
 from matplotlib.colors import to_rgb
 from PIL import Image
 
 from symgen import plots
 from symgen.plots.alt import alt_text
-from symgen.plots.style import COLOURS, shades
+from symgen.plots.style import COLOURS, OF_SAMPLES, shades, shades_of_models
 from symgen.report import runner
 
 VALUES = {"train": [2.3, 1.9, 1.2, 0.9, 0.6, 0.4, 0.25], "test": [2.3, 1.8, 1.1, 1.0, 1.3, 1.7, 2.1]}
@@ -61,6 +60,13 @@ def test_words_of_a_panel_take_the_names_at_an_axis_that_it_shares():
         panel for panel in alt_text(plots.arms(table)).split(". ") if panel.startswith(("accuracy", "loss"))
     )
     assert "at penalty" in first and "at penalty" in second
+
+
+def test_words_that_are_parted_at_the_end_of_a_line_are_one_again():
+    table = pd.DataFrame([("one", of, "removed", 0.1, 0.0, 0.2) for of in ("training", "testing")],
+                         columns=["role", "of", "what", "loss", "low", "high"])  # fmt: skip
+    said = alt_text(plots.removal(table.assign(effect=1.0, effect_low=0.0, effect_high=2.0)))
+    assert "0.1 at non-generalizable" in said and "- " not in said.replace(" - ", "")
 
 
 @pytest.mark.filterwarnings("error")
@@ -153,12 +159,7 @@ def test_no_share_is_given_of_orders_with_hardly_any_strength():
         {"panel": "end", "order": [1, 6], "sign": "+", "total": [99.5, 0.5], "generalizable": [0.4, 0.0]}
     )
     figure = plots.order_strength(orders, ranges={"H_low": range(1, 3), "H_high": range(6, 11)})
-    assert figure.axes[0].texts[0].get_text().splitlines() == [
-        "strength 100",
-        "H = < 0.01",
-        "H_low = < 0.01",
-        "H_high = –",
-    ]
+    assert figure.axes[0].texts[0].get_text().splitlines() == ["strength 100", "H < 0.01", "H_low < 0.01", "H_high = –"]
     assert "H_high: orders 6 to 10 · –: they have less than 1 % of the strength" in alt_text(figure)
 
 
@@ -236,13 +237,15 @@ TOGETHER = [
     ("all samples", "few samples"), ("low orders", "high orders"), ("reproduced", "not reproduced", "undecided"),
     ("target", "chance"), ("generalizable", "chance"), ("low orders", "chance"), ("non-generalizable", "chance"),
 ]  # fmt: skip
-IN_ORDER = {"epochs": shades(4), "models": sns.color_palette("flare", 2)}
+IN_ORDER = {"epochs": shades(4), "models": shades_of_models(2)}
 PAIRS = [((a, COLOURS[a]), (b, COLOURS[b])) for names in TOGETHER for a, b in combinations(names, 2)]
 PAIRS += [
     ((f"{name} {i}", one), (i + 1, two))
     for name, of in IN_ORDER.items()
     for i, (one, two) in enumerate(zip(of, of[1:]))
 ]
+# beside bars of ANDs and ORs, and no model is taken for training or testing samples
+PAIRS_OF_MODELS = list(product(shades_of_models(2), [COLOURS["and"], COLOURS["or"], *OF_SAMPLES.values()]))
 
 
 def lab(colour, sight):
@@ -267,6 +270,12 @@ def test_colours_side_by_side_are_told_apart_by_everybody_and_in_grey(one, other
         distance = np.linalg.norm(lab(one[1], sight) - lab(other[1], sight))
         assert distance >= DIFFERENT, f"{sight}: {distance:.0f}"
     assert abs(lab(one[1], "normal")[0] - lab(other[1], "normal")[0]) >= LIGHTER
+
+
+@pytest.mark.parametrize(("one", "other"), PAIRS_OF_MODELS, ids=str)
+def test_models_have_colours_of_their_own(one, other):
+    for sight in SIGHTS:
+        assert np.linalg.norm(lab(one, sight) - lab(other, sight)) >= DIFFERENT
 
 
 @pytest.mark.parametrize("other", ["or", "reproduced", "not reproduced", "undecided"])

@@ -4,6 +4,7 @@ import json
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy.optimize import linprog
@@ -11,7 +12,8 @@ from tiny_project import ROOT
 
 import symgen
 from symgen import generalization, interactions
-from symgen.generalization import contrasts, removal
+from symgen.generalization import contrasts, dynamics, removal
+from symgen.generalization.metrics import derangements
 from symgen.report import claims
 from symgen.training.penalty import strength_to_lose
 
@@ -96,6 +98,12 @@ def generalizing(of, rng):
     effects, baselines = random_effects(rng, 5), random_effects(rng, 2, 5)
     mine = [(of["salient"](one), of["generalizable"](one, baselines[:, i])) for i, one in enumerate(effects)]
     return np.moveaxis(mine, 1, 0), (symgen.salient(effects), symgen.generalizable(effects, baselines))
+
+
+def by_chance(of, rng):
+    effects, baselines, v = random_effects(rng, 5), random_effects(rng, 2, 5), rng.normal(size=(5, 16))
+    c = generalization.compare((v, effects), [(v, base) for base in baselines], chance_draws=4, seed=3)
+    return of["by_chance"](effects, baselines, derangements(5, 4, np.random.default_rng(3))), c.chance[0]
 
 
 def strengths(of, rng):
@@ -206,6 +214,15 @@ def share_of_low(of, rng):
     return of["share_of_low"](c.effects[0], c.salient[0], 2), low / total
 
 
+def removed_first(of, rng):
+    c, quantity = followed(rng), "removed that does not generalize - learned that does, share of both"
+    losses = pd.DataFrame({"epoch": c.epochs, "test_loss": rng.random(len(c.epochs)) + (c.epochs == 0)})
+    table = dynamics.tuning_removal_contrasts({"one": c}, {"one": losses}, generalization.Bootstrap(2, 0))
+    lowest = int(losses.test_loss.argmin())
+    mine = of["removed_less_learned"](c.effects, c.salient, c.generalizable, lowest)
+    return mine, table[table.role == "one"].set_index("quantity").value[quantity]
+
+
 def verdict(of, rng):
     cases = [(*np.sort(rng.normal(0, 0.1, 2)), threshold, sesoi) for threshold in (0, 0.1) for sesoi in (0, 0.05)] * 5
     rule = {"quantity": "some", "of": "paper"}
@@ -219,12 +236,14 @@ COMPARED = {
     ("00", "equation-1"): log_odds, ("00", "equation-theorem-1"): theorem_1, ("00", "equation-3"): reconstruction,
     ("00", "equation-15"): fidelity, ("02", "equation-loss"): cross_entropy, ("03", "equation-sparse"): sparsest,
     ("03", "equation-mean-output"): mean_output, ("04", "equation-5"): generalizing, ("04", "equation-6"): strengths,
-    ("04", "equation-8"): ratio, ("04", "equation-19"): graded, ("04", "equation-jaccard"): jaccard,
+    ("04", "equation-chance"): by_chance, ("04", "equation-8"): ratio, ("04", "equation-19"): graded,
+    ("04", "equation-jaccard"): jaccard,
     ("05", "equation-9"): effective_number, ("05", "equation-newly-learned"): newly_learned,
     ("05", "equation-phases"): boundaries, ("06", "equation-12"): removed,
     ("06", "equation-cross-entropy"): loss_of_removal, ("08", "equation-13"): votes,
     ("08", "equation-exponent"): exponent, ("07", "equation-penalty"): penalty, ("09", "equation-share"): share_by_order,
-    ("10", "equation-low-share"): share_of_low, ("11", "equation-verdict"): verdict,
+    ("10", "equation-low-share"): share_of_low, ("10", "equation-removed-first"): removed_first,
+    ("11", "equation-verdict"): verdict,
 }  # fmt: skip
 
 

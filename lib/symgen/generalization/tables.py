@@ -137,6 +137,8 @@ def conditions_table(
 ) -> pd.DataFrame:
     """The three conditions for sparsity (Appendix B) by number of variables m: see the columns below.
 
+    A label that loses by what is shown, u(n) < 0, falls as steadily as another one rises: all its u(m) change sign first.
+
     strength_share: share of all strength at order m (condition 1). output: u(m), the mean of v(x_S) - v(x_0) over |S| =
     m, over the samples' mean |v(x_N) - v(x_0)|, with the middle 80 % of samples. monotone: share of samples with u(m) >=
     u(m - 1) (condition 2). p: median of the smallest exponent with which u(m) >= (m / n)^p u(n) (condition 3).
@@ -147,16 +149,16 @@ def conditions_table(
     for epoch, values, solved in zip(epochs, v, effects):
         u = mean_outputs(values)
         scale = np.abs(u[:, -1]).mean()
-        low, high = interval(u / scale, 0.8)
         strength = np.array([np.abs(solved[..., sizes == m]).sum() for m in range(n + 1)])
-        growing = u * np.sign(u[:, -1:])  # a label that loses by what is shown falls as steadily as another one rises
+        growing = u * np.sign(u[:, -1:])
+        low, high = interval(growing / scale, 0.8)
         with np.errstate(divide="ignore", invalid="ignore"):
             exponent = np.log(np.clip(growing, 0, None) / growing[:, -1:]) / np.log(np.arange(n + 1) / n)
         monotone = np.diff(growing, axis=1, prepend=-np.inf) >= 0
         tables.append(
             pd.DataFrame(
                 {"epoch": epoch, "m": np.arange(n + 1), "strength_share": strength / strength.sum(),
-                 "output": u.mean(axis=0) / scale, "low": low, "high": high, "monotone": monotone.mean(axis=0),
+                 "output": growing.mean(axis=0) / scale, "low": low, "high": high, "monotone": monotone.mean(axis=0),
                  "p": [np.nan, *np.median(exponent[:, 1:-1], axis=0), np.nan]}
             )
         )  # fmt: skip

@@ -24,8 +24,10 @@ def alt_text(figure: Figure) -> str:
     for ax in figure.axes:
         ylabel = ax.get_ylabel() or ylabel  # said once a row
         panels.append(_panel(ax, ylabel if ax.axison else ""))
-    small = [legend.get_title().get_text() for legend in figure.legends] + [figure.get_supxlabel()]
-    titles = [part.get_suptitle() for part in (figure, *figure.subfigs)]
+    parts = figure, *figure.subfigs
+    legends = [legend for part in parts for legend in part.legends]
+    small = [legend.get_title().get_text() for legend in legends] + [figure.get_supxlabel()]
+    titles = [part.get_suptitle() for part in parts]
     sentences = [_plain(part) for part in [*titles, *panels, *small]]
     *panels, small = [part for part in sentences if part] or [""]
     numbers = textwrap.shorten(". ".join(panels), LONGEST, placeholder=" …")
@@ -128,4 +130,5 @@ def _short(value: float) -> str:
 
 
 def _plain(text: str) -> str:
-    return re.sub(r"\s+", " ", text).strip(" .")
+    """A text in one line; a word that is parted at the end of a line is one again."""
+    return re.sub(r"\s+", " ", text.replace("-\n", "")).strip(" .")

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import ScaledTranslation
 
 from symgen.plots.style import (
     BY_CHANCE,
@@ -91,7 +92,8 @@ def conditions(table: pd.DataFrame, samples: int | None = None) -> Figure:
     for ax in (left, right):
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=len(epochs))
-    says = {"band, first and last": MIDDLE, "not drawn": "less than a ten-thousandth of the strength"}
+    says = {"line": "mean", "band, first and last": MIDDLE, "turned round": "u(m) of samples with u(n) < 0"}
+    says |= {"not drawn": "less than a ten-thousandth of the strength"}
     return note(figure, network=1, sample=samples, **says)
 
 
@@ -265,16 +267,9 @@ def removal_dynamics(table: pd.DataFrame, samples: int | None = None, at_end: pd
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(lines))
     says = {"band": "95 %, of the whole gap, over samples"}
     if at_end is not None:
-        ends = at_end.pivot(index=["role", "what"], columns="of", values="loss")
-        ends = ends.testing - ends.training
-        for ax, role in zip(axes[0], roles):
-            for what, (label, colour, _) in lines.items():
-                ax.plot(
-                    table.epoch.max(), ends[role, what], label=f"{label}, on more samples", **DIAMOND | {"mec": colour}
-                )
+        _ends_beside(axes[0], table.epoch.max(), at_end, lines)
         says["diamonds"] = "on more samples, as in the figure before"
-        gaps = pd.concat([gaps, ends])
-    axes[0, 0].set(ylabel="loss gap, testing − training (nats)", ylim=(1.3 * min(gaps.min(), -0.2), 1.3 * gaps.max()))
+    axes[0, 0].set(ylabel="loss gap, testing − training (nats)", ylim=(min(axes[0, 0].get_ylim()[0], -0.26), None))
     return note(figure, network=len(roles), sample=samples, **says)
 
 
@@ -332,7 +327,7 @@ def penalty_curve(table: pd.DataFrame, chosen: float | None = None, networks: in
     places = np.arange(len(weights))
     for ax, quantity in zip(axes[0], quantities):
         shown = table[table.quantity == quantity]
-        ax.plot(places, shown.value, "o-", markersize=4, color=COLOURS["target"])
+        ax.plot(places, shown.value, "o-", markersize=4, color=COLOURS["target"], label="mean over networks")
         ax.fill_between(places, shown.low, shown.high, color=COLOURS["target"], alpha=0.15, linewidth=0)
         ax.set(title=quantity, xlabel="weight of the penalty", ylabel=_unit(quantity))
         ax.set_xticks(places, [f"{weight:.2g}" for weight in weights])
@@ -349,7 +344,7 @@ def claims(table: pd.DataFrame) -> Figure:
     The left half of a cell is the verdict as the paper measures it, the right half that against the control.
     """
     studies, names = list(table.study.unique()), list(table.id.unique())
-    figure, ax = plt.subplots(figsize=(4 + 0.45 * len(studies), 0.46 * len(names) + 1.7))
+    figure, ax = plt.subplots(figsize=(4.5 + 0.45 * len(studies), 0.46 * len(names) + 1.7))
     for row in table.itertuples():
         x, y = studies.index(row.study), names.index(row.id)
         for left, verdict in ((x + 0.06, row.verdict), (x + 0.5, row.beyond)):
@@ -357,7 +352,7 @@ def claims(table: pd.DataFrame) -> Figure:
                 ax.add_patch(Rectangle((left, y + 0.06), 0.43, 0.88, color=COLOURS[verdict]))
             ax.text(left + 0.215, y + 0.5, SIGNS_OF.get(verdict, verdict), ha="center", va="center", fontsize=9)
     claim_of = table.drop_duplicates("id").set_index("id").claim
-    labels = [textwrap.fill(f"{name}  {claim_of[name]}", 44) for name in names]
+    labels = [textwrap.fill(f"{name}  {claim_of[name]}", 52, break_on_hyphens=False) for name in names]
     ax.set(xlim=(0, len(studies)), ylim=(len(names), 0))
     ax.set_yticks(np.arange(len(names)) + 0.5, labels, fontsize=8.5)
     networks = table.drop_duplicates("study").set_index("study").networks
@@ -376,6 +371,17 @@ def claims(table: pd.DataFrame) -> Figure:
 
 
 # pieces of figures
+def _ends_beside(axes, last, table, lines):
+    """Loss gaps at the last epoch on other samples, as diamonds side by side, right of each network's panel."""
+    losses = table.pivot(index=["role", "what"], columns="of", values="loss")
+    gaps = losses.testing - losses.training
+    for ax in axes:
+        for place, (what, (label, colour, _)) in enumerate(lines.items()):
+            beside = ScaledTranslation((6 + 8 * place) / 72, 0, ax.figure.dpi_scale_trans)
+            style = DIAMOND | {"mec": colour, "transform": ax.transData + beside}
+            ax.plot(last, gaps[ax.get_title(), what], label=f"{label}, on more samples", **style)
+
+
 def _unit(quantity):
     """Unit of a quantity of an arm: "H by others" is one of H."""
     return {"accuracy": "share of items", "loss": "nats", "H": "share of strength"}[re.match(r"\w+", quantity)[0]]

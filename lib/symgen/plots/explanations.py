@@ -108,7 +108,7 @@ def network(table: pd.DataFrame, members: list[tuple[int, ...]], names: list[str
         for kind, style in LINES.items():
             ax.plot([], [], color=COLOURS[sign], linestyle=style, label=f"{kind.upper()}, {sign}")
     figure.legend(loc="outside lower center", ncols=2)
-    return figure
+    return note(figure, network=1, sample=1)
 
 
 def fidelity(table: pd.DataFrame, n_salient: float | None = None, title: str = "") -> Figure:
@@ -138,7 +138,7 @@ def masked_pictures(table: pd.DataFrame, picture: np.ndarray, variables, grid: i
         ax.set_xlabel(f"v {signed(row.v)}\nmodel {signed(row.model)}", fontsize=7)
         ax.set(xticks=[], yticks=[])
     figure.suptitle(title, fontsize=9)
-    return figure
+    return note(figure, network=1, sample=1, grey="masked")
 
 
 def masked_words(table: pd.DataFrame, text: list[str], variable_of, title: str = "") -> Figure:
@@ -156,7 +156,7 @@ def masked_words(table: pd.DataFrame, text: list[str], variable_of, title: str =
         values = f"v {signed(row.v):>6}  model {signed(row.model):>6}"
         ax.text(LETTERS - 22, 0, values, family="monospace", fontsize=7.8, va="center", fontweight="bold")
     figure.suptitle(title, fontsize=9)
-    return figure
+    return note(figure, network=1, sample=1, grey="masked")
 
 
 # pieces of figures

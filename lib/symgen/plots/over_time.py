@@ -22,6 +22,7 @@ PHASES = ("#f0f0f0", "#dedede", "#cccccc")  # greys: what is green or orange is 
 CERTAIN = 0.95  # share of draws, as where the phases are found
 LITTLE, NO_SHARE = 0.01, "–"  # of a panel's strength: of less than that no share is given, but this sign
 THIN = {"generalizable": 0.4, "non-generalizable": 0.8}  # opacity of a network's line; orange is pale by itself
+MEASURES = {"generalizable": "yes or no"}  # beside another measure
 MANY = 4  # more networks than these are thin lines, with their mean
 
 
@@ -75,9 +76,9 @@ def order_strength(
         shown = table[table[column] == panel]
         _order_bars(ax, shown, part)
         shares = {name if part == "generalizable" else f"{part} share": None} | (ranges or {})
-        numbers = [f"{of} = {share(shown, part, orders)}" for of, orders in shares.items()]
+        numbers = [f"{of} = {share(shown, part, orders)}".replace("= <", "<") for of, orders in shares.items()]
         _in_corner(ax, "\n".join([f"strength {shown.total.abs().sum():.3g}", *numbers]))
-        title = f"{panel}" if len(parts) == 1 else f"{panel}: {part}"
+        title = f"{panel}" if len(parts) == 1 else f"{panel}: {MEASURES.get(part, part)}"
         ax.set_title(title.replace(" (", "\n("))  # what is in brackets gets a line of its own
     for ax in axes.flat[max(0, len(panels) - columns) : len(panels)]:  # the lowest of each column
         ax.set_xlabel("order")
@@ -124,7 +125,8 @@ def newly_learned(table: pd.DataFrame, networks: int | None = None, samples: int
     axes[0, 0].set(ylabel="share of what is\nnewly learned in the phase")
     _order_legend(figure)
     _keep_bars_below_corners(axes[0])
-    says = {"phases": "where the paper places them, each network's own"}
+    by = "one half of its samples" if networks == 1 else "the mean curve of the other networks"
+    says = {"phases": f"where the paper would place them, by {by}"}
     says |= {} if "second phase" in panels else {"second phase": "no checkpoint lies in it"}
     return note(figure, network=networks, sample=samples, dotted="mean order, by strength", **says)
 

@@ -14,7 +14,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from symgen.games import UNSPACED, cell_boxes, places_of
-from symgen.plots.style import COLOURS, fonts, note, signed, tint
+from symgen.plots.style import COLOURS, fonts, note, shades_of_models, signed, tint
 
 PAGE, LETTER = 8.6, 8.2  # width of a prompt's picture (inches), size of a typewriter's letters (points), 0.6 as wide
 LETTERS = 118  # in a line
@@ -58,7 +58,7 @@ def logical_model(
         named[len(boxes) - 2 : len(boxes) - 2] = [f"word {way} “{next_word}”" for way in ("for", "against")]
     below.legend([*boxes, *handles], named, loc="outside lower center", ncols=4, markerscale=4)
     above.suptitle(title, y=0.98, fontsize=10, fontweight="bold")
-    return figure
+    return note(figure, network=1, prompt=1)
 
 
 def matching(table: pd.DataFrame) -> Figure:
@@ -107,10 +107,8 @@ def chosen_words(table: pd.DataFrame, texts: list[list[str]]) -> Figure:
 # pieces of figures
 def _outputs(ax, table):
     """Outputs of the network on all masked inputs, sorted, and of the model with its k strongest interactions."""
-    import seaborn as sns  # a second of every start
-
     ks = sorted(table.k.unique(), reverse=True)  # the coarsest model on top, or it would be hidden where both fit
-    for k, shade in zip(ks, sns.color_palette("flare_r", len(ks))):
+    for k, shade in zip(ks, shades_of_models(len(ks))):
         part = table[table.k == k]
         style = {"markersize": 2, "color": shade, "label": f"the {k} strongest interactions"}
         ax.plot(part["rank"], part.model, ".", rasterized=True, **style)

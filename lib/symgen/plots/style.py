@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib import font_manager, rc_params_from_file
-from matplotlib.colors import to_rgba
+from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
@@ -46,6 +46,7 @@ COLOURS = {
     "not testable": "#ffffff",
 }
 OF_SAMPLES = {"training": COLOURS["train"], "testing": COLOURS["test"]}
+MODELS = "#28197f", "#805ce5"  # logical models with many interactions, and with few
 GREY = "#666666"  # of small print
 BEHIND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5}  # numbers in a panel
 BY_CHANCE = {"color": COLOURS["chance"], "linestyle": "--", "linewidth": 1}  # the same in every figure
@@ -150,12 +151,13 @@ def note(figure: Figure, **says: str | int | None) -> Figure:
     """
     parts = [f"{name}: {value}" if isinstance(value, str) else count_phrase(value, name)
              for name, value in says.items() if value is not None]  # fmt: skip
-    line = textwrap.fill(" · ".join(parts), int(21 * figure.get_figwidth()))
+    line = textwrap.fill(" · ".join(parts), int(21 * figure.get_figwidth()), break_on_hyphens=False)
     if not line:
         return figure
-    if figure.legends:  # what is outside the panels must be one thing, or it overlaps
-        figure.legends[0].set_title(line, {"size": 7})
-        figure.legends[0].get_title().set_color(GREY)
+    legends = [legend for part in (figure, *figure.subfigs) for legend in part.legends]
+    if legends:  # what is outside the panels must be one thing, or it overlaps
+        legends[0].set_title(line, {"size": 7})
+        legends[0].get_title().set_color(GREY)
     else:
         figure.supxlabel(line, fontsize=7, color=GREY)
     return figure
@@ -174,6 +176,11 @@ def orders_phrase(orders: range) -> str:
 def shades(number: int) -> np.ndarray:
     """Colours of a number of things in order, from dark to light."""
     return matplotlib.colormaps["viridis"](np.linspace(0, 0.8, number))
+
+
+def shades_of_models(number: int) -> np.ndarray:
+    """Colours of logical models of one sample, from the dark of the fullest to the light of the one with the fewest."""
+    return LinearSegmentedColormap.from_list("models", MODELS)(np.linspace(0, 1, number))
 
 
 def legend_of(ax, roles, labels, **options):
