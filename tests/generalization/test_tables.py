@@ -77,7 +77,7 @@ def test_phases_of_a_comparison_are_those_of_its_strengths_with_its_seed_and_rat
 
 def test_telling_epochs_are_the_ends_the_boundaries_and_some_between(compared):
     phases = tables.phases_of(compared, BOOTSTRAP)
-    for t2, chosen in ((7.0, [0, 3, 4, 7, 8, 19]), (np.inf, [0, 3, 4, 8, 11, 19])):
+    for t2, chosen in ((7.0, [0, 3, 7, 10, 13, 19]), (np.inf, [0, 3, 7, 11, 15, 19])):
         assert tables.telling_epochs(np.arange(20.0), replace(phases, t1=3.0, t2=t2)) == chosen
 
 
@@ -101,6 +101,14 @@ def test_conditions_are_taken_in_the_direction_of_the_whole_output():
     assert table.monotone.tolist() == pytest.approx([1, 1, 0.8])
     assert table.strength_share.tolist() == [0, 0.25, 0.75]
     assert table.output.tolist() == pytest.approx([0, (2 + 1 + 0.5 + 4 + 5) / 20, 1])  # turned round as well
+
+
+def test_a_sample_whose_output_is_the_same_with_all_and_with_none_says_nothing_of_the_conditions():
+    v = np.zeros((1, 5, 4))
+    v[0, 1:, 1:3], v[0, 1:, 3] = 1, 4
+    v[0, 0, 1:3] = [2, -1]
+    table = tables.conditions_table(v, np.ones((1, 5, 2, 4)), [0.0])
+    assert table.p[1] == pytest.approx(2) and table.monotone.tolist() == [1, 1, 1]
 
 
 def test_outputs_have_the_middle_80_percent_of_the_samples():

@@ -112,11 +112,11 @@ def phases_table(phases: dict[str, Phases]) -> pd.DataFrame:
 
 def telling_epochs(epochs: Float[np.ndarray, "epoch"], phases: Phases) -> list[float]:
     """A few checkpoints that tell the story: the first, the last, the phase boundaries, and evenly spread ones."""
-    chosen = {float(epochs[0]), float(epochs[-1]), phases.t1, phases.t2} & set(epochs.tolist())
-    for position in np.linspace(0, len(epochs) - 1, TELLING).round().astype(int):
-        if len(chosen) < TELLING:
-            chosen.add(float(epochs[position]))
-    return sorted(chosen)
+    places = np.flatnonzero(np.isin(epochs, [epochs[0], epochs[-1], phases.t1, phases.t2])).tolist()
+    while len(places) < min(TELLING, len(epochs)):  # in the middle of the widest gap
+        i = int(np.diff(places).argmax())
+        places.insert(i + 1, (places[i] + places[i + 1]) // 2)
+    return epochs[places].tolist()
 
 
 def sparsity_table(effects: Float[np.ndarray, "epoch sample kind subset"], epochs) -> pd.DataFrame:
@@ -154,7 +154,8 @@ def conditions_table(
         low, high = interval(growing / scale, 0.8)
         with np.errstate(divide="ignore", invalid="ignore"):
             exponent = np.log(np.clip(growing, 0, None) / growing[:, -1:]) / np.log(np.arange(n + 1) / n)
-        monotone = np.diff(growing, axis=1, prepend=-np.inf) >= 0
+        moves = u[:, -1] != 0  # of the others' output, which is the same with all and with none, nothing can be said
+        exponent, monotone = exponent[moves], np.diff(growing[moves], axis=1, prepend=-np.inf) >= 0
         tables.append(
             pd.DataFrame(
                 {"epoch": epoch, "m": np.arange(n + 1), "strength_share": strength / strength.sum(),
