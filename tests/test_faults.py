@@ -14,7 +14,7 @@ from tiny_project import ROOT
 
 from symgen import Study
 from symgen.errors import InputError
-from symgen.report import make_figures, run
+from symgen.report import figures, make_figures
 from symgen.store import project_root
 from symgen.study import pipeline
 from symgen.study.networks import weights_path
@@ -62,9 +62,9 @@ def with_claims(*_):
 def test_no_other_run_begins_before_the_pages_have_taken_over_the_results(tmp_path, monkeypatch):
     (tmp_path / "studies").symlink_to(ROOT / "studies")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(run, "prepare", lambda: None)
-    monkeypatch.setattr(run, "_run", with_claims)
-    monkeypatch.setattr(run, "update_readme", lambda: make_figures([]))  # another run
+    monkeypatch.setattr(figures, "prepare", lambda: None)
+    monkeypatch.setattr(figures, "_run", with_claims)
+    monkeypatch.setattr(figures, "update_readme", lambda: make_figures([]))  # another run
     with pytest.raises(InputError, match="another run is at work in this folder"):
         make_figures([])
 
@@ -77,9 +77,9 @@ def test_pages_are_written_after_a_run_that_made_the_claims_anew(ran, times, tmp
     monkeypatch.chdir(tmp_path)
     (tmp_path / "figures" / "claims.csv").write_text("of before")
     written = []
-    monkeypatch.setattr(run, "prepare", lambda: None)
-    monkeypatch.setattr(run, "_run", ran)
-    monkeypatch.setattr(run, "update_readme", lambda: written.append(1))
+    monkeypatch.setattr(figures, "prepare", lambda: None)
+    monkeypatch.setattr(figures, "_run", ran)
+    monkeypatch.setattr(figures, "update_readme", lambda: written.append(1))
     make_figures([])
     assert len(written) == times
 
@@ -94,8 +94,8 @@ def test_pages_are_written_after_a_run_that_made_the_claims_anew(ran, times, tmp
     ],
 )
 def test_studies_are_named_before_the_options_or_among_them(words, names, options):
-    assert run._divided(words)[0] == names
-    assert run._with_studies(run._divided(words)[1], names) == options
+    assert figures._divided(words)[0] == names
+    assert figures._with_studies(figures._divided(words)[1], names) == options
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_an_impossible_number_of_cores_is_said(words):
 
 
 def cores(words):
-    return run._cores(run._asked(words))
+    return figures._cores(figures._asked(words))
 
 
 def test_cores_are_all_where_nothing_is_said_and_need_a_number_where_they_are_named():

@@ -8,7 +8,7 @@ import sys
 import pytest
 import tiny_project
 
-from symgen.report import run
+from symgen.report import figures as report
 
 NOTEBOOK = tiny_project.done("01_data_split.notebook")
 
@@ -68,9 +68,9 @@ def edit(path, old, new):
 
 def test_the_time_left_is_said_once_enough_is_done_to_know_it(capsys, monkeypatch):
     clock = iter([0.0, 60.0, 600.0, 1800.0])
-    monkeypatch.setattr(run.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(report.time, "monotonic", lambda: next(clock))
     steps = (f"{done} of 29 steps ({done / 29:.0%}) done\n" for done in (1, 6, 25))
-    run._with_time_left(["Building DAG\n", *steps], last=11)
+    report._with_time_left(["Building DAG\n", *steps], last=11)
     assert capsys.readouterr().err.splitlines() == [
         "Building DAG",
         "1 of 29 steps, 1.0 min gone",
