@@ -24,7 +24,8 @@ IDENTITY = ("sample", "label", "variables", "names", "image", "words")  # explan
 class Comparison:
     """Interactions of a network at its checkpoints, and which of them baselines have on the same samples.
 
-    Attributes give the arrays of `data`, such as `c.effects`; all but v have the axes (epoch, sample, kind, subset).
+    Attributes give the arrays of `data`, such as `c.effects`, with the axes (epoch, sample, kind, subset)
+    but for v and `of`.
 
     Parameters
     ----------

@@ -55,14 +55,14 @@ class SmallVGG(nn.Module):
 
     def __init__(self, n_classes: int):
         super().__init__()
-        layers, before = [], 3
-        for width in (8, "pool", 16, 16, "pool", 32, 32, "pool"):
-            if width == "pool":
-                layers.append(nn.MaxPool2d(2))
-            else:
-                layers += [nn.Conv2d(before, width, kernel_size=3, padding=1), nn.ReLU(inplace=True)]
-                before = width
-        self.features = nn.Sequential(*layers)
+
+        def convolution(before, width):
+            return nn.Conv2d(before, width, kernel_size=3, padding=1), nn.ReLU(inplace=True)
+
+        self.features = nn.Sequential(
+            *convolution(3, 8), nn.MaxPool2d(2), *convolution(8, 16), *convolution(16, 16), nn.MaxPool2d(2),
+            *convolution(16, 32), *convolution(32, 32), nn.MaxPool2d(2),
+        )  # fmt: skip
         self.classifier = nn.Sequential(nn.Linear(32 * 3 * 3, 64), nn.ReLU(inplace=True), nn.Linear(64, n_classes))
 
     def forward(self, x):
