@@ -52,9 +52,7 @@ def train(
     at_step = _steps_of(stops or range(epochs + 1), epochs, steps_per_epoch)
     order, changed = torch.Generator().manual_seed(seed), augmentation(augment, seed)
     lower = torch.autocast(inputs.device.type, torch.bfloat16, enabled=precision == "bfloat16")
-    if optimizer not in OPTIMIZERS:
-        raise InputError(f"optimizer = {optimizer!r}; expected one of {', '.join(OPTIMIZERS)}")
-    stepper = OPTIMIZERS[optimizer](model.parameters(), lr=learning_rate, weight_decay=weight_decay)
+    stepper = _stepper(optimizer, model.parameters(), learning_rate, weight_decay)
     step = 0
     if step in at_step:
         yield at_step[step]
@@ -189,6 +187,12 @@ def losses(model: nn.Module, sets: dict[str, tuple[Tensor, Tensor]]) -> pd.Serie
     return pd.Series(
         {f"{name}_{kind}": value for name, pair in measured.items() for kind, value in zip(("loss", "accuracy"), pair)}
     )
+
+
+def _stepper(name, parameters, learning_rate, weight_decay):
+    if name not in OPTIMIZERS:
+        raise InputError(f"optimizer = {name!r}; expected one of {', '.join(OPTIMIZERS)}")
+    return OPTIMIZERS[name](parameters, lr=learning_rate, weight_decay=weight_decay)
 
 
 def _steps_of(stops, epochs, steps_per_epoch):
