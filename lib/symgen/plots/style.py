@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib import font_manager, rc_params_from_file
-from matplotlib.colors import LinearSegmentedColormap, to_rgba
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
@@ -178,9 +178,11 @@ def shades(number: int) -> np.ndarray:
     return matplotlib.colormaps["viridis"](np.linspace(0, 0.8, number))
 
 
-def shades_of_models(number: int) -> np.ndarray:
+def shades_of_models(number: int) -> list[tuple[float, float, float]]:
     """Colours of logical models of one sample, from the dark of the fullest to the light of the one with the fewest."""
-    return LinearSegmentedColormap.from_list("models", MODELS)(np.linspace(0, 1, number))
+    import seaborn as sns  # a second of every start
+
+    return list(sns.blend_palette(MODELS, number))
 
 
 def legend_of(ax, roles, labels, **options):
