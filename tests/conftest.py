@@ -18,8 +18,11 @@ import pytest  # noqa: E402
 import tiny_project  # noqa: E402
 import torch  # noqa: E402
 from hypothesis import settings  # noqa: E402
+from jupyter_client import AsyncKernelManager  # noqa: E402
+from jupyter_core.utils import run_sync  # noqa: E402
 
 from symgen import Study  # noqa: E402
+from symgen.report import runner  # noqa: E402
 from symgen.study import pipeline  # noqa: E402
 
 torch.set_num_threads(1)
@@ -52,6 +55,42 @@ def browser():
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "xdist_group(name): these run in one process, if tests run side by side")
+
+
+class Kernel(AsyncKernelManager):
+    """A kernel for several notebooks, one after the other: it imports torch once."""
+
+    def client(self, **options):
+        self.last = super().client(**options)
+        return self.last
+
+    async def forget(self):
+        """Be as at first to the next notebook; the last client, which nbclient keeps, goes."""
+        await self.last.execute_interactive("%reset -f")
+        self.last.stop_channels()
+
+
+@pytest.fixture(scope="session")
+def kernel():
+    shared = Kernel(kernel_name="python3")
+    yield shared
+    if shared.has_kernel:
+        run_sync(shared.shutdown_kernel)(now=True)
+
+
+@pytest.fixture
+def in_one_kernel(kernel, monkeypatch):
+    """Notebooks that a test executes share a kernel with those of other tests."""
+    papermill = runner._papermill()
+    execute = papermill.execute_notebook
+
+    def executed(*given, **options):
+        try:
+            execute(*given, **options, km=kernel)
+        finally:
+            run_sync(kernel.forget)()
+
+    monkeypatch.setattr(papermill, "execute_notebook", executed)
 
 
 @pytest.fixture

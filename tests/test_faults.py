@@ -20,22 +20,20 @@ from symgen.study import pipeline
 from symgen.study.networks import weights_path
 
 
-@pytest.mark.parametrize("moment", ["in training", "between checkpoints"])
-def test_a_killed_unit_is_finished_by_the_next_run(tiny, tmp_path, moment):
-    study = Study.load("fashion-vgg", tiny)
-    undisturbed = Study.load("fashion-vgg", tiny | {"runs_root": str(tmp_path / "undisturbed")})
+def test_a_killed_unit_is_finished_by_the_next_run(tiny, shared, tmp_path):
+    """Killed in training, then between checkpoints."""
+    study, undisturbed = (Study.load("fashion-vgg", settings) for settings in (tiny, shared))
     unit = "extract", "fashion-vgg", faults.ROLE, "--overrides", json.dumps(tiny)
-    marks = {
-        "in training": weights_path(study, faults.ROLE, 0.5),
-        "between checkpoints": pipeline.artefact_path("interactions", study, faults.ROLE, 0.5),
-    }
-    process = faults.start(tmp_path, *unit)
-    faults.wait_for(marks[moment].exists)
-    assert process.poll() is None, faults.printed(tmp_path)
-    faults.kill(tmp_path)
-    process.wait()
+    for mark in (
+        weights_path(study, faults.ROLE, 0.5),
+        pipeline.artefact_path("interactions", study, faults.ROLE, 0.5),
+    ):
+        process = faults.start(tmp_path, *unit)
+        faults.wait_for(mark.exists)
+        assert process.poll() is None, faults.printed(tmp_path)
+        faults.kill(tmp_path)
+        process.wait()
     assert not pipeline.artefact_path("interactions", study, faults.ROLE, 2.0).exists()  # it was killed before its end
-
     faults.finish(tmp_path, faults.start(tmp_path, *unit))
     again, expected = (pipeline.all_interactions(settings, faults.ROLE) for settings in (study, undisturbed))
     for name in ("v", "effects", "noise", "bias"):

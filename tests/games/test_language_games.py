@@ -116,6 +116,10 @@ def test_words_are_whole_and_scripts_without_spaces_need_none(by_words, by_bytes
         ("a dull", "film", " film"),  # a word is set off
         ("a dull", ",", ","),  # a comma is not
         ("a dull film (", "warm", "warm"),
+        ("a dull film [", "warm", "warm"),
+        ("a dull film –", "warm", "warm"),
+        ("a dull film-", "warm", "warm"),
+        ("a dull film/", "warm", "warm"),
         ("a dull", "xylophone", " xylophone"),  # several tokens, of which the first
     ],
 )
@@ -242,3 +246,34 @@ def test_log_odds_are_those_of_the_next_token_after_the_whole_prompt(by_bytes):
     with torch.no_grad():
         z = model(by_bytes(PROMPT, return_tensors="pt")["input_ids"]).logits[0, -1]
     assert v[-1] == pytest.approx(log_odds(z, torch.tensor(film)).item(), abs=1e-5)
+
+
+class Plain(torch.nn.Module):
+    """A model whose forward knows no logits_to_keep, and keys and values at most."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model, self.config, self.base_model = model, model.config, model.base_model
+        self.get_input_embeddings = model.get_input_embeddings
+
+    def forward(self, inputs_embeds, past_key_values=None, use_cache=None):
+        return self.model(inputs_embeds=inputs_embeds, past_key_values=past_key_values, use_cache=use_cache)
+
+
+class Plainest(Plain):
+    def forward(self, inputs_embeds):
+        return self.model(inputs_embeds=inputs_embeds)
+
+
+@pytest.mark.parametrize("wrapped", [Plain, Plainest])
+def test_a_model_that_gives_the_logits_of_all_tokens_is_asked_about_the_last(wrapped, by_bytes):
+    model = network("Llama")
+    expected = CausalLMGame(model, by_bytes).values(PROMPT, 7, VARIABLES)
+    np.testing.assert_allclose(CausalLMGame(wrapped(model), by_bytes).values(PROMPT, 7, VARIABLES), expected, atol=1e-5)
+
+
+def test_a_prompt_as_long_as_the_model_reads_is_read(by_bytes):
+    model = network("Llama")
+    game = CausalLMGame(model, by_bytes)
+    model.config.max_position_embeddings = len(game.token_ids(PROMPT))
+    assert game.values(PROMPT, 7, ["warm"]).shape == (2,)

@@ -50,7 +50,7 @@ TINY_TUNING = {
 }  # fmt: skip
 TINY_JUDGES = {
     "n_variables": 6, "more_variables": 8, "ablation_per_class": 1, "few_shot_size": 0, "more_baseline_seeds": [95],
-    "second_seeds": [96, 97], "shuffled_seeds": [98],
+    "second_seeds": [96, 97], "shuffled_seeds": [98], "arms_per_class": 2,
 }  # fmt: skip
 
 
@@ -83,7 +83,7 @@ def worked(tmp_path_factory):
 @pytest.mark.parametrize(
     ("study", "name"), [pytest.param(*case, marks=pytest.mark.xdist_group(f"notebooks of {case[0]}")) for case in CASES]
 )
-def test_a_notebook_runs_end_to_end(study, name, worked, tmp_path):
+def test_a_notebook_runs_end_to_end(study, name, worked, in_one_kernel, tmp_path):
     """After the jobs of its study, which train and extract all that it looks at."""
     before = (NOTEBOOKS / f"{name}.ipynb").read_bytes()
     parameters, figures_root, runs = worked(study)

@@ -8,7 +8,9 @@ import sys
 import pytest
 import tiny_project
 
+from symgen.__main__ import main
 from symgen.report import figures as report
+from symgen.study import VERSIONS
 
 NOTEBOOK = tiny_project.done("01_data_split.notebook")
 
@@ -18,26 +20,29 @@ def copy(tmp_path):
     return tiny_project.make(tmp_path, **tiny_project.ALONE)
 
 
-def figures(folder, *options):
-    """`symgen figures` there; what it printed."""
-    command = [
-        sys.executable,
-        "-m",
-        "symgen",
-        "figures",
-        "--cores",
-        "2",
-        NOTEBOOK,
-        *options,
-        "--config",
-        "studies=tiny",
-    ]
+def figures(folder):
+    """`symgen figures` there; its exit code, and what it printed."""
+    command = [sys.executable, "-m", "symgen", "figures", "--cores", "2", NOTEBOOK, "--config", "studies=tiny"]
     environment = os.environ | {"PYTHONPATH": str(folder / "lib")}
     ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     return ran.returncode, ran.stdout + ran.stderr
 
 
-def test_what_is_missing_is_made_and_what_is_there_is_left_alone(copy):
+@pytest.fixture
+def planned(copy, monkeypatch, capfd):
+    """A function that runs the map there, in this process: counts of jobs and notebooks to do, and what it printed."""
+    monkeypatch.chdir(copy)
+    monkeypatch.setattr(report, "prepare", lambda: None)
+
+    def plan(*options):
+        assert main(["figures", NOTEBOOK, *options, "--config", "studies=tiny"]) == 0
+        printed = "".join(capfd.readouterr())
+        return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", printed, flags=re.M)}, printed
+
+    return plan
+
+
+def test_what_is_missing_is_made_and_what_is_there_is_left_alone(copy, planned, monkeypatch):
     figure = copy / "figures" / "tiny" / "fig08_input_variables.png"
     executed = copy / "data" / "runs" / "tiny" / "notebooks" / "01_data_split.ipynb"
     code, output = figures(copy)
@@ -45,19 +50,21 @@ def test_what_is_missing_is_made_and_what_is_there_is_left_alone(copy):
     assert list((copy / "data" / "runs" / "tiny" / "target-91").glob("curves-*.csv")), output
 
     before = {path: path.stat().st_mtime_ns for path in (copy / "data" / "runs").rglob("*") if path.is_file()}
-    _, output = figures(copy)
-    assert "Nothing to be done" in output, output
+    assert "Nothing to be done" in planned()[1]
     changed = {path.name for path, modified in before.items() if path.stat().st_mtime_ns != modified}
     assert changed <= {".lock", "seconds.log"}
 
+    notebook = copy / "notebooks" / "01_data_split.ipynb"
+    title, another = "# 01 · Who is trained on what", "# 01 · Another title"
+    edit(notebook, title, another)
+    assert planned("-n")[0] == {"notebook": 1, "total": 1}  # and nothing is trained
+    edit(notebook, another, title)
+    assert "Nothing to be done" in planned("-n")[1]
+    with monkeypatch.context() as raised:
+        raised.setitem(VERSIONS, "training", VERSIONS["training"] + 1)
+        assert planned("-n")[0] == {"job": 1, "notebook": 1, "total": 2}
     figure.unlink()
-    _, output = figures(copy, "--dry-run")
-    assert re.search(r"^notebook +1\n *total +1$", output, flags=re.M), output  # and nothing is trained
-    edit(copy / "notebooks" / "01_data_split.ipynb", "# 01 · Who is trained on what", "# 01 · Another title")
-    edit(copy / "lib/symgen/study/settings.py", '"training": 2', '"training": 3')
-    _, output = figures(copy)
-    assert figure.exists() and "Another title" in executed.read_text(), output
-    assert len(list((copy / "data" / "runs" / "tiny" / "target-91").glob("curves-*.csv"))) == 2, output
+    assert planned("-n")[0] == {"notebook": 1, "total": 1}
 
 
 def edit(path, old, new):

@@ -343,3 +343,8 @@ def test_the_cost_of_a_step_counts_the_steps_between(study):
 def test_impossible_settings_are_refused(study, changes, message):
     with pytest.raises(ValueError, match=message):
         study.replace(**changes)
+
+
+def test_another_seed_draws_other_variables_of_the_penalised(study):
+    first, other = (penalised.ensure_penalised(study.replace(variables_seed=seed)) for seed in (0, 1))
+    assert first.item.equals(other.item) and (first.variables != other.variables).any()

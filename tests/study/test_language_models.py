@@ -217,6 +217,25 @@ def test_each_network_is_judged_by_the_other_by_itself_and_untrained(controlled)
     assert {key: tensor.shape for key, tensor in models[0].items()} == {k: t.shape for k, t in models[1].items()}
 
 
+SMALL = {
+    "explain_classes": 1, "n_variables": 4, "tuning_from": 1, "tuning_size": 80, "tuning_validation_size": 30,
+    "tuning_test_size": 120, "tuning_epochs": 2, "tuning_checkpoints": [0, 1, 2],
+}  # fmt: skip
+
+
+def test_networks_that_were_trained_here_judge_each_other_at_their_ends_all_of_the_other_family(shared):
+    study = Study.load("snippets-lm", shared | SMALL)
+    assert list(pairs.judged(study)) == ["the other"]
+    for role, judges in (("target-91", study.baselines), ("baseline-93", study.targets)):
+        mine, theirs = pipeline.effects_of(study, (role,)), pipeline.effects_of(study, judges)
+        comparison = pairs.judged(study)["the other"][role]
+        np.testing.assert_array_equal(comparison.effects, mine)
+        expected = salient(mine[0], study.tau_ratio) & generalizable(mine[0], theirs, study.tau_ratio)
+        np.testing.assert_array_equal(comparison.generalizable[0], expected)
+    epochs = {role: of.epoch.values.tolist() for role, of in pairs.explained(study).items()}
+    assert epochs == {role: [0, study.tuning_epochs] for role in study.targets}  # before training and after it
+
+
 def test_the_claim_about_two_models_has_both_directions_and_the_untrained(controlled):
     by = pairs.judged(controlled)
     table = pairs.pair_contrasts(controlled, by).query("role == 'all'").set_index("quantity").value
@@ -237,6 +256,7 @@ def test_the_claim_about_two_models_has_both_directions_and_the_untrained(contro
     data = pairs.explained(controlled)["baseline-1"]
     (untrained,) = pipeline.effects_of(controlled.controls["untrained"], ("baseline-1",))
     np.testing.assert_array_equal(data.effects[0], untrained)
+    assert data.epoch.values.tolist() == [0, 1]
 
 
 def test_one_network_is_its_own_control(given):
@@ -289,7 +309,7 @@ def test_settings_that_do_not_go_together_are_named(overrides, message):
         Study.load("smollm2", overrides)
 
 
-def test_the_notebook_runs_on_given_models(given, tmp_path):
+def test_the_notebook_runs_on_given_models(given, in_one_kernel, tmp_path):
     output = runner.execute("09_language_models", {"study": "smollm2", "overrides": given}, tmp_path / "out.ipynb")
     outputs = [out for cell in json.loads(output.read_text())["cells"] for out in cell.get("outputs", [])]
     printed = "".join("".join(out.get("text", "")) for out in outputs)
@@ -357,7 +377,7 @@ def test_a_tokenizer_that_cannot_pad_is_named(tuning, tmp_path):
         pipeline.part_data(Study.load("smollm2-reviews", tuning), "A")
 
 
-def test_the_notebook_of_fine_tuning_runs_on_a_given_model(tuning, tmp_path):
+def test_the_notebook_of_fine_tuning_runs_on_a_given_model(tuning, in_one_kernel, tmp_path):
     parameters = {"study": "smollm2-reviews", "overrides": tuning}
     output = runner.execute("10_fine_tuning", parameters, tmp_path / "out.ipynb")
     outputs = [out for cell in json.loads(output.read_text())["cells"] for out in cell.get("outputs", [])]

@@ -63,6 +63,12 @@ def test_a_spreadsheet_gives_questions_and_answers(spreadsheet):
     assert len(load_dataset("unilaw-questions", spreadsheet / "data", max_characters=len(question(0))).texts) == 60
 
 
+def test_a_study_leaves_out_questions_that_are_longer_than_it_says(study):
+    longest = len(question(0))
+    sizes = [len(pipeline.load_data(study.replace(max_characters=most)).texts) for most in (longest - 1, longest)]
+    assert sizes == [0, 60]
+
+
 def test_what_is_wrong_with_a_spreadsheet_is_one_line(spreadsheet):
     path = spreadsheet / "data" / "unilaw" / "UnilawR1Eval.xlsx"
     pd.DataFrame({"input": ["谁?", "谁?"], "answer": ["A", " "]}).to_excel(path, index=False)
@@ -135,7 +141,7 @@ def test_settings_that_do_not_go_with_questions_are_named(study, tmp_path):
             study.replace(chat=chat)
 
 
-def test_the_notebook_tunes_on_questions_and_shows_none_of_them(study, tmp_path):
+def test_the_notebook_tunes_on_questions_and_shows_none_of_them(study, in_one_kernel, tmp_path):
     overrides = {name: value for name, value in study if name not in ("name", "before")}
     overrides = {name: list(value) if isinstance(value, tuple) else value for name, value in overrides.items()}
     parameters = {"study": "unilaw-gemma3", "overrides": overrides}

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import made_up_sets
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from tiny_project import ROOT
@@ -191,3 +192,13 @@ def test_a_text_is_masked_without_padding():
     game = TextGame(network, tokenizer)
     game.values(["plot cast scene", " ".join(made_up_sets.WORDS)], [0, 1], [[0, 1], [4, 7]])
     assert lengths == [(4, 5), (4, 15)]  # with the tokens of beginning and end
+
+
+def test_words_are_the_same_variable_in_capitals_and_small_letters(shared):
+    kind = pipeline.task(Study.load("snippets-bert", shared))
+    words = {item: kind.game(None).words(text) for item, text in enumerate(kind.data.texts[:50])}
+    chosen = [(item, i) for item, of in words.items() for i in kind.candidates(item)[:1] if of[i] != of[i].lower()]
+    samples = pd.DataFrame(chosen, columns=["item", "variables"]).astype({"variables": str})
+    assert len(samples) and kind.variable_names(samples)[:, 0].tolist() == [
+        words[item][i].lower() for item, i in chosen
+    ]

@@ -4,6 +4,7 @@ import ast
 import hashlib
 import json
 import os
+import sys
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,7 +69,7 @@ def _executed(source, output, parameters, folder):
     failed = output.with_suffix(".failed.ipynb")
     try:
         with _listing(temporary.with_suffix(".figures")) as written:
-            _papermill(source, temporary, parameters)
+            _run(source, temporary, parameters)
         notebook = clean(json.loads(temporary.read_bytes()))
     except BaseException:
         if temporary.exists():
@@ -106,18 +107,25 @@ def _as_json(notebook):
     return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
 
 
-def _papermill(source, output, parameters):
+def _run(source, output, parameters):
     """Execute; a kernel that did not start gets a second chance."""
-    import papermill
-
+    execute = _papermill().execute_notebook
     _quiet_kernels()
     options = {"kernel_name": "python3", "cwd": str(project_root()), "progress_bar": False}
     try:
-        papermill.execute_notebook(str(source), str(output), parameters, **options)
+        execute(str(source), str(output), parameters, **options)
     except RuntimeError as error:
         if "Kernel died before replying" not in str(error):
             raise
-        papermill.execute_notebook(str(source), str(output), parameters, **options)
+        execute(str(source), str(output), parameters, **options)
+
+
+def _papermill():
+    """papermill, imported where it is needed: it takes a second."""
+    sys.modules.setdefault("rfc3987_syntax", None)  # four more: a check of addresses that jsonschema does without
+    import papermill
+
+    return papermill
 
 
 def notebook_path(name: str) -> Path:
@@ -132,9 +140,8 @@ def notebook_path(name: str) -> Path:
 
 def declared_parameters(path: Path) -> dict:
     """Parameters of a notebook, with their default values: the assignments of its cell tagged `parameters`."""
-    from papermill import inspect_notebook  # a second of every start
-
-    return {name: ast.literal_eval(parameter["default"]) for name, parameter in inspect_notebook(str(path)).items()}
+    parameters = _papermill().inspect_notebook(str(path))
+    return {name: ast.literal_eval(parameter["default"]) for name, parameter in parameters.items()}
 
 
 def source_hash(path: Path) -> str:
