@@ -4,6 +4,7 @@
 import re
 from pathlib import Path
 
+from symgen.interactions import prepare
 from symgen.report import DEFAULT, is_whole, library_hash, notebook_path, source_hash
 from symgen.store import checksum
 from symgen.study import Study, jobs, notebooks
@@ -34,47 +35,41 @@ for name, study in STUDIES.items() if workflow.is_main_process else ():
             Path(*done(name, [f"{notebook}.notebook"])).unlink(missing_ok=True)
 
 
+onstart:  # once, where there is something to do: jobs side by side would all compile the solver
+    prepare()
+
+
 rule all:
-    input:
-        done(FIRST, ["11_claims.notebook"]),
+    input: done(FIRST, ["11_claims.notebook"])
 
 
 rule job:
-    input:
-        lambda to: done(to.study, [f"{name}.job" for name in JOBS[to.study][to.job].after]),
-    output:
-        touch(DONE + "{job}.job"),
+    input: lambda to: done(to.study, [f"{name}.job" for name in JOBS[to.study][to.job].after])
+    output: touch(DONE + "{job}.job")
     threads: lambda to: STUDIES[to.study].threads
     resources:
         gpu=lambda to: int(STUDIES[to.study].device.startswith("cuda")),
-    shell:
-        RUN + "work {wildcards.study} {wildcards.job}"
+    shell: RUN + "work {wildcards.study} {wildcards.job}"
 
 
 rule notebook:
-    input:
-        lambda to: done(to.study, [f"{name}.job" for name in JOBS[to.study]]),
-    output:
-        touch(DONE + "{notebook}.notebook"),
+    input: lambda to: done(to.study, [f"{name}.job" for name in JOBS[to.study]])
+    output: touch(DONE + "{notebook}.notebook")
     params:  # a notebook is an input and, with its outputs, a result: only what it says decides whether it runs again
         source=lambda to: source_hash(notebook_path(to.notebook)),
         settings=lambda to: STUDIES[to.study].digest(),
         library=LIBRARY,
-    shell:
-        RUN + "notebook {wildcards.notebook} --study {wildcards.study}"
+    shell: RUN + "notebook {wildcards.notebook} --study {wildcards.study}"
 
 
 rule claims:
-    input:
-        [done(name, [f"{notebook}.notebook" for notebook in notebooks(study)]) for name, study in STUDIES.items()],
-    output:
-        touch(done(FIRST, ["11_claims.notebook"])),
+    input: [done(name, [f"{notebook}.notebook" for notebook in notebooks(study)]) for name, study in STUDIES.items()]
+    output: touch(done(FIRST, ["11_claims.notebook"]))
     params:
         source=source_hash(notebook_path("11_claims")),
         beside=[checksum(path) for path in sorted(FIGURES.glob("*/*.csv")) if path.parent.name not in STUDIES],
         library=LIBRARY,
-    shell:
-        RUN + f"notebook 11_claims --study {FIRST}"
+    shell: RUN + f"notebook 11_claims --study {FIRST}"
 
 
 ruleorder: claims > notebook

@@ -60,7 +60,6 @@ def with_claims(*_):
 def test_no_other_run_begins_before_the_pages_have_taken_over_the_results(tmp_path, monkeypatch):
     (tmp_path / "studies").symlink_to(ROOT / "studies")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(figures, "prepare", lambda: None)
     monkeypatch.setattr(figures, "_run", with_claims)
     monkeypatch.setattr(figures, "update_readme", lambda: make_figures([]))  # another run
     with pytest.raises(InputError, match="another run is at work in this folder"):
@@ -75,7 +74,6 @@ def test_pages_are_written_after_a_run_that_made_the_claims_anew(ran, times, tmp
     monkeypatch.chdir(tmp_path)
     (tmp_path / "figures" / "claims.csv").write_text("of before")
     written = []
-    monkeypatch.setattr(figures, "prepare", lambda: None)
     monkeypatch.setattr(figures, "_run", ran)
     monkeypatch.setattr(figures, "update_readme", lambda: written.append(1))
     make_figures([])

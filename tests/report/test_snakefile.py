@@ -32,7 +32,6 @@ def figures(folder):
 def planned(copy, monkeypatch, capfd):
     """A function that runs the map there, in this process: counts of jobs and notebooks to do, and what it printed."""
     monkeypatch.chdir(copy)
-    monkeypatch.setattr(report, "prepare", lambda: None)
 
     def plan(*options):
         assert main(["figures", NOTEBOOK, *options, "--config", "studies=tiny"]) == 0

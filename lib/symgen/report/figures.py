@@ -11,7 +11,6 @@ from contextlib import contextmanager, suppress
 
 from symgen import timing
 from symgen.errors import InputError, handle_signals
-from symgen.interactions import prepare
 from symgen.report.readme import update_readme
 from symgen.store import file_state, project_root
 from symgen.study import Study, notebooks
@@ -33,7 +32,6 @@ def make_figures(arguments: list[str]) -> int:
     asked = _asked(options)
     cores, studies = _cores(asked), [Study.load(name) for name in names]
     last = 2 + sum(len(notebooks(study)) for study in studies)  # steps after all jobs: 11_claims and the rule all, too
-    prepare()
     number = asked.cores or "all"
     with _lock():
         before = _claims_state()
