@@ -17,7 +17,7 @@ from symgen.generalization import (
     pooled,
     tables,
 )
-from symgen.generalization.baselines import alike
+from symgen.generalization.baselines import overlap
 from symgen.interactions.subsets import orders
 from symgen.interactions.transforms import reconstruct
 
@@ -144,7 +144,7 @@ def test_a_similarity_of_samples_of_one_distribution_comes_nearer_to_1_by_two_fi
             Bootstrap(100).sum(rng.exponential(size=(40, 2, 5)) * (rng.random((40, 2, 5)) < 0.3)) for _ in "ab"
         )
         plain.append(metrics.jaccard(*(x.value / x.value.sum() for x in (one, other))))
-        corrected.append(alike(one, other).value)
+        corrected.append(overlap(one, other).value)
     assert 0.3 < (np.mean(corrected) - np.mean(plain)) / (1 - np.mean(plain)) < 0.5
 
 

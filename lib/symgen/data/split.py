@@ -27,15 +27,15 @@ def deal(labels: np.ndarray, sizes: dict[str, int], seed: int, within: np.ndarra
         )
     rng = np.random.default_rng(seed)
     if within is None:
-        hands = np.split(_in_turn(np.arange(len(labels)), labels, rng), counts.cumsum())
+        dealt = np.split(_in_turn(np.arange(len(labels)), labels, rng), counts.cumsum())
     else:
         of = _dealt_whole(labels, within, counts, rng)
-        hands = [_in_turn(np.flatnonzero(of == i), labels, rng)[:size] for i, size in enumerate(counts)]
+        dealt = [_in_turn(np.flatnonzero(of == i), labels, rng)[:size] for i, size in enumerate(counts)]
     part = np.full(len(labels), "unused", dtype=object)
-    for (name, size), hand in zip(sizes.items(), hands):
-        if size > len(hand):
-            raise InputError(f"{name} takes {size} items, {len(hand)} are left in equal classes")
-        part[hand] = name
+    for (name, size), items in zip(sizes.items(), dealt):
+        if size > len(items):
+            raise InputError(f"{name} takes {size} items, {len(items)} are left in equal classes")
+        part[items] = name
     return pd.DataFrame({"item": np.arange(len(labels)), "label": labels, "part": part})
 
 

@@ -188,11 +188,11 @@ def _similar(one, other, combine, bootstrap):
         [bootstrap.sum(strength_by_order(family.effects, mask)) for mask in family.shared(len(family), combine)]
         for family in (one, other)
     )
-    by_chance = [alike(moved[i], moved_too[j]) for i, j in permutations(range(len(moved)), 2)]
-    return alike(same, same_too), sum(by_chance) / len(by_chance)
+    by_chance = [overlap(moved[i], moved_too[j]) for i, j in permutations(range(len(moved)), 2)]
+    return overlap(same, same_too), sum(by_chance) / len(by_chance)
 
 
-def alike(one: Estimate, other: Estimate) -> Estimate:
+def overlap(one: Estimate, other: Estimate) -> Estimate:
     """Jaccard similarity of two distributions (sign, order), each scaled to sum 1, less its bias (Appendix N)."""
 
     def similar(first, second):

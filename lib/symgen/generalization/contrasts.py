@@ -10,7 +10,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from symgen.generalization import metrics
-from symgen.generalization.baselines import Votes, alike, crossvalidation, growth
+from symgen.generalization.baselines import Votes, crossvalidation, growth, overlap
 from symgen.generalization.bootstrap import Bootstrap, estimates_table
 from symgen.generalization.comparison import Comparisons
 from symgen.generalization.metrics import order_sums, ratio, strength_by_order
@@ -113,8 +113,8 @@ def graded_contrasts(
             low, high = (part.map(order_sums, o) / total.map(order_sums, o) for o in (low_orders, high_orders))
             return low - high
 
-        same, floor, ceiling = alike(binary, graded), alike(binary, chance), alike(binary_0, binary_1)
-        crossed = (alike(binary_0, graded_1) + alike(binary_1, graded_0)) / 2
+        same, floor, ceiling = overlap(binary, graded), overlap(binary, chance), overlap(binary_0, binary_1)
+        crossed = (overlap(binary_0, graded_1) + overlap(binary_1, graded_0)) / 2
         return {
             "Jaccard of binary and graded": same,
             "by chance": floor,
