@@ -38,8 +38,9 @@ def rng():
 
 @pytest.fixture(autouse=True)
 def figures_closed():
-    """No test leaves its figures to the next: which tests share a process is chance."""
-    yield
+    """No test leaves its figures or its style to the next: which tests share a process is chance."""
+    with plt.rc_context():
+        yield
     plt.close("all")
 
 

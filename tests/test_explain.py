@@ -14,6 +14,7 @@ from symgen.games import candidate_words, pieces_of
 from symgen.generalization import tables
 from symgen.plots import cells, in_style, logical_model, save, use_style
 from symgen.plots.alt import alt_text
+from symgen.plots.samples import wrapped
 from symgen.plots.style import signed
 from symgen.training import build_tokenizer, models
 
@@ -492,3 +493,57 @@ def test_shapiq_that_is_missing_is_said(e, monkeypatch):
     monkeypatch.setitem(sys.modules, "shapiq", None)
     with pytest.raises(sg.InputError, match="pip install shapiq"):
         e.to_shapiq()
+
+
+class Counted:
+    """A game of one's own on a text, whose words are what stands between single spaces."""
+
+    def words(self, text):
+        return text.split(" ")
+
+    def candidates(self, text):
+        return [i for i, word in enumerate(self.words(text)) if word]
+
+    def values(self, text, label, variables):
+        return np.random.default_rng(0).normal(size=1 << len(variables))
+
+
+def test_words_that_are_spaces_alone_keep_their_place_in_the_text():
+    texts = ["A  good  film", "one of a batch, and longer"]
+    e = sg.explain(Counted(), texts, [1, 1], variables=[[2, 4], [0, 1]]).sample(0)
+    pieces, variable_of = e._text()
+    assert [pieces[i].strip() for i in np.flatnonzero(variable_of >= 0)] == ["good", "film"]
+    assert e.data.names.values.tolist() == [["good", "film"]]
+    assert len(pieces) == 5
+    e.plot()
+
+
+@pytest.mark.parametrize("kind", ["bars", "words", "network", "masks"])
+def test_a_dollar_begins_no_formula(kind, tmp_path):
+    e = sg.explain(Counted(), "US$_a for $HOME/{user b_$ now", "$a_b_c$", variables=[0, 2, 3])
+    e.plot(kind).savefig(tmp_path / "picture.png")
+
+
+def test_explanations_on_other_grids_are_not_compared(images):
+    games = (sg.ImageGame(network(0), "features.1", grid, images) for grid in (5, 6))
+    five, six = (sg.explain(game, images[:2], [0, 1], variables=[0, 1, 2]) for game in games)
+    with pytest.raises(ValueError, match=r"baselines\[0\] has other variables: a grid of 6, the target's is 5"):
+        five.compare(six)
+
+
+def test_a_table_has_numbers_also_where_a_sample_has_nothing_salient():
+    class Half:
+        def values(self, x, label, variables):
+            return x * np.arange(4.0)
+
+    table = sg.explain(Half(), [1.0, 0.0], [0, 0], variables=["a", "b"]).to_frame()
+    assert table.order.dtype.kind == "i" and table.effect.dtype.kind == "f" and set(table["sample"]) == {0}
+
+
+@pytest.mark.parametrize(("value", "label"), [(152.2, "+152"), (-99.6, "−100"), (12.34, "+12"), (-0.0123, "−0.012")])
+def test_a_label_has_no_power_of_ten_where_people_write_none(value, label):
+    assert signed(value) == label
+
+
+def test_a_name_that_begins_with_another_one_stays_on_its_line():
+    assert "film (2)" in wrapped("good ∧ film (2)", 12, ["film", "film (2)"])[-1]

@@ -299,7 +299,10 @@ class Explanation:
         if "words" not in self.data:
             words = [(word, i) for i, name in enumerate(self._only("names").tolist()) for word in name.split()]
             return [f"{word} " for word, _ in words], np.array([i for _, i in words])
-        return pieces_of([word for word in self._only("words").tolist() if word], self._only("variables"))
+        words = self._only("words").tolist()
+        while not words[-1]:  # of the batch's longest text, whose words are more; others may be spaces alone
+            words.pop()
+        return pieces_of(words, self._only("variables"))
 
     def _picture(self):
         """The image of the only sample, its values from 0 to 1, (height, width) or (height, width, 3)."""
@@ -383,7 +386,8 @@ def strongest_table(effects: Float[np.ndarray, "kind subset"], k: int, names) ->
         kind, subset = divmod(int(position), effects.shape[1])
         joined = joined_names(KINDS[kind], subset, names)
         rows.append((KINDS[kind], joined, len(members(subset)), effects[kind, subset]))
-    return pd.DataFrame(rows, columns=["kind", "variables", "order", "effect"])
+    table = pd.DataFrame(rows, columns=["kind", "variables", "order", "effect"])
+    return table.astype({"order": int, "effect": float})  # also of no rows
 
 
 def phrase_table(effects: Float[np.ndarray, "kind subset"], k: int, phrases: list[str]) -> pd.DataFrame:

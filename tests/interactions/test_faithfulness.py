@@ -58,11 +58,21 @@ def test_what_the_noise_holds_counts_when_interactions_are_said_to_be_enough(rng
             assert needed == (enough if enough <= len(curve) else interactions.dictionary_size(4))
 
 
-def test_constant_outputs_have_no_share_that_is_explained():
-    v, effects = np.full((1, 4), 2.0), np.zeros((1, 2, 4))
-    assert np.isnan(interactions.fidelity(v, effects, np.array([2.0]))).all()
-    assert np.isnan(interactions.fidelity(v, effects + 1, np.array([2.0]))).all()  # nor one of -infinity
-    assert np.isnan(interactions.fidelity_curve(v[0], effects[0] + 1, 2.0)).all()
+@pytest.mark.parametrize("constant", [2.0, 0.1])  # the variance of 1,024 times 0.1 is a rounding error above 0
+def test_constant_outputs_have_no_share_that_is_explained(constant):
+    v, effects = np.full((1, 1024), constant), np.zeros((1, 2, 1024))
+    assert np.isnan(interactions.fidelity(v, effects, np.array([constant]))).all()
+    assert np.isnan(interactions.fidelity(v, effects + 1, np.array([constant]))).all()  # nor one of -infinity
+    assert np.isnan(interactions.fidelity_curve(v[0], effects[0] + 1, constant)).all()
+
+
+def test_of_constant_outputs_no_number_of_interactions_explains_enough_whatever_else_is_asked_about():
+    v = np.array([[3.0, 3.0, 3.0, 3.0], [0.0, 1.0, 2.0, 4.0]])
+    solved = interactions.sparse_and_or(v, noise_bound=0)
+    together = interactions.needed_for(v, solved.effects, solved.bias)
+    alone = [interactions.needed_for(v[i], solved.effects[i], solved.bias[i]) for i in np.eye(2, dtype=bool)]
+    assert together.tolist() == np.concatenate(alone).tolist()
+    assert together[0] == interactions.dictionary_size(2)
 
 
 @pytest.mark.parametrize("array", [np.array, torch.tensor])

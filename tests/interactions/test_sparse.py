@@ -228,6 +228,28 @@ def test_neither_the_batch_nor_its_order_nor_threads_move_a_bit(n):
         assert same_to_the_last_bit(batch, sparse_and_or(v[k]), k)
 
 
+def nearly_smooth(noise, seed):
+    """Of ten variables, with so much noise that the matrix which a sample has to begin with is too small."""
+    rng = np.random.default_rng(seed)
+    return np.tanh(subset_matrix(10) @ rng.normal(size=10)) + noise * rng.normal(size=1 << 10)
+
+
+def test_room_that_one_sample_needed_does_not_move_a_bit_of_the_next():
+    games = ((0.05, 0), (0.015, 1028), (0.025, 1000), (0.025, 1004), (0.025, 1036), (0.03, 1036))
+    v = np.stack([nearly_smooth(*game) for game in games])
+    batch, turned = sparse_and_or(v), sparse_and_or(v[::-1])
+    assert same_to_the_last_bit(batch, turned, np.s_[::-1])
+    for k in range(len(v)):
+        assert same_to_the_last_bit(batch, sparse_and_or(v[k]), k)
+
+
+def test_the_noise_that_is_left_stays_within_the_bound_that_is_given(rng):
+    v = rng.normal(size=(3, 1 << 10))
+    for noise_bound in (1e-12, 1e-9, 0.04):
+        result = sparse_and_or(v, noise_bound=noise_bound)
+        assert (np.abs(result.noise).max(axis=1) <= result.bound).all()
+
+
 # --- Degenerate games ------------------------------------------------------------------------------------------------------
 
 

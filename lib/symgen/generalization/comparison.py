@@ -269,6 +269,11 @@ def _check_same_samples(target, baselines):
         for name in (name for name in IDENTITY if name in target.variables and name in base.variables):
             if not target[name].variable.equals(base[name].variable):
                 raise InputError(f"baselines[{number}] explains other samples: its {name} differs from the target's")
+        grids = [of.attrs["grid"] for of in (base, target) if "grid" in of.attrs]
+        if len(set(grids)) > 1:
+            raise InputError(
+                f"baselines[{number}] has other variables: a grid of {grids[0]}, the target's is {grids[1]}"
+            )
 
 
 def _one(values):

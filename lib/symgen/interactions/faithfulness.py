@@ -53,9 +53,8 @@ def fidelity(
     v: Float[np.ndarray, "*batch subset"], effects: Float[np.ndarray, "*batch kind subset"], bias
 ) -> Float[np.ndarray, "*batch"] | float:
     """R2: share of the variance of the 2^n outputs that interactions explain (Eq. 14-15), a sample; NaN if v is constant."""
-    missed, variance = v - logical_model(effects, bias), v.var(axis=-1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(variance > 0, 1 - (missed**2).mean(axis=-1) / variance, np.nan)[()]
+    missed = v - logical_model(effects, bias)
+    return _explained((missed**2).mean(axis=-1), v)[()]
 
 
 def fidelity_curve(
@@ -79,9 +78,13 @@ def _curves(v, effects, bias, most=None):
         triggered = ((subsets & inside[k]) == wanted[k]) ^ is_or[k].astype(bool)
         missed -= np.multiply(strength[:, k, None], triggered, out=taken)
         power[:, k] = np.square(missed, out=taken).mean(axis=1)
-    variance = v.var(axis=1, keepdims=True)
+    return _explained(power, v[:, None])
+
+
+def _explained(missed, v):
+    """Share of the variance of v that is not missed; NaN if v is constant, whose variance may be rounded."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(variance > 0, 1 - power / variance, np.nan)
+        return np.where(np.ptp(v, axis=-1) > 0, 1 - missed / v.var(axis=-1), np.nan)
 
 
 def shares(effects: Float[np.ndarray, "*batch kind subset"]) -> Float[np.ndarray, "*batch variable"]:
@@ -96,7 +99,7 @@ def needed_for(v, effects, bias, share: float = 0.95) -> np.ndarray:
     As many as there are, where even all that are not 0 explain less: the noise holds the rest.
     """
     curves = _curves(v, effects, bias, _surely_enough(v, effects, bias, share))
-    needed = (np.arange(1, curves.shape[1] + 1) * (curves < share)).max(axis=1, initial=0) + 1
+    needed = (np.arange(1, curves.shape[1] + 1) * ~(curves >= share)).max(axis=1, initial=0) + 1
     return np.where(needed > curves.shape[1], dictionary_size(n_variables(v.shape[-1])), needed)
 
 

@@ -36,6 +36,7 @@ from symgen.interactions._operator import tables
 from symgen.interactions.subsets import MAX_VARIABLES, n_variables
 from symgen.interactions.transforms import Array, reconstruct
 
+FIRST_ROOM = 256  # rows of the Newton matrix for which a sample has room to begin with
 FEW = 7  # variables up to which all rows are chosen at once, and ADMM is not worth its time
 ROUNDINGS = 4  # noise of so many rounding errors of v is always allowed: measured, a network's v is off by one at most
 SUMMED = 2  # of these, so many are kept for adding up interactions and bias; the rest is for the solver
@@ -125,7 +126,7 @@ def sparse_and_or(
     array([0., 0., 0., 2.])
     """
     _check_numbers(noise_bound=noise_bound, ridge=ridge, tol=tol, max_iter=max_iter, rounding=rounding)
-    ridge, tol = float(ridge), float(tol)  # of one type: another would be compiled for itself
+    ridge, tol, max_iter = float(ridge), float(tol), int(max_iter)  # of one type: another would be compiled for itself
     games = _check_values(v)
     bias = games[:, 0]
     u = games - games[:, :1]
@@ -139,7 +140,7 @@ def sparse_and_or(
     with np.errstate(over="ignore"):  # infinite where v is near the largest number that there is
         l1 = np.abs(i_and).sum(axis=1) + np.abs(i_or).sum(axis=1)
     summed = ROUNDINGS * FLOAT64 * largest + ROUNDINGS * FLOAT64 * l1  # no sum of interactions is more exact
-    bound = np.maximum(bound, summed)
+    bound = bound + summed
     return _like(v, SparseAndOr(i_and, i_or, bias, noise, bound, l1, gap, iterations))
 
 
@@ -163,6 +164,8 @@ def _check_numbers(noise_bound, rounding, **positive):
 
 def _check_values(v):
     """v as a float64 array (batch, 2^n); InputError if it is no such array."""
+    if not isinstance(v, (np.ndarray, torch.Tensor)):
+        raise InputError(f"v is a {type(v).__name__}; expected an array or a tensor, (2^n,) or (batch, 2^n)")
     if v.ndim not in (1, 2):
         raise InputError(f"v has {v.ndim} axes, shape {tuple(v.shape)}; expected (2^n,) or (batch, 2^n)")
     n = n_variables(v.shape[-1])
@@ -253,12 +256,13 @@ class _Solver:
         self.rough = Rough(*(np.zeros(count * size) for count in (2, 2, 2, 1, 1, 1)))
         self.work = np.zeros((5, size))
         self.point = _point(size)
-        self.matrix, self.warned = np.empty(min(size, 256) ** 2), False
+        self.memory, self.warned = np.empty(min(size, FIRST_ROOM) ** 2), False  # of the Newton matrix
 
     def solve(self, game, tol, max_iter):
         """Gap and Newton steps of a game."""
         inner = game._replace(bound=game.bound * INSIDE)
         self.upper, self.lower, steps = math.inf, 0.0, 0
+        self.best[:], self.best_y[:], self.matrix = 0, 0, self.memory[: FIRST_ROOM**2]  # nothing of an earlier sample
         aim = min(tol, AIM)
         self._begin(game, aim)
         for attempt, start in enumerate((COLD if self.few else ROUGH, AGAIN, COLD, COLDER)):
@@ -303,14 +307,21 @@ class _Solver:
             steps += taken
             if status != NEEDS_ROOM:
                 break
-            self._warn_if_slow(int(point.count[0]))
-            self.matrix = None  # its memory is free for the larger one
-            self.matrix = _room_for(int(point.count[0]), game.u.size)
+            self._make_room(int(point.count[0]), game.u.size)
         rows = point.rows[: point.count[0]]
         self.x[:] = np.nan_to_num(point.x, nan=0, posinf=0, neginf=0)
         self.y[:] = 0
         self.y[rows] = np.nan_to_num(point.y[: len(rows)], nan=0, posinf=0, neginf=0)
         return steps
+
+    def _make_room(self, count, size):
+        """A larger matrix, with room to grow: as large as for a sample that comes first, or bits would depend on others."""
+        self._warn_if_slow(count)
+        rows = min(size, count + count // 4)
+        if self.memory.size < rows**2:
+            self.memory = self.matrix = None  # free for the larger one
+            self.memory = _room_for(count, rows, size)
+        self.matrix = self.memory[: rows**2]
 
     def _warn_if_slow(self, count):
         """One warning a thread, with an estimate, where a sample may take minutes or hours."""
@@ -349,12 +360,12 @@ def _point(size):
     )  # fmt: skip
 
 
-def _room_for(count, size):
-    """A larger array for the Newton matrix, with room to grow where there is any; InputError if memory does not suffice."""
+def _room_for(count, rows, size):
+    """Memory for a Newton matrix of so many rows, or of `count` where no more is free; InputError if it does not suffice."""
     free = psutil.virtual_memory().available
-    for rows in (min(size, count + count // 4), count):
-        if 8 * rows**2 <= free:
-            return np.empty(rows**2)
+    for most in (rows, count):
+        if 8 * most**2 <= free:
+            return np.empty(most**2)
     raise InputError(
         f"a sample of n = {n_variables(size)} variables needs {8 * count**2 / 2**30:.1f} GiB for a matrix of {count:,} "
         f"rows, and {free / 2**30:.1f} GiB are free; expected fewer variables, or a larger noise_bound"

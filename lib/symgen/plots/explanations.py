@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from symgen.games import cell_boxes
 from symgen.plots.samples import LETTERS, letters_of, lines_of, show_cells, show_words, wrapped
-from symgen.plots.style import COLOURS, legend_of, note, signed, tint
+from symgen.plots.style import AS_IT_IS, COLOURS, legend_of, note, signed, tint
 
 LINE = 0.18  # height of a line of text (inches)
 LABEL = 48  # letters in a line of an interaction's name
@@ -27,7 +27,7 @@ def bars(table: pd.DataFrame, title: str = "") -> Figure:
     longest = max((letters_of(line) for label in labels for line in label.splitlines()), default=0)
     figure, ax = plt.subplots(figsize=(max(5.2, 3.4 + 0.075 * longest), 0.24 * sum(heights) + 1))
     _strongest_bars(ax, table)
-    figure.suptitle(title, fontsize=9)
+    figure.suptitle(title, fontsize=9, **AS_IT_IS)
     return figure
 
 
@@ -42,7 +42,7 @@ def cells(table: pd.DataFrame, shares: pd.DataFrame, picture: np.ndarray, grid: 
     labels = [f"{number}\n{signed(share)}" for number, share in enumerate(shares.share)]
     colours = [tint(share, largest) for share in shares.share]
     show_cells(left, picture, shares.variable, grid, colours, labels)
-    left.set_title(title)
+    left.set_title(title, **AS_IT_IS)
     _strongest_bars(right, table)
     return note(figure, network=1, sample=1, **OF_SHARES)
 
@@ -64,7 +64,7 @@ def words(table: pd.DataFrame, shares: pd.DataFrame, text: list[str], variable_o
         for number, variable in marked.items()
     }
     show_words(ax := above.subplots(), text, styles)
-    ax.set_title(title)
+    ax.set_title(title, **AS_IT_IS)
     _strongest_bars(below.subplots(), table)
     return note(figure, network=1, sample=1, **OF_SHARES)
 
@@ -101,8 +101,9 @@ def network(table: pd.DataFrame, members: list[tuple[int, ...]], names: list[str
         if name != str(number):
             side = "center" if abs(x) < 0.3 else "left" if x > 0 else "right"
             at = np.sign(y) * (1.17 * abs(y) + 0.6 * 0.12 * name.count("\n") * (side == "center"))
-            ax.text(1.2 * x, at, name, ha=side, va="center", fontsize=8)
-    ax.set(xlim=(-1.35, 1.35), ylim=(-1.3 - more, 1.3 + more), aspect="equal", title=title)
+            ax.text(1.2 * x, at, name, ha=side, va="center", fontsize=8, **AS_IT_IS)
+    ax.set(xlim=(-1.35, 1.35), ylim=(-1.3 - more, 1.3 + more), aspect="equal")
+    ax.set_title(title, **AS_IT_IS)
     ax.axis("off")
     for sign in ("positive", "negative"):
         for kind, style in LINES.items():
@@ -122,7 +123,8 @@ def fidelity(table: pd.DataFrame, n_salient: float | None = None, title: str = "
         beside = {"xycoords": ("data", "axes fraction"), "fontsize": 7, "rotation": 90, "ha": "right"}
         ax.annotate(f"{n_salient:.0f} salient", (n_salient, 0.02), **beside)
     ax.set(xscale="log", ylim=(min(0, max(-1, table.R2.min())), 1.02), xlabel="strongest interactions kept, k")
-    ax.set(ylabel="R² over all masked inputs", title=title)
+    ax.set_ylabel("R² over all masked inputs")
+    ax.set_title(title, **AS_IT_IS)
     return note(figure, network=1, sample=table["sample"].nunique())
 
 
@@ -137,7 +139,7 @@ def masked_pictures(table: pd.DataFrame, picture: np.ndarray, variables, grid: i
         ax.imshow(shown, cmap=None if picture.ndim == 3 else "gray", vmin=0, vmax=1, interpolation="nearest")
         ax.set_xlabel(f"v {signed(row.v)}\nmodel {signed(row.model)}", fontsize=7)
         ax.set(xticks=[], yticks=[])
-    figure.suptitle(title, fontsize=9)
+    figure.suptitle(title, fontsize=9, **AS_IT_IS)
     return note(figure, network=1, sample=1, grey="masked")
 
 
@@ -155,7 +157,7 @@ def masked_words(table: pd.DataFrame, text: list[str], variable_of, title: str =
         ax.set_xlim(0, LETTERS)
         values = f"v {signed(row.v):>6}  model {signed(row.model):>6}"
         ax.text(LETTERS - 22, 0, values, family="monospace", fontsize=7.8, va="center", fontweight="bold")
-    figure.suptitle(title, fontsize=9)
+    figure.suptitle(title, fontsize=9, **AS_IT_IS)
     return note(figure, network=1, sample=1, grey="masked")
 
 
@@ -172,7 +174,7 @@ def _strongest_bars(ax, table):
     labels, heights = _labels(table)
     place = np.cumsum(heights) - np.array(heights) / 2 - 0.5
     ax.barh(place, table.effect, color=[COLOURS[kind] for kind in table.kind], label="effect")
-    ax.set_yticks(place, labels)
+    ax.set_yticks(place, labels, **AS_IT_IS)
     ax.set(xlabel="effect on the log-odds of the label", title="strongest interactions")
     ax.set_ylim(sum(heights) - 0.1, -0.9)
     ax.xaxis.set_major_locator(MaxNLocator(5))  # small effects have long numbers

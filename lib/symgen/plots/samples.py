@@ -14,7 +14,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from symgen.games import UNSPACED, cell_boxes, places_of
-from symgen.plots.style import COLOURS, fonts, note, shades_of_models, signed, tint
+from symgen.plots.style import AS_IT_IS, COLOURS, fonts, note, shades_of_models, signed, tint
 
 PAGE, LETTER = 8.6, 8.2  # width of a prompt's picture (inches), size of a typewriter's letters (points), 0.6 as wide
 LETTERS = 118  # in a line
@@ -57,7 +57,7 @@ def logical_model(
         boxes += [Rectangle((0, 0), 1, 1, facecolor=tint(sign, 1)) for sign in (1, -1)]
         named[len(boxes) - 2 : len(boxes) - 2] = [f"word {way} “{next_word}”" for way in ("for", "against")]
     below.legend([*boxes, *handles], named, loc="outside lower center", ncols=4, markerscale=4)
-    above.suptitle(title, y=0.98, fontsize=10, fontweight="bold")
+    above.suptitle(title, y=0.98, fontsize=10, fontweight="bold", **AS_IT_IS)
     return note(figure, network=1, prompt=1)
 
 
@@ -88,7 +88,7 @@ def input_variables(table: pd.DataFrame, pictures: np.ndarray, grid: int) -> Fig
     for ax, picture, row in zip(axes.flat, pictures, table.itertuples()):
         cells = [int(cell) for cell in row.variables.split()]
         show_cells(ax, picture, cells, grid, [to_rgba(OUTLINE, 0.2)] * len(cells), range(len(cells)))
-        ax.set_title(f"{row.label}\n{row.of}", fontsize=7, fontweight="normal")
+        ax.set_title(f"{row.label}\n{row.of}", fontsize=7, fontweight="normal", **AS_IT_IS)
     return note(figure, sample=len(table), numbers="the input variables")
 
 
@@ -100,7 +100,7 @@ def chosen_words(table: pd.DataFrame, texts: list[list[str]]) -> Figure:
     figure, axes = plt.subplots(len(lines), 1, figsize=size, height_ratios=lines, squeeze=False)
     for ax, words, row in zip(axes[:, 0], texts, table.itertuples()):
         show_words(ax, words, {int(number): MARKED for number in row.variables.split()})
-        ax.set_title(f"{row.label}, {row.of}", fontsize=7, fontweight="normal", loc="left", pad=3)
+        ax.set_title(f"{row.label}, {row.of}", fontsize=7, fontweight="normal", loc="left", pad=3, **AS_IT_IS)
     return note(figure, sample=len(table), marked="the input variables")
 
 
@@ -144,7 +144,7 @@ def show_words(ax, pieces, styles, width=LETTERS):
     for row, line in enumerate(lines):
         for column, number in line:
             style = styles.get(number, {})
-            text = ax.text(column, -row, pieces[number].rstrip(), gid=pieces[number], **letters, **style)
+            text = ax.text(column, -row, pieces[number].rstrip(), gid=pieces[number], **letters, **style, **AS_IT_IS)
             if box := text.get_bbox_patch():
                 box.set_boxstyle("square", pad=0.15)
     ax.set(xlim=(0, width), ylim=(0.5 - len(lines), 0.5))
@@ -171,7 +171,7 @@ def letters_of(text):
 
 def wrapped(text, width, whole=()):
     """Lines of a text, which end at its spaces, but at none inside the phrases that are to stay whole."""
-    for phrase in whole:
+    for phrase in sorted(whole, key=len, reverse=True):  # "film (2)" before "film"
         text = text.replace(phrase, phrase.replace(" ", "\u00a0"))
     lines = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
     return [line.replace("\u00a0", " ") for line in lines]
@@ -190,7 +190,14 @@ def _text_with_phrases(ax, lines, styles, next_word):
         pieces |= {(len(body), len(line)): {"fontweight": "bold"}} if body != line else {}
         for (first, last), style in pieces.items():
             text = ax.text(
-                first + 1, -row, line[first:last], family=fonts("monospace"), size=LETTER, va="center", **style
+                first + 1,
+                -row,
+                line[first:last],
+                family=fonts("monospace"),
+                size=LETTER,
+                va="center",
+                **style,
+                **AS_IT_IS,
             )
             if box := text.get_bbox_patch():
                 box.set_boxstyle("square", pad=0.12)
@@ -208,7 +215,7 @@ def _signed_bars(ax, table, labels):
     for place, effect in zip(places, table.effect):
         side = {"ha": "left" if effect > 0 else "right", "va": "center", "fontsize": 7}
         ax.annotate(signed(effect), (effect, place), (3 * np.sign(effect), 0), textcoords="offset points", **side)
-    ax.set_yticks(places, ["\n".join(label) for label in labels], fontsize=7.5)
+    ax.set_yticks(places, ["\n".join(label) for label in labels], fontsize=7.5, **AS_IT_IS)
     ax.set(ylim=(heights.sum(), 0), xlabel="effect (log-odds)", title="strongest interactions")
     ax.xaxis.set_major_locator(MaxNLocator(4))  # small effects have long numbers
     ax.margins(x=0.35)  # for the values

@@ -53,6 +53,7 @@ BY_CHANCE = {"color": COLOURS["chance"], "linestyle": "--", "linewidth": 1}  # t
 
 SIGNS = ("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Zen Hei", "PingFang SC", "Hiragino Sans GB",
          "Microsoft YaHei", "SimHei", "Arial Unicode MS")  # fmt: skip
+AS_IT_IS = {"parse_math": False}  # of a text that is somebody's word or label: a $ begins no formula
 STYLE = Path(__file__).with_name("figures.mplstyle")
 
 
@@ -116,7 +117,8 @@ def tint(value: float, largest: float) -> tuple[float, float, float, float]:
 
 
 def signed(value: float, form: str = "+.2g") -> str:
-    """A number with its sign, two digits or as `form` says, as labels show it; 0 has no sign."""
+    """A number with its sign, two digits or as `form` says, as labels show it, whole from 99.5 on; 0 has no sign."""
+    form = "+.0f" if form == "+.2g" and 99.5 <= abs(value) < 1e5 else form
     return f"{value:{form}}".replace("-", "−") if value else "0"
 
 
