@@ -2,7 +2,7 @@
 #                (another: make figures STUDY=snippets-bert)
 # make quick     the same in minutes: fewer networks and samples, notebooks 00 to 06 and 11, figures in figures/quick
 # make all       the three studies whose data come with the project
-# make full      the same with more networks, samples and checkpoints: overnight on two cores, faster on a GPU
+# make full      two of them with more samples and checkpoints: overnight on two cores, faster on a GPU
 # make test      the tests
 # make lab       JupyterLab on the notebooks
 # make llm       notebooks 09 and 10 on pre-trained language models: SmolLM2 and Gemma-3, which packages bring along, as
@@ -11,7 +11,7 @@
 # make minilm    the study of a pre-trained encoder, MiniLM, which a package brings along, on SST-2 ($SYMGEN_DATA)
 # make imagenet  notebook 12 on three ImageNet classifiers, EfficientNet-Lite0 to 2, which packages bring along (Apache-2.0),
 #                and on Tiny-ImageNet ($SYMGEN_DATA); half an hour, and goes on where it was interrupted
-# make explorer  figures/explorer.html: a page on which to move through the training of a network of each study
+# make explorer  figures/explorer.html: a page on which to move through the training of the networks of a study
 # make book      README, docs and the notebooks as they are, as web pages in book/; nothing is computed
 # make bench     the benchmarks, with their tables
 # make clean     removes what was computed (data/runs), keeps .venv
