@@ -199,6 +199,7 @@ def test_the_lowest_panel_of_each_column_says_its_orders():
 
 @pytest.mark.parametrize("heights", [(1, 1, 2, 2, 2, 2), (2, 2, 1, 0.1, 0.1, 0.1)], ids=["high orders", "low orders"])
 def test_no_bar_stands_behind_the_numbers_in_a_corner(heights):
+    plots.use_style()
     rows = [("all", order, sign, height, height / 2) for sign in "+-" for order, height in enumerate(heights, start=1)]
     table = pd.DataFrame(rows, columns=["panel", "order", "sign", "total", "generalizable"])
     table[["total", "generalizable"]] *= np.where(table.sign == "-", -1, 1)[:, None]

@@ -86,11 +86,12 @@ def order_strength(
     for ax in axes[:, 0]:
         ax.set_ylabel(f"strength per sample\n({unit})")
     _order_legend(figure)
-    _keep_bars_below_corners(axes.flat[: len(panels)])
     says = _orders_meant(ranges or {}, axes.flat) | {"below 0": "negative effects"}
     says |= {} if scales else {"scale": "each panel's"}
     says |= {"green": "what generalizes, by the measure in the title"} if len(parts) > 1 else {}
-    return note(figure, network=networks, sample=samples, judges=judges, **says)
+    note(figure, network=networks, sample=samples, judges=judges, **says)
+    _keep_bars_below_corners(axes.flat[: len(panels)])  # when all has its place
+    return figure
 
 
 def share(table: pd.DataFrame, part: str = "generalizable", of_orders: range | None = None) -> str:

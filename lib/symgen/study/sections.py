@@ -116,7 +116,7 @@ class Values(Section):
     """Masked values."""
 
     masking: Masking
-    """images: the mean map or zero; texts and prompts: the token, or the embedding, that a masked one becomes"""
+    """what masks images: mean (the mean map) or zero; texts: mask, pad or unk; prompts: mean-embedding, pad or unk"""
     cut: str = ""
     """images: submodule whose output is masked; by default the first ReLU where it is known"""
 
