@@ -65,6 +65,12 @@ def test_what_is_missing_is_made_and_what_is_there_is_left_alone(copy, planned, 
     figure.unlink()
     assert planned("-n")[0] == {"notebook": 1, "total": 1}
 
+    edit(notebook, title, another)
+    edit(copy / "lib/symgen/study/settings.py", '"training": 2', '"training": 3')
+    _, output = figures(copy)
+    assert figure.exists() and "Another title" in executed.read_text(), output
+    assert len(list((copy / "data" / "runs" / "tiny" / "target-91").glob("curves-*.csv"))) == 2, output
+
 
 def edit(path, old, new):
     text = path.read_text()

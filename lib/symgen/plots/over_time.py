@@ -125,11 +125,12 @@ def newly_learned(table: pd.DataFrame, networks: int | None = None, samples: int
         ax.set(title=panel, xlabel="order", xticks=strength.index[::3])
     axes[0, 0].set(ylabel="share of what is\nnewly learned in the phase")
     _order_legend(figure)
-    _keep_bars_below_corners(axes[0])
     by = "one half of its samples" if networks == 1 else "the mean curve of the other networks"
     says = {"phases": f"where the paper would place them, by {by}"}
     says |= {} if "second phase" in panels else {"second phase": "no checkpoint lies in it"}
-    return note(figure, network=networks, sample=samples, dotted="mean order, by strength", **says)
+    note(figure, network=networks, sample=samples, dotted="mean order, by strength", **says)
+    _keep_bars_below_corners(axes[0])
+    return figure
 
 
 def order_shares(table: pd.DataFrame, samples: int | None = None) -> Figure:

@@ -179,6 +179,7 @@ def wrapped(text, width, whole=()):
 
 def _text_with_phrases(ax, lines, styles, next_word):
     """Lines of a typewriter's letters, as many on the page as LETTERS, phrases in their styles; the last word comes next."""
+    letters = {"family": fonts("monospace"), "size": LETTER, "va": "center", **AS_IT_IS}
     for row, line in enumerate(lines):
         body = line.removesuffix(f"→ {next_word}") if row == len(lines) - 1 else line
         marked = {place: style for phrase, style in styles.items() for place in places_of(phrase, body)}
@@ -189,16 +190,7 @@ def _text_with_phrases(ax, lines, styles, next_word):
         pieces = {word.span(): {} for word in words} | marked
         pieces |= {(len(body), len(line)): {"fontweight": "bold"}} if body != line else {}
         for (first, last), style in pieces.items():
-            text = ax.text(
-                first + 1,
-                -row,
-                line[first:last],
-                family=fonts("monospace"),
-                size=LETTER,
-                va="center",
-                **style,
-                **AS_IT_IS,
-            )
+            text = ax.text(first + 1, -row, line[first:last], **letters, **style)
             if box := text.get_bbox_patch():
                 box.set_boxstyle("square", pad=0.12)
     ax.set(xlim=(0, PAGE * 72 / (0.602 * LETTER)), ylim=(0.6 - len(lines), 0.6))
