@@ -285,12 +285,24 @@ def test_a_notebook_is_listed_as_it_says_itself(tmp_path):
 
 
 # the picture
-@pytest.mark.parametrize(("t2", "n_phases"), [(8.0, 3), (np.inf, 2)])
-def test_the_picture_shows_the_strongest_interactions_on_their_cells_and_the_phases(t2, n_phases):
+@pytest.mark.parametrize(
+    ("n_phases", "t2_found", "named"),
+    [
+        (3, 1.0, ["phase 1", "2", "phase 3"]),
+        (2, 1.0, ["phase 1", "phases 2 and 3, not told apart"]),
+        (2, 0.5, ["phase 1", "phase 2"]),
+        (1, 1.0, ["phase 1, whose end is not certain"]),
+        (0, 0.0, ["no phase is certain"]),
+    ],
+)
+def test_the_picture_shows_the_strongest_interactions_on_their_cells_and_phases_that_are_certain(
+    n_phases, t2_found, named
+):
     curve = pd.DataFrame({"epoch": [0, 2, 8, 16], "H": [0.2, 0.6, 0.5, 0.3], "H_chance": 0.1})
     picture = np.full((28, 28, 3), 200, np.uint8)
     with plots.in_style():
-        boundaries = pd.DataFrame({"t1": [2.0, 4.0], "t2": [t2, 8.0], "n_phases": [3, 2]})
+        first = {"t1": 2.0, "t2": 8.0, "t2_found": t2_found, "n_phases": n_phases}
+        boundaries = pd.DataFrame([first, {"t1": 4.0, "t2": 8.0, "t2_found": 1.0, "n_phases": 3}])
         figure = plots.idea(IDEA, picture, 5, curve, boundaries, judges=2)
     above, below = figure.axes
     texts = [text.get_text() for text in above.texts]
@@ -299,13 +311,13 @@ def test_the_picture_shows_the_strongest_interactions_on_their_cells_and_the_pha
     ]  # fmt: skip
     assert "all cells\nhidden\n−0.5" in texts
     assert sum(text.endswith(("2 other networks has them", "these has them")) for text in texts) == 2
-    assert "certain in 1 of 2" in figure.get_supxlabel()
+    assert f"certain in {1 + (n_phases == 3)} of 2 networks" in figure.get_supxlabel()
     whole, first, *_ = above.images
     assert len(above.images) == 4 and len(above.patches) == 3 + 2 + 3 + 1
     shown = np.asarray(first.get_array())
     assert (shown[0, 17] == 200).all() and (shown[27, 27] == 200).all() and (shown[8, 14] > 240).all()  # cells 3, 24, 7
     assert (np.asarray(whole.get_array()) == 200).all()
-    assert sum(text.get_text().startswith("phase") for text in below.texts) == n_phases
+    assert [text.get_text() for text in below.texts][: len(named)] == named
 
 
 def test_the_picture_is_drawn_from_the_tables_and_always_the_same(project):

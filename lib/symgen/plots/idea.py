@@ -1,7 +1,6 @@
 """The study in one picture: what an interaction is, and what becomes of interactions while a network trains."""
 
 import re
-from itertools import pairwise
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,6 +10,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
 from symgen.games import cell_boxes
+from symgen.plots.over_time import phase_spans
 from symgen.plots.style import BY_CHANCE, COLOURS, count_phrase, epoch_axis, middle_of, note, signed
 
 EACH = 2  # interactions shown of those that generalize, and of the others
@@ -37,14 +37,15 @@ def idea(
 
     table: kind, variables (their numbers, joined), effect (log-odds), generalizable, strongest first; cells: the cell of
     each variable, by spaces; v: the output; bias: that with all cells hidden. picture: (height, width, 3), bytes. curve:
-    epoch, H, H_chance, of the first network. boundaries: t1 and t2 (Appendix I), and n_phases, those that are certain; a
-    row a network. judges: how many other networks are asked. samples: of how many the curve is.
+    epoch, H, H_chance, of the first network. boundaries: t1, t2, t2_found, n_phases, a row a network; of the first one the
+    phases that are certain are named, as in `phases`. judges: how many other networks are asked. samples: of how many the
+    curve is.
     """
     figure, (above, below) = plt.subplots(2, 1, figsize=(5.4, 4.4), height_ratios=[1.1, 1.15])
     _sum(above, table, picture, grid, judges)
     _share(below, curve, boundaries.iloc[0])
-    certain = f"certain in {(boundaries.n_phases == 3).sum()} of {count_phrase(len(boundaries), 'network')}"
-    says = {"above": "one of them", "dashed": "OR", "phases": f"as the paper places them; {certain}"}
+    three = f"all three are certain in {(boundaries.n_phases == 3).sum()} of {count_phrase(len(boundaries), 'network')}"
+    says = {"above": "one of them", "dashed": "OR", "phases": three}
     return note(figure, network=1, sample=samples, **says)
 
 
@@ -103,11 +104,9 @@ def _share(ax, curve, boundaries):
     ax.plot(curve.epoch, curve.H_chance, color="white", linewidth=3)
     ax.plot(curve.epoch, curve.H_chance, label="by chance", **BY_CHANCE | {"linewidth": 1.6})
     epoch_axis(ax, curve.epoch)
-    last = curve.epoch.iloc[-1]
-    edges = [0, *(t for t in boundaries[["t1", "t2"]] if 0 < t < last), last]
-    for number, (start, stop) in enumerate(pairwise(edges), start=1):
+    for name, start, stop in phase_spans(boundaries, float(curve.epoch.iloc[-1])):
         ax.axvline(stop, color="white", linewidth=1)
-        ax.text(middle_of(ax, start, stop), 1.03, f"phase {number}", ha="center", fontsize=8)
+        ax.text(middle_of(ax, start, stop), 1.03, name.replace("\n", " "), ha="center", fontsize=8)
     peak = curve.loc[curve.H.idxmax()]
     beside = {"xytext": (-6, 0), "textcoords": "offset points", "ha": "right", "va": "center", "fontsize": 8}
     for text, height, colour in (

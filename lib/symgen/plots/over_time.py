@@ -294,11 +294,12 @@ def phase_spans(boundaries: pd.Series, last: float) -> list[tuple[str, float, fl
     boundaries: t1, t2, n_phases, and t2_found, the share of draws in which t2 comes. Of two phases the second one may end
     in a third, with no checkpoint that is certain to lie between.
     """
+    t1, t2 = float(boundaries.t1), float(boundaries.t2)
     if boundaries.n_phases == 3:
-        return [("phase 1", 0, boundaries.t1), ("2", boundaries.t1, boundaries.t2), ("phase 3", boundaries.t2, last)]
+        return [("phase 1", 0, t1), ("2", t1, t2), ("phase 3", t2, last)]
     if boundaries.n_phases == 2:
         second = "phases 2 and 3,\nnot told apart" if boundaries.t2_found >= CERTAIN else "phase 2"
-        return [("phase 1", 0, boundaries.t1), (second, boundaries.t1, last)]
+        return [("phase 1", 0, t1), (second, t1, last)]
     name = "phase 1, whose end is not certain" if boundaries.n_phases == 1 else "no phase is certain"
     return [(name, 0, last)]
 
