@@ -8,7 +8,9 @@ from itertools import combinations, product
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_rgb
+from matplotlib.patches import FancyArrowPatch
 from PIL import Image
 
 from symgen import plots
@@ -283,3 +285,20 @@ def test_models_have_colours_of_their_own(one, other):
 def test_the_colour_of_what_does_not_generalize_means_nothing_else(other):
     for sight in SIGHTS:
         assert np.linalg.norm(lab(COLOURS[other], sight) - lab(COLOURS["non-generalizable"], sight)) >= DIFFERENT
+
+
+def test_the_network_has_a_ring_for_one_variable_a_line_for_two_and_a_star_for_more():
+    members = [(2,), (0, 1), (0, 1), (0, 1, 2), (0, 1, 2), (0, 3)]
+    kinds, effects = ["and", "and", "or", "and", "or", "and"], [1.0, 2.0, -1.0, 0.5, 0.4, 1e-3]
+    table = pd.DataFrame({"kind": kinds, "variables": "x", "effect": effects})
+    (ax,) = plots.network(table, members, ["a", "b", "c", "d"]).axes
+    lines = [patch for patch in ax.patches if isinstance(patch, FancyArrowPatch)]
+    stars = [star for star in ax.collections if isinstance(star, LineCollection)]
+    assert [line.get_linewidth() for line in lines] == pytest.approx(
+        [5, 2.7]
+    )  # the last effect is too faint to be drawn
+    assert [len(star.get_segments()) for star in stars] == [3, 3]
+    middles = [star.get_segments()[0][0] for star in stars]
+    assert not np.allclose(*middles), "an AND and an OR of the same variables lie on each other"
+    (rings,) = (dots for dots in ax.collections if isinstance(dots, PathCollection))
+    assert rings.get_linewidths() == pytest.approx([1, 1, 1 + 5 / 2, 1])

@@ -5,6 +5,7 @@ import re
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Polygon
@@ -72,7 +73,8 @@ def words(table: pd.DataFrame, shares: pd.DataFrame, text: list[str], variable_o
 def network(table: pd.DataFrame, members: list[tuple[int, ...]], names: list[str], title: str = "") -> Figure:
     """Variables on a circle, joined by their strongest interactions: width by strength, colour by sign, OR dashed.
 
-    table: as `bars`; members: the numbers of the variables of each row. An interaction of one variable is its ring.
+    table: as `bars`; members: the numbers of the variables of each row. An interaction of one variable is its ring, of two a
+    line, of more a star, whose rays meet at a dot.
     """
     names = ["\n".join(wrapped(name, 18)) for name in names]
     longest = max((letters_of(line) for name in names for line in name.splitlines()), default=0)
@@ -89,12 +91,15 @@ def network(table: pd.DataFrame, members: list[tuple[int, ...]], names: list[str
         if len(inside) == 1:
             rings[0][inside[0]], rings[1][inside[0]] = 5 * weight, colour
             continue
-        style = {"linewidth": 0.4 + 4.6 * weight, "linestyle": LINES[kind], "edgecolor": colour}
+        corners, style = places[list(inside)], {"linewidth": 0.4 + 4.6 * weight, "linestyle": LINES[kind]}
         if len(inside) == 2:  # an OR is bent, for there may be an AND of the same two
             bent = f"arc3,rad={0.15 * (kind == 'or')}"
-            ax.add_patch(FancyArrowPatch(*places[list(inside)], arrowstyle="-", connectionstyle=bent, **style))
-        else:
-            ax.add_patch(Polygon(places[list(inside)], facecolor=to_rgba(colour, 0.12 * weight), **style))
+            ax.add_patch(FancyArrowPatch(*corners, arrowstyle="-", connectionstyle=bent, edgecolor=colour, **style))
+            continue
+        middle = corners.mean(axis=0) + np.array([0.07 * (kind == "or"), 0])  # aside, for the same reason
+        ax.add_patch(Polygon(corners, facecolor=to_rgba(colour, 0.12 * weight), linewidth=0))
+        ax.add_collection(LineCollection([(middle, corner) for corner in corners], colors=colour, **style))
+        ax.plot(*middle, "o", color=colour, markersize=2 + 4 * weight)
     ax.scatter(*places.T, s=260, color="white", edgecolors=rings[1], linewidths=1 + rings[0], zorder=3)
     for name, (x, y), number in zip(names, places, range(len(names))):
         ax.text(x, y, number, ha="center", va="center", fontsize=8, zorder=4)
@@ -109,7 +114,7 @@ def network(table: pd.DataFrame, members: list[tuple[int, ...]], names: list[str
         for kind, style in LINES.items():
             ax.plot([], [], color=COLOURS[sign], linestyle=style, label=f"{kind.upper()}, {sign}")
     figure.legend(loc="outside lower center", ncols=2)
-    return note(figure, network=1, sample=1)
+    return note(figure, network=1, sample=1, ring="one variable", line="two", star="more")
 
 
 def fidelity(table: pd.DataFrame, n_salient: float | None = None, title: str = "") -> Figure:
