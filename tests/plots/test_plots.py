@@ -141,6 +141,13 @@ def test_small_print_counts_the_networks_and_samples_and_says_what_bands_mean():
     (legend,) = figure.legends
     small = "3 networks · 1,200 samples · above: a scale each, negative effects below 0 · band: 95 %, over samples"
     assert legend.get_title().get_text() == small
+    for n_phases, lines in ((1, ""), (2, " · t1:"), (3, " · t1: H is highest, one · t2:")):
+        drawn = plots.dynamics(
+            ORDERS.assign(epoch=0.0), curves, boundaries.assign(t2=2.0, n_phases=n_phases), samples=1200
+        )
+        rest = drawn.legends[0].get_title().get_text().replace("\n", " ").removeprefix(small)
+        assert rest.startswith(lines) and ("t2" in rest) == (n_phases == 3)
+        assert [text.get_text() for text in drawn.axes[1].texts] == ["t1", "t2"][: n_phases - 1]
     many = pd.concat(curves.assign(role=curves.role + str(k), H=0.1 * k) for k in (1, 2))
     drawn = plots.dynamics(ORDERS.assign(epoch=0.0), many, boundaries).axes[1].lines  # thin ones, and their mean
     assert len(drawn) == 7 and np.allclose(drawn[-1].get_ydata(), 0.15)

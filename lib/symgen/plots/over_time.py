@@ -207,6 +207,7 @@ def dynamics(
     says = {"above": "a scale each, negative effects below 0"}
     says |= {"band": "95 %, over samples"} if curves.role.nunique() <= MANY else {}
     says |= {"t1": f"H is highest, {boundaries.role.iloc[0]}"} if boundaries.n_phases.iloc[0] >= 2 else {}
+    says |= {"t2": "most of what is newly learned does not generalize"} if boundaries.n_phases.iloc[0] == 3 else {}
     return note(figure, network=curves.role.nunique(), sample=samples, **says)
 
 
