@@ -202,8 +202,12 @@ def test_the_model_is_left_as_it_was():
         ({"grid": 31}, "grid = 31 on a feature map of 30 x 30"),
         ({"baseline": torch.zeros(5, 30, 30)}, r"baseline has shape \(5, 30, 30\)"),
         ({"x": torch.full((3, 30, 30), torch.nan)}, r"NaN or infinite values for sample\(s\) \[0\]"),
-        ({"x": torch.rand(2, 3, 30, 30)}, r"label has shape \(1,\) of int64; expected an integer a sample, \(2,\)"),
-        ({"label": 2.0}, "expected an integer a sample"),
+        ({"x": torch.rand(2, 3, 30, 30)}, "2 samples, 1 labels and 1 lists of variables; expected as many of each"),
+        (
+            {"x": torch.rand(2, 3, 30, 30), "label": [0, 1], "variables": [[1, 2], [1, 2, 3]]},
+            r"variables: lists of \[2, 3\]; expected as many for each sample",
+        ),
+        ({"label": 2.0}, "label = 2.0; expected a whole number, which output of the model is meant"),
         ({"grid": -2}, "grid = -2; expected how many cells"),
         (
             {"baseline": torch.zeros(0, 3, 30, 30)},
@@ -214,7 +218,7 @@ def test_the_model_is_left_as_it_was():
             {"x": torch.rand(3, 36, 36)},
             r"the model does not take x of shape \(1, 3, 36, 36\): .*shapes cannot be multip",
         ),
-        ({"x": [torch.rand(30, 30)]}, r"x has shape \(1, 30, 30\) of torch.float32; expected floats"),
+        ({"x": [torch.rand(30, 30)]}, r"x has shape \(30, 30\) of torch.float32; expected floats"),
         ({"baseline": []}, r"baseline has shape \(0,\)"),
         ({"baseline": ["a", "b"]}, "baseline is no tensor: .*; expected one, or a list of them"),
         ({"x": torch.rand(1, 30, 30)}, r"the model does not take x of shape \(1, 1, 30, 30\): .* to have 3 channels"),
@@ -227,7 +231,7 @@ def test_what_does_not_fit_is_said_in_one_line(change, message):
     given = {"split_at": "features.1", "grid": 5, "baseline": None, "x": torch.rand(3, 30, 30), "label": 0}
     given |= {"variables": [1, 2, 3]} | change
     if isinstance(given["x"], list) or given["x"].ndim == 4:
-        given |= {"label": [0], "variables": [[1, 2, 3]]}
+        given |= {"label": [0], "variables": [[1, 2, 3]]} | change
     with pytest.raises(ValueError, match=message) as caught:
         game = ImageGame(network, given["split_at"], given["grid"], given["baseline"])
         game.values(given["x"], given["label"], given["variables"])
@@ -240,7 +244,7 @@ def test_what_does_not_fit_is_said_in_one_line(change, message):
         (lambda z: z.mean(dim=(2, 3))[:, :1], r"expected \(batch, label\) logits"),
         (lambda z: z.mean(), r"expected \(batch, label\) logits"),
         (lambda z: z, r"expected \(batch, label\) logits"),
-        (lambda z: (z, z), "the model's output is a tuple; expected logits"),
+        (lambda z: (z, z), r"the model's output is a tuple; expected \(batch, label\) logits"),
         (lambda z: nn.functional.dropout(z, training=True).mean(dim=(2, 3)), "changes from call to call"),
     ],
 )

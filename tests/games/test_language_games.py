@@ -227,7 +227,7 @@ def test_wrong_settings_and_outputs_are_named(by_bytes, by_words):
     with pytest.raises(ValueError, match="masking = 'unk', but the tokenizer has no such token"):
         CausalLMGame(None, by_bytes, "unk")
     model = network("Llama")
-    with pytest.raises(ValueError, match="1 texts, 1 labels and 2 lists of variables"):
+    with pytest.raises(ValueError, match="1 samples, 1 labels and 2 lists of variables"):
         CausalLMGame(model, by_bytes).values([PROMPT], [7], [["warm"], ["film"]])
     config = CONFIGS["Llama"]()
     config.pad_token_id = 0

@@ -178,7 +178,7 @@ def test_wrong_tokenizers_maskings_and_outputs_are_named(bert, tokenizer):
         TextGame(bert, SimpleNamespace(is_fast=False))
     with pytest.raises(ValueError, match="the tokenizer has no such token"):
         TextGame(bert, SimpleNamespace(is_fast=True, mask_token_id=None))
-    with pytest.raises(ValueError, match="1 texts, 1 labels and 2 lists of variables; expected as many of each"):
+    with pytest.raises(ValueError, match="1 samples, 1 labels and 2 lists of variables; expected as many of each"):
         TextGame(bert, tokenizer).values([SENTENCE], [0], [[1], [2]])
     with torch.no_grad():
         bert.classifier.bias[0] = torch.nan

@@ -47,8 +47,8 @@ def logits_of(output, axes: int, expected: str) -> Tensor:
     """The logits of a model's output, of so many axes, the last of two labels or more; InputError otherwise."""
     logits = getattr(output, "logits", output)
     if not isinstance(logits, Tensor) or logits.ndim != axes or logits.shape[-1] < 2:
-        shape = tuple(getattr(logits, "shape", ())) or type(logits).__name__
-        raise InputError(f"the model's output has shape {shape}; expected {expected}")
+        what = f"has shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else f"is a {type(logits).__name__}"
+        raise InputError(f"the model's output {what}; expected {expected}")
     return logits
 
 
@@ -88,8 +88,75 @@ def quiet(model: torch.nn.Module):
         yield
 
 
-class TokenGame:
-    """What games on tokens have in common: samples one by one, their masked inputs in chunks that fit into memory.
+class Game:
+    """What games have in common: `values`, sample by sample, of masked inputs in parts that fit into memory.
+
+    A game has a `model`. It says with `is_one(x)` whether this is one sample and no list of them, and with
+    `_of_one(x, labels, variables)` what v (label, subset) of one is.
+    """
+
+    _chunk = None  # how much is evaluated at a time, found at the first call
+
+    @property
+    def rounding(self) -> float:
+        """Relative precision of v."""
+        return rounding_of(self.model)
+
+    def values(self, x, label, variables) -> np.ndarray:
+        """v(x_S) (log-odds, float64) for every subset S of the variables; what is not in S is masked.
+
+        Parameters
+        ----------
+        x : sample, or list of samples
+            Images also as an array (sample, channel, height, width).
+        label : label, or list of labels
+            One a sample; several labels of one sample are evaluated in one pass.
+        variables : list of n variables, or one a sample
+            Variable i of a subset is the i-th.
+
+        Returns
+        -------
+        array, (2^n,), (label, 2^n) or (sample, 2^n)
+
+        Raises
+        ------
+        InputError
+            For labels or variables out of range, shapes that do not fit, and NaN or infinite outputs.
+        """
+        if self.is_one(x):
+            several = np.ndim(label) > 0
+            v = self._all_values([x], [label if several else [label]], [variables])[0]
+            return v if several else v[0]
+        if not len(x) == np.size(label) == len(variables) or not len(x):
+            sizes = f"{len(x)} samples, {np.size(label)} labels and {len(variables)} lists of variables"
+            raise InputError(f"{sizes}; expected as many of each, and at least one")
+        if len(sizes := {np.size(each) for each in variables}) > 1:
+            raise InputError(f"variables: lists of {sorted(sizes)}; expected as many for each sample")
+        return self._all_values(x, [[one] for one in label], variables)[:, 0]
+
+    def _all_values(self, samples, labels, variables):
+        """v (sample, label, subset) of several samples; InputError for NaN or infinite outputs."""
+        with quiet(self.model):
+            return finite(np.stack([self._of_one(*one) for one in zip(samples, labels, variables)]))
+
+    def _in_parts(self, shape, size, evaluate):
+        """v of a shape (label, subset) from `evaluate(slice of the subsets)`, of which each takes `size` of the chunk."""
+        v, start = torch.full(shape, torch.nan, dtype=torch.float64), 0
+        while start < shape[1]:
+            part = slice(start, min(start + max(1, self._chunk // size), shape[1]))
+            try:
+                v[:, part] = evaluate(part).cpu()
+            except RuntimeError as error:
+                if "memory" not in str(error).lower() or self._chunk <= size:
+                    raise
+                self._chunk //= 2
+                continue
+            start = part.stop
+        return v.numpy()
+
+
+class TokenGame(Game):
+    """What games on tokens have in common.
 
     A game says in `MASKING` what a masked token may become: a token of the tokenizer, or "mean-embedding". It says with
     `_masked(text, labels, variables)` what its model takes, which tokens are masked in each subset (subset, token), and
@@ -111,12 +178,6 @@ class TokenGame:
             raise InputError(
                 f"masking = {masking!r}, but the tokenizer has no such token; expected another of {self.MASKING}"
             )
-        self._chunk = None  # tokens at a time, found at the first call
-
-    @property
-    def rounding(self) -> float:
-        """Relative precision of v."""
-        return rounding_of(self.model)
 
     def log_odds_of(self, text, label, variables) -> Float[Tensor, "subset"]:
         """v(x_S) of one text for every subset, as `values` gives it, with its gradient in the model's parameters.
@@ -126,62 +187,18 @@ class TokenGame:
         with evaluating(self.model):
             return self._log_odds(*self._masked(text, [label], variables))[0]
 
-    def values(self, text, label, variables) -> np.ndarray:
-        """v(x_S) (log-odds, float64) for every subset S of the variables; what is not in S is masked.
-
-        Parameters
-        ----------
-        text : str, or list of str
-            One text or prompt, or several.
-        label : label, or list of labels
-            One a sample; several labels of one text are evaluated in one pass.
-        variables : list of n variables, or one a sample
-            Variable i of a subset is the i-th.
-
-        Returns
-        -------
-        array, (2^n,), (label, 2^n) or (sample, 2^n)
-
-        Raises
-        ------
-        InputError
-            For labels or variables out of range, and NaN or infinite outputs.
-        """
-        if self.is_one(text):
-            several = np.ndim(label) > 0
-            v = self._all_values([text], [label if several else [label]], [variables])[0]
-            return v if several else v[0]
-        if not len(text) == len(label) == len(variables) or not len(text):
-            sizes = f"{len(text)} texts, {len(label)} labels and {len(variables)} lists of variables"
-            raise InputError(f"{sizes}; expected as many of each, and at least one")
-        return self._all_values(text, [[one] for one in label], variables)[:, 0]
-
     def is_one(self, text) -> bool:
         """Whether this is one text, and no list of them."""
         return isinstance(text, str)
 
-    def _all_values(self, texts, labels, variables):
-        """v (sample, label, subset) of several texts; InputError for NaN or infinite outputs."""
-        with quiet(self.model):
-            return finite(np.stack([self._values(*self._masked(*one)) for one in zip(texts, labels, variables)]))
+    def _of_one(self, text, labels, variables):
+        return self._values(*self._masked(text, labels, variables))
 
     def _values(self, inputs, replaced, labels):
         """v (label, subset)."""
-        n_tokens = replaced.shape[1]
-        v = torch.full((len(labels), len(replaced)), torch.nan, dtype=torch.float64)
         self._chunk = self._chunk or CHUNK_TOKENS.get(replaced.device.type, 1 << 16)
-        start = 0
-        while start < len(replaced):
-            part = slice(start, start + max(1, self._chunk // n_tokens))
-            try:
-                v[:, part] = self._log_odds(inputs, replaced[part], labels).cpu()
-            except RuntimeError as error:
-                if "memory" not in str(error).lower() or self._chunk <= n_tokens:
-                    raise
-                self._chunk //= 2
-                continue
-            start = part.stop
-        return v.numpy()
+        shape = len(labels), len(replaced)
+        return self._in_parts(shape, replaced.shape[1], lambda part: self._log_odds(inputs, replaced[part], labels))
 
     def _longest(self):
         """Tokens that the model reads."""

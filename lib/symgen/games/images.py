@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from symgen.errors import InputError, first_line, nearest, whole_number
-from symgen.games._base import LOGITS, evaluating, finite, floating_tensors, log_odds_of_labels, quiet, rounding_of
+from symgen.games._base import LABEL, LOGITS, Game, evaluating, floating_tensors, log_odds_of_labels, logits_of, quiet
 from symgen.games.variables import cell_boxes, cell_map, check_cells
 from symgen.interactions import subset_matrix
 
@@ -20,7 +20,7 @@ from symgen.interactions import subset_matrix
 CHUNK_BYTES = {"cpu": 1 << 24, "cuda": 1 << 31}
 
 
-class ImageGame:
+class ImageGame(Game):
     """Masked values of any image classifier: grid cells of one of its feature maps are the input variables.
 
     Parameters
@@ -53,7 +53,6 @@ class ImageGame:
         self.model, self.split_at = model, split_at
         self.grid = whole_number(grid, "grid", "how many cells the map has a side, such as 5", least=1)
         self._module = _submodule(model, split_at)
-        self._chunk = None  # masked maps at a time, found at the first call
         self._memory = None  # for masked maps
         self._plans = {}  # how the rest of the network is run, found at the first call with maps of a size
         self.baseline = None if baseline is None else _stacked(baseline, "baseline")
@@ -63,58 +62,11 @@ class ImageGame:
                 raise InputError(f"baseline has shape {shape} of {dtype}; expected floats, one image or more")
             self.baseline = self.mean_map(self.baseline) if images else self.baseline
 
-    @property
-    def rounding(self) -> float:
-        """Relative precision of v."""
-        return rounding_of(self.model)
-
     def mean_map(self, images: Float[Tensor, "image c h w"], batch: int = 256) -> Float[Tensor, "channel height width"]:
         """Mean of the feature map over images, per channel and position: the value of a masked cell."""
         with quiet(self.model):
             total = sum(self._feature_map(part).double().sum(0) for part in images.split(batch))
         return (total / len(images)).to(self._like(images).dtype)
-
-    def values(self, x, label, variables) -> np.ndarray:
-        """v(x_S) for every subset S of the variables, float64.
-
-        Only the given cells are ever masked. The part of the network before the cut runs once a sample; the masked maps
-        run through the rest in chunks, several samples side by side.
-
-        Parameters
-        ----------
-        x : floats, (channel, height, width) or (sample, channel, height, width)
-            The image, or several, which may be a list.
-        label : int, or integers
-            One a sample; several labels of one image are evaluated in one pass.
-        variables : integers, (n,) or (sample, n)
-            Numbers of cells, row * grid + column; variable i of a subset is the i-th.
-
-        Returns
-        -------
-        array, (2^n,), (label, 2^n) or (sample, 2^n)
-
-        Raises
-        ------
-        InputError
-            For labels or cells out of range, shapes that do not fit, and NaN or infinite outputs.
-        """
-        one, x = self.is_one(x), _stacked(x, "x")
-        if x.ndim != (3 if one else 4) or not x.is_floating_point():
-            raise InputError(
-                f"x has shape {tuple(x.shape)} of {x.dtype}; "
-                "expected floats (channel, height, width), or (sample, channel, height, width)"
-            )
-        labels = np.asarray(label)
-        if one:
-            x, labels, variables = x[None], np.atleast_1d(labels)[None], [variables]
-        if not np.issubdtype(labels.dtype, np.integer) or not (one or labels.shape == (len(x),)):
-            raise InputError(
-                f"label has shape {np.shape(label)} of {labels.dtype}; expected an integer a sample, ({len(x)},)"
-            )
-        v = self._checked_values(x, labels.reshape(len(x), -1), variables)
-        if not one:
-            return v[:, 0]
-        return v[0] if np.ndim(label) else v[0, 0]
 
     def is_one(self, x) -> bool:
         """Whether this is one image, and no batch of them."""
@@ -123,15 +75,6 @@ class ImageGame:
     def candidates(self, x=None) -> list[int]:
         """Numbers of all cells."""
         return list(range(self.grid**2))
-
-    def _checked_values(self, x, labels, variables):
-        """v (sample, label, 2^n) from labels (sample, label)."""
-        cells = [check_cells(one, self.grid) for one in variables]
-        if len(cells) != len(x) or len({len(numbers) for numbers in cells}) != 1:
-            sizes = [len(numbers) for numbers in cells]
-            raise InputError(f"variables: lists of {sizes} cells; expected {len(x)} of one length, one a sample")
-        with quiet(self.model):
-            return finite(self._all_values(x, torch.tensor(labels), np.stack(cells)))
 
     def log_odds_of(self, x: Float[Tensor, "channel height width"], label: int, variables) -> Float[Tensor, "subset"]:
         """v(x_S) of one sample for every subset, as `values` gives it, with its gradient in the model's parameters.
@@ -149,45 +92,31 @@ class ImageGame:
             masked = torch.where(shown[:, None], feature_map, baseline).contiguous(memory_format=torch.channels_last)
             return self._log_odds(masked, x, [int(label)], plan)[0]
 
-    def _all_values(self, x, labels, cells):
-        """v (sample, label, 2^n): all masked maps of all samples, chunk by chunk."""
-        x = x.to(self._like(x))
-        labels = labels.to(x.device)
-        maps = self._feature_map(x)  # (sample, channel, height, width)
+    def _all_values(self, samples, labels, variables):
+        return super()._all_values(_stacked(samples, "x"), labels, variables)
+
+    def _of_one(self, x, labels, variables):
+        cells = check_cells(variables, self.grid)
+        if x.ndim != 3 or not x.is_floating_point():
+            raise InputError(f"x has shape {tuple(x.shape)} of {x.dtype}; expected floats (channel, height, width)")
+        x, labels = x.to(self._like(x))[None], [whole_number(label, "label", LABEL) for label in labels]
+        maps = self._feature_map(x)
         baseline = self._baseline_like(maps[0])
-        plan = self._plan(x[:1], maps[0], baseline, pooled=True)
-        bypass = self._bypassed(x, torch.stack([maps[0], baseline]))
+        plan = self._plan(x, maps[0], baseline, pooled=True)
         if self._chunk is None:
             room = CHUNK_BYTES.get(maps.device.type, 1 << 28) // (maps[0].numel() * maps.element_size())
             self._chunk = 1 << max(0, room.bit_length() - 1)
         if plan.pool:
             maps, baseline = plan.pool(maps), plan.pool(baseline[None])[0]
-        boxes = [cell_boxes(numbers, *maps.shape[-2:], self.grid) for numbers in cells.tolist()]
-        maps, baseline = maps.permute(0, 2, 3, 1), baseline.permute(1, 2, 0)  # channels last
+        boxes = cell_boxes(cells.tolist(), *maps.shape[-2:], self.grid)
+        one_map, baseline = maps[0].permute(1, 2, 0), baseline.permute(1, 2, 0)  # channels last
 
-        def evaluate(samples, first, count):
-            masked = self._room(maps, (len(samples), count, *baseline.shape))
-            for out, sample in zip(masked, samples):
-                _fill_masked(out, maps[sample], baseline, boxes[sample], first)
-            of_rows = labels[samples.start : samples.stop].repeat_interleave(count, dim=0).T
-            image = x[samples.start : samples.start + 1]
-            values = self._log_odds(masked.flatten(0, 1).permute(0, 3, 1, 2), image, of_rows, plan)
-            return values.view(-1, len(samples), count).movedim(0, 1).cpu()
+        def evaluate(part):
+            masked = self._room(one_map, (part.stop - part.start, *one_map.shape))
+            _fill_masked(masked, one_map, baseline, boxes, part.start)
+            return self._log_odds(masked.permute(0, 3, 1, 2), x, labels, plan)
 
-        n_subsets = 1 << cells.shape[1]
-        v = torch.full((*labels.shape, n_subsets), torch.nan, dtype=torch.float64)
-        blocks = self._blocks(len(x), n_subsets, bypass)
-        while blocks:
-            samples, first, count = blocks.pop()
-            try:
-                v[samples.start : samples.stop, :, first : first + count] = evaluate(samples, first, count)
-            except RuntimeError as error:
-                if "memory" not in str(error).lower() or self._chunk == 1:
-                    raise
-                self._chunk //= 2
-                blocks = self._blocks(len(x), n_subsets, bypass)
-                blocks = [block for block in blocks if v[block[0].start, 0, block[1]].isnan()]
-        return v.numpy()
+        return self._in_parts((len(labels), 1 << len(cells)), 1, evaluate)
 
     def _room(self, maps, shape):
         """An uninitialised tensor like maps; on a CPU always the same memory, for fresh pages cost more than filling it."""
@@ -197,16 +126,9 @@ class ImageGame:
             self._memory = maps.new_empty(math.prod(shape))
         return self._memory[: math.prod(shape)].view(shape)
 
-    def _blocks(self, n_samples, n_subsets, bypass):
-        """Parts of the work that fit into a chunk: whole samples side by side, or some subsets of one sample."""
-        group = 1 if bypass else max(1, self._chunk // n_subsets)  # what goes around the cut is one sample's
-        samples = [range(start, min(start + group, n_samples)) for start in range(0, n_samples, group)]
-        count = min(self._chunk, n_subsets)
-        return [(side_by_side, first, count) for side_by_side in samples for first in range(0, n_subsets, count)]
-
     def _log_odds(self, masked, image, labels, plan):
         logits = self._rest(masked, image, plan)
-        if logits.ndim != 2 or len(logits) != len(masked) or logits.shape[1] < 2:
+        if len(logits) != len(masked):
             raise InputError(
                 f"the model's output has shape {tuple(logits.shape)} for {len(masked)} images; expected {LOGITS}"
             )
@@ -255,12 +177,7 @@ class ImageGame:
         masked = masked if plan.channels_last else masked.contiguous()
         with _hooked(plan.pool or self._module, replace):
             output = self.model(image.expand(1 if plan.one_image else len(masked), *image.shape[1:]).clone())
-        logits = getattr(output, "logits", output)
-        if not isinstance(logits, Tensor):
-            raise InputError(
-                f"the model's output is a {type(output).__name__}; expected logits, or an object with .logits"
-            )
-        return logits
+        return logits_of(output, 2, LOGITS)
 
     def _plan(self, image, feature_map, baseline, pooled=False):
         """The fastest way to run the rest of this network, pooled maps or not, found once for maps of one size."""
@@ -305,13 +222,6 @@ class ImageGame:
         most, least = behind(cells)[0].numpy(), -behind(-cells)[0].numpy()
         fits = min(most.shape) >= self.grid and np.array_equal(most, least)
         return behind if fits and np.array_equal(most, cell_map(*most.shape, self.grid)) else None
-
-    def _bypassed(self, images, probe):
-        """Whether it shows in the output which of the images it is, even where the maps at the cut are the same."""
-        if len(images) == 1:
-            return False
-        first, *others = (self._rest(probe.clone(), image[None], PLAIN).nan_to_num() for image in images)
-        return any(not torch.equal(other, first) for other in others)
 
     def _like(self, x):
         """A tensor of the model's own floating type and device, or x where the model has none."""
