@@ -7,12 +7,12 @@ from symgen.interactions.subsets import members, n_variables, orders, subset_mat
 from symgen.interactions.transforms import reconstruct
 
 KINDS = ("and", "or")
-SIGNS = {"and": " ∧ ", "or": " ∨ "}
+OPERATORS = {"and": " ∧ ", "or": " ∨ "}
 
 
 def joined_names(kind: str, subset: int, names) -> str:
     """The names of an interaction's variables, joined by ∧ (AND) or ∨ (OR)."""
-    return SIGNS[kind].join(str(names[i]) for i in members(subset))
+    return OPERATORS[kind].join(str(names[i]) for i in members(subset))
 
 
 def dictionary_size(n: int) -> int:

@@ -51,8 +51,10 @@ GREY = "#666666"  # of small print
 BEHIND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5}  # numbers in a panel
 BY_CHANCE = {"color": COLOURS["chance"], "linestyle": "--", "linewidth": 1}  # the same in every figure
 
-SIGNS = ("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Zen Hei", "PingFang SC", "Hiragino Sans GB",
-         "Microsoft YaHei", "SimHei", "Arial Unicode MS")  # fmt: skip
+CHINESE_FONTS = (
+    "Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Zen Hei", "PingFang SC",
+    "Hiragino Sans GB", "Microsoft YaHei", "SimHei", "Arial Unicode MS",
+)  # fmt: skip
 AS_IT_IS = {"parse_math": False}  # of a text that is somebody's word or label: a $ begins no formula
 STYLE = Path(__file__).with_name("figures.mplstyle")
 
@@ -67,7 +69,7 @@ def use_style() -> None:
 @cache
 def fonts(family: str) -> list[str]:
     """A family of fonts, and behind it those of this machine that have the signs of Chinese and Japanese."""
-    return [family, *sorted(set(SIGNS) & set(font_manager.get_font_names()), key=SIGNS.index)]
+    return [family, *sorted(set(CHINESE_FONTS) & set(font_manager.get_font_names()), key=CHINESE_FONTS.index)]
 
 
 def _style():

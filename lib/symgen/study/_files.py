@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from symgen.errors import InputError, first_line
 from symgen.store import project_root
 
-KINDS = {"int": "a value of type int", "float": "a value of type float", "string": "a value of type str"}
-KINDS |= {"bool": "a value of type bool", "tuple": "a list"}
+TYPES = {"int": "a value of type int", "float": "a value of type float", "string": "a value of type str"}
+TYPES |= {"bool": "a value of type bool", "tuple": "a list"}
 
 
 class OneOfEachKey(yaml.SafeLoader):
@@ -104,7 +104,7 @@ def _message(fault, value):
     if kind == "finite_number" or (kind == "float_type" and type(value) is int):
         return f"{key} = {reprlib.repr(value)}; expected a finite number"
     hint = " (write 1.0e-3: YAML reads 1e-3 as text)" if kind == "float_type" and isinstance(value, str) else ""
-    return f"{key} = {reprlib.repr(value)}; expected {KINDS.get(kind.partition('_')[0], fault['msg'])}{hint}"
+    return f"{key} = {reprlib.repr(value)}; expected {TYPES.get(kind.partition('_')[0], fault['msg'])}{hint}"
 
 
 def _nearest(word, known):

@@ -18,15 +18,15 @@ from symgen.study.sections import SECTIONS, Data, Places, Samples, Solving, Trai
 # who is trained on which part of the data; "shuffled" on labels in random order
 FAMILIES = {"target": "A", "baseline": "B", "second": "C", "shuffled": "B",
             "penalty": "A", "data": "A+B", "distilled": "A", "decay": "A", "dropout": "A"}  # fmt: skip
-JUDGES = ("baseline_seeds", "baseline_on", "baseline_checkpoint", "baseline_architecture")
+JUDGE_SETTINGS = ("baseline_seeds", "baseline_on", "baseline_checkpoint", "baseline_architecture")
 # ways to train, with and without the penalty, and the settings that each alone depends on (notebook 07); plain training is
 # that of the targets, the others have families of their own
 ARMS = {
     "plain": (),
-    "penalty": (*JUDGES, "penalty_weight", "penalty_samples", "penalty_every", "penalty_variables", "explain_seed",
+    "penalty": (*JUDGE_SETTINGS, "penalty_weight", "penalty_samples", "penalty_every", "penalty_variables", "explain_seed",
                 "variables_seed", "grid", "masking", "cut", "noise_bound", "ridge", "tol", "tau_ratio", "generalizes_to"),
     "data": (),
-    "distilled": (*JUDGES, "distillation"),
+    "distilled": (*JUDGE_SETTINGS, "distillation"),
     "decay": ("decay",),
     "dropout": ("dropout",),
 }  # fmt: skip

@@ -17,7 +17,7 @@ PRECISIONS = ("float32", "bfloat16")
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": partial(torch.optim.SGD, momentum=0.9)}
 TEMPERATURE = 2.0  # of soft labels
 EVALUATED = 500 * 3 * 64 * 64  # numbers in the inputs of a batch that is only evaluated: its maps must fit into memory
-LOGITS = 1 << 27  # logits of a language model in such a batch, at most, about
+MOST_LOGITS = 1 << 27  # logits of a language model in such a batch, at most, about
 
 
 def train(
@@ -177,7 +177,7 @@ def _at_a_time(inputs, most):
 
 def _texts_at_a_time(model, labels):
     """Texts whose logits fit into memory, at all positions, or where each may be learned from at others than the rest."""
-    most, learned = LOGITS // model.config.vocab_size, int((labels >= 0).sum(dim=1).max())
+    most, learned = MOST_LOGITS // model.config.vocab_size, int((labels >= 0).sum(dim=1).max())
     return max(1, most // labels.shape[1], math.isqrt(most // max(learned, 1)))
 
 
