@@ -41,9 +41,9 @@ def published_loop(v, rates, steps, momentum):
     v = torch.tensor(v - v[0], dtype=torch.float32)
     eye = torch.eye(len(v))
     to_and, to_or = and_interactions(eye).T.contiguous(), or_interactions(eye).T.contiguous()
-    limit = float(BOUND * (v[-1] - v[0]).abs())
+    limit = float(BOUND * v[-1].abs())
     p, q = torch.zeros_like(v, requires_grad=True), torch.zeros_like(v, requires_grad=True)
-    first, last = rates or 2 * (float(5 * (v - v[0]).abs().mean() / (steps * len(v))),)
+    first, last = rates or 2 * (float(5 * v.abs().mean() / (steps * len(v))),)
     optimiser = torch.optim.SGD([p, q], lr=first, momentum=momentum)
     scheduler = torch.optim.lr_scheduler.ExponentialLR(optimiser, (last / first) ** (1 / steps))
     for _ in range(steps):

@@ -301,9 +301,7 @@ def test_the_network_has_a_ring_for_one_variable_a_line_for_two_and_a_star_for_m
     (ax,) = plots.network(table, members, ["a", "b", "c", "d"]).axes
     lines = [patch for patch in ax.patches if isinstance(patch, FancyArrowPatch)]
     stars = [star for star in ax.collections if isinstance(star, LineCollection)]
-    assert [line.get_linewidth() for line in lines] == pytest.approx(
-        [5, 2.7]
-    )  # the last effect is too faint to be drawn
+    assert [line.get_linewidth() for line in lines] == pytest.approx([5, 2.7])  # the last one would be too faint
     assert [len(star.get_segments()) for star in stars] == [3, 3]
     middles = [star.get_segments()[0][0] for star in stars]
     assert not np.allclose(*middles), "an AND and an OR of the same variables lie on each other"

@@ -32,7 +32,7 @@ def costs_text(root: Path) -> str:
     solver, values, metrics, penalty, precision = tables.values()
     seconds, loop = (metrics.set_index("step")[name] for name in ("seconds", "loop_seconds"))
     lines = [
-        f"Measured by the benchmarks, n = 10. {_where(tables)}",
+        f"Measured by the benchmarks, n = 10 (8 for the largest language model). {_where(tables)}",
         "",
         *head("step", "ours", "against"),
         *_solver_rows(solver),
