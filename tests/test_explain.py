@@ -277,6 +277,30 @@ def test_what_is_saved_comes_back(e, batch, tmp_path):
             sg.load(tmp_path / name)
 
 
+def test_a_damaged_file_is_refused(e, tmp_path):
+    changed = e.data.copy(deep=True)
+    changed["v"][0, 3] += 0.2
+    sg.Explanation(changed).save(tmp_path / "changed.nc")
+    with pytest.raises(sg.InputError, match=r"changed\.nc is damaged: its interactions and noise do not sum to v"):
+        sg.load(tmp_path / "changed.nc")
+    sg.Explanation(e.data.drop_vars("variables")).save(tmp_path / "part.nc")
+    with pytest.raises(sg.InputError, match=r"part\.nc: expected a file that Explanation.save wrote"):
+        sg.load(tmp_path / "part.nc")
+
+
+def test_masks_have_as_many_digits_as_tell_their_values_apart():
+    v = np.array([100.0, 100.01, 100.02, 100.04])
+    figure = sg.explain(Wrong(v), None, 0, variables=["a", "b"], noise_bound=0).plot("masks")
+    texts = [text.get_text() for ax in figure.axes for text in ax.texts]
+    assert any("+100.04" in text for text in texts) and any("+100.01" in text for text in texts)
+
+
+def test_a_picture_of_nothing_says_so():
+    nothing = sg.explain(Wrong(np.ones(4)), None, 0, variables=["a", "b"])
+    (ax,) = nothing.plot("bars").axes
+    assert "none" in [text.get_text() for text in ax.texts] and not ax.get_yticklabels()
+
+
 def test_a_path_may_begin_at_home(e, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     e.save("~/e.nc")
@@ -297,6 +321,7 @@ def test_a_network_that_does_not_care_is_said_to_not_care(images):
 
 def test_a_label_of_nothing_is_0_without_a_sign():
     assert [signed(value) for value in (0.0, -0.0, 0.123, -12.3)] == ["0", "0", "+0.12", "−12"]
+    assert signed(-0.04, "+.1f") == "0"
 
 
 def test_what_generalizes_to_other_networks(images, batch):
@@ -397,6 +422,7 @@ class Wrong:
         (np.zeros(4), 3, "variables = 3, but the game has no candidates to draw from; expected a list"),
         (np.zeros(4), [1, 2, 3], r"the game's values have shape \(4,\); expected \(8,\)"),
         (np.array([0, 1, np.nan, 1]), [1, 2], "v holds NaN"),
+        (np.zeros(8), ["age", "age", "income"], "variables hold 'age' more than once; expected different ones"),
     ],
 )
 def test_a_game_of_ones_own_that_does_not_fit(v, variables, message):
@@ -404,9 +430,28 @@ def test_a_game_of_ones_own_that_does_not_fit(v, variables, message):
         sg.explain(Wrong(v), None, 0, variables=variables)
 
 
+@pytest.mark.parametrize(
+    ("x", "label", "message"),
+    [
+        (np.zeros((3, 5)), [0, 1, 0], "x is a ndarray of 3, and there are as many labels; expected a list of samples"),
+        ((1, 2), [0, 1], "x is a tuple of 2, and there are as many labels; expected a list of samples"),
+        ([0.5, 1.5, 2.5], 1, "3 samples and 1 labels; expected .*: a list holds several samples; one of numbers"),
+        ([], [], "0 samples and 0 labels; expected as many of each, and at least one"),
+    ],
+)
+def test_what_may_be_one_sample_or_several_is_not_guessed(x, label, message):
+    with pytest.raises(sg.InputError, match=message):
+        sg.explain(Wrong(np.zeros(4)), x, label, variables=["a", "b"])
+
+
+def test_several_labels_of_one_array_are_explained_one_by_one():
+    assert len(sg.explain(Planted(), np.zeros((2, 5)), [0, 1, 1], list("abcd")).data.label) == 3
+
+
 def test_what_cannot_be_asked_of_an_explanation(images, batch, e):
     game = sg.ImageGame(network(1), "features.1")
     other = sg.explain(game, images.flip(0), [1, 2, 3], variables=batch.variables)
+    apart = sg.explain(Planted(), ["x", "y"], [1, 1], variables=[list("abcd"), list("efgh")])
     for ask, message in [
         (lambda: e.plot("netwrok"), "plot of kind 'netwrok'; the nearest is 'network'"),
         (lambda: batch.plot(), r"this explains 3 samples; expected one: choose it by e.sample\(i\)"),
@@ -414,6 +459,12 @@ def test_what_cannot_be_asked_of_an_explanation(images, batch, e):
         (lambda: e.to_frame(0), "k = 0; expected a whole number of interactions, 1 or more"),
         (lambda: e.to_frame(-1), "k = -1; expected a whole number"),
         (lambda: e.plot(k=0), "k = 0; expected a whole number"),
+        (lambda: e.compare(e).to_frame(-1), "k = -1; expected a whole number"),
+        (lambda: e.compare(e, seed=-1), "seed = -1; expected a whole number, 0 or more"),
+        (
+            lambda: apart["a"],
+            r"variables \('a',\); .* or names of one sample, e.sample\(i\): the samples' names differ",
+        ),
         (lambda: e.compare([None]), r"others = \[None\]; expected an explanation, or a list of them"),
         (lambda: e["a", "z"], r"variables \('a', 'z'\); expected numbers from 0 to 3, or names: a, b, c, d"),
         (lambda: e[0, 4], r"variables \(0, 4\); expected numbers from 0 to 3"),

@@ -11,8 +11,8 @@ import xarray as xr
 from jaxtyping import Bool, Float
 
 from symgen.errors import InputError, nearest, whole_number
-from symgen.games import as_array, check_game, pictured, pieces_of, values_of, variables_of
-from symgen.generalization import Comparison, check_tau_ratio, compare, salient
+from symgen.games import as_array, check_game, pictured, pieces_of, samples_of, values_of, variables_of
+from symgen.generalization import Comparison, check_tau_ratio, checked_k, compare, salient
 from symgen.interactions import (
     KINDS,
     and_interactions,
@@ -34,6 +34,8 @@ from symgen.store import as_netcdf, read_dataset, write_whole
 FORMAT = 1  # of saved explanations; raise it when an older version could not read them
 PICTURES = ("bars", "cells", "words", "network", "fidelity", "masks")
 NEEDED = {"cells": "image", "words": "words"}
+# what every file of an explanation holds
+SAVED = {"v", "effects", "noise", "bias", "bound", "gap", "label", "variables", "names"}
 
 
 def explain(
@@ -87,11 +89,7 @@ def explain(
     """
     check_game(game)
     check_tau_ratio(tau_ratio)
-    one = game.is_one(x) if hasattr(game, "is_one") else not isinstance(x, list)
-    labels = [label] if np.ndim(label) == 0 else list(label)
-    samples = [x] * len(labels) if one else x
-    if len(labels) != len(samples) or not labels:
-        raise InputError(f"{len(samples)} samples and {len(labels)} labels; expected as many of each, and at least one")
+    one, samples, labels = samples_of(game, x, label)
     variables = variables_of(game, samples, variables, seed, one)
     v, rounding = values_of(game, x, labels, variables, one)
     solved = sparse_and_or(v, noise_bound, ridge, rounding=rounding)
@@ -201,7 +199,7 @@ class Explanation:
 
         `variables` are joined by ∧ (AND) or ∨ (OR). Of several samples there is a column sample in front.
         """
-        counts = self.salient.sum(axis=(1, 2)) if k is None else np.full(len(self.data.label), _checked_k(k))
+        counts = self.salient.sum(axis=(1, 2)) if k is None else np.full(len(self.data.label), checked_k(k))
         each = zip(self.data.effects.to_numpy(), counts.tolist(), self.data.names.to_numpy())
         return self._stacked([strongest_table(*one) for one in each])
 
@@ -219,7 +217,7 @@ class Explanation:
         """
         from symgen import plots  # a second of every start
 
-        _checked_k(k)
+        checked_k(k)
         kind = kind or ("cells" if "image" in self.data else "words" if "words" in self.data else "bars")
         if kind not in PICTURES:
             near = nearest(str(kind), PICTURES)
@@ -281,7 +279,10 @@ class Explanation:
         known = {name: i for i, name in enumerate(names[0].tolist())} if (names == names[0]).all() else {}
         numbers = [known.get(one, -1) if isinstance(one, str) else one for one in inside]
         if not numbers or not all(isinstance(number, int | np.integer) and 0 <= number < n for number in numbers):
-            raise InputError(f"variables {inside!r}; expected numbers from 0 to {n - 1}, or names: {', '.join(known)}")
+            named = (
+                f"names: {', '.join(known)}" if known else "names of one sample, e.sample(i): the samples' names differ"
+            )
+            raise InputError(f"variables {inside!r}; expected numbers from 0 to {n - 1}, or {named}")
         return numbers
 
     def _stacked(self, tables):
@@ -310,19 +311,23 @@ class Explanation:
         image = image if image.shape[-1] == 3 else image.mean(axis=-1)
         return (image - image.min()) / max(np.ptp(image), 1e-12)
 
+    def _drawn(self, k):
+        """The k strongest interactions, or as many as there are."""
+        return strongest_table(self._only("effects"), k, self._only("names")).query("effect != 0")
+
     def _plot_bars(self, plots, k, title):
-        return plots.bars(self.to_frame(k), title)
+        return plots.bars(self._drawn(k), title)
 
     def _plot_cells(self, plots, k, title):
-        return plots.cells(self.to_frame(k), self._shares(), self._picture(), int(self.data.grid), title)
+        return plots.cells(self._drawn(k), self._shares(), self._picture(), int(self.data.grid), title)
 
     def _plot_words(self, plots, k, title):
-        return plots.words(self.to_frame(k), self._shares(), *self._text(), title)
+        return plots.words(self._drawn(k), self._shares(), *self._text(), title)
 
     def _plot_network(self, plots, k, title):
-        effects = self._only("effects")
-        inside = [members(int(i) % effects.shape[1]) for i in _strongest(effects, k)]
-        return plots.network(self.to_frame(k), inside, self._only("names").tolist(), title)
+        effects, table = self._only("effects"), self._drawn(k)
+        inside = [members(int(i) % effects.shape[1]) for i in _strongest(effects, len(table))]
+        return plots.network(table, inside, self._only("names").tolist(), title)
 
     def _plot_fidelity(self, plots, k, title):
         table = self.fidelity()
@@ -359,10 +364,16 @@ def load(path) -> Explanation:
         data = read_dataset(path)
     except (OSError, ValueError, RuntimeError):
         data = xr.Dataset()
-    if "format" not in data.attrs or "effects" not in data:
+    if not isinstance(data.attrs.get("format"), int | np.integer) or not {*data.variables} >= SAVED:
         raise InputError(f"{path}: expected a file that Explanation.save wrote")
     if data.format > FORMAT:
         raise InputError(f"{path} has format {data.format}; this version of symgen reads up to {FORMAT}")
+    v = data.v.to_numpy()
+    rest = v - data.noise.to_numpy() - logical_model(data.effects.to_numpy(), data.bias.to_numpy())
+    if not np.abs(rest).max() <= 1e-6 * max(1, np.abs(v).max()):
+        raise InputError(
+            f"{path} is damaged: its interactions and noise do not sum to v; expected it as it was written"
+        )
     return Explanation(data)
 
 
@@ -402,11 +413,6 @@ def _strongest(effects, k):
     possible = np.stack([of_order >= 1, of_order >= 2]).ravel()  # an OR of one variable is its AND
     strongest = np.argsort(-np.abs(effects), axis=None, kind="stable")
     return strongest[possible[strongest]][:k]
-
-
-def _checked_k(k):
-    """k, if so many interactions can be asked for; InputError otherwise."""
-    return whole_number(k, "k", "a whole number of interactions, 1 or more", least=1)
 
 
 def matching_table(

@@ -22,10 +22,10 @@ SMALL = 4 << 20  # bytes of a dataset's file: smaller ones are kept in memory, a
 
 
 def project_root() -> Path:
-    """The project's top folder: the nearest one above the working directory that holds `studies`, else the checkout."""
+    """The project's top folder: the nearest one above the working directory with `studies/*.yaml`, else the checkout."""
     here = Path.cwd()
     for folder in (here, *here.parents):
-        if (folder / "studies").is_dir():
+        if any((folder / "studies").glob("*.yaml")):
             return folder
     return Path(__file__).resolve().parents[2]
 

@@ -10,6 +10,8 @@ from tiny_project import ROOT
 
 from symgen import Study
 from symgen.data import datasets
+from symgen.data.prompts import prompt_lines
+from symgen.store import project_root
 from symgen.study import pipeline
 
 DATA = ROOT / "data"
@@ -52,6 +54,21 @@ def test_embedded_sets_are_found_wherever_the_others_are(shared, monkeypatch, tm
         assert Study.load(name).data_dir == DATA
     assert Study.load("cifar10-vgg11").data_dir == tmp_path
     assert Study.load("fashion-vgg", shared | {"data_root": str(tmp_path)}).data_dir == tmp_path
+    assert Study.load("fashion-vgg", shared | {"data_root": "~/sets"}).data_dir == Path.home() / "sets"
+
+
+def test_a_folder_of_other_studies_is_no_project(tmp_path, monkeypatch):
+    (tmp_path / "home" / "studies").mkdir(parents=True)  # somebody's, of anything
+    (tmp_path / "home" / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "home" / "work")
+    assert project_root() == DATA.parent
+    (tmp_path / "home" / "studies" / "mine.yaml").write_text("extends: fashion-vgg\n")
+    assert project_root() == tmp_path / "home"
+
+
+def test_lines_of_prompts_may_be_blank(tmp_path):
+    (tmp_path / "prompts.jsonl").write_text('{"prompt": "a", "next_word": "b"}\n\n')
+    assert [row["prompt"] for row in prompt_lines(tmp_path / "prompts.jsonl")] == ["a"]
 
 
 def test_missing_and_damaged_data_say_which_file_and_where(tmp_path):

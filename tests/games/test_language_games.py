@@ -219,6 +219,12 @@ def test_what_does_not_fit_is_named(by_bytes, prompt, next_token, variables, mes
         CausalLMGame(network("Llama"), by_bytes).values(prompt, next_token, variables)
 
 
+def test_a_next_word_that_the_tokenizer_does_not_know_is_refused(by_words):
+    game = CausalLMGame(None, by_words, "unk")
+    with pytest.raises(ValueError, match="next_token = 'xylophone' is unknown to the tokenizer; expected a word that"):
+        game.next_id(PROMPT, "xylophone")
+
+
 def test_wrong_settings_and_outputs_are_named(by_bytes, by_words):
     with pytest.raises(
         ValueError, match="masking = 'mask' of a CausalLMGame; expected one of mean-embedding, pad, unk"

@@ -85,7 +85,8 @@ def test_all_tokens_of_a_masked_word_are_replaced_and_no_others(tokenizer):
     game = TextGame(network, tokenizer)
     variables = [1, 4]
     v = game.values(SENTENCE, 1, variables)
-    (seen,) = network.seen
+    *twice, seen = network.seen  # the first two are the check that nothing is random
+    assert all(torch.equal(one, seen[:2]) for one in twice)
     word_of = tokenizer(SENTENCE).word_ids()
     for subset in range(4):
         hidden = {word for i, word in enumerate(variables) if not subset >> i & 1}
@@ -171,11 +172,29 @@ def test_what_does_not_fit_is_named(bert, tokenizer, label, variables, message):
         TextGame(bert, tokenizer).values(SENTENCE, label, variables)
 
 
+def test_a_network_that_is_random_and_one_that_gives_probabilities_are_refused(tokenizer):
+    class Noisy(Recorder):
+        def forward(self, input_ids, **rest):
+            z = super().forward(input_ids, **rest).logits
+            return SimpleNamespace(logits=z + torch.rand_like(z))
+
+    class Sure(Recorder):
+        def forward(self, input_ids, **rest):
+            return SimpleNamespace(logits=super().forward(input_ids, **rest).logits.softmax(1))
+
+    with pytest.raises(ValueError, match="changes from call to call; expected no randomness"):
+        TextGame(Noisy(len(tokenizer)), tokenizer).values(SENTENCE, 1, [1, 2])
+    with pytest.raises(ValueError, match="sum to 1: probabilities; expected logits, before softmax"):
+        TextGame(Sure(len(tokenizer)), tokenizer).values(SENTENCE, 1, [1, 2])
+
+
 def test_wrong_tokenizers_maskings_and_outputs_are_named(bert, tokenizer):
     with pytest.raises(ValueError, match="masking = 'mean' of a TextGame; expected one of mask, pad, unk"):
         TextGame(bert, tokenizer, masking="mean")
     with pytest.raises(ValueError, match="is a slow tokenizer"):
         TextGame(bert, SimpleNamespace(is_fast=False))
+    with pytest.raises(ValueError, match="NoneType is no tokenizer; expected a fast one"):
+        TextGame(bert, None)
     with pytest.raises(ValueError, match="the tokenizer has no such token"):
         TextGame(bert, SimpleNamespace(is_fast=True, mask_token_id=None))
     with pytest.raises(ValueError, match="1 samples, 1 labels and 2 lists of variables; expected as many of each"):

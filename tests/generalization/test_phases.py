@@ -1,5 +1,6 @@
 """The phase detector: finds planted phases, and finds none in noise."""
 
+import jaxtyping
 import numpy as np
 import pandas as pd
 import pytest
@@ -59,6 +60,17 @@ def test_where_nothing_is_salient_h_has_no_peak(rng):
     gen[0] = total[0] = 0
     phases = find_phases(EPOCHS, gen, total, CHANCE, constant(np.ones(6)), constant(np.ones(6)))
     assert phases.t1 == 2 and np.isnan(phases.rise) and phases.n_phases == 0
+
+
+def test_one_sample_gives_no_verdict_and_shapes_and_epochs_are_checked(rng, monkeypatch):
+    gen, total = planted([0.2, 0.6, 0.5, 0.4, 0.3, 0.3], rng, n_samples=1)
+    given = [gen, total, 0 * gen, gen, gen]
+    assert find_phases(EPOCHS, *given).verdict.startswith("no phases known: too few samples")
+    with pytest.raises(ValueError, match="expected those of the checkpoints, rising"):
+        find_phases(EPOCHS[::-1], *given)
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as outside of tests
+    with pytest.raises(ValueError, match=r"expected \(checkpoint, sample\) of each, and 6 checkpoints"):
+        find_phases(EPOCHS, *given[:-1], gen.T)
 
 
 def test_r_moves_the_onset_of_the_third_phase(rng):

@@ -80,6 +80,7 @@ def test_what_has_no_value_is_left_out_without_a_warning():
     nothing = ORDERS.assign(total=0.0, generalizable=0.0)
     assert "none generalizes" in alt_text(plots.newly_learned(nothing))
     assert "H = none" in alt_text(plots.order_strength(nothing))
+    assert "no orders" in alt_text(plots.order_strength(nothing, ranges={"H_high": range(6, 6)}))
 
 
 def test_words_of_an_explained_text_are_one_sentence_and_its_interactions_are_named():

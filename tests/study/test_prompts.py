@@ -189,6 +189,7 @@ def test_settings_of_the_fine_tuning_change_nothing_before_it(study):
         ("snippets-lm", {"tuning_dataset": "reviews"}, "dataset = 'reviews'; expected one of"),
         ("snippets-lm", {"tuning_checkpoints": [0, 99]}, "checkpoints go to epoch 99.0"),
         ("snippets-lm", {"tuning_checkpoints": [1, 2]}, "tuning_checkpoints = [1.0, 2.0]; expected 0, the network before"),
+        ("snippets-lm", {"tuning_checkpoints": [0]}, "tuning_checkpoints = [0.0]; expected 0, the network before, and one"),
         ("snippets-lm", {"masking": "mask"}, "masking = 'mask' of prompts; expected one of mean-embedding, pad, unk"),
         ("snippets-lm", {"before": "fashion-vgg"}, "unknown setting 'before'"),
     ],

@@ -118,7 +118,7 @@ def load_dataset(
 
 
 def _fashion_mnist_6k(folder):
-    path = verified(folder / "fashion_mnist_6k.npz", FASHION_MNIST_6K_SHA256, "it comes with the project, in data/")
+    path = _verified(folder / "fashion_mnist_6k.npz", FASHION_MNIST_6K_SHA256)
     with np.load(path, allow_pickle=False) as archive:
         grey, labels = torch.as_tensor(archive["images"]), torch.as_tensor(archive["labels"]).long()
     classes = ("T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
@@ -170,13 +170,13 @@ def _spreadsheet(path, columns):
 
 def _rated(folder, name):
     """Table of rating and text."""
-    path = verified(folder / f"{name}.tsv.xz", SNIPPETS_SHA256[name], "it comes with the project, in data/")
+    path = _verified(folder / f"{name}.tsv.xz", SNIPPETS_SHA256[name])
     return pd.read_csv(path, sep="\t", names=["rating", "text"], quoting=csv.QUOTE_NONE, encoding="utf-8")
 
 
-def verified(path: Path, sha256: str, remedy: str) -> Path:
+def _verified(path, sha256):
     """The path, if the file is there and has this checksum; InputError that says where it was looked for otherwise."""
-    with saying(after=f"; {remedy}"):
+    with saying(after="; it comes with the project, in data/"):
         if checksum(readable(path)) != sha256:
             raise damaged(path, "does not have its checksum")
     return path

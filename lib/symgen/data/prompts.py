@@ -21,7 +21,9 @@ def written_prompts(key: str) -> list[dict]:
 def prompt_lines(path: Path) -> list[dict]:
     """Prompts of a file of JSON lines with the keys prompt, next_word and perhaps variables; none if there is no file."""
     lines = path.read_bytes().splitlines() if path.is_file() else []
-    return [_parsed(line, f"{path}, line {i}", "prompt", "next_word") for i, line in enumerate(lines, 1)]
+    return [
+        _parsed(line, f"{path}, line {i}", "prompt", "next_word") for i, line in enumerate(lines, 1) if line.strip()
+    ]
 
 
 def question_prompts(folder: Path) -> list[dict]:

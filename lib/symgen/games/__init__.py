@@ -1,6 +1,6 @@
 """From a network and a sample to v, its output on all masked inputs: images, texts, prompts of language models."""
 
-from symgen.games._asking import as_array, check_game, pictured, values_of, variables_of
+from symgen.games._asking import as_array, check_game, pictured, samples_of, values_of, variables_of
 from symgen.games._base import ROUNDING, log_odds
 from symgen.games.causal_lm import CausalLMGame
 from symgen.games.images import ImageGame

@@ -20,6 +20,25 @@ def check_game(game) -> None:
         )
 
 
+def samples_of(game, x, label) -> tuple:
+    """Whether x is one sample; the samples and the labels, as many of each."""
+    one = game.is_one(x) if hasattr(game, "is_one") else not isinstance(x, list)
+    labels = [label] if np.ndim(label) == 0 else list(label)
+    samples = [x] * len(labels) if one else x
+    if not hasattr(samples, "__len__"):
+        raise InputError(f"x is a {type(x).__name__}; expected a sample, or a list of them")
+    if len(labels) != len(samples) or not labels:
+        counts = f"{len(samples)} samples and {len(labels)} labels"
+        remedy = ": a list holds several samples; one of numbers is an array" if isinstance(x, list) else ""
+        raise InputError(f"{counts}; expected as many of each, and at least one{remedy}")
+    rows = len(x) if isinstance(x, tuple) or np.ndim(x) > 1 else 0
+    if rows == len(labels) > 1 and one and not hasattr(game, "is_one"):
+        raise InputError(
+            f"x is a {type(x).__name__} of {rows}, and there are as many labels; expected a list of samples"
+        )
+    return one, samples, labels
+
+
 def variables_of(game, samples, variables, seed: int, one: bool) -> list:
     """The variables of each sample, given or drawn; one: whether the samples are one and the same."""
     if isinstance(variables, int | np.integer):
@@ -30,6 +49,9 @@ def variables_of(game, samples, variables, seed: int, one: bool) -> list:
         raise InputError(f"variables = {variables!r}; expected how many, or a list of them")
     nested = not isinstance(variables[0], str) and np.ndim(variables[0]) == 1
     lists = list(variables) if nested else [variables] * len(samples)
+    for row in map(list, lists):
+        if twice := [name for name in row if row.count(name) > 1]:
+            raise InputError(f"variables hold {twice[0]!r} more than once; expected different ones")
     sizes = sorted({len(row) for row in lists})
     if len(sizes) > 1 or len(lists) != len(samples) or not 2 <= sizes[0] <= MAX_VARIABLES:
         expected = f"2 to {MAX_VARIABLES}, as many for each of {len(samples)} sample(s)"

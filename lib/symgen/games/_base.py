@@ -44,11 +44,18 @@ def floating_tensors(model: torch.nn.Module) -> Iterator[Tensor]:
 
 
 def logits_of(output, axes: int, expected: str) -> Tensor:
-    """The logits of a model's output, of so many axes, the last of two labels or more; InputError otherwise."""
+    """The logits of a model's output, of so many axes, the last of two labels or more; InputError otherwise.
+
+    Also for probabilities, whose log-odds are not those of a label.
+    """
     logits = getattr(output, "logits", output)
     if not isinstance(logits, Tensor) or logits.ndim != axes or logits.shape[-1] < 2:
         what = f"has shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else f"is a {type(logits).__name__}"
         raise InputError(f"the model's output {what}; expected {expected}")
+    if all(row.min() >= 0 and abs(row.double().sum() - 1) < 1e-3 for row in logits.flatten(0, -2)[[0, -1]]):
+        raise InputError(
+            "the model's outputs are from 0 to 1 and sum to 1: probabilities; expected logits, before softmax"
+        )
     return logits
 
 
@@ -67,6 +74,12 @@ def finite(v: Float[np.ndarray, "sample label subset"]) -> Float[np.ndarray, "sa
     if len(bad):
         raise InputError(f"the model's masked outputs hold NaN or infinite values for sample(s) {bad[:5].tolist()}")
     return v
+
+
+def check_repeats(evaluate) -> None:
+    """InputError if a model's output is not twice the same."""
+    if not torch.equal(evaluate().nan_to_num(), evaluate().nan_to_num()):
+        raise InputError("the model's output changes from call to call; expected no randomness in evaluation mode")
 
 
 @contextmanager
@@ -136,8 +149,14 @@ class Game:
 
     def _all_values(self, samples, labels, variables):
         """v (sample, label, subset) of several samples; InputError for NaN or infinite outputs."""
+        v = []
         with quiet(self.model):
-            return finite(np.stack([self._of_one(*one) for one in zip(samples, labels, variables)]))
+            for each in zip(samples, labels, variables):
+                try:
+                    v.append(self._of_one(*each))
+                except InputError as error:
+                    raise InputError(f"sample {len(v)}: {error}" if len(samples) > 1 else str(error)) from error
+        return finite(np.stack(v))
 
     def _in_parts(self, shape, size, evaluate):
         """v of a shape (label, subset) from `evaluate(slice of the subsets)`, of which each takes `size` of the chunk."""
@@ -170,8 +189,9 @@ class TokenGame(Game):
             raise InputError(
                 f"masking = {masking!r} of a {type(self).__name__}; expected one of {', '.join(self.MASKING)}"
             )
-        if not tokenizer.is_fast:
-            raise InputError(f"{type(tokenizer).__name__} is a slow tokenizer; expected a fast one, which knows words")
+        if not getattr(tokenizer, "is_fast", False):
+            what = "a slow" if hasattr(tokenizer, "is_fast") else "no"
+            raise InputError(f"{type(tokenizer).__name__} is {what} tokenizer; expected a fast one, which knows words")
         self.model, self.tokenizer, self.masking = model, tokenizer, masking
         self.filler_id = getattr(tokenizer, f"{masking}_token_id", None)  # None: the mean embedding
         if self.filler_id is None and masking != "mean-embedding":
@@ -196,7 +216,9 @@ class TokenGame(Game):
 
     def _values(self, inputs, replaced, labels):
         """v (label, subset)."""
-        self._chunk = self._chunk or CHUNK_TOKENS.get(replaced.device.type, 1 << 16)
+        if self._chunk is None:
+            self._chunk = CHUNK_TOKENS.get(replaced.device.type, 1 << 16)
+            check_repeats(lambda: self._log_odds(inputs, replaced[:2], labels))
         shape = len(labels), len(replaced)
         return self._in_parts(shape, replaced.shape[1], lambda part: self._log_odds(inputs, replaced[part], labels))
 

@@ -78,6 +78,8 @@ class CausalLMGame(TokenGame):
         if len(ids := joined[len(before) :]) > 1 and not self.first_token:
             names = self.tokenizer.convert_ids_to_tokens(ids)
             raise InputError(f"next_token = {next_token!r} is {len(ids)} tokens, {names}; first_token takes the first")
+        if ids[0] == self.tokenizer.unk_token_id:
+            raise InputError(f"next_token = {next_token!r} is unknown to the tokenizer; expected a word that it has")
         return ids[0]
 
     def tokens_of(self, prompt: str, variables) -> Bool[np.ndarray, "token variable"]:

@@ -5,6 +5,7 @@ from symgen.generalization.comparison import Comparison, compare
 from symgen.generalization.metrics import (
     agreed,
     check_tau_ratio,
+    checked_k,
     effective_number,
     generalizable,
     generalization_ratio,

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 from jaxtyping import Bool, Float
 
-from symgen.errors import InputError
+from symgen.errors import InputError, whole_number
 from symgen.generalization import metrics
 from symgen.generalization.bootstrap import Bootstrap, Power, power
 from symgen.generalization.metrics import order_sums, strength_by_order
@@ -151,7 +151,8 @@ class Comparison:
              "order": orders(n)[subset], "effect": self.effects[place],
              "generalizable": self.generalizable[place], "graded": self.graded[place]}
         )  # fmt: skip
-        return table if k is None else table.groupby(["epoch", "sample"], sort=False).head(k).reset_index(drop=True)
+        few = table if k is None else table.groupby(["epoch", "sample"], sort=False).head(metrics.checked_k(k))
+        return few.reset_index(drop=True)
 
 
 Comparisons = dict[str, Comparison]  # of several networks, by role
@@ -202,6 +203,8 @@ def compare(
     InputError
         For no baseline at all, and for one that explains other samples or has other variables.
     """
+    chance_draws = whole_number(chance_draws, "chance_draws", "a whole number, 0 or more", least=0)
+    seed = whole_number(seed, "seed", "a whole number, 0 or more", least=0)
     target, baselines = _dataset(target), [_dataset(base) for base in baselines]
     _check_same_samples(target, baselines)
     base_v, base_effects = (np.concatenate([base[name] for base in baselines]) for name in ("v", "effects"))

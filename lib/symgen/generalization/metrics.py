@@ -48,6 +48,11 @@ def salient(
     return strength > threshold
 
 
+def checked_k(k) -> int:
+    """k, if so many interactions can be asked for; InputError otherwise."""
+    return whole_number(k, "k", "a whole number of interactions, 1 or more", least=1)
+
+
 def check_tau_ratio(tau_ratio: float) -> float:
     """tau_ratio, if it is a share of the strongest above which anything can be salient; InputError otherwise."""
     if not isinstance(tau_ratio, Real) or not 0 <= tau_ratio < 1:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
+from symgen.errors import InputError
 from symgen.generalization.bootstrap import Bootstrap, power
 
 CERTAIN = 0.95  # share of draws from which on something counts as seen
@@ -77,7 +78,21 @@ class Phases:
             return f"one phase: H rises, and {by_chance}"
         if self.rise_interval[0] > 0:
             return "no phases: H rises, but not more than by chance"
+        if np.isnan(self.rise_interval[0]):
+            return "no phases known: too few samples, or nothing salient, and so no intervals"
         return "no phases: H does not rise with certainty"
+
+
+def _checked(epochs, *strengths):
+    """Epochs and strengths as arrays, if they fit together; InputError otherwise."""
+    epochs, *strengths = (np.asarray(array, float) for array in (epochs, *strengths))
+    if epochs.ndim != 1 or not len(epochs) or not (np.diff(epochs) > 0).all():
+        raise InputError(f"epochs = {epochs.tolist()}; expected those of the checkpoints, rising")
+    shapes = [array.shape for array in strengths]
+    if len(set(shapes)) > 1 or strengths[0].ndim != 2 or len(strengths[0]) != len(epochs):
+        expected = f"(checkpoint, sample) of each, and {len(epochs)} checkpoints"
+        raise InputError(f"strengths of shapes {shapes}; expected {expected}")
+    return epochs, *strengths
 
 
 def find_phases(
@@ -102,6 +117,11 @@ def find_phases(
     draws, seed
         Of the bootstrap over samples.
 
+    Raises
+    ------
+    InputError
+        For epochs that do not rise, and for arrays that are not (checkpoint, sample).
+
     Examples
     --------
     >>> epochs, alike = np.array([0.0, 1.0, 2.0, 4.0, 8.0]), np.ones(10)  # ten samples that are alike
@@ -111,7 +131,9 @@ def find_phases(
     >>> phases.verdict, float(phases.t1), float(phases.t2)
     ('three phases', 1.0, 4.0)
     """
-    bootstrap, epochs = Bootstrap(draws, seed), np.asarray(epochs, float)
+    given = _checked(epochs, generalizable, total, chance, learned_generalizable, learned_other)
+    epochs, generalizable, total, chance, learned_generalizable, learned_other = given
+    bootstrap = Bootstrap(draws, seed)
     strengths, ends = (generalizable.T, total.T, chance.T), np.append(epochs, np.inf)
     top = power(*strengths, bootstrap).H.map(highest)
     begins = top.map(onset, bootstrap.sum(learned_generalizable.T), r * bootstrap.sum(learned_other.T))

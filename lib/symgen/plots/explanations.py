@@ -136,13 +136,13 @@ def fidelity(table: pd.DataFrame, n_salient: float | None = None, title: str = "
 def masked_pictures(table: pd.DataFrame, picture: np.ndarray, variables, grid: int, title: str = "") -> Figure:
     """Some masked inputs, what the network says (v) and what the model says. table: subset, v, model; bit i: variable i."""
     figure, axes = plt.subplots(1, len(table), figsize=(1.25 * len(table), 1.8), squeeze=False)
-    boxes = cell_boxes(variables, *picture.shape[:2], grid)
+    boxes, form = cell_boxes(variables, *picture.shape[:2], grid), _form(table.v)
     for ax, row in zip(axes[0], table.itertuples()):
         shown = picture.copy()
         for box in (box for i, box in enumerate(boxes) if not row.subset >> i & 1):
             shown[box] = 0.5
         ax.imshow(shown, cmap=None if picture.ndim == 3 else "gray", vmin=0, vmax=1, interpolation="nearest")
-        ax.set_xlabel(f"v {signed(row.v)}\nmodel {signed(row.model)}", fontsize=7)
+        ax.set_xlabel(f"v {signed(row.v, form)}\nmodel {signed(row.model, form)}", fontsize=7)
         ax.set(xticks=[], yticks=[])
     figure.suptitle(title, fontsize=9, **AS_IT_IS)
     return note(figure, network=1, sample=1, grey="masked")
@@ -150,7 +150,7 @@ def masked_pictures(table: pd.DataFrame, picture: np.ndarray, variables, grid: i
 
 def masked_words(table: pd.DataFrame, text: list[str], variable_of, title: str = "") -> Figure:
     """As `masked_pictures`, of a text; text and variable_of: as in `words`."""
-    lines = len(lines_of(text, LETTERS - 24))
+    lines, form = len(lines_of(text, LETTERS - 24)), _form(table.v)
     figure, axes = plt.subplots(len(table), 1, figsize=(8, (LINE * lines + 0.12) * len(table) + 0.3), squeeze=False)
     for ax, row in zip(axes[:, 0], table.itertuples()):
         hidden = [number for number, i in enumerate(variable_of) if i >= 0 and not row.subset >> i & 1]
@@ -160,13 +160,19 @@ def masked_words(table: pd.DataFrame, text: list[str], variable_of, title: str =
         ]
         show_words(ax, shown, {number: {"color": "#d0d0d0"} for number in hidden}, LETTERS - 24)
         ax.set_xlim(0, LETTERS)
-        values = f"v {signed(row.v):>6}  model {signed(row.model):>6}"
+        values = f"v {signed(row.v, form):>6}  model {signed(row.model, form):>6}"
         ax.text(LETTERS - 22, 0, values, family="monospace", fontsize=7.8, va="center", fontweight="bold")
     figure.suptitle(title, fontsize=9, **AS_IT_IS)
     return note(figure, network=1, sample=1, grey="masked")
 
 
 # pieces of figures
+def _form(values):
+    """Two digits, or as many as tell the values apart."""
+    most, spread = np.abs(values).max(), np.ptp(values)
+    return f"+.{2 + int(np.log10(max(1, most / spread))) if spread else 2}g"
+
+
 def _labels(table):
     """Names of interactions, in lines, and the height of each (bars of one line)."""
     parts = [re.split(r" (?=[∧∨] )", name) for name in table.variables]  # a line ends between them, if it can
@@ -180,6 +186,8 @@ def _strongest_bars(ax, table):
     place = np.cumsum(heights) - np.array(heights) / 2 - 0.5
     ax.barh(place, table.effect, color=[COLOURS[kind] for kind in table.kind], label="effect")
     ax.set_yticks(place, labels, **AS_IT_IS)
+    if table.empty:
+        ax.text(0.5, 0.5, "none", ha="center", va="center", transform=ax.transAxes)
     ax.set(xlabel="effect on the log-odds of the label", title="strongest interactions")
     ax.set_ylim(sum(heights) - 0.1, -0.9)
     ax.xaxis.set_major_locator(MaxNLocator(5))  # small effects have long numbers

@@ -124,17 +124,15 @@ def _fits(table):
     return ", ".join(f"R² {r2:.{3 if r2 > 0.99 else 2}f} with {k}".replace("-", "−") for k, r2 in fits.items())
 
 
-def show_cells(ax, picture, cells, grid, colours=None, labels=()):
-    """A picture with some cells of its grid outlined, coloured (a colour a cell) and labelled."""
+def show_cells(ax, picture, cells, grid, colours, labels):
+    """A picture with some cells of its grid outlined, coloured and labelled, a colour and a label a cell."""
     ax.imshow(picture, cmap=None if picture.ndim == 3 else "gray", interpolation="nearest")
-    for number, (rows, columns) in enumerate(cell_boxes(cells, *picture.shape[:2], grid)):
+    for (rows, columns), colour, label in zip(cell_boxes(cells, *picture.shape[:2], grid), colours, labels):
         corner, size = (columns.start - 0.5, rows.start - 0.5), (columns.stop - columns.start, rows.stop - rows.start)
-        face = {"fill": False} if colours is None else {"facecolor": colours[number]}
-        ax.add_patch(Rectangle(corner, *size, edgecolor=OUTLINE, linewidth=1.2, **face))
-        if number < len(labels):
-            middle = (corner[0] + size[0] / 2, corner[1] + size[1] / 2)
-            text = ax.annotate(labels[number], middle, color="white", ha="center", va="center", fontsize=7)
-            text.set_path_effects([withStroke(linewidth=2.2, foreground="black")])
+        ax.add_patch(Rectangle(corner, *size, edgecolor=OUTLINE, linewidth=1.2, facecolor=colour))
+        middle = (corner[0] + size[0] / 2, corner[1] + size[1] / 2)
+        text = ax.annotate(label, middle, color="white", ha="center", va="center", fontsize=7)
+        text.set_path_effects([withStroke(linewidth=2.2, foreground="black")])
     ax.axis("off")
 
 

@@ -120,8 +120,8 @@ def tint(value: float, largest: float) -> tuple[float, float, float, float]:
 
 def signed(value: float, form: str = "+.2g") -> str:
     """A number with its sign, two digits or as `form` says, as labels show it, whole from 99.5 on; 0 has no sign."""
-    form = "+.0f" if form == "+.2g" and 99.5 <= abs(value) < 1e5 else form
-    return f"{value:{form}}".replace("-", "−") if value else "0"
+    text = f"{value:{'+.0f' if form == '+.2g' and 99.5 <= abs(value) < 1e5 else form}}"
+    return text.replace("-", "−") if float(text) else "0"
 
 
 def save(figure: Figure, table: pd.DataFrame, folder: Path, name: str) -> None:
@@ -174,7 +174,7 @@ def count_phrase(number: int, name: str) -> str:
 
 def orders_phrase(orders: range) -> str:
     """Which orders a name means, as in "orders 1 to 2"."""
-    return f"orders {orders[0]} to {orders[-1]}"
+    return f"orders {orders[0]} to {orders[-1]}" if orders else "no orders"
 
 
 def shades(number: int) -> np.ndarray:

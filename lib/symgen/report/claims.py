@@ -75,7 +75,7 @@ class Statistic(BaseModel):
         low, high = sorted((sign * (low - self.threshold), sign * (high - self.threshold)))
         if low > 0 and high >= self.sesoi:
             return Decision("reproduced")
-        if high < self.sesoi or high < 0:
+        if high < self.sesoi:
             return Decision("not reproduced", "contrary" if high < 0 else "negligible")
         half, value = (high - low) / 2, (high + low) / 2
         room = max(abs(value) if value > 0 or not self.sesoi else 0.0, self.sesoi - value)

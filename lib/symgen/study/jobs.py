@@ -17,7 +17,6 @@ PROMPTS = ("09_language_models", "10_fine_tuning")  # notebooks of prompts
 SHARED = ("02_training", "05_three_phase_dynamics")  # of all kinds of data; what 04 says of orders, 09 says of prompts
 OTHERS = ("00_quickstart", "01_data_split", "03_extraction", "04_order_analysis", "06_removal_loss", "07_penalty",
           "08_ablations")  # fmt: skip
-NOTEBOOKS = sorted(PROMPTS + SHARED + OTHERS)
 Look = tuple[Study, float | str]  # how the samples are looked at, and at which checkpoint
 
 

@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Iterable
-from functools import cache
 from pathlib import Path
 
 from symgen.data import EMBEDDED_SETS, modality_of
@@ -51,11 +50,6 @@ BEHIND = {
 def roles_of(family: str, seeds: Iterable[int]) -> tuple[str, ...]:
     """Roles of the networks of a family, one a seed."""
     return tuple(f"{family}-{seed}" for seed in seeds)
-
-
-@cache  # a plan of jobs asks a thousand times
-def _defaults(*sections):
-    return {name: field.get_default() for section in sections for name, field in section.model_fields.items()}
 
 
 class Study(*SECTIONS):
@@ -274,8 +268,8 @@ class Study(*SECTIONS):
 
     def _changed(self, sections):
         """Settings of some sections that are not at their default: to add one makes nothing stale."""
-        defaults = _defaults(*sections)
-        return {name: value for name in defaults if (value := getattr(self, name)) != defaults[name]}
+        names = {name for section in sections for name in section.model_fields}
+        return self.model_dump(include=names, exclude_defaults=True)
 
     def digest(self) -> str:
         """Ten hex digits of all the settings that can change a result."""
@@ -330,4 +324,4 @@ class Study(*SECTIONS):
     def data_dir(self) -> Path:
         """Where data are looked for: data_root, else $SYMGEN_DATA, else data/, which holds the sets that are embedded."""
         elsewhere = "" if self.dataset in EMBEDDED_SETS else os.environ.get("SYMGEN_DATA")
-        return project_root() / (self.data_root or elsewhere or "data")
+        return project_root() / Path(self.data_root or elsewhere or "data").expanduser()
