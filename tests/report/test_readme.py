@@ -233,6 +233,24 @@ def test_networks_in_which_phases_were_found_are_counted(tmp_path):
     assert rows == ["| fashion-vgg | 3 | 2 | 1 | 1 | 1 | 2 |", "| other | 3 | 2 | 1 | 1 | 1 | 2 |"]
 
 
+def test_networks_that_learn_as_the_appendix_says_are_counted(tmp_path):
+    epochs = [0, 1, 2, 4]
+    phases = pd.DataFrame({"role": list("ab"), "t1": 1.0, "t2": [2.0, np.inf]})
+    learning = pd.DataFrame(
+        {"role": np.repeat(list("ab"), 4), "epoch": epochs * 2, "delta_g": [0, 3, 1, 1, 0, 1, 1, 1],
+         "delta_n": [0, 1, 2, 3, 0, 2, 2, 2]}
+    )  # fmt: skip
+    curves = pd.DataFrame(
+        {"role": np.repeat(list("ab"), 4), "epoch": epochs * 2, "total": [1, 4, 6, 9, 1, 4, 6, 9],
+         "generalizable": [0, 2, 2, 2, 0, 1, 1, 1]}
+    )  # fmt: skip
+    (tmp_path / "figures" / "one").mkdir(parents=True)
+    for name, table in {"phases": phases, "learning": learning, "dynamics": curves}.items():
+        table.to_csv(tmp_path / "figures" / "one" / f"fig03_{name}.csv", index=False)
+    rows = results.learned_text(tmp_path).strip().split("\n")[2:]
+    assert rows == ["| one | 2 | 1 | 1 | 1 → 2.5 → 7.5 |"]  # of b, phase 1 learns the other kind, and t2 never comes
+
+
 def test_settings_are_counted_by_what_is_certain_with_as_many_samples(tmp_path):
     variants = ["as it is", "a", "b", "as it is, fewer samples", "c", "of another number of samples"]
     table = pd.DataFrame({"variant": variants, "samples": [40, 40, 40, 20, 20, 10], "n_phases": [2, 3, 0, 1, 2, 1]})

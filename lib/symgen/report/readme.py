@@ -98,6 +98,7 @@ PAGES = {  # by name of a section: the page, and what writes the section
     "claims": (RESULTS, results.claims_text),
     "networks": (RESULTS, results.networks_text),
     "phases": (RESULTS, results.phases_text),
+    "learned": (RESULTS, results.learned_text),
     "sensitivity": (RESULTS, results.sensitivity_text),
     "judges": (RESULTS, results.judges_text),
     "penalty": (RESULTS, results.penalty_text),

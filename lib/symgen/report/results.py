@@ -24,6 +24,8 @@ WAYS = {  # to train, against plain training
     "penalty": "the penalty",
     "distilled": "distillation from the same baselines",
     "data": "the baselines' data as further training data",
+    "decay": "weight decay",
+    "dropout": "dropout",
 }
 
 
@@ -189,6 +191,30 @@ def phases_text(root: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
+def learned_text(root: Path) -> str:
+    """What Appendix I says of strength, network by network (Markdown), from fig03_phases, _dynamics and _learning."""
+    lines = head("study", "networks", "phase 1 learns mostly what generalizes", "after t2 it is mostly what does not",
+                 "what does not generalize: untrained → t1 → end (log-odds)")  # fmt: skip
+    curves, learning = (dict(_tables(root, name)) for name in ("fig03_dynamics", "fig03_learning"))
+    for study, phases in _tables(root, "fig03_phases"):
+        if study in learning:
+            each = [
+                _learned(row, *(of[study][of[study].role == row.role] for of in (learning, curves)))
+                for row in phases.itertuples()
+            ]
+            first, after, strength = zip(*each)
+            means = " → ".join(f"{value:.2g}" for value in np.mean(strength, axis=0))
+            lines.append(line(study, len(phases), sum(first), sum(after), means))
+    return "\n".join(lines) + "\n"
+
+
+def _learned(phases, learned, curve):
+    """Of a network: what phase 1 mostly learns, what is always learned after t2, and strength that does not generalize."""
+    until, later = learned[learned.epoch <= phases.t1], learned[learned.epoch >= phases.t2]
+    rest = (curve.total - curve.generalizable).set_axis(curve.epoch)[[0, phases.t1, curve.epoch.max()]]
+    return until.delta_g.sum() > until.delta_n.sum(), len(later) > 0 and (later.delta_g < later.delta_n).all(), rest
+
+
 def sensitivity_text(root: Path) -> str:
     """With how many other settings H of the first target rises, falls, and three phases follow (Markdown)."""
     lines = head("study", "samples", "phases as it is", "other settings", "H rises", "and falls", "in three phases")
@@ -218,17 +244,18 @@ def judges_text(root: Path) -> str:
 
 
 def penalty_text(root: Path) -> str:
-    """What the penalty and its nearest controls change against plain training (Markdown), from figK_contrasts.
+    """What other ways to train change against plain training (Markdown), from figK_contrasts.
 
     Only of studies with a second family of judges, who have not been trained on.
     """
-    lines = head("study", "trained with", "accuracy on D", "H by others")
+    lines = head("study", "trained with", "accuracy on D", "H by others", "the same, above chance")
+    quantities = ("accuracy", "H by others", "H by others, above chance")
     for study, table in _tables(root, "figK_contrasts"):
         pooled = table[table.role == "all"].set_index("quantity")
         if not pooled.index.str.contains("by others").any():
             continue
         for way, words in WAYS.items():
-            rows = [pooled.loc[f"all samples: {what}, {way} - plain"] for what in ("accuracy", "H by others")]
+            rows = [pooled.loc[f"all samples: {what}, {way} - plain"] for what in quantities]
             lines.append(line(study, words, *(interval(row.value, row.low, row.high, "+z.3f") for row in rows)))
     return "\n".join(lines) + "\n"
 
