@@ -11,7 +11,7 @@ import symgen as sg
 from symgen import interactions, reconstruct, subset_index
 from symgen.explain import FORMAT, PICTURES, matching_table, phrase_table, strongest_table
 from symgen.games import candidate_words, pieces_of
-from symgen.generalization import tables
+from symgen.generalization import compare, tables
 from symgen.plots import cells, in_style, logical_model, save, use_style
 from symgen.plots.alt import alt_text
 from symgen.plots.samples import wrapped
@@ -573,6 +573,17 @@ def test_words_that_are_spaces_alone_keep_their_place_in_the_text():
 def test_a_dollar_begins_no_formula(kind, tmp_path):
     e = sg.explain(Counted(), "US$_a for $HOME/{user b_$ now", "$a_b_c$", variables=[0, 2, 3])
     e.plot(kind).savefig(tmp_path / "picture.png")
+
+
+def test_explanations_at_several_checkpoints_are_compared_as_one(batch, images):
+    later = sg.explain(sg.ImageGame(network(4), "features.1"), images, [1, 2, 3], variables=batch.variables)
+    epochs = pd.Index([0, 5], name="epoch")
+    both = compare(xr.concat([batch.data, later.data], epochs), [batch.data])
+    assert both.epochs.tolist() == [0, 5] and both.H[0] == 1
+    np.testing.assert_array_equal(both.H[1], later.compare(batch).H)
+    other = sg.explain(sg.ImageGame(network(4), "features.1"), images, [1, 2, 4], variables=batch.variables)
+    with pytest.raises(sg.InputError, match="label differs between checkpoints; expected the same samples"):
+        compare(xr.concat([batch.data, other.data], epochs), [batch.data])
 
 
 def test_explanations_on_other_grids_are_not_compared(images):

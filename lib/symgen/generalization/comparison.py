@@ -186,7 +186,8 @@ def compare(
     Parameters
     ----------
     target : Dataset with v and effects, or these two arrays
-        v ([epoch, ][sample, ]subset) and effects ([epoch, ][sample, ]kind, subset), in log-odds.
+        v ([epoch, ][sample, ]subset) and effects ([epoch, ][sample, ]kind, subset), in log-odds. Of explanations at several
+        checkpoints: `xarray.concat([e.data for e in explanations], pandas.Index(epochs, name="epoch"))`.
     baselines : iterable of the same
         Of each baseline on the same samples, without an axis epoch.
     tau_ratio, strongest, tau
@@ -252,6 +253,11 @@ def _dataset(explained):
         v, effects = map(np.asarray, explained)
         axes = AXES[:2][3 - v.ndim :]
         explained = xr.Dataset({"v": ((*axes, "subset"), v), "effects": ((*axes, "kind", "subset"), effects)})
+    for name in [name for name in IDENTITY if name in explained and "epoch" in explained[name].dims]:
+        first = explained[name].isel(epoch=0, drop=True)  # explanations one after the other, as xarray.concat puts them
+        if not (explained[name] == first).all():
+            raise InputError(f"{name} differs between checkpoints; expected the same samples and variables at each")
+        explained = explained.assign({name: first})
     explained = explained.set_coords([name for name in IDENTITY if name in explained])
     explained = explained.drop_vars(set(explained.data_vars) - {"v", "effects"})
     explained = explained.expand_dims([axis for axis in ("sample", "epoch") if axis not in explained.dims])
