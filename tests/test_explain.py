@@ -422,6 +422,8 @@ class Wrong:
         (np.zeros(4), 3, "variables = 3, but the game has no candidates to draw from; expected a list"),
         (np.zeros(4), [1, 2, 3], r"the game's values have shape \(4,\); expected \(8,\)"),
         (np.array([0, 1, np.nan, 1]), [1, 2], "v holds NaN"),
+        (np.array([0, 1, 2, 1j]), [1, 2], "the game's values are no real numbers: .*complex"),
+        (["a", "b", "c", "d"], [1, 2], "the game's values are no real numbers"),
         (np.zeros(8), ["age", "age", "income"], "variables hold 'age' more than once; expected different ones"),
     ],
 )
@@ -446,6 +448,12 @@ def test_what_may_be_one_sample_or_several_is_not_guessed(x, label, message):
 
 def test_several_labels_of_one_array_are_explained_one_by_one():
     assert len(sg.explain(Planted(), np.zeros((2, 5)), [0, 1, 1], list("abcd")).data.label) == 3
+
+
+def test_a_game_may_give_a_tensor_with_its_gradient():
+    v = torch.tensor([0.0, 1.0, 2.0, 4.0], dtype=torch.bfloat16, requires_grad=True)
+    given, plain = (sg.explain(Wrong(x), None, 0, variables=["a", "b"]).data.effects for x in (v, [0, 1, 2, 4]))
+    assert given.equals(plain)
 
 
 def test_what_cannot_be_asked_of_an_explanation(images, batch, e):

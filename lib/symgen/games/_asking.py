@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from symgen.errors import InputError, whole_number
+from symgen.errors import InputError, first_line, whole_number
 from symgen.games._base import ROUNDING
 from symgen.games.variables import some_of
 from symgen.interactions import MAX_VARIABLES
@@ -84,11 +84,22 @@ def values_of(game, x, labels, variables, one: bool) -> tuple[Float[np.ndarray, 
         v = game.values(x, labels, variables[0] if one else variables)
     else:
         samples = [x] * len(labels) if one else x
-        v = [np.asarray(game.values(*each), float) for each in zip(samples, labels, variables)]
+        v = [_numbers(game.values(*each)) for each in zip(samples, labels, variables)]
     expected = (2 ** len(variables[0]),)
     if wrong := [np.shape(row) for row in v if np.shape(row) != expected]:
         raise InputError(f"the game's values have shape {wrong[0]}; expected {expected}, one for every subset")
     return np.asarray(v, float), getattr(game, "rounding", ROUNDING)
+
+
+def _numbers(values):
+    """What a game gives as an array of numbers; InputError for anything else."""
+    values = values.detach().double().cpu() if isinstance(values, torch.Tensor) else values
+    try:
+        return np.asarray(values).astype(float, casting="same_kind")
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"the game's values are no real numbers: {first_line(error)}; expected an array of 2^n"
+        ) from None
 
 
 def pictured(game, samples, variables) -> dict:
