@@ -68,7 +68,6 @@ def saying(before: str = "", after: str = "") -> Iterator[None]:
 
 def handle_signals(handler) -> None:
     """Handle the signals that end a run, but those that whoever started it wants ignored (nohup, &)."""
-    for name in ("SIGHUP", "SIGINT", "SIGTERM"):  # Windows has no SIGHUP
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, handler)

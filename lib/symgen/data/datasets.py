@@ -13,7 +13,7 @@ from torch import Tensor
 from symgen.data import image_sets, text_sets
 from symgen.data.sources import damaged, readable
 from symgen.errors import InputError, first_line, saying
-from symgen.store import checksum
+from symgen.store import checksum, lock_at
 
 
 @dataclass(frozen=True)
@@ -112,9 +112,12 @@ def load_dataset(
     }
     if name in readers:
         return readers[name]()
-    if name in text_sets.SOURCES:
-        return Texts(*text_sets.read(name, folder, cache or folder, download))
-    return Images(*image_sets.read(name, folder, size, cache or folder, download), **IMAGENET)
+    cache = cache or folder
+    cache.mkdir(parents=True, exist_ok=True)
+    with lock_at(cache / f".{name}.lock"):  # one process at a time fetches and decodes
+        if name in text_sets.SOURCES:
+            return Texts(*text_sets.read(name, folder, download))
+        return Images(*image_sets.read(name, folder, size, cache, download), **IMAGENET)
 
 
 def _fashion_mnist_6k(folder):

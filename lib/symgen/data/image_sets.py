@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from symgen.data.sources import Source, damaged, fetching, read_table, readable
 from symgen.errors import saying
-from symgen.store import cached, file_state, lock_at
+from symgen.store import cached, file_state
 
 # pixels (image, 3, height, width) uint8, labels (image,), their names
 Labelled = tuple[Tensor, Tensor, tuple[str, ...]]
@@ -46,15 +46,10 @@ def read(name: str, place: Path, size: int, cache: Path, download: bool = False)
 
     Images of Tiny-ImageNet and CUB are resized to `size` x `size` when they are first decoded, and kept so in the
     folder `cache` until one of their files changes. `download`: fetch the set from where it is published, if it is not
-    there. One process at a time fetches and decodes. InputError names a file that is missing or damaged, where it was
-    looked for, and what to do.
+    there. InputError names a file that is missing or damaged, where it was looked for, and what to do.
     """
-    cache.mkdir(parents=True, exist_ok=True)
-    with lock_at(cache / f".{name}.lock"):
-        return _cifar10(place, download) if name == "cifar10" else _from_files(name, place, size, cache, download)
-
-
-def _from_files(name, place, size, cache, download):
+    if name == "cifar10":
+        return _cifar10(place, download)
     with SOURCES[name].unpacked(place, download) as folder:
         files = SOURCES[name].reader(folder)
         settings = {"dataset": name, "size": size, "files": _state(files, folder), "version": DECODING}

@@ -16,19 +16,17 @@ import torch
 from torch import Tensor
 
 from symgen.data.sources import Source, damaged, read_table
-from symgen.store import lock_at
 
 Labelled = tuple[tuple[str, ...], Tensor, tuple[str, ...], bool]  # texts, labels (text,), their names, nested or not
 
 
-def read(name: str, place: Path, cache: Path, download: bool = False) -> Labelled:
+def read(name: str, place: Path, download: bool = False) -> Labelled:
     """Texts, labels and classes of a set looked for in the folder `place`, and whether some texts stand within others.
 
-    `download`: fetch the set from where it is published, if it is not there; one process at a time does, by a lock in the
-    folder `cache`. InputError names a file that is missing or damaged, where it was looked for, and what to do.
+    `download`: fetch the set from where it is published, if it is not there. InputError names a file that is missing or
+    damaged, where it was looked for, and what to do.
     """
-    cache.mkdir(parents=True, exist_ok=True)
-    with lock_at(cache / f".{name}.lock"), SOURCES[name].unpacked(place, download) as folder:
+    with SOURCES[name].unpacked(place, download) as folder:
         return SOURCES[name].reader(folder)
 
 
