@@ -75,12 +75,10 @@ def fidelity(of, rng):
 
 
 def cross_entropy(of, rng):
-    z, labels = rng.normal(size=(6, 5, 9)), rng.integers(-1, 9, (6, 7))
-    z_known, known = torch.tensor(z)[torch.tensor(labels[:, :5]) >= 0], torch.tensor(labels[:, :5][labels[:, :5] >= 0])
-    by_v = np.log1p(np.exp(-symgen.log_odds(z_known, known).numpy())).mean()
-    of_items = of["cross_entropy"](z_known.numpy(), known.numpy())
-    library = torch.nn.functional.cross_entropy(z_known, known).item()
-    return [of["cross_entropy"](z, labels), of_items], [library, by_v]
+    z, labels = 9 * rng.normal(size=(6, 9)), rng.integers(0, 9, 6)
+    v, as_tensors = of["log_odds"](z, labels), (torch.tensor(z), torch.tensor(labels))
+    library = torch.nn.functional.cross_entropy(*as_tensors).item()
+    return [of["cross_entropy"](v), *v], [library, *symgen.log_odds(*as_tensors).numpy()]
 
 
 def sparsest(of, rng):
@@ -223,6 +221,15 @@ def removed_first(of, rng):
     return mine, table[table.role == "one"].set_index("quantity").value[quantity]
 
 
+def cancelling(of, rng):
+    effects = rng.normal(size=(3, 5, 2, 16)) * (interactions.orders(4) > 0)
+    v = interactions.logical_model(effects, np.zeros((3, 5)))
+    comparison = generalization.compare((v, effects), [(v[0], effects[0])])
+    table = dynamics.untrained_contrasts({"one": comparison}, generalization.Bootstrap(draws=10))
+    library = table[(table.role == "one") & (table.quantity == "share that cancels")].value.to_numpy()
+    return [of["share_that_cancels"](effects[0])], library
+
+
 def verdict(of, rng):
     cases = [(*np.sort(rng.normal(0, 0.1, 2)), threshold, sesoi) for threshold in (0, 0.1) for sesoi in (0, 0.05)] * 5
     rule = {"quantity": "some", "of": "paper"}
@@ -239,7 +246,7 @@ COMPARED = {
     ("04", "equation-chance"): by_chance, ("04", "equation-8"): ratio, ("04", "equation-19"): graded,
     ("04", "equation-jaccard"): jaccard,
     ("05", "equation-9"): effective_number, ("05", "equation-newly-learned"): newly_learned,
-    ("05", "equation-phases"): boundaries, ("06", "equation-12"): removed,
+    ("05", "equation-phases"): boundaries, ("05", "equation-cancels"): cancelling, ("06", "equation-12"): removed,
     ("06", "equation-cross-entropy"): loss_of_removal, ("08", "equation-13"): votes,
     ("08", "equation-exponent"): exponent, ("07", "equation-penalty"): penalty, ("09", "equation-share"): share_by_order,
     ("10", "equation-low-share"): share_of_low, ("10", "equation-removed-first"): removed_first,

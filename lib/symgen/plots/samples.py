@@ -35,7 +35,8 @@ def logical_model(
     labels = [wrapped(interaction, 42, variables) for interaction in table.interaction]
     lines = wrapped(f"{prompt} → {next_word}", LETTERS, [*variables, f"→ {next_word}"])
     head = 0.25 * bool(title)
-    sizes = [head + 0.12 + 0.22 * len(lines), 1.2 + 0.155 * sum(len(label) + 0.5 for label in labels)]
+    rows = max(12, sum(len(label) + 0.5 for label in labels))  # the outputs beside need room, too
+    sizes = [head + 0.12 + 0.22 * len(lines), 1.2 + 0.155 * rows]
     figure = plt.figure(figsize=(PAGE, sum(sizes)), dpi=80)  # dpi: in a notebook
     above, below = figure.subfigures(2, 1, height_ratios=sizes)
     largest = max(map(abs, shares), default=0)
