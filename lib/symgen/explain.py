@@ -91,7 +91,7 @@ def explain(
     check_tau_ratio(tau_ratio)
     one, samples, labels = samples_of(game, x, label)
     variables = variables_of(game, samples, variables, seed, one)
-    v, rounding = values_of(game, x, labels, variables, one)
+    v, rounding = values_of(game, samples, labels, variables, one)
     solved = sparse_and_or(v, noise_bound, ridge, rounding=rounding)
     data = {
         "v": (("sample", "subset"), v),

@@ -6,7 +6,7 @@ from jaxtyping import Float
 
 from symgen.errors import InputError, first_line, whole_number
 from symgen.games._base import ROUNDING
-from symgen.games.variables import some_of
+from symgen.games.variables import different, some_of
 from symgen.interactions import MAX_VARIABLES
 
 
@@ -49,9 +49,8 @@ def variables_of(game, samples, variables, seed: int, one: bool) -> list:
         raise InputError(f"variables = {variables!r}; expected how many, or a list of them")
     nested = not isinstance(variables[0], str) and np.ndim(variables[0]) == 1
     lists = list(variables) if nested else [variables] * len(samples)
-    for row in map(list, lists):
-        if twice := [name for name in row if row.count(name) > 1]:
-            raise InputError(f"variables hold {twice[0]!r} more than once; expected different ones")
+    for row in lists:
+        different(row)
     sizes = sorted({len(row) for row in lists})
     if len(sizes) > 1 or len(lists) != len(samples) or not 2 <= sizes[0] <= MAX_VARIABLES:
         expected = f"2 to {MAX_VARIABLES}, as many for each of {len(samples)} sample(s)"
@@ -78,12 +77,12 @@ def _draw(game, x, n, rng):
     return some_of(candidates, n, rng)
 
 
-def values_of(game, x, labels, variables, one: bool) -> tuple[Float[np.ndarray, "sample subset"], float]:
+def values_of(game, samples, labels, variables, one: bool) -> tuple[Float[np.ndarray, "sample subset"], float]:
     """v, and how precise it is: as the game says (`rounding`), else as a network is that computes in float32."""
     if hasattr(game, "is_one"):
-        v = game.values(x, labels, variables[0] if one else variables)
+        asked = (samples[0], labels, variables[0]) if one else (samples, labels, variables)
+        v = game.values(*asked)
     else:
-        samples = [x] * len(labels) if one else x
         v = [_numbers(game.values(*each)) for each in zip(samples, labels, variables)]
     expected = (2 ** len(variables[0]),)
     if wrong := [np.shape(row) for row in v if np.shape(row) != expected]:

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from symgen.errors import InputError
+from symgen.errors import InputError, saying
 from symgen.interactions import subset_matrix
 
 ROUNDING = 2.0**-23  # relative precision of v of a network that computes in float32
@@ -52,7 +52,8 @@ def logits_of(output, axes: int, expected: str) -> Tensor:
     if not isinstance(logits, Tensor) or logits.ndim != axes or logits.shape[-1] < 2:
         what = f"has shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else f"is a {type(logits).__name__}"
         raise InputError(f"the model's output {what}; expected {expected}")
-    if all(row.min() >= 0 and abs(row.double().sum() - 1) < 1e-3 for row in logits.flatten(0, -2)[[0, -1]]):
+    rows = (logits[(i,) * (axes - 1)] for i in (0, -1))  # views: this is asked of every part
+    if all(row.min() >= 0 and abs(row.double().sum() - 1) < 1e-3 for row in rows):
         raise InputError(
             "the model's outputs are from 0 to 1 and sum to 1: probabilities; expected logits, before softmax"
         )
@@ -76,9 +77,9 @@ def finite(v: Float[np.ndarray, "sample label subset"]) -> Float[np.ndarray, "sa
     return v
 
 
-def check_repeats(evaluate) -> None:
-    """InputError if a model's output is not twice the same."""
-    if not torch.equal(evaluate().nan_to_num(), evaluate().nan_to_num()):
+def check_repeats(output: Tensor, evaluate) -> None:
+    """InputError if a model gives another output when it is evaluated again."""
+    if not torch.equal(output.nan_to_num(), evaluate().nan_to_num()):
         raise InputError("the model's output changes from call to call; expected no randomness in evaluation mode")
 
 
@@ -151,11 +152,9 @@ class Game:
         """v (sample, label, subset) of several samples; InputError for NaN or infinite outputs."""
         v = []
         with quiet(self.model):
-            for each in zip(samples, labels, variables):
-                try:
+            for i, each in enumerate(zip(samples, labels, variables)):
+                with saying(f"sample {i}: " if len(samples) > 1 else ""):
                     v.append(self._of_one(*each))
-                except InputError as error:
-                    raise InputError(f"sample {len(v)}: {error}" if len(samples) > 1 else str(error)) from error
         return finite(np.stack(v))
 
     def _in_parts(self, shape, size, evaluate):
@@ -218,7 +217,8 @@ class TokenGame(Game):
         """v (label, subset)."""
         if self._chunk is None:
             self._chunk = CHUNK_TOKENS.get(replaced.device.type, 1 << 16)
-            check_repeats(lambda: self._log_odds(inputs, replaced[:2], labels))
+            few = inputs, replaced[:2], labels
+            check_repeats(self._log_odds(*few), lambda: self._log_odds(*few))
         shape = len(labels), len(replaced)
         return self._in_parts(shape, replaced.shape[1], lambda part: self._log_odds(inputs, replaced[part], labels))
 

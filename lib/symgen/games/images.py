@@ -205,8 +205,8 @@ class ImageGame(Game):
             expected = self._rest(probe.clone(), image, PLAIN)
         except RuntimeError as error:
             raise _refused(image, error) from error
-        check_repeats(lambda: self._feature_map(image))
-        check_repeats(lambda: self._rest(probe.clone(), image, PLAIN))
+        check_repeats(probe[0], lambda: self._feature_map(image)[0])
+        check_repeats(expected, lambda: self._rest(probe.clone(), image, PLAIN))
         ways = [(True, True), (True, False), (False, True)]
         for plan in [_Plan(*way, module) for module in dict.fromkeys((pool, None)) for way in ways]:
             maps = plan.pool(probe) if plan.pool else probe

@@ -114,10 +114,15 @@ def check_phrases(variables) -> list[str]:
     if isinstance(variables, str) or not all(isinstance(name, str) and name.strip() for name in variables):
         raise InputError(f"variables = {variables!r}; expected a list of words or phrases")
     check_n(len(variables))
-    twice = [name for name in variables if list(variables).count(name) > 1]
-    if twice:
+    return different(variables)
+
+
+def different(variables) -> list:
+    """The variables as a list, if they are different ones; InputError names one that is repeated otherwise."""
+    variables = list(variables)
+    if twice := [name for name in variables if variables.count(name) > 1]:
         raise InputError(f"variables hold {twice[0]!r} more than once; expected different ones")
-    return list(variables)
+    return variables
 
 
 def check_cells(variables, grid: int) -> Int[np.ndarray, "variable"]:

@@ -200,8 +200,8 @@ def claims_table(studies: list[Study]) -> pd.DataFrame:
 
     Columns id, claim, paper, study, networks, scale, of (paper, control), quantity, value, low, high, rule, part_verdict,
     how, more (see `Decision`), and verdict: that of the claim in this column, which is that of its worst statistic. Values
-    are those of the mean over the study's networks, intervals over samples and networks. A study is left out
-    of a claim whose table it does not have; InputError for a table that lacks a statistic of the rule.
+    are those of the mean over the study's networks, intervals over samples and networks. A study is left out of a claim
+    whose table it does not have; InputError for a table that lacks a statistic of the rule.
     """
     rows = [
         {
