@@ -150,6 +150,15 @@ def test_too_few_checkpoints_after_the_peak_say_nothing(gaps):
     assert np.isnan(dynamics.rank_correlation(np.ones((1, 4)), np.arange(4.0))).all()  # a flat curve
 
 
+def test_one_network_has_a_share_of_the_gap_without_an_interval(gaps):
+    """Losses are not resampled, so only other networks could give it one."""
+    (role, network), losses = next(iter(gaps[0].items())), gaps[1]
+    share = rows_of(dynamics.gap_contrasts({role: network}, losses, BOOTSTRAP)).loc[
+        "gap at the peak of H, share of the last"
+    ]
+    assert np.isfinite(share.value) and np.isnan([share.low, share.high]).all()
+
+
 @pytest.mark.parametrize("end", [-0.1, 0.0])
 def test_a_network_without_a_gap_has_no_share_of_it(gaps, end):
     networks, losses = gaps

@@ -215,6 +215,7 @@ def test_a_claim_is_shown_with_both_verdicts_and_every_statistic(tmp_path):
         ((0.5, -np.inf, 1e-9), "0.5000 [-inf, 0.0000]"),
         ((-1e-9, -0.4, 0.4), "0.0000 [-0.4000, 0.4000]"),
         ((np.nan, np.nan, np.nan), "none"),
+        ((0.39, np.nan, np.nan), "0.39 [none]"),
     ],
 )
 def test_a_number_and_its_interval_have_as_many_decimals(numbers, text):

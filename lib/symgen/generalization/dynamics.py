@@ -53,10 +53,10 @@ def with_places(comparisons: Comparisons, curve: Callable, place: Callable = hig
 def gap_contrasts(comparisons: Comparisons, losses: dict[str, pd.DataFrame], bootstrap: Bootstrap) -> pd.DataFrame:
     """Whether the dynamics go with the loss gap, testing - training (F3c). losses: role -> epoch, loss_gap.
 
-    gap at the peak of H, as a share of the last one, NaN where there is none. From the peak on, Spearman's correlation of
-    the changes between checkpoints of 1 - H, of N, and of 1 less H above chance, with those of the gap; and each less the
-    largest that a circular shift of the gap's changes gives (their mean says nothing: over all shifts, rank correlations sum
-    to 0). NaN where fewer than `LEAST_CHANGES` are left.
+    gap at the peak of H, as a share of the last one, NaN where there is none. Losses are not resampled: one network has no
+    interval of it. From the peak on, Spearman's correlation of the changes between checkpoints of 1 - H, of N, and of 1
+    less H above chance, with those of the gap; and each less the largest that a circular shift of the gap's changes gives
+    (their mean says nothing: over all shifts, rank correlations sum to 0). NaN where fewer than `LEAST_CHANGES` are left.
     """
     estimates = {}
     for role, (c, top) in with_places(comparisons, _height).items():
@@ -64,7 +64,8 @@ def gap_contrasts(comparisons: Comparisons, losses: dict[str, pd.DataFrame], boo
         h, _, excess = c.power(bootstrap)
         curves = {"1 - H": 1 - h, "N": bootstrap.mean(_number(c)), "1 - H above chance": 1 - excess}
         share = np.float64(ratio(gap[top], max(gap[-1], 0)))
-        estimates[role] = {"gap at the peak of H, share of the last": Estimate(share, np.full(bootstrap.draws, share))}
+        draws = np.full(bootstrap.draws, share if len(comparisons) > 1 else np.nan)
+        estimates[role] = {"gap at the peak of H, share of the last": Estimate(share, draws)}
         for name, curve in curves.items():
             by_shift = curve[top:].map(_by_shift, gap[top:])
             together, best = by_shift[0], by_shift[1:].map(lambda x: x.max(axis=-1))

@@ -25,7 +25,7 @@ def span(values: pd.Series, form: str) -> str:
 
 
 def interval(value: float, low: float, high: float, form: str = "") -> str:
-    """A number and its interval, in a format, or with as many decimals each; none where there is no number.
+    """A number and its interval, in a format, or with as many decimals each; none where there is no number, or no interval.
 
     Without a format, the largest has two digits at least, and there are more decimals, up to four, where another number
     would read 0.
@@ -33,7 +33,8 @@ def interval(value: float, low: float, high: float, form: str = "") -> str:
     if isnan(value):
         return "none"
     form = form or f"z.{_decimals([abs(number) for number in (value, low, high) if isfinite(number)])}f"
-    return f"{value:{form}} [{low:{form}}, {high:{form}}]"
+    bounds = "none" if isnan(low) else f"{low:{form}}, {high:{form}}"
+    return f"{value:{form}} [{bounds}]"
 
 
 def _decimals(numbers):
