@@ -50,9 +50,10 @@ def test_words_name_bars_few_marks_and_what_is_written_in_a_panel():
     )
     curve = pd.DataFrame({"weight": [0.0, 0.3], "quantity": "accuracy", "value": 0.4, "low": 0.3, "high": 0.5})
     said = alt_text(plots.penalty_curve(curve, chosen=0.3, networks=5))
-    assert said.startswith("accuracy, share of items by weight of the penalty") and said.endswith(
-        "weight of the study."
+    assert said.startswith(
+        "accuracy, share of items by weight of the penalty: mean over networks 0.4 at 0, 0.4 at 0.3."
     )
+    assert said.endswith("weight of the study.")
 
 
 def test_words_of_a_panel_take_the_names_at_an_axis_that_it_shares():
@@ -62,6 +63,8 @@ def test_words_of_a_panel_take_the_names_at_an_axis_that_it_shares():
         panel for panel in alt_text(plots.arms(table)).split(". ") if panel.startswith(("accuracy", "loss"))
     )
     assert "at penalty" in first and "at penalty" in second
+    both = alt_text(plots.arms(pd.concat([table, table.assign(setting="few samples")])))  # where all samples are few
+    assert "few training samples" in both and "all training samples" not in both
 
 
 def test_words_that_are_parted_at_the_end_of_a_line_are_one_again():
@@ -185,7 +188,12 @@ def test_gaps_over_training_stand_beside_those_on_more_samples():
     lines = {line.get_label(): line.get_ydata() for line in plots.removal_dynamics(table, 40, more).axes[0].lines}
     np.testing.assert_allclose(lines["whole"], [0, 0.8])
     np.testing.assert_allclose(lines["whole, on more samples"], [0.3])
-    assert "whole, on more samples" not in alt_text(plots.removal_dynamics(table, 40))
+    assert "diamonds: on 60 samples" in alt_text(plots.removal_dynamics(table, 40, more, 60))
+    for without in (
+        plots.removal_dynamics(table, 40),
+        plots.removal_dynamics(table, 40, more, 40),
+    ):  # as many are no more
+        assert "whole, on more samples" not in alt_text(without)
 
 
 def test_what_a_setting_changes_has_an_interval():
@@ -217,6 +225,25 @@ def test_no_bar_stands_behind_the_numbers_in_a_corner(heights):
     figure.draw_without_rendering()
     corner = figure.axes[0].texts[0].get_window_extent()
     assert not [bar for bar in figure.axes[0].patches if corner.overlaps(bar.get_window_extent())]
+
+
+def test_a_band_of_a_share_stays_within_what_a_share_can_be():
+    rows = [(weight, name, 0.5, -0.6, 1.1) for weight in (0.0, 0.3) for name in ("accuracy", "loss")]
+    curve = pd.DataFrame(rows, columns=["weight", "quantity", "value", "low", "high"])
+    bands = [ax.collections[0].get_datalim(ax.transData) for ax in plots.penalty_curve(curve, networks=2).axes]
+    assert [(band.y0, band.y1) for band in bands] == [(0, 1), (0, 1.1)]
+
+
+def test_a_loss_that_jumps_does_not_flatten_the_others():
+    jumped = LOSSES.assign(loss=LOSSES.loss.where(LOSSES.epoch != 1, 1e4))
+    assert [plots.losses(of).axes[0].get_yscale() for of in (LOSSES, jumped)] == ["linear", "symlog"]
+
+
+def test_words_of_a_prompt_are_said_as_they_are_read():
+    table = pd.DataFrame({"interaction": ["big ∧ ship"], "kind": "and", "effect": 0.2})
+    outputs = pd.DataFrame({"rank": [0, 1], "v": [0.0, 1.0], "model": [0.0, 1.0], "k": 2})
+    picture = plots.logical_model(table, outputs, "a big red ship", ["big", "ship"], "sank", [0.1, 0.2])
+    assert "a big red ship → sank" in alt_text(picture)
 
 
 def test_two_language_models_are_a_row_each_with_their_chance():

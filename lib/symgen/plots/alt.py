@@ -11,6 +11,7 @@ from matplotlib.axis import Axis
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.container import BarContainer, ErrorbarContainer
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 LONGEST = 1200  # letters of a text
 FEW = 6  # numbers of a line that are said one by one
@@ -107,9 +108,14 @@ def _named(artist) -> bool:
 
 
 def _names(axis: Axis) -> list[str] | None:
-    """What is written at an axis instead of numbers, if so; maybe at another one, which shares it."""
-    names = axis.get_major_formatter().format_ticks(axis.get_ticklocs())
-    return None if all(NUMBER.fullmatch(name) or not name for name in names) else names
+    """What is written at an axis instead of its numbers, if so; maybe at another one, which shares it."""
+    written, places = axis.get_major_formatter(), axis.get_ticklocs()
+    names = written.format_ticks(places)
+    if not all(NUMBER.fullmatch(name) or not name for name in names):
+        return names
+    if not isinstance(written, FuncFormatter) or not all(names):  # numbers that matplotlib writes itself
+        return None
+    return None if np.allclose([float(re.sub(",", "", name)) for name in names], places) else names
 
 
 def _at(axis: Axis, place: float) -> str:

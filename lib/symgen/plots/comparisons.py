@@ -72,8 +72,8 @@ def sparsity(table: pd.DataFrame, tau_ratio: float, samples: int | None = None) 
 def conditions(table: pd.DataFrame, samples: int | None = None) -> Figure:
     """Two of the conditions for sparsity (Appendix B): strength by order, mean output by number of variables shown.
 
-    table: epoch, m, strength_share (of order m), output (mean v - v(none) with m variables shown, over |v(all) - v(none)|),
-    low, high. samples: of how many.
+    table: epoch, m, strength_share (of order m), output (mean v - v(none) with m variables shown, over the mean
+    |v(all) - v(none)| of the samples), low, high. samples: of how many.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 2.9))
     epochs = table.epoch.unique()
@@ -87,7 +87,7 @@ def conditions(table: pd.DataFrame, samples: int | None = None) -> Figure:
             right.fill_between(shown.m, shown.low, shown.high, color=shade, alpha=0.2, linewidth=0)
     left.set(xlabel="order", ylabel="share of all strength", title="condition 1: do high orders hold nothing?")
     left.set(yscale="log", ylim=(1e-4, 1))
-    right.set(xlabel="variables not masked, m", ylabel="mean output u(m)\n(share of |v(all) − v(none)|)")
+    right.set(xlabel="variables not masked, m", ylabel="mean output u(m)\n(over the mean |v(all) − v(none)|)")
     right.set_title("condition 2: does u(m) grow?")
     for ax in (left, right):
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -134,8 +134,8 @@ def judges(table: pd.DataFrame, samples: int | None = None) -> Figure:
         x = np.array([names.index(name) for name in shown.judges]) + shift
         ax.vlines(x, shown.low, shown.high, color=colour)
         ax.plot(x, shown.H, marker, color=colour, markersize=5, label=f"{of} samples")
-        by_chance = ax.hlines(shown.chance, x - 0.1, x + 0.1, **BY_CHANCE | {"linewidth": 1.6})
-    by_chance.set_label("by chance")
+        label = "by chance" if of == parts[0] else None  # a legend has it once
+        ax.hlines(shown.chance, x - 0.1, x + 0.1, label=label, **BY_CHANCE | {"linewidth": 1.6})
     ax.set_xticks(range(len(names)), [JUDGES.get(name, name) for name in names])
     ax.set(ylabel="H: share of strength\nthat generalizes", ylim=(0, None), title="Who judges: baselines trained on …")
     ax.grid(axis="x", visible=False)
@@ -162,9 +162,10 @@ def judged_pairs(
             rows = np.array([roles.index(role) for role in shown.role]) + shift
             ax.hlines(rows, shown.low, shown.high, color=colour, linewidth=2)
             ax.plot(shown.value, rows, "o", color=colour, markersize=4, label=label)
-            by_chance = ax.vlines(shown.chance, rows - 0.17, rows + 0.17, color=COLOURS["chance"], linewidth=1.6)
-        by_chance.set_label("by chance")
-        ax.set(title=f"each judged by {judge}", xlabel="share of strength that generalizes", xlim=(-0.02, 1))
+            chance = {"color": COLOURS["chance"], "linewidth": 1.6, "label": f"{label}, by chance"}
+            ax.vlines(shown.chance, rows - 0.17, rows + 0.17, **chance)
+        title = textwrap.fill(f"each judged by {judge}", 30)
+        ax.set(title=title, xlabel="share of strength that generalizes", xlim=(-0.02, 1))
         ax.grid(axis="y", visible=False)
     axes[0, 0].set(yticks=range(len(roles)), yticklabels=roles, ylim=(len(roles) - 0.4, -0.6))
     mark = {"marker": "|", "linestyle": "", "markersize": 9, "markeredgewidth": 1.6}  # as it is drawn
@@ -194,8 +195,8 @@ def sensitivity(table: pd.DataFrame) -> Figure:
             for _, group in table.groupby("samples", sort=False):
                 ax.vlines(values[group.index[0]], group.index[0], group.index[-1], color="black", linewidth=0.7, ls=":")
             if quantity == "H":
-                chance, style = table[f"chance_{where}"], {"color": COLOURS["chance"], "alpha": 0.6}
-                ax.scatter(chance, rows, s=14, marker=marker, label="H by chance, same shapes", **style)
+                chance, style = table[f"chance_{where}"], {"facecolor": "none", "edgecolor": COLOURS["chance"]}
+                ax.scatter(chance, rows + 0.27, s=14, marker=marker, label="H by chance, same shapes", **style)
     left, middle, right = axes
     _rise_and_fall(right, table, rows)
     groups = [f"{name} ({count_phrase(number, 'sample')})" if first else name for name, number, first in
@@ -233,15 +234,18 @@ def removal(table: pd.DataFrame, samples: int | None = None) -> Figure:
     handles, labels = axes[0, 0].get_legend_handles_labels()
     labels = [*labels, "difference between the two; upper row: the loss gap"]
     figure.legend([*handles, gap], labels, loc="outside lower center", ncols=3)
-    return note(figure, network=len(roles), sample=samples, bar="95 %, over samples, each by itself")
+    return note(figure, network=len(roles), sample=samples, **{"thin bar": "95 %, over samples, each by itself"})
 
 
-def removal_dynamics(table: pd.DataFrame, samples: int | None = None, at_end: pd.DataFrame | None = None) -> Figure:
+def removal_dynamics(
+    table: pd.DataFrame, samples: int | None = None, at_end: pd.DataFrame | None = None, more: int | None = None
+) -> Figure:
     """The loss gap, testing - training, before and after removal, over training, a panel a network.
 
-    table: role, epoch, of, what, loss, low, high; at_end: the same of the last checkpoint, on more samples. The gap after
-    the placebo is what removing as much at random leaves of it. The band of the whole gap is made of the intervals of its
-    two losses, which are of different samples. samples: how many, training and testing ones together.
+    table: role, epoch, of, what, loss, low, high; at_end: the same of the last checkpoint, on more samples, left out if
+    these are as many. The gap after the placebo is what removing as much at random leaves of it. The band of the whole gap
+    is made of the intervals of its two losses, which are of different samples. samples, more: how many, training and testing
+    ones together.
     """
     roles = table.role.unique()
     figure, axes = plt.subplots(1, len(roles), figsize=(2.6 * len(roles) + 0.6, 3.2), sharey=True, squeeze=False)
@@ -266,9 +270,9 @@ def removal_dynamics(table: pd.DataFrame, samples: int | None = None, at_end: pd
         epoch_axis(ax, gap.index)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(lines))
     says = {"band": "95 %, of the whole gap, over samples"}
-    if at_end is not None:
+    if at_end is not None and more != samples:
         _ends_beside(axes[0], table.epoch.max(), at_end, lines)
-        says["diamonds"] = "on more samples, as in the figure before"
+        says["diamonds"] = f"on {count_phrase(more, 'sample')}" if more else "on more samples"
     axes[0, 0].set(ylabel="loss gap, testing − training (nats)", ylim=(min(axes[0, 0].get_ylim()[0], -0.26), None))
     return note(figure, network=len(roles), sample=samples, **says)
 
@@ -285,6 +289,7 @@ def arms(
     quantity) -> what the paper reports of the penalty, a diamond in its row. networks: of how many each way is the mean.
     samples: on how many.
     """
+    table = table.drop_duplicates(["arm", "quantity", "value", "low", "high"], keep="last")  # all samples may be few
     quantities, names, setting_names = (table[column].unique() for column in ("quantity", "arm", "setting"))
     figure, axes = plt.subplots(
         1, len(quantities), figsize=(2.1 * len(quantities) + 0.8, 0.4 * len(names) + 1.6), sharey=True, squeeze=False
@@ -302,7 +307,7 @@ def arms(
                 ax.plot(gain, places["penalty"] + shift, **DIAMOND)
         ax.axvline(0, color="black", linewidth=0.8)
         better = "← better" if quantity.startswith("loss") else "better →"
-        title = quantity.replace(", ", ",\n").replace(" at best", "\nat the best checkpoint").replace(" by ", "\nby ")
+        title = quantity.replace(", ", ",\n").replace(" at best", "\nat the best checkpoint")
         ax.set(title=title, xlabel=f"{_unit(quantity)}\n{better}")
         ax.xaxis.set_major_locator(MaxNLocator(3))
         ax.grid(axis="y", visible=False)
@@ -328,7 +333,9 @@ def penalty_curve(table: pd.DataFrame, chosen: float | None = None, networks: in
     for ax, quantity in zip(axes[0], quantities):
         shown = table[table.quantity == quantity]
         ax.plot(places, shown.value, "o-", markersize=4, color=COLOURS["target"], label="mean over networks")
-        ax.fill_between(places, shown.low, shown.high, color=COLOURS["target"], alpha=0.15, linewidth=0)
+        most = None if _unit(quantity) == "nats" else 1  # an interval of two networks may reach beyond what can be
+        band = shown.low.clip(0, most), shown.high.clip(0, most)
+        ax.fill_between(places, *band, color=COLOURS["target"], alpha=0.15, linewidth=0)
         ax.set(title=quantity, xlabel="weight of the penalty", ylabel=_unit(quantity))
         ax.set_xticks(places, [f"{weight:.2g}" for weight in weights])
         if chosen in weights:
@@ -365,7 +372,7 @@ def claims(table: pd.DataFrame) -> Figure:
     signs = [f"{sign}: {verdict}" for verdict, sign in SIGNS_OF.items()]
     close = {"fontsize": 8, "columnspacing": 1, "handletextpad": 0.4}
     legend_of(figure, SIGNS_OF, signs, loc="outside lower center", ncols=4, **close)
-    says = {sign: verdict for verdict, sign in SIGNS_OF.items()} | {"–": "has none", "empty": "not asked of this study"}
+    says = {"–": "has none", "empty": "not asked of this study"}
     places = {"left": "as the paper measures it", "right": "against its control", "in brackets": "networks"}
     return note(figure, **places, **says)
 

@@ -35,14 +35,16 @@ def bars(table: pd.DataFrame, title: str = "") -> Figure:
 def cells(table: pd.DataFrame, shares: pd.DataFrame, picture: np.ndarray, grid: int, title: str = "") -> Figure:
     """One prediction (Fig. 1, left): the picture with its cells tinted by their shares, and its strongest interactions.
 
-    table: as `bars`. shares: variable (cell number), share (log-odds). picture: (height, width) or (h, w, 3).
+    table: as `bars`. shares: variable (cell number), share (log-odds). picture: (height, width) or (h, w, 3), from 0 to 1;
+    it is drawn lighter, for a tint is not seen on black.
     """
     height = max(3.6, 0.24 * sum(_labels(table)[1]) + 1)
     figure, (left, right) = plt.subplots(1, 2, figsize=(8, height), width_ratios=[1.1, 1.4])
     largest = shares.share.abs().max()
     labels = [f"{number}\n{signed(share)}" for number, share in enumerate(shares.share)]
     colours = [tint(share, largest) for share in shares.share]
-    show_cells(left, picture, shares.variable, grid, colours, labels)
+    picture = picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=2)
+    show_cells(left, 0.3 + 0.7 * picture, shares.variable, grid, colours, labels)
     left.set_title(title, **AS_IT_IS)
     _strongest_bars(right, table)
     return note(figure, network=1, sample=1, **OF_SHARES)
@@ -130,7 +132,8 @@ def fidelity(table: pd.DataFrame, n_salient: float | None = None, title: str = "
     ax.set(xscale="log", ylim=(min(0, max(-1, table.R2.min())), 1.02), xlabel="strongest interactions kept, k")
     ax.set_ylabel("R² over all masked inputs")
     ax.set_title(title, **AS_IT_IS)
-    return note(figure, network=1, sample=table["sample"].nunique())
+    below = {"not drawn": "R² below −1"} if table.R2.min() < -1 else {}
+    return note(figure, network=1, sample=table["sample"].nunique(), **below)
 
 
 def masked_pictures(table: pd.DataFrame, picture: np.ndarray, variables, grid: int, title: str = "") -> Figure:

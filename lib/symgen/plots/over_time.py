@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import NullFormatter
 
 from symgen.plots.style import BEHIND, BY_CHANCE, COLOURS, count_phrase, epoch_axis, middle_of, note, orders_phrase
 
@@ -23,14 +24,26 @@ CERTAIN = 0.95  # share of draws, as where the phases are found
 LITTLE, NO_SHARE = 0.01, "–"  # of a panel's strength: of less than that no share is given, but this sign
 THIN = {"generalizable": 0.4, "non-generalizable": 0.8}  # opacity of a network's line; orange is pale by itself
 MEASURES = {"generalizable": "yes or no"}  # beside another measure
+SPIKE = 20  # times the loss of the untrained network
+SPANS = {  # of training, which the paper would call its phases
+    "first phase": "up to the peak of H",
+    "second phase": "then",
+    "last phase": "from where most of what\nis new does not generalize",
+}
 MANY = 4  # more networks than these are thin lines, with their mean
+APART = {"color": "black", "linestyle": "-.", "linewidth": 1, "alpha": 1}  # the line of one of them
 
 
 def losses(table: pd.DataFrame) -> Figure:
     """Training and testing loss over training, a panel a network (Fig. 6). table: role, epoch, set, loss."""
     roles = table.role.unique()
-    figure, axes = plt.subplots(1, len(roles), figsize=(2.3 * len(roles) + 0.6, 2.8), sharey=True, squeeze=False)
-    for ax, role in zip(axes[0], roles):
+    columns = min(3, len(roles))
+    rows = -(-len(roles) // columns)
+    size = 2.5 * columns + 0.6, 2.1 * rows + 0.7
+    figure, axes = plt.subplots(rows, columns, figsize=size, sharey=True, squeeze=False)
+    for ax in axes.flat[len(roles) :]:
+        ax.axis("off")
+    for ax, role in zip(axes.flat, roles):
         shown = table[table.role == role]
         for name in shown["set"].unique():
             part = shown[shown["set"] == name]
@@ -39,8 +52,12 @@ def losses(table: pd.DataFrame) -> Figure:
             ax.axvline(shown.best.iloc[0], color="black", linestyle=":", linewidth=1, label="lowest validation loss")
         ax.set(title=role)
         epoch_axis(ax, shown.epoch.unique())
-    axes[0, 0].set_ylabel("cross-entropy (nats)")
-    handles = {label: handle for ax in axes[0] for handle, label in zip(*ax.get_legend_handles_labels())}
+    if table.loss.max() > SPIKE * table.loss.iloc[0]:  # a loss that jumped would flatten all others
+        axes[0, 0].set_yscale("symlog", linthresh=2 * table.loss.iloc[0])
+        axes[0, 0].set_ylim(bottom=0)
+    for ax in axes[:, 0]:
+        ax.set_ylabel("cross-entropy (nats)")
+    handles = {label: handle for ax in axes.flat for handle, label in zip(*ax.get_legend_handles_labels())}
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles))
     return note(figure, network=len(roles))
 
@@ -122,11 +139,11 @@ def newly_learned(table: pd.DataFrame, networks: int | None = None, samples: int
         mean = (strength.index * strength.total).sum() / whole
         ax.axvline(mean, color="black", linestyle=":", linewidth=1.2)
         _in_corner(ax, f"{share(shown)} generalizes\nmean order {mean:.1f}\n{whole:.3g} log-odds\nper sample")
-        ax.set(title=panel, xlabel="order", xticks=strength.index[::3])
-    axes[0, 0].set(ylabel="share of what is\nnewly learned in the phase")
+        ax.set(title=SPANS.get(panel, panel), xlabel="order", xticks=strength.index[::3])
+    axes[0, 0].set(ylabel="share of what is\nnewly learned")
     _order_legend(figure)
     by = "one half of its samples" if networks == 1 else "the mean curve of the other networks"
-    says = {"phases": f"where the paper would place them, by {by}"}
+    says = {"panels": f"the paper's phases, placed by {by}, found with certainty or not"}
     says |= {} if "second phase" in panels else {"second phase": "no checkpoint lies in it"}
     note(figure, network=networks, sample=samples, dotted="mean order, by strength", **says)
     _keep_bars_below_corners(axes[0])
@@ -198,7 +215,7 @@ def dynamics(
     top[0].set_ylabel(f"{boundaries.role.iloc[0]}:\nstrength per sample\n(log-odds)")
     bottom = grid[1].subgridspec(1, 3).subplots()
     for ax, (name, label) in zip(bottom, QUANTITIES.items()):
-        _curves(ax, curves, name)
+        _curves(ax, curves, name, boundaries.role.iloc[0])
         _phase_lines(ax, boundaries.iloc[0])
         ax.set_ylabel(label)
     bottom[0].set_ylim(0, 1)
@@ -227,22 +244,23 @@ def side_by_side(table: pd.DataFrame) -> Figure:
         row[0].set_title(f"{name}, {count_phrase(table[table.study == name].role.nunique(), 'network')}", loc="left")
     for ax in axes[:-1].flat:
         ax.set_xlabel("")
-    lines = dict(zip(("target networks", "by chance"), axes[0, 0].lines[-2:]))
-    figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=2)
+    drawn = axes[0, 0].lines
+    lines = {"each network": drawn[0], "mean over networks": drawn[-2], "by chance": drawn[-1]}
+    figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=3)
     thick = f"means over networks, where there are more than {MANY}"
     return note(figure, thick=thick, band="95 %, over samples, where there are fewer")
 
 
 def learned(table: pd.DataFrame, boundaries: pd.DataFrame, samples: int | None = None) -> Figure:
-    """What is newly learned at each checkpoint (Appendix I), and how much of it generalizes: thick the mean, thin a network.
+    """What is newly learned at each checkpoint (Appendix I), and how much of it generalizes: thin a network, thick all.
 
     table: role, epoch, delta_g, delta_n (log-odds per sample). boundaries: t1, a row a network. samples: how many of each.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.2))
     for column, name in {"delta_g": "generalizable", "delta_n": "non-generalizable"}.items():
-        _each_and_mean(left, table, column, name)
+        _each_and_median(left, table, column, name)
     given = table.assign(part=table.delta_g / (table.delta_g + table.delta_n).where(lambda total: total > 0))
-    _each_and_mean(right, given.dropna(subset="part"), "part", "generalizable", label="share that generalizes")
+    _each_and_median(right, given.dropna(subset="part"), "part", "generalizable", label="share that generalizes")
     right.axhline(0.5, color="black", linewidth=0.8)
     below = {"transform": right.transAxes, "fontsize": 7, "bbox": BEHIND}
     right.text(0.02, 0.03, "below 0.5: mostly what no baseline has", **below)
@@ -251,13 +269,16 @@ def learned(table: pd.DataFrame, boundaries: pd.DataFrame, samples: int | None =
         epoch_axis(ax, table.epoch.unique())
     if (table[["delta_g", "delta_n"]] > 0).any(axis=None):
         left.set_yscale("log", nonpositive="mask")  # a thousand times as much at the end as at the beginning
+        left.yaxis.set_minor_formatter(NullFormatter())
     left.set(ylabel="log-odds per sample", title="newly learned since the checkpoint before")
     right.set(ylabel="share", ylim=(0, 1), title="how much of it generalizes")
     handles, labels = left.get_legend_handles_labels()
     figure.legend([*handles, t1], [*labels, "H is highest (median network)"], loc="outside lower center", ncols=3)
     steps = np.diff(np.unique([0, *table.epoch]))
     length = f"{steps.min():g} to {steps.max():g} epochs long"
-    return note(figure, network=table.role.nunique(), sample=samples, thick="mean over networks", steps=length)
+    networks = table.role.nunique()
+    thick = {"thick": "median over networks", "thin": "each"} if networks > 1 else {}
+    return note(figure, network=networks, sample=samples, **thick, steps=length)
 
 
 def phases(table: pd.DataFrame, boundaries: pd.Series, title: str, samples: int | None = None) -> Figure:
@@ -273,7 +294,7 @@ def phases(table: pd.DataFrame, boundaries: pd.Series, title: str, samples: int 
     ax.plot(table.epoch, table.H_chance, color="white", linewidth=3)
     ax.plot(table.epoch, table.H_chance, label="generalizable by chance", **BY_CHANCE | {"linewidth": 1.6})
     ax.grid(visible=False)
-    ax.set(ylabel="share of salient strength", ylim=(0, top), yticks=np.linspace(0, 1, 6), title=title)
+    ax.set(ylabel="share of strength", ylim=(0, top), yticks=np.linspace(0, 1, 6), title=title)
     epoch_axis(ax, table.epoch)
     spans = phase_spans(boundaries, table.epoch.max())
     for number, (name, start, stop) in enumerate(spans):
@@ -352,12 +373,12 @@ def _stacked(ax, orders, total, part, which=""):
     ax.grid(axis="x", visible=False)
 
 
-def _each_and_mean(ax, table, column, role, label=None):
-    """A thin line a network and the thick one of their mean, in the colour of a role."""
+def _each_and_median(ax, table, column, role, label=None):
+    """A thin line a network and the thick one of their median, which a log scale does not lift, in the colour of a role."""
     for _, network in table.groupby("role"):
         ax.plot(network.epoch, network[column], color=COLOURS[role], linewidth=0.6, alpha=THIN[role])
-    mean = table.groupby("epoch")[column].mean()
-    ax.plot(mean.index, mean, color=COLOURS[role], linewidth=2, marker="o", markersize=3, label=label or role)
+    middle = table.groupby("epoch")[column].median()
+    ax.plot(middle.index, middle, color=COLOURS[role], linewidth=2, marker="o", markersize=3, label=label or role)
 
 
 def _order_legend(figure, further=None):
@@ -367,14 +388,19 @@ def _order_legend(figure, further=None):
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles))
 
 
-def _curves(ax, curves, name):
-    """A line a network with its band, and its chance level in grey; of many networks thin lines, and their means."""
+def _curves(ax, curves, name, first=""):
+    """A line a network with its band, and its chance level in grey; of many networks thin lines, and their means.
+
+    first: of many networks the one that is told apart.
+    """
     roles, chance = curves.role.unique(), f"{name}_chance"
     many = len(roles) > MANY
     line = {"color": COLOURS["target"], "linewidth": 0.6, "alpha": 0.5} if many else {"color": COLOURS["target"]}
     for role in roles:
         shown = curves[curves.role == role]
-        ax.plot(shown.epoch, shown[name], label=role if len(roles) == 1 else f"each of {len(roles)} networks", **line)
+        label = role if len(roles) == 1 else f"each of {len(roles)} networks"
+        apart = APART | {"label": role} if many and role == first else {}
+        ax.plot(shown.epoch, shown[name], **{"label": label} | line | apart)
         if f"{name}_low95" in shown and not many:
             band = shown[f"{name}_low95"], shown[f"{name}_high95"]
             ax.fill_between(shown.epoch, *band, color=COLOURS["target"], alpha=0.13, linewidth=0)

@@ -14,7 +14,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from symgen.games import UNSPACED, cell_boxes, places_of
-from symgen.plots.style import AS_IT_IS, COLOURS, fonts, note, shades_of_models, signed, tint
+from symgen.plots.style import AS_IT_IS, COLOURS, GREY, fonts, note, shades_of_models, signed, tint
 
 PAGE, LETTER = 8.6, 8.2  # width of a prompt's picture (inches), size of a typewriter's letters (points), 0.6 as wide
 LETTERS = 118  # in a line
@@ -122,7 +122,7 @@ def _fits(table):
     wrong = (table.v - table.model) ** 2
     whole = (table.v - table.v.mean()) ** 2
     fits = {k: 1 - wrong[table.k == k].sum() / whole[table.k == k].sum() for k in sorted(table.k.unique())}
-    return ", ".join(f"R² {r2:.{3 if r2 > 0.99 else 2}f} with {k}".replace("-", "−") for k, r2 in fits.items())
+    return ", ".join(f"R² {r2:z.{3 if r2 > 0.99 else 2}f} with {k}".replace("-", "−") for k, r2 in fits.items())
 
 
 def show_cells(ax, picture, cells, grid, colours, labels):
@@ -144,8 +144,8 @@ def show_words(ax, pieces, styles, width=LETTERS):
         for column, number in line:
             style = styles.get(number, {})
             text = ax.text(column, -row, pieces[number].rstrip(), gid=pieces[number], **letters, **style, **AS_IT_IS)
-            if box := text.get_bbox_patch():
-                box.set_boxstyle("square", pad=0.15)
+            if box := text.get_bbox_patch():  # seen as one, though its share may be next to nothing
+                box.set(boxstyle="square,pad=0.15", edgecolor=GREY, linewidth=0.4)
     ax.set(xlim=(0, width), ylim=(0.5 - len(lines), 0.5))
     ax.axis("off")
 
@@ -188,10 +188,10 @@ def _text_with_phrases(ax, lines, styles, next_word):
         words = re.finditer(r"\S+", rest)  # one by one: a screen's letters are whole dots wide
         pieces = {word.span(): {} for word in words} | marked
         pieces |= {(len(body), len(line)): {"fontweight": "bold"}} if body != line else {}
-        for (first, last), style in pieces.items():
+        for (first, last), style in sorted(pieces.items()):  # as it is read
             text = ax.text(first + 1, -row, line[first:last], **letters, **style)
-            if box := text.get_bbox_patch():
-                box.set_boxstyle("square", pad=0.12)
+            if box := text.get_bbox_patch():  # seen as one, though its share may be next to nothing
+                box.set(boxstyle="square,pad=0.12", edgecolor=GREY, linewidth=0.4)
     ax.set(xlim=(0, PAGE * 72 / (0.602 * LETTER)), ylim=(0.6 - len(lines), 0.6))
     ax.axis("off")
 

@@ -191,7 +191,8 @@ def shades_of_models(number: int) -> list[tuple[float, float, float]]:
 
 def legend_of(ax, roles, labels, **options):
     """A legend of coloured squares, a label a role."""
-    ax.legend([Rectangle((0, 0), 1, 1, color=COLOURS[role]) for role in roles], labels, **options)
+    squares = [Rectangle((0, 0), 1, 1, facecolor=COLOURS[role], edgecolor=GREY, linewidth=0.3) for role in roles]
+    ax.legend(squares, labels, **options)
 
 
 def middle_of(ax, start, stop):
