@@ -1,29 +1,53 @@
-"""Shapes are checked in every test: jaxtyping's annotations, at run time, by beartype."""
+# ruff: noqa: E402
+"""Types and shapes are checked in every test: the library's annotations, at run time, by beartype and jaxtyping."""
 
+import functools
 import os
 import shutil
 import sys
+import types
+from importlib import import_module
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))  # whose oracles serve as those of the tests
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side
+sys.modules.setdefault("rfc3987_syntax", None)  # as in the runner: a check of addresses that takes seconds to import
 
-from jaxtyping import install_import_hook
+import jaxtyping
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from hypothesis import settings
+from jupyter_client import AsyncKernelManager
+from jupyter_core.utils import run_sync
 
-install_import_hook("symgen", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))").__enter__()
+for name in ("numba", "pandas", "pydantic", "scipy.optimize", "scipy.stats", "torchvision", "transformers", "xarray"):
+    import_module(name)  # before the hook, which would compile them anew
 
-import matplotlib.pyplot as plt  # noqa: E402
-import numpy as np  # noqa: E402
-import pytest  # noqa: E402
-import tiny_project  # noqa: E402
-import torch  # noqa: E402
-from hypothesis import settings  # noqa: E402
-from jupyter_client import AsyncKernelManager  # noqa: E402
-from jupyter_core.utils import run_sync  # noqa: E402
+jaxtyped = jaxtyping.jaxtyped
 
-from symgen import Study  # noqa: E402
-from symgen.report import runner  # noqa: E402
-from symgen.study import pipeline  # noqa: E402
+
+def checked(function=None, *, typechecker=None):
+    """`jaxtyped` of what has shapes among its annotations; of plain types the type checker alone, which is faster."""
+    if function is None:
+        return functools.partial(checked, typechecker=typechecker)
+    if isinstance(function, types.FunctionType):
+        annotations = function.__annotations__.values()
+        if not any(isinstance(of, str) or "jaxtyping" in str(of) for of in annotations):
+            return typechecker(function) if annotations else function
+    return jaxtyped(function, typechecker=typechecker)
+
+
+jaxtyping.jaxtyped = checked
+CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
+jaxtyping.install_import_hook("symgen", CHECKER).__enter__()
+
+import tiny_project
+
+from symgen import Study
+from symgen.report import runner
+from symgen.study import pipeline
 
 torch.set_num_threads(1)
 settings.register_profile("suite", max_examples=20, deadline=None, derandomize=True, database=None)
@@ -56,6 +80,14 @@ def browser():
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "xdist_group(name): these run in one process, if tests run side by side")
+
+
+LONG = "test_snakefile.py", "test_image_networks.py", "test_questions.py", "test_language_models.py", "test_faults.py"
+
+
+def pytest_collection_modifyitems(items):
+    """Long tests first: of processes side by side, none is to wait for the last test of another."""
+    items.sort(key=lambda item: item.path.name not in LONG)
 
 
 class Kernel(AsyncKernelManager):

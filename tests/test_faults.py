@@ -5,7 +5,6 @@ The faults that take seconds; all of them, with 20 kills of a whole run: `python
 
 import fcntl
 import json
-import signal
 
 import faults
 import numpy as np
@@ -128,7 +127,3 @@ def test_a_full_disk_is_said_and_leaves_nothing_half_written(tmp_path):
 
 def test_data_that_cannot_be_read_are_named(tmp_path):
     faults.unreadable(tmp_path)
-
-
-def test_a_signal_to_the_map_ends_all_that_it_has_started(tmp_path):
-    faults.stopped(tmp_path, [signal.SIGTERM], {faults.NOTEBOOK: faults.MOMENTS[faults.NOTEBOOK]})

@@ -249,4 +249,6 @@ def test_an_archive_is_unpacked_or_refused(tmp_path_factory, name, how):
         assert type(error) is InputError and "\n" not in str(error), repr(error)
         assert not (place / source.folder).exists()
     else:
-        assert len(list((place / source.folder).iterdir())) <= 5
+        files = list((place / source.folder).iterdir())
+        assert {file.name for file in files} <= {f"{i}.txt" for i in range(5)}
+        assert all(bytes(99).startswith(file.read_bytes()) for file in files)

@@ -144,6 +144,7 @@ def test_other_penalised_variables_are_another_job_for_whoever_judges_the_penali
     study = Study.load("fashion-vgg")
     before = {job.name for job in jobs(study)}
     changed = [job for job in jobs(study.replace(penalty_variables=5)) if job.name not in before]
+    assert 0 < len(changed) < len(before)
     assert all(
         job in changed for job in jobs(study.replace(penalty_variables=5)) if any(n.penalises for n, _ in job.work)
     )
