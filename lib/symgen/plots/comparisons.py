@@ -315,7 +315,7 @@ def arms(
     labels = [f"{WAYS.get(name, name)} − plain{of[name]}" for name in names]
     axes[0, 0].set(yticks=range(len(names)), yticklabels=labels, ylim=(len(names) - 0.5, -0.5))
     handles = dict(zip(*axes[0, 0].get_legend_handles_labels()[::-1]))
-    if gains:
+    if {*zip(table.setting, table.quantity)} & {*(gains or {})}:
         handles["the paper's gain by the penalty"] = Line2D([], [], **DIAMOND)
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles))
     measured_on = {"measured on": count_phrase(samples, "sample")} if samples else {}
