@@ -391,8 +391,8 @@ def test_the_figures_draw_the_numbers_of_their_tables(rng, variants):
     rows = ab.sensitivity_rows(variants, BOOTSTRAP)
     left, right, _ = plots.sensitivity(rows).axes
     marks = [marks.get_offsets().tolist() for marks in left.collections if isinstance(marks, PathCollection)]
-    for column in ("H_first", "H_best", "H_last", "chance_best"):
-        assert [[value, row] for row, value in enumerate(rows[column])] in marks
+    for column, below in (("H_first", 0), ("H_best", 0), ("H_last", 0), ("chance_best", 0.27)):
+        assert [[value, row + below] for row, value in enumerate(rows[column])] in marks
     numbers = [marks.get_offsets()[:, 0].tolist() for marks in right.collections if isinstance(marks, PathCollection)]
     assert numbers == [rows[column].tolist() for column in ("N_first", "N_least", "N_last")]
     shares = ab.spindle_table({"exact": target, "sparse": families["B"][0]})

@@ -258,6 +258,8 @@ def test_two_language_models_are_a_row_each_with_their_chance():
     drawn = {line.get_label(): line.get_xdata().tolist() for line in ax.lines}
     assert drawn == {"low orders": [0.6, 0.9], "high orders": [0.1, 0.1]}
     assert alt_text(figure).endswith("by chance 0.2 at a, 0.2 at b. 2 networks · 80 prompts · bar: 95 %, over prompts.")
+    unknown = alt_text(plots.judged_pairs(table.assign(chance=table.chance.where(table.role == "b"))))
+    assert "low orders, by chance 0.2 at b. 2 networks" in unknown
     photographs = alt_text(plots.judged_pairs(table, samples=1, of="photograph"))
     assert photographs.endswith("2 networks · 1 photograph · bar: 95 %, over photographs.")
 

@@ -100,7 +100,8 @@ def _points(ax: Axes) -> Iterator[tuple[str, np.ndarray]]:
         if isinstance(marks, PathCollection):
             yield marks.get_label(), np.ma.filled(marks.get_offsets(), np.nan)
         if isinstance(marks, LineCollection):
-            yield marks.get_label(), np.array([segment.mean(axis=0) for segment in marks.get_segments()])
+            drawn = [segment.mean(axis=0) for segment in marks.get_segments() if len(segment)]  # none of what is NaN
+            yield marks.get_label(), np.reshape(drawn, (-1, 2))
 
 
 def _named(artist) -> bool:
