@@ -65,8 +65,8 @@ def test_a_map_that_a_signal_ends_goes_on_and_what_is_there_is_left_alone(tmp_pa
 
     edit(notebook, title, another)
     edit(copy / "lib/symgen/study/settings.py", '"training": 2', '"training": 3')
-    _, output = figures(copy)
-    assert figure.exists() and "Another title" in executed.read_text(), output
+    code, output = figures(copy)
+    assert code == 0 and figure.exists() and "Another title" in executed.read_text(), output
     assert len(list((copy / "data" / "runs" / "tiny" / "target-91").glob("curves-*.csv"))) == 2, output
 
 

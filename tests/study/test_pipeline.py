@@ -34,6 +34,14 @@ def test_training_keeps_its_checkpoints_and_curves(study):
     assert base.best == base.curves.epoch[base.curves.validation_loss.idxmin()]
 
 
+def test_the_best_baseline_is_the_one_of_lowest_validation_loss(study):
+    from symgen import training
+
+    base = pipeline.ensure_training(study, "baseline-93")
+    loss, _ = training.evaluate(base.model("best"), *pipeline.part_data(study, "B-validation"))
+    assert loss == pytest.approx(base.curves.validation_loss.min(), abs=1e-9)
+
+
 def test_the_best_is_chosen_among_the_epochs_at_which_all_networks_are_measured(study, monkeypatch):
     curves, kept = pd.DataFrame({"epoch": [0, 0.5, 1, 2], "validation_loss": [3.0, 1.0, 2.0, 2.0]}), {}
     assert networks.TrainedNetwork(study, "target-91", curves).best == 1

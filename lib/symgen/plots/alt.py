@@ -16,7 +16,8 @@ from matplotlib.ticker import FuncFormatter
 LONGEST = 1200  # letters of a text
 FEW = 6  # numbers of a line that are said one by one
 PROSE = "monospace"  # letters of a text that is explained, word by word
-NUMBER = re.compile(r"[-−+]?[\d.,]+|\$.*\$")  # or a power
+DIGITS = re.compile(r"[-−+]?[\d.,]+")
+NUMBER = re.compile(rf"{DIGITS.pattern}|\$.*\$")  # or a power
 
 
 def alt_text(figure: Figure) -> str:
@@ -114,9 +115,10 @@ def _names(axis: Axis) -> list[str] | None:
     names = written.format_ticks(places)
     if not all(NUMBER.fullmatch(name) or not name for name in names):
         return names
-    if not isinstance(written, FuncFormatter) or not all(names):  # numbers that matplotlib writes itself
+    if not isinstance(written, FuncFormatter) or not all(map(DIGITS.fullmatch, names)):  # as matplotlib writes them
         return None
-    return None if np.allclose([float(re.sub(",", "", name)) for name in names], places) else names
+    numbers = [float(name.replace(",", "").replace("−", "-")) for name in names]
+    return None if np.allclose(numbers, places) else names
 
 
 def _at(axis: Axis, place: float) -> str:

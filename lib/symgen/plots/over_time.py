@@ -7,7 +7,17 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullFormatter
 
-from symgen.plots.style import BEHIND, BY_CHANCE, COLOURS, count_phrase, epoch_axis, middle_of, note, orders_phrase
+from symgen.plots.style import (
+    BEHIND,
+    BY_CHANCE,
+    COLOURS,
+    count_phrase,
+    epoch_axis,
+    middle_of,
+    note,
+    orders_phrase,
+    rows_of_panels,
+)
 
 # what is followed over training
 QUANTITIES = {
@@ -37,12 +47,7 @@ APART = {"color": "black", "linestyle": "-.", "linewidth": 1, "alpha": 1}  # the
 def losses(table: pd.DataFrame) -> Figure:
     """Training and testing loss over training, a panel a network (Fig. 6). table: role, epoch, set, loss."""
     roles = table.role.unique()
-    columns = min(3, len(roles))
-    rows = -(-len(roles) // columns)
-    size = 2.5 * columns + 0.6, 2.1 * rows + 0.7
-    figure, axes = plt.subplots(rows, columns, figsize=size, sharey=True, squeeze=False)
-    for ax in axes.flat[len(roles) :]:
-        ax.axis("off")
+    figure, axes = rows_of_panels(len(roles), 3, (2.5, 2.1), (0.6, 0.7), sharey=True)
     for ax, role in zip(axes.flat, roles):
         shown = table[table.role == role]
         for name in shown["set"].unique():
@@ -84,11 +89,8 @@ def order_strength(
     panels = [(name, part) for name in table[column].unique() for part in parts]
     strengths = table.total.abs().groupby(table[column], sort=False).sum().repeat(len(parts)).to_numpy()
     columns = min(3, len(panels))
-    rows, scales = -(-len(panels) // columns), "row" if _alike(strengths, columns) else False
-    size = 2.6 * columns + 0.6, 2.3 * rows + 0.4
-    figure, axes = plt.subplots(rows, columns, figsize=size, sharex=True, sharey=scales, squeeze=False)
-    for ax in axes.flat[len(panels) :]:
-        ax.axis("off")
+    scales = "row" if _alike(strengths, columns) else False
+    figure, axes = rows_of_panels(len(panels), columns, (2.6, 2.3), (0.6, 0.4), sharex=True, sharey=scales)
     for ax, (panel, part) in zip(axes.flat, panels):
         shown = table[table[column] == panel]
         _order_bars(ax, shown, part)

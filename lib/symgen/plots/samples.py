@@ -14,7 +14,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from symgen.games import UNSPACED, cell_boxes, places_of
-from symgen.plots.style import AS_IT_IS, COLOURS, GREY, fonts, note, shades_of_models, signed, tint
+from symgen.plots.style import AS_IT_IS, COLOURS, GREY, fonts, note, rows_of_panels, shades_of_models, signed, tint
 
 PAGE, LETTER = 8.6, 8.2  # width of a prompt's picture (inches), size of a typewriter's letters (points), 0.6 as wide
 LETTERS = 118  # in a line
@@ -81,11 +81,7 @@ def matching(table: pd.DataFrame) -> Figure:
 
 def input_variables(table: pd.DataFrame, pictures: np.ndarray, grid: int) -> Figure:
     """Samples with their input variables outlined (Fig. 8). table: sample, of, label, variables; pictures in its order."""
-    columns = min(8, len(table))
-    rows = -(-len(table) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(1.25 * columns, 1.45 * rows), squeeze=False)
-    for ax in axes.flat:
-        ax.axis("off")
+    figure, axes = rows_of_panels(len(table), 8, (1.25, 1.45))
     for ax, picture, row in zip(axes.flat, pictures, table.itertuples()):
         cells = [int(cell) for cell in row.variables.split()]
         show_cells(ax, picture, cells, grid, [to_rgba(OUTLINE, 0.2)] * len(cells), range(len(cells)))

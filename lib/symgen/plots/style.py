@@ -148,6 +148,20 @@ def _write(path, content):
             names.write(f"{path}\n")
 
 
+def rows_of_panels(number: int, most: int, panel: tuple[float, float], margin: tuple[float, float] = (0, 0), **options):
+    """A figure of so many panels, at most `most` in a row, and its axes (row, column), of which the spare ones are empty.
+
+    panel, margin: width and height of one panel, and of what is around them all (inches). options: of `plt.subplots`.
+    """
+    columns = min(most, number)
+    rows = -(-number // columns)
+    size = panel[0] * columns + margin[0], panel[1] * rows + margin[1]
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, **options)
+    for ax in axes.flat[number:]:
+        ax.axis("off")
+    return figure, axes
+
+
 def note(figure: Figure, **says: str | int | None) -> Figure:
     """A small grey line under a figure: how many networks and samples it shows, and what its bands or bars mean.
 
