@@ -478,8 +478,8 @@ def test_what_cannot_be_asked_of_an_explanation(images, batch, e):
         (lambda: e[0, 4], r"variables \(0, 4\); expected numbers from 0 to 3"),
         (lambda: e[0.9], r"variables \(0.9,\); expected numbers from 0 to 3"),
         (lambda: batch.compare([]), "baselines is empty"),
-        (lambda: batch.compare([batch, other]), r"baselines\[1\] explains other samples: its image differs"),
-        (lambda: batch.compare(batch.sample(0)), r"baselines\[0\] has 1 on the axis sample; expected"),
+        (lambda: batch.compare([batch, other]), "baseline 1 explains other samples: its image differs"),
+        (lambda: batch.compare(batch.sample(0)), "baseline 0 has 1 on the axis sample; expected"),
         (lambda: e.compare(sg.explain(Planted(), "x", 1, variables=list("abce"))), "its variables differs"),
         (lambda: batch.compare(batch, combine="most"), "combine = 'most'"),
     ]:
@@ -594,11 +594,16 @@ def test_explanations_at_several_checkpoints_are_compared_as_one(batch, images):
         compare(xr.concat([batch.data, other.data], epochs), [batch.data])
 
 
-def test_explanations_on_other_grids_are_not_compared(images):
+def test_explanations_with_other_settings_are_not_compared(images):
     games = (sg.ImageGame(network(0), "features.1", grid, images) for grid in (5, 6))
     five, six = (sg.explain(game, images[:2], [0, 1], variables=[0, 1, 2]) for game in games)
-    with pytest.raises(ValueError, match=r"baselines\[0\] has other variables: a grid of 6, the target's is 5"):
+    with pytest.raises(ValueError, match="baseline 0 was explained with grid = 6; expected 5, as the target"):
         five.compare(six)
+    noisier = sg.explain(
+        sg.ImageGame(network(0), "features.1", 5, images), images[:2], [0, 1], [0, 1, 2], noise_bound=0.1
+    )
+    with pytest.raises(ValueError, match=r"baseline 1 .* noise_bound = 0\.1; expected 0\.04, as the target"):
+        five.compare([five, noisier])
 
 
 def test_a_table_has_numbers_also_where_a_sample_has_nothing_salient():

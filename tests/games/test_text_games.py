@@ -144,6 +144,16 @@ def test_a_model_that_runs_out_of_memory_gets_less_at_a_time(tokenizer):
     np.testing.assert_array_equal(TextGame(Small(len(tokenizer)), tokenizer).values(SENTENCE, 1, [1, 2, 4]), expected)
 
 
+def test_a_model_without_weights_has_values(tokenizer):
+    class Counts(torch.nn.Module):
+        def forward(self, input_ids, **others):
+            seen = (input_ids != tokenizer.mask_token_id).sum(dim=1, dtype=torch.float64)
+            return torch.stack([torch.zeros_like(seen), seen], dim=1)
+
+    v = TextGame(Counts(), tokenizer).values(SENTENCE, 1, [1, 2, 4])
+    np.testing.assert_array_equal(np.diff(v[[0, 2, 6]]), [1, 1])  # "film" and "charming" are a token each
+
+
 def test_what_a_model_does_not_read_whole_is_no_variable(tokenizer):
     short = build_tokenizer(TEXTS, min_count=2, max_tokens=6)  # [CLS] and [SEP] among them
     assert TextGame(None, short).words(SENTENCE) == ["An"]  # "unfunny" is cut in two

@@ -83,6 +83,11 @@ def check_repeats(output: Tensor, evaluate) -> None:
         raise InputError("the model's output changes from call to call; expected no randomness in evaluation mode")
 
 
+def device_of(model: torch.nn.Module) -> torch.device:
+    """Where the model's weights are; the processor for a model without any."""
+    return next(chain(model.parameters(), model.buffers()), torch.empty(0)).device
+
+
 @contextmanager
 def evaluating(model: torch.nn.Module):
     """Evaluation mode; the model gets its own mode back."""

@@ -10,7 +10,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from symgen.errors import InputError, whole_number
-from symgen.games._base import LABEL, TokenGame, log_odds_of_labels, logits_of, masked_tokens
+from symgen.games._base import LABEL, TokenGame, device_of, log_odds_of_labels, logits_of, masked_tokens
 from symgen.games.variables import SPACED, candidate_words, check_phrases, places_of
 
 
@@ -116,7 +116,7 @@ class CausalLMGame(TokenGame):
         return encoded["input_ids"][:n_tokens], encoded["offset_mapping"][:n_tokens]
 
     def _masked(self, prompt, next_tokens, variables):
-        device = next(self.model.parameters()).device
+        device = device_of(self.model)
         replaced = torch.as_tensor(masked_tokens(self.tokens_of(prompt, variables)), device=device)
         embed = self.model.get_input_embeddings()
         embeddings = embed(torch.as_tensor(self.token_ids(prompt), device=device))

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from symgen.errors import whole_number
-from symgen.games._base import LABEL, LOGITS, TokenGame, log_odds_of_labels, logits_of, masked_tokens
+from symgen.games._base import LABEL, LOGITS, TokenGame, device_of, log_odds_of_labels, logits_of, masked_tokens
 from symgen.games.variables import UNSPACED, check_variables, is_telling
 
 
@@ -62,7 +62,7 @@ class TextGame(TokenGame):
     def _masked(self, text, labels, variables):
         encoded, words, word_of = self._encoded(text)
         numbers = check_variables(variables, "word", len(words), "in the text")
-        device = next(self.model.parameters()).device
+        device = device_of(self.model)
         replaced = torch.as_tensor(masked_tokens(word_of[:, None] == numbers), device=device)
         inputs = {name: torch.as_tensor(value, device=device)[None] for name, value in encoded.items()}
         return inputs, replaced, [whole_number(label, "label", LABEL) for label in labels]

@@ -18,6 +18,7 @@ from symgen.interactions import KINDS, joined_names, n_variables, orders
 AXES = ("epoch", "sample", "kind", "subset")
 ARRAYS = ("of", "v", "effects", "salient", "generalizable", "chance", "normalized", "graded", "graded_chance")
 IDENTITY = ("sample", "label", "variables", "names", "image", "words")  # explanations of the same samples share these
+SETTINGS = ("grid", "noise_bound", "ridge", "tau_ratio")  # and these, where they say so
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -272,17 +273,14 @@ def _check_same_samples(target, baselines):
         for axis, expected in target.sizes.items():
             size, expected = base.sizes.get(axis, expected), 1 if axis == "epoch" else expected
             if size != expected:
-                raise InputError(
-                    f"baselines[{number}] has {size} on the axis {axis}; expected {expected}, as the target"
-                )
+                raise InputError(f"baseline {number} has {size} on the axis {axis}; expected {expected}, as the target")
         for name in (name for name in IDENTITY if name in target.variables and name in base.variables):
             if not target[name].variable.equals(base[name].variable):
-                raise InputError(f"baselines[{number}] explains other samples: its {name} differs from the target's")
-        grids = [of.attrs["grid"] for of in (base, target) if "grid" in of.attrs]
-        if len(set(grids)) > 1:
-            raise InputError(
-                f"baselines[{number}] has other variables: a grid of {grids[0]}, the target's is {grids[1]}"
-            )
+                raise InputError(f"baseline {number} explains other samples: its {name} differs from the target's")
+        for name in (name for name in SETTINGS if name in base.attrs and name in target.attrs):
+            if base.attrs[name] != target.attrs[name]:
+                settings = f"{name} = {base.attrs[name]:g}; expected {target.attrs[name]:g}, as the target"
+                raise InputError(f"baseline {number} was explained with {settings}")
 
 
 def _one(values):
