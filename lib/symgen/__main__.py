@@ -67,7 +67,7 @@ def notebook(
             written = execute(name, {key: value for key, value in given.items() if value})
             print(f"wrote {os.path.relpath(written)}")
     except PapermillExecutionError as error:
-        raise InputError(f"{name} failed, see its .failed.ipynb: {error.ename}: {error.evalue}") from None
+        raise InputError(f"{name} failed: {error.ename}: {error.evalue}") from None
 
 
 @app.command()
@@ -122,7 +122,9 @@ def explorer(
     from symgen.report import studies_to_show, write_explorer
 
     path = write_explorer(chosen := studies_to_show(list(studies)))
-    print(f"wrote {path.name}: {', '.join(study.name for study in chosen)}, {path.stat().st_size / 1000:.0f} kB")
+    print(
+        f"wrote {os.path.relpath(path)}: {', '.join(study.name for study in chosen)}, {path.stat().st_size / 1000:.0f} kB"
+    )
 
 
 def _study(name, overrides, tuned):

@@ -23,15 +23,16 @@ class InputError(ValueError):
         return [f"{type(self).__name__}: {self}"]
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """The known word that is most like a word.
+def did_you_mean(word, known: Iterable) -> str:
+    """A hint with the known word that is most like a word, or nothing.
 
     Examples
     --------
-    >>> nearest("resnet81", ["vgg11", "resnet18"])
-    'resnet18'
+    >>> did_you_mean("resnet81", ["vgg11", "resnet18"])
+    "; did you mean 'resnet18'?"
     """
-    return difflib.get_close_matches(word, list(known), n=1, cutoff=0)[0]
+    near = difflib.get_close_matches(str(word), map(str, known), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def first_line(error: Exception) -> str:

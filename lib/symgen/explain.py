@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 from jaxtyping import Bool, Float
 
-from symgen.errors import InputError, nearest, whole_number
+from symgen.errors import InputError, did_you_mean, whole_number
 from symgen.games import as_array, check_game, pictured, pieces_of, samples_of, values_of, variables_of
 from symgen.generalization import Comparison, check_tau_ratio, checked_k, compare, salient
 from symgen.interactions import (
@@ -220,8 +220,7 @@ class Explanation:
         checked_k(k)
         kind = kind or ("cells" if "image" in self.data else "words" if "words" in self.data else "bars")
         if kind not in PICTURES:
-            near = nearest(str(kind), PICTURES)
-            raise InputError(f"plot of kind {kind!r}; the nearest is {near!r}, of {', '.join(PICTURES)}")
+            raise InputError(f"plot of kind {kind!r}{did_you_mean(kind, PICTURES)}; there are: {', '.join(PICTURES)}")
         if kind in NEEDED and NEEDED[kind] not in self.data:
             raise InputError(
                 f"plot of kind {kind!r}, but the game gave no {NEEDED[kind]}; expected another kind, as bars"

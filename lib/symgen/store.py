@@ -108,7 +108,6 @@ def write(path: Path, result, settings: dict) -> None:
     content = _as_bytes(path, result)
     sha256 = hashlib.sha256(content).hexdigest()
     record = {"format": FORMAT, "sha256": sha256, "settings": settings, "made with": made_with()}
-    path.parent.mkdir(parents=True, exist_ok=True)
     with _write_lock(path):
         write_whole(path, content)
         write_whole(_record(path), json.dumps(record, indent=1, sort_keys=True).encode())
@@ -191,7 +190,7 @@ def _write_lock(path):
 
 
 def lock_at(path: Path) -> FileLock:
-    """A lock between processes, also of other users who may write here: who comes second waits."""
+    """A lock between processes, also of other users who may write here: who comes second waits. It makes its folder."""
     return FileLock(path, mode=0o666)
 
 

@@ -10,7 +10,7 @@ import psutil
 
 LOG = "SYMGEN_SECONDS"  # in the environment: the file to which the processes of a run add their seconds
 
-_log = os.environ.pop(LOG, "")  # what a process starts, such as a notebook's kernel, is part of its stages
+_log = os.environ.pop(LOG, "")  # taken out: a kernel that this process starts is part of its stages
 _open = []  # seconds that inner stages took, for each stage that is under way
 
 

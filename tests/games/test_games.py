@@ -189,7 +189,7 @@ def test_the_model_is_left_as_it_was():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"split_at": "feature.1"}, "'feature.1' is no submodule of SmallVGG; the nearest is 'features.1'"),
+        ({"split_at": "feature.1"}, "'feature.1' is no submodule of SmallVGG; did you mean 'features.1'"),
         ({"split_at": "classifier"}, r"expected a map \(batch, channel, height, width\)"),
         ({"split_at": "never"}, "never run"),
         ({"label": 10}, "label = 10; expected 0 to 9"),

@@ -20,7 +20,7 @@ NOTEBOOK = tiny_project.done("01_data_split.notebook")
 
 def figures(folder):
     """`symgen figures` there; its exit code, and what it printed."""
-    command = [sys.executable, "-m", "symgen", "figures", "--cores", "2", NOTEBOOK, "--config", "studies=tiny"]
+    command = [sys.executable, "-m", "symgen", "figures", "tiny", "--cores", "2", NOTEBOOK]
     environment = os.environ | {"PYTHONPATH": str(folder / "lib")}
     ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     return ran.returncode, ran.stdout + ran.stderr
@@ -31,7 +31,7 @@ def planned(capfd):
     """A function that runs the map here, in this process: counts of jobs and notebooks to do, and what it printed."""
 
     def plan(*options):
-        assert main(["figures", NOTEBOOK, *options, "--config", "studies=tiny"]) == 0
+        assert main(["figures", "tiny", "--cores", "all", NOTEBOOK, *options]) == 0
         printed = "".join(capfd.readouterr())
         return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", printed, flags=re.M)}, printed
 

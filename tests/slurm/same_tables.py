@@ -114,7 +114,7 @@ def copy_project(folder):
 def run(folder, *further):
     """Seconds of `symgen figures` in a copy of the project."""
     targets = [f"data/runs/tiny/done/{name}.notebook" for name in NOTEBOOKS]
-    command = [sys.executable, "-m", "symgen", "figures", *targets, "--config", "studies=tiny", *further]
+    command = [sys.executable, "-m", "symgen", "figures", "tiny", "--rerun-incomplete", *targets, *further]
     start = time.perf_counter()
     subprocess.run(command, cwd=folder, env=os.environ | {"PYTHONPATH": str(folder / "lib")}, check=True)
     return time.perf_counter() - start

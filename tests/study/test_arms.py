@@ -337,7 +337,7 @@ def test_the_cost_of_a_step_counts_the_steps_between(study):
         ({"penalty_every": 0}, "penalty_every = 0; expected at least 1"),
         ({"penalty_weight": -1.0}, "penalty_weight = -1.0; expected at least 0"),
         ({"dropout": 1.0}, "dropout = 1.0; expected less than 1"),
-        ({"distillation": 0.0}, "distillation = 0.0; expected more than 0"),
+        ({"distillation": 0.0}, "distillation = 0.0; expected greater than 0"),
     ],
 )
 def test_impossible_settings_are_refused(study, changes, message):

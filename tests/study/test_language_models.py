@@ -158,17 +158,19 @@ def test_another_prompt_is_another_job(given, tmp_path):
 @pytest.mark.parametrize(
     ("line", "fault"),
     [
-        ("\xff", "prompts.jsonl, line 2 is no valid JSON: 'utf-8' codec can't decode"),
-        ('{"prompt": "a"', "prompts.jsonl, line 2 is no valid JSON: Expecting ',' delimiter"),
-        ('["a"]', "prompts.jsonl, line 2 holds a list; expected a mapping"),
-        ('{"prompt": "a"}', "prompts.jsonl, line 2 has no 'next_word'; expected prompt and next_word"),
+        ("\xff", "Invalid JSON"),
+        ('{"prompt": "a"', "Invalid JSON: EOF while parsing an object"),
+        ('["a"]', "Input should be an object"),
+        ('{"prompt": "a"}', "next_word Field required"),
+        ('{"prompt": 5, "next_word": "b"}', "prompt Input should be a valid string"),
+        ('{"prompt": "a b", "next_word": "c", "variables": "ab"}', "variables Input should be a valid array"),
     ],
 )
 def test_a_line_that_is_no_prompt_is_named(given, tmp_path, line, fault):
     (tmp_path / "data" / "unilaw").mkdir()
     good = json.dumps({"prompt": "one two", "next_word": "three"})
     (tmp_path / "data" / "unilaw" / "prompts.jsonl").write_bytes(f"{good}\n{line}\n".encode("latin-1"))
-    with pytest.raises(ValueError, match=f"damaged data: .*{fault}"):
+    with pytest.raises(ValueError, match=f"damaged data: .*prompts.jsonl, line 2: {fault}"):
         load_prompts(Study.load("smollm2", given | {"dataset": "unilaw"}))
 
 

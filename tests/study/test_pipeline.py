@@ -105,7 +105,7 @@ def test_a_training_that_diverges_names_the_network_and_the_epoch_and_leaves_no_
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"cut": "feature.1"}, "setting 'cut': split_at = 'feature.1' is no submodule of SmallVGG; the nearest is"),
+        ({"cut": "feature.1"}, "setting 'cut': split_at = 'feature.1' is no submodule of SmallVGG; did you mean"),
         ({"other_cut": "classifier"}, r"setting 'other_cut': split_at = 'classifier' gives \(1, 10\); expected a map"),
         ({"cut": "features.12"}, "setting 'cut': grid = 5 on a feature map of 3 x 3; expected at most 3"),
     ],

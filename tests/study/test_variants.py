@@ -58,7 +58,10 @@ def test_families_of_judges_are_those_of_their_part(study):
     families = {name: (one.baseline_on, roles) for name, (one, roles) in ablations.judges(study).items()}
     of_b, of_d = ("B", study.baselines), ("D", study.baselines)
     assert families == {"B": of_b, "C": ("B", study.second), "D": of_d, "shuffled labels": ("B", study.shuffled)}
-    assert ablations.many_baselines(study) == study.baselines + study.more_baselines
+    assert ablations.many_baselines(study) == (
+        *study.baselines,
+        *(f"baseline-{seed}" for seed in study.more_baseline_seeds),
+    )
 
 
 def test_variants_ask_the_first_target_throughout_sizes_all_at_the_end_and_the_spindle_one_untrained(study):

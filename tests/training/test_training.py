@@ -21,7 +21,7 @@ def test_a_seed_fixes_the_weights_and_leaves_the_global_generators_alone(monkeyp
 
 def test_any_classifier_of_torchvision_by_name():
     assert models.build_model("squeezenet1_1", 7, seed=0)(torch.rand(2, 3, 64, 64)).shape == (2, 7)
-    with pytest.raises(ValueError, match="architecture = 'resnet19' is unknown; the nearest is 'resnet1"):
+    with pytest.raises(ValueError, match="architecture = 'resnet19' is unknown; did you mean 'resnet1"):
         models.build_model("resnet19", 10, seed=0)
 
 

@@ -113,7 +113,6 @@ def load_dataset(
     if name in readers:
         return readers[name]()
     cache = cache or folder
-    cache.mkdir(parents=True, exist_ok=True)
     with lock_at(cache / f".{name}.lock"):  # one process at a time fetches and decodes
         if name in text_sets.SOURCES:
             return Texts(*text_sets.read(name, folder, download))

@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from symgen.errors import InputError
 from symgen.store import file_state, project_root
@@ -21,9 +22,7 @@ def written_prompts(key: str) -> list[dict]:
 def prompt_lines(path: Path) -> list[dict]:
     """Prompts of a file of JSON lines with the keys prompt, next_word and perhaps variables; none if there is no file."""
     lines = path.read_bytes().splitlines() if path.is_file() else []
-    return [
-        _parsed(line, f"{path}, line {i}", "prompt", "next_word") for i, line in enumerate(lines, 1) if line.strip()
-    ]
+    return [_prompt(line, f"{path}, line {i}") for i, line in enumerate(lines, 1) if line.strip()]
 
 
 def question_prompts(folder: Path) -> list[dict]:
@@ -35,9 +34,8 @@ def question_prompts(folder: Path) -> list[dict]:
 @lru_cache(maxsize=8)  # asked for with every artefact; read again when the file changes
 def _squad_of(path, size, changed):
     """Prompts of one file; InputError names a file that is not in the format."""
-    squad = _parsed(path.read_bytes(), path, "data")
     try:
-        return squad_prompts(squad)
+        return squad_prompts(json.loads(path.read_bytes()))
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"damaged data: {path} is not in the format of SQuAD: {error!r}") from None
 
@@ -59,17 +57,22 @@ def squad_prompts(squad: dict) -> list[dict]:
     return prompts
 
 
-def _parsed(text, source, *keys):
-    """A mapping from JSON that has the keys."""
+class Prompt(BaseModel):
+    """A prompt as it stands in a line of a file."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+    prompt: str
+    next_word: str
+    variables: list[str] = []
+
+
+def _prompt(line, source):
+    """A line as a mapping, with what it holds besides; InputError for what is no prompt."""
     try:
-        content = json.loads(text)
-    except ValueError as error:
-        raise InputError(f"damaged data: {source} is no valid JSON: {error}") from None
-    if not isinstance(content, dict):
-        raise InputError(f"damaged data: {source} holds a {type(content).__name__}; expected a mapping")
-    if missing := [key for key in keys if key not in content]:
-        raise InputError(f"damaged data: {source} has no {missing[0]!r}; expected {' and '.join(keys)}")
-    return content
+        return Prompt.model_validate_json(line).model_dump(exclude_unset=True)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise InputError(f"damaged data: {source}: {' '.join([*map(str, fault['loc']), fault['msg']])}") from None
 
 
 def _sentence_at(text, position):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from symgen.errors import InputError, first_line, saying
+from symgen.store import lock_at
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,9 @@ class Source:
         """The set's folder in `place`, fetched if `download` says so; to what is wrong in it is added what to do."""
         folder = place / self.folder
         if download and not folder.is_dir():
-            _download(self, place)
+            with lock_at(place / f".{self.folder}.lock"):  # who comes second finds it there
+                if not folder.is_dir():
+                    _download(self, place)
         with saying(after=f"; unpack {self.url} in {place}, or set download: true where there is no {self.folder} yet"):
             yield folder
 

@@ -34,7 +34,8 @@ def deal(labels: np.ndarray, sizes: dict[str, int], seed: int, within: np.ndarra
     part = np.full(len(labels), "unused", dtype=object)
     for (name, size), items in zip(sizes.items(), dealt):
         if size > len(items):
-            raise InputError(f"{name} takes {size} items, {len(items)} are left in equal classes")
+            left = f"{name} takes {size} items, {len(items)} are left in equal classes, as far as the smallest goes"
+            raise InputError(f"{left}; lower train_size, validation_size or test_size")
         part[items] = name
     return pd.DataFrame({"item": np.arange(len(labels)), "label": labels, "part": part})
 

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from symgen.errors import InputError, first_line, nearest, whole_number
+from symgen.errors import InputError, did_you_mean, first_line, whole_number
 from symgen.games._base import (
     LABEL,
     LOGITS,
@@ -322,13 +322,14 @@ def _stacked(images, name):
 
 
 def _submodule(model, name):
-    """The named submodule; InputError with the nearest name otherwise."""
+    """The named submodule; InputError with the most similar name otherwise."""
     if not isinstance(model, nn.Module):
         raise InputError(f"model is a {type(model).__name__}; expected a torch.nn.Module")
     known = [known for known, _ in model.named_modules() if known]
     if not known:
         raise InputError(f"split_at = {name!r}: {type(model).__name__} has no submodules to cut at")
     if name not in known:
-        near = nearest(str(name), known)
-        raise InputError(f"split_at = {name!r} is no submodule of {type(model).__name__}; the nearest is {near!r}")
+        some = ", ".join(known[:6]) + ", .." * (len(known) > 6)
+        kind, hint = type(model).__name__, did_you_mean(name, known)
+        raise InputError(f"split_at = {name!r} is no submodule of {kind}{hint}; there are: {some}")
     return model.get_submodule(name)

@@ -317,11 +317,16 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _measured(row):
-    """A statistic in words, with what decides it; what is undecided says how much more would decide it."""
-    text = f"{row.quantity} {interval(row.value, row.low, row.high)} ({row.rule}): {row.part_verdict}"
+    """A statistic in words, with what decides it."""
+    alone = by_itself(row, f", half-width {(row.high - row.low) / 2:.2g},")
+    return f"{row.quantity} {interval(row.value, row.low, row.high)} ({row.rule}): {alone}"
+
+
+def by_itself(row, undecided: str = ";") -> str:
+    """What a statistic would be by itself, and in what way; of one that is undecided, how much more would decide it."""
     if row.part_verdict == "undecided":
-        return f"{text}, half-width {(row.high - row.low) / 2:.2g}, {what_decides(row.more)}"
-    return text + (f", {row.how}" if isinstance(row.how, str) and row.how else "")
+        return f"undecided{undecided} {what_decides(row.more)}"
+    return f"{row.part_verdict}, {row.how}" if isinstance(row.how, str) and row.how else row.part_verdict
 
 
 def what_decides(more: float) -> str:

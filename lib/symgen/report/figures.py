@@ -36,7 +36,7 @@ def make_figures(arguments: list[str]) -> int:
     with _lock():
         before = _claims_state()
         with _timed(available_cpu_count() if number == "all" else int(number)):
-            code = _run([*OPTIONS, *cores, *_with_studies(options, names)], last)
+            code = _run([*OPTIONS, *cores, *options, "--config", f"studies={','.join(names)}"], last)
         if not code and _claims_state() != before:  # a run with nothing to do, or of other figures, need not write them
             update_readme()
     return code
@@ -64,17 +64,11 @@ def _asked(options):
 
 
 def _divided(arguments):
-    """Names of studies, and what is for Snakemake; where --config studies=... names them, all other words are."""
+    """Names of studies, and what is for Snakemake: the first option, and all that follows it."""
     if named := [word for word in arguments if word.startswith("studies=")]:
-        return named[-1].removeprefix("studies=").split(","), [word for word in arguments if word not in named]
+        raise InputError(f"{named[0]}; expected the names of studies first, as in symgen figures {DEFAULT}")
     count = next((i for i, word in enumerate(arguments) if word.startswith("-")), len(arguments))
     return arguments[:count] or [DEFAULT], arguments[count:]
-
-
-def _with_studies(options, names):
-    """The options with the studies' names in --config, beside what else stands there."""
-    place = options.index("--config") if "--config" in options else len(options)
-    return [*options[:place], "--config", f"studies={','.join(names)}", *options[place + 1 :]]
 
 
 @contextmanager

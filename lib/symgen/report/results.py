@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from symgen.errors import InputError
 from symgen.generalization import by_the_letter
 from symgen.report._markdown import head, interval, line, read
-from symgen.report.claims import COLUMNS, EMBEDDED, VERDICTS, claims, readable, what_decides
+from symgen.report.claims import COLUMNS, EMBEDDED, VERDICTS, by_itself, claims, readable
 
 DIVIDED, NO_CONTROL = "divided between studies", "no control"
 GROUPS = (  # of claims, in the README
@@ -31,7 +32,7 @@ WAYS = {  # to train, against plain training
 
 def answer_text(root: Path) -> str:
     """What became of the main claims (Markdown), from figures/claims.csv: a line a verdict; and how many of the others."""
-    table = readable(read(root / "figures" / "claims.csv"))
+    table = readable(_claims(root))
     networks = table.groupby("study", sort=False).networks.first()
     where = f"(`{networks.index[0]}`)" if len(networks) == 1 else f"in {len(networks)} studies"
     several = ", and how many of the studies that can tell agree" if len(networks) > 1 else ""
@@ -85,7 +86,7 @@ def _others(table):
 def verdicts_text(root: Path) -> str:
     """What became of every claim (Markdown), from figures/claims.csv: a row each."""
     lines = head("claim", *COLUMNS.values())
-    for name, rows in readable(read(root / "figures" / "claims.csv")).groupby("id", sort=False):
+    for name, rows in readable(_claims(root)).groupby("id", sort=False):
         link = f"[{name} · {_capital(rows.claim.iloc[0])}](#{name.lower()})"
         lines.append(line(link, *(in_most(rows[column]) for column in COLUMNS)))
     return "\n".join(lines) + "\n"
@@ -119,7 +120,7 @@ def _most(verdicts):
 
 def claims_text(root: Path) -> str:
     """Every claim in every study (Markdown), from figures/claims.csv: a row a statistic, with the rule that decides it."""
-    table = read(root / "figures" / "claims.csv")
+    table = _claims(root)
     lines = head("study", "its numbers rest on")
     lines += [line(study, scale) for study, scale in table.groupby("study", sort=False)["scale"].first().items()]
     for name, rows in table.groupby("id", sort=False):
@@ -138,18 +139,11 @@ def _statistics(rows):
     for row, new_study, new_column in zip(rows.itertuples(), studies, columns):
         verdict = f"{OF[row.of]}: **{row.verdict}**" if new_column else ""
         value = interval(row.value, row.low, row.high)
-        yield line(row.study if new_study else "", verdict, row.quantity, value, row.rule, _alone(row))
+        yield line(row.study if new_study else "", verdict, row.quantity, value, row.rule, by_itself(row))
 
 
 def _capital(text):
     return text[0].upper() + text[1:]
-
-
-def _alone(row):
-    """What a statistic would be by itself, and in what way; of one that is undecided, how much more would decide it."""
-    if row.part_verdict == "undecided":
-        return f"undecided; {what_decides(row.more)}"
-    return f"{row.part_verdict}, {row.how}" if isinstance(row.how, str) and row.how else row.part_verdict
 
 
 def networks_text(root: Path) -> str:
@@ -258,6 +252,14 @@ def penalty_text(root: Path) -> str:
             rows = [pooled.loc[f"all samples: {what}, {way} - plain"] for what in quantities]
             lines.append(line(study, words, *(interval(row.value, row.low, row.high, "+z.3f") for row in rows)))
     return "\n".join(lines) + "\n"
+
+
+def _claims(root):
+    """The claims of the last run; InputError for one that is no longer in claims.yaml."""
+    table = read(root / "figures" / "claims.csv")
+    if unknown := sorted({*table.id} - {*claims()}):
+        raise InputError(f"claims.csv holds {unknown[0]!r}, claims.yaml does not; `symgen notebook 11` writes it again")
+    return table
 
 
 def _tables(root, name):

@@ -5,12 +5,11 @@ import hashlib
 import json
 import os
 import sys
-import warnings
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from symgen.errors import InputError, nearest
+from symgen.errors import InputError, did_you_mean
 from symgen.interactions import prepare
 from symgen.store import WRITTEN, project_root, write_whole
 from symgen.study import Study
@@ -27,8 +26,9 @@ def execute(name: str, parameters: dict, output: Path | None = None) -> Path:
     defaults = declared_parameters(source)
     for key in parameters:
         if key not in defaults:
-            near = nearest(key, defaults)
-            raise InputError(f"{name} has no parameter {key!r}; did you mean {near!r}? It has: {', '.join(defaults)}")
+            raise InputError(
+                f"{name} has no parameter {key!r}{did_you_mean(key, defaults)}; it has: {', '.join(defaults)}"
+            )
     parameters = {key: value for key, value in parameters.items() if value != defaults[key]}
     before, folder = source_hash(source), None
     if output is None:  # a wrong study is said at once; for a path that is given, the notebook says it
@@ -74,6 +74,7 @@ def _executed(source, output, parameters, folder):
     except BaseException:
         if temporary.exists():
             os.replace(temporary, failed)
+            print(f"what was executed is in {os.path.relpath(failed)}", file=sys.stderr)
         raise
     temporary.unlink()
     text = _as_json(notebook)
@@ -134,7 +135,7 @@ def notebook_path(name: str) -> Path:
     known = sorted(path.stem for path in folder.glob("[0-9]*.ipynb") if ".failed" not in path.name)
     numbered = [other for other in known if stem.isdecimal() and other.startswith(f"{int(stem):02}_")]
     if stem not in known and not numbered:
-        raise InputError(f"no notebook named {name!r}" + (f"; did you mean {nearest(stem, known)!r}?" if known else ""))
+        raise InputError(f"no notebook named {name!r}{did_you_mean(stem, known)}; there are: {', '.join(known)}")
     return folder / f"{stem if stem in known else numbered[0]}.ipynb"
 
 
@@ -173,9 +174,8 @@ def clean(notebook: dict) -> dict:
 
 
 def _quiet_kernels():
-    """No warning about unencrypted sockets at each start of a kernel (they are local)."""
+    """No warning about sockets without encryption at each start of a kernel (they are local)."""
     from jupyter_client.manager import KernelManager
 
-    warnings.filterwarnings("ignore", message=".*unencrypted.*")
-    if hasattr(KernelManager, "transport_encryption"):
+    if hasattr(KernelManager, "transport_encryption"):  # of later versions
         KernelManager.transport_encryption.default_value = "auto"

@@ -121,8 +121,8 @@ def _seeds(s):
 
 def _checkpoints(s):
     """Epochs at which networks are kept."""
-    if list(s.checkpoints) != sorted(set(s.checkpoints)) or not s.checkpoints:
-        yield f"checkpoints = {list(s.checkpoints)}; expected epochs in rising order, from 0 on"
+    if s.checkpoints[:1] != (0,) or list(s.checkpoints) != sorted(set(s.checkpoints)):
+        yield f"checkpoints = {list(s.checkpoints)}; expected 0, the untrained network, and further epochs in rising order"
     if s.checkpoints[-1] > s.epochs:
         yield f"checkpoints go to epoch {s.checkpoints[-1]}, training ends at epochs = {s.epochs}"
     stops = sorted({*s.checkpoints, *s.measured_epochs})  # a training stops at both

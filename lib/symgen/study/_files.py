@@ -1,18 +1,13 @@
 """Settings as they stand in YAML: read, merged with what they extend, checked, with one line for what is wrong."""
 
-import difflib
-import re
 import reprlib
 from functools import lru_cache
 
 import yaml
 from pydantic import ValidationError
 
-from symgen.errors import InputError, first_line
+from symgen.errors import InputError, did_you_mean, first_line
 from symgen.store import project_root
-
-TYPES = {"int": "a value of type int", "float": "a value of type float", "string": "a value of type str"}
-TYPES |= {"bool": "a value of type bool", "tuple": "a list"}
 
 
 class OneOfEachKey(yaml.SafeLoader):
@@ -40,9 +35,9 @@ def read_overrides(overrides) -> dict:
 def settings_in_file(name, extending=()) -> dict:
     """The settings in a study's file, over those of the study that it extends."""
     if name not in (known := study_names()):
-        near = _nearest(str(name), known)
         asking = f", which studies/{extending[-1]}.yaml extends" if extending else ""
-        raise InputError(f"no study named {reprlib.repr(name)}{asking}{near}; there are: {', '.join(known)}")
+        unknown = f"no study named {reprlib.repr(name)}{asking}{did_you_mean(name, known)}"
+        raise InputError(f"{unknown}; there are: {', '.join(known)}")
     if name in extending:
         raise InputError(f"studies/{name}.yaml extends itself, through {' and '.join(extending)}; expected another")
     path = project_root() / "studies" / f"{name}.yaml"
@@ -79,35 +74,22 @@ def checked(model, settings: dict, source: str, base: dict):
     known = [name for name in model.model_fields if name not in ("name", "before")]
     for key in settings:
         if key not in known:
-            raise InputError(f"{source}: unknown setting {reprlib.repr(key)}{_nearest(str(key), known)}")
+            raise InputError(f"{source}: unknown setting {reprlib.repr(key)}{did_you_mean(key, known)}")
     try:
         return model(**(base | settings))
     except ValidationError as error:
         fault = error.errors()[0]
         if isinstance(cause := fault.get("ctx", {}).get("error"), InputError):
             raise cause from None
-        raise InputError(f"{source}: {_message(fault, (base | settings).get(fault['loc'][0]))}") from None
+        raise InputError(f"{source}: {_message(fault)}") from None
 
 
-def _message(fault, value):
+def _message(fault):
     """A fault that pydantic found, in words."""
-    key, kind, limits = fault["loc"][0], fault["type"], fault.get("ctx", {})
-    if kind == "missing":
+    key, value = ".".join(map(str, fault["loc"])), fault["input"]
+    if fault["type"] == "missing":
         return f"the setting {key!r} is missing"
-    if kind == "literal_error":
-        options = re.findall(r"'([^']*)'", limits["expected"])
-        return f"{key} = {reprlib.repr(value)}{_nearest(str(value), options)}; expected one of {', '.join(options)}"
-    expected = {"greater_than_equal": "at least", "greater_than": "more than", "less_than": "less than"}
-    if kind in expected:
-        (limit,) = limits.values()
-        return f"{key} = {reprlib.repr(value)}; expected {expected[kind]} {limit}"
-    if kind == "finite_number" or (kind == "float_type" and type(value) is int):
-        return f"{key} = {reprlib.repr(value)}; expected a finite number"
-    hint = " (write 1.0e-3: YAML reads 1e-3 as text)" if kind == "float_type" and isinstance(value, str) else ""
-    return f"{key} = {reprlib.repr(value)}; expected {TYPES.get(kind.partition('_')[0], fault['msg'])}{hint}"
-
-
-def _nearest(word, known):
-    """A hint with the nearest known word, or nothing."""
-    near = difflib.get_close_matches(word, [str(name) for name in known], n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    as_text = fault["type"] == "float_type" and isinstance(value, str)
+    hint = " (write 1.0e-3: YAML reads 1e-3 as text)" if as_text else ""
+    expected = fault["msg"].replace("Input should be", "expected").replace("greater than or equal to", "at least")
+    return f"{key} = {reprlib.repr(value)}; {expected.replace('tuple', 'list')}{hint}"

@@ -2,7 +2,7 @@
 
 from symgen.errors import InputError
 from symgen.study._checks import SMALLEST
-from symgen.study.settings import Study
+from symgen.study.settings import Study, roles_of
 
 STRONGEST = 50  # interactions of a sample, where salience is a matter of rank
 FEWER = "as it is, fewer samples"  # what stands beside whatever changes the interactions
@@ -67,7 +67,7 @@ def judges(study: Study) -> dict[str, tuple[Study, tuple[str, ...]]]:
 
 def many_baselines(study: Study) -> tuple[str, ...]:
     """Roles of the study's baselines and of those added to see how many are needed."""
-    return study.baselines + study.more_baselines
+    return study.baselines + roles_of("baseline", study.more_baseline_seeds)
 
 
 def requirements(study: Study) -> list[tuple[Study, str, tuple[float | str, ...]]]:

@@ -3,12 +3,14 @@
 import copy
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
+from safetensors.torch import load_model
 from torch.nn import functional
 
 from symgen import training
@@ -48,9 +50,7 @@ class TrainedNetwork:
         """The network at a checkpoint: best, last or, of a target, an epoch of `study.checkpoints`."""
         check_checkpoint(self.study, self.role, checkpoint)
         model = copy.deepcopy(_any_network(self.study, self.study.architecture_of(self.role)))
-        kept = _names(model)
-        shared = {name: tensor for name, tensor in model.state_dict().items() if name not in kept}
-        model.load_state_dict(shared | read(weights_path(self.study, self.role, checkpoint)))
+        load_model(model, weights_path(self.study, self.role, checkpoint))
         return model.eval()
 
 
@@ -66,7 +66,6 @@ def ensure_training(study: Study, role: str) -> TrainedNetwork:
         return all([fresh(one, settings) for one in paths])
 
     if not whole():
-        path.parent.mkdir(parents=True, exist_ok=True)
         with lock_at(path.with_suffix(".lock")):  # who comes second finds it trained
             if not whole():
                 path.unlink(missing_ok=True)  # no curves beside weights that are being written again
@@ -144,7 +143,10 @@ class _Keeper:
 
 
 def _train(study, role, keeper):
-    """Train the network of a role, whose weights the keeper keeps; its losses and seconds, a row a measured epoch."""
+    """Train the network of a role, whose weights the keeper keeps; its losses and seconds.
+
+    A row a stop: the measured epochs and, of a target, its checkpoints.
+    """
     family, seed = study.role(role)
     sets = _sets(study, role)
     data = sets["train"]
@@ -163,7 +165,8 @@ def _train(study, role, keeper):
             losses = training.losses(model, sets)
         if losses.isna().any() or not all(weights.isfinite().all() for weights in model.parameters()):
             raise InputError(
-                f"its loss is NaN after epoch {epoch:g}: it has diverged; expected a smaller learning_rate"
+                f"its loss is NaN, or a weight is not finite, after epoch {epoch:g}: it has diverged; "
+                "expected a smaller learning_rate"
             )
         keeper.look(epoch, model, losses.get("validation_loss", np.inf))
         if epoch in keeper.epochs or epoch == study.epochs:
@@ -246,13 +249,9 @@ def _any_network(study, architecture):
     return untrained(study, 0, architecture)
 
 
-def _names(model):
-    """Names of a network's tensors: one of each, though a language model may embed and predict by the same."""
-    return {name for name, _ in (*model.named_parameters(), *model.named_buffers())}
-
-
 def _weights(model):
-    """Tensors to be saved, each once, as they are now."""
-    names = _names(model)
-    tensors = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items() if name in names}
-    return {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
+    """Tensors to be saved, as they are now; each once, though a language model may embed and predict by the same."""
+    tensors, named = model.state_dict(), chain(model.named_parameters(), model.named_buffers())
+    return {
+        name: tensors[name].cpu().clone(memory_format=torch.contiguous_format) for name, _ in named if name in tensors
+    }

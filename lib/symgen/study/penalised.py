@@ -24,14 +24,14 @@ def penalty_by(study: Study, model: torch.nn.Module, inputs: torch.Tensor, basel
 
 
 def as_penalised(study: Study) -> Study:
-    """The study as the penalty sees it: with its few variables, and whichever samples are explained."""
+    """The study as the penalty sees it: with its few variables; how many samples are explained does not matter to it."""
     return study.replace(n_variables=study.penalty_variables, explain_classes=1, explain_per_class=1)
 
 
 def ensure_penalised(study: Study) -> pd.DataFrame:
     """The items that may be penalised: columns position (in part A), item, label, variables (numbers, by spaces).
 
-    All of A that have enough variables, drawn with a recorded seed.
+    All items of A with enough candidates for variables; their variables are drawn with a recorded seed.
     """
     few = as_penalised(study)
     settings = few.settings_of("samples")

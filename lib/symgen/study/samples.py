@@ -43,7 +43,8 @@ def ensure_split(study: Study) -> pd.DataFrame:
     """Which item (image or text) is in which part: columns item, label, part.
 
     Parts are disjoint and class-balanced: A, B, B-validation, C, C-validation, D, and unused for the rest.
-    Texts that stand within others are where the longest of these is, or unused. InputError if the data set is too small.
+    A text that stands within others is in the part of the longest of them, or unused. InputError if the data set is too
+    small.
     """
     train, validation = study.train_size, study.validation_size
     sizes = {"A": train, "B": train, "B-validation": validation, "C": train, "C-validation": validation}

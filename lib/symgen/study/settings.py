@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from symgen.data import EMBEDDED_SETS, modality_of
-from symgen.errors import InputError
+from symgen.errors import InputError, saying
 from symgen.games import ROUNDING
 from symgen.generalization import Bootstrap
 from symgen.store import key_of, project_root
@@ -92,7 +92,8 @@ class Study(*SECTIONS):
         for message in impossible(self):
             raise InputError(f"study {self.name!r}: {message}")
         if self.tuning_dataset:
-            _ = self.tuned  # checked as well
+            with saying("of the settings tuning_..: "):
+                _ = self.tuned  # checked as well
 
     def replace(self, **changes) -> "Study":
         """The same study with other settings, checked like any."""
@@ -108,8 +109,8 @@ class Study(*SECTIONS):
         """The study on the domain that its networks are fine-tuned on.
 
         Roles are the same: its target-11 starts from this one's target-11 at epoch `tuning_from`, and its baselines, tuned
-        on another part of that domain, from this one's baselines at the checkpoint at which they judge. A study that tunes
-        a given model is that study itself.
+        on another part of that domain, from this one's baselines at the checkpoint at which they judge. Of a study that
+        fine-tunes a given model, `tuned` is the study itself.
         """
         if self.tunes_given:
             return self
@@ -165,11 +166,6 @@ class Study(*SECTIONS):
     def baselines(self) -> tuple[str, ...]:
         """Roles of the baseline networks, one a seed: ("baseline-21", ...)."""
         return roles_of("baseline", self.baseline_seeds)
-
-    @property
-    def more_baselines(self) -> tuple[str, ...]:
-        """Roles of the baseline networks added to see how many are needed."""
-        return roles_of("baseline", self.more_baseline_seeds)
 
     @property
     def second(self) -> tuple[str, ...]:

@@ -37,18 +37,16 @@ class Task:
         for of, part in (("training", "A"), ("testing", "D")):
             items = split[split.part == part]
             items = items[self.explainable(items.item.to_numpy())]
-            rows += [(of, *row) for row in _drawn(items, part, study, rng)]
-        table = pd.DataFrame(rows, columns=["of", "item", "label"])
+            rows += [(of, item) for item in _drawn(items, part, study, rng)]
+        table = pd.DataFrame(rows, columns=["of", "item"])
         table["label"] = self.labels(table.item)
         table.insert(0, "sample", np.arange(len(table)))
         return self.with_variables(table, np.random.default_rng([study.explain_seed, study.variables_seed]))
 
     def draw_penalised(self, split: pd.DataFrame) -> pd.DataFrame:
         """Items of part A that may be penalised: columns position (in A), item, label, variables (by spaces)."""
-        study, part = self.study, split[split.part == "A"]
-        table = pd.DataFrame(
-            {"position": np.arange(len(part)), "item": part.item.to_numpy(), "label": part.label.to_numpy()}
-        )
+        study, part = self.study, split[split.part == "A"].reset_index(drop=True)
+        table = part[["item", "label"]].rename_axis("position").reset_index()
         rng = np.random.default_rng([study.explain_seed, study.variables_seed, len(part)])
         return self.with_variables(table[self.explainable(table.item.to_numpy())], rng)
 
@@ -181,7 +179,7 @@ class TextTask(Task):
 
 
 def _drawn(items, part, study, rng):
-    """Pairs (item, label): some items of some classes of a part of a split."""
+    """Some items of some classes of a part of a split."""
     labels = np.sort(items.label.unique())
     if study.explain_classes > len(labels):
         raise InputError(f"explain_classes = {study.explain_classes}; part {part} holds {len(labels)} classes")
@@ -192,7 +190,7 @@ def _drawn(items, part, study, rng):
                 f"{study.explain_per_class} samples of a class (explain_per_class, removal_per_class); part {part} has "
                 f"{len(of_label)} of class {label} with enough variables; expected no more"
             )
-        yield from ((item, label) for item in rng.choice(of_label, study.explain_per_class, replace=False))
+        yield from rng.choice(of_label, study.explain_per_class, replace=False)
 
 
 @lru_cache(maxsize=4)  # all networks learn from the same few parts

@@ -49,7 +49,7 @@ def resized_crop_flip(
 
 
 def augmentation(name: str, seed: int) -> Callable[[Tensor], Tensor]:
-    """The changes of that name, one after the other from a seed; "none" gives a batch back as it is."""
+    """What changes a batch, by its name; each call draws further from one generator. "none" gives the batch back."""
     generator = torch.Generator().manual_seed(seed)  # of its own, so that the order of the batches stays the same
     changes = {"none": lambda images, generator: images, "crop-flip": crop_flip, "resized-crop-flip": resized_crop_flip}
     if name not in changes:

@@ -1,4 +1,4 @@
-"""Training of one network: checkpoints on the way, losses after every epoch."""
+"""Training of one network, which stops on the way for the caller to look at it; and its losses."""
 
 import inspect
 import math
@@ -42,8 +42,8 @@ def train(
     or of a language model (item, position), as `rows` takes them: on the model's device. `stops` are epochs, also
     fractions (rounded to a step), at which the caller may look at the model; without them it stops after every epoch.
     `seed` orders the batches, and is that of the changes that `augment` names. `precision` is that of the layers, float32
-    or bfloat16. `objective` is what is minimised, of the logits of a batch, in float32 at least, and the batch itself
-    (positions of its items); by default the cross-entropy.
+    or bfloat16. `objective(z, batch)` is what is minimised: z, the logits of a batch, in float32 or wider; batch, the
+    positions of its items in `inputs`. By default it is the cross-entropy.
     """
     if precision not in PRECISIONS:
         raise InputError(f"precision = {precision!r}; expected {' or '.join(PRECISIONS)}")

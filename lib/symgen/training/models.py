@@ -6,14 +6,14 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from symgen.errors import InputError, nearest
+from symgen.errors import InputError, did_you_mean
 from symgen.training.pretrained import drawn_from, from_transformers, given, loading, without_bars
 
 
 def build_model(architecture: str, n_classes: int, seed: int, stem: str = "imagenet") -> nn.Module:
     """An untrained network (batch, 3, height, width) -> logits (batch, n_classes), its weights drawn from `seed`.
 
-    `architecture` is "small-vgg", or the name of a torchvision classifier; InputError names the nearest one otherwise.
+    `architecture` is "small-vgg", or the name of a torchvision classifier; InputError for another.
     `stem`: "imagenet" is torchvision's network as it is; "small" adapts a VGG or ResNet of it (see `adapt`).
     """
     with drawn_from(seed):
@@ -23,8 +23,8 @@ def build_model(architecture: str, n_classes: int, seed: int, stem: str = "image
 
         known = torchvision.models.list_models(torchvision.models)
         if architecture not in known:
-            near = nearest(architecture, ["small-vgg", *known])
-            raise InputError(f"architecture = {architecture!r} is unknown; the nearest is {near!r}")
+            hint = did_you_mean(architecture, known) or "; expected small-vgg, or a classifier of torchvision"
+            raise InputError(f"architecture = {architecture!r} is unknown{hint}")
         model = torchvision.models.get_model(architecture, weights=None, num_classes=n_classes)
         return adapt(model, n_classes) if stem == "small" else model
 
