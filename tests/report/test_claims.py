@@ -447,10 +447,12 @@ def test_claims_in_brief_ask_the_networks_themselves_whether_they_have_learned(l
 
     monkeypatch.setattr(claims.pipeline, "learned_table", learned_table)
     assert claims.in_brief(study, "F2", "K2", "F10").splitlines() == [  # K2 is asked of images alone
-        "- **F2** · the paper says: low orders generalize better than high ones (all 6 pairs) · here "
-        f"**{verdicts[0]}** (H_low - H_high 0.500 [0.400, 0.600]); against its control **{verdicts[1]}** "
-        "(above chance 0.100 [-0.100, 0.300])",
-        "- **F10** · the paper says: the graded measure gives the same picture by order (2 pairs) · here no table of it",
+        "- **F2** · the paper says: low orders generalize better than high ones (all 6 pairs)",
+        f"    - as the paper measures it: **{verdicts[0]}**. H_low - H_high: 0.50 [0.40, 0.60] (> 0, reaches 0.05 more)",
+        f"    - against its control: **{verdicts[1]}**. above chance: 0.10 [-0.10, 0.30] (> 0, reaches 0.05 more)",
+        "- **F10** · the paper says: the graded measure gives the same picture by order (2 pairs); no table yet",
+        "",
+        claims.BRIEFLY,
     ]
     assert asked == [*study.targets, *study.baselines]
 

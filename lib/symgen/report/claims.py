@@ -20,6 +20,11 @@ from symgen.study import Study, pipeline, study_names
 VERDICTS = ("reproduced", "undecided", "not reproduced", "not testable")
 EMBEDDED = ("fashion-vgg", "snippets-bert", "snippets-lm")  # studies whose data come with the project
 COLUMNS = {"verdict": "as the paper measures it", "beyond": "against its control"}  # of what is read
+OF = dict(zip(("paper", "control"), COLUMNS.values()))
+BRIEFLY = (
+    "*Each number with its 95 % interval, and in parentheses what is asked of that: where to lie and, after *reaches*, how "
+    "far beyond that its far end must come.*"
+)
 MOST = 1000  # times the samples and networks: more would be no plan
 LEARNED = "fig06_learned"  # the table that says whether networks have learned anything
 
@@ -271,17 +276,18 @@ def in_brief(study: Study, *names: str) -> str:
     lines = []
     for name, claim in ((name, claims()[name]) for name in names if claims()[name].asks(study)):
         parts = pd.DataFrame(decisions(claim, study.figures_dir, bool(learned), bool(study.target_model)))
-        columns = parts.groupby("of", sort=False) if len(parts) else ()
-        verdicts = "; ".join(_verdict(of, rows) for of, rows in columns) or "no table of it"
         reported = "" if claim.later else f" ({claim.paper})"
-        lines.append(f"- **{name}** · {claim.source} says: {claim.says}{reported} · here {verdicts}")
-    return "\n".join(lines)
+        lines.append(
+            f"- **{name}** · {claim.source} says: {claim.says}{reported}" + ("" if len(parts) else "; no table yet")
+        )
+        lines += [f"    - {_verdict(of, rows)}" for of, rows in parts.groupby("of", sort=False)] if len(parts) else []
+    return "\n".join([*lines, "", BRIEFLY])
 
 
 def _verdict(of, rows):
     """The verdict of a column, with the numbers behind it."""
-    numbers = (f"{row.quantity} {interval(row.value, row.low, row.high, '.3f')}" for row in rows.itertuples())
-    return f"{'against its control ' * (of == 'control')}**{rows.verdict.iloc[0]}** ({'; '.join(numbers)})"
+    numbers = (f"{row.quantity}: {interval(row.value, row.low, row.high)} ({row.rule})" for row in rows.itertuples())
+    return f"{OF[of]}: **{rows.verdict.iloc[0]}**. {'; '.join(numbers)}"
 
 
 def _is_given(study):

@@ -8,7 +8,7 @@ import pandas as pd
 from symgen.errors import InputError
 from symgen.generalization import by_the_letter
 from symgen.report._markdown import head, interval, line, read
-from symgen.report.claims import COLUMNS, EMBEDDED, VERDICTS, by_itself, claims, readable
+from symgen.report.claims import COLUMNS, EMBEDDED, OF, VERDICTS, by_itself, claims, readable
 
 DIVIDED, NO_CONTROL = "divided between studies", "no control"
 GROUPS = (  # of claims, in the README
@@ -20,7 +20,6 @@ GROUPS = (  # of claims, in the README
     "Not reproduced",
     "Not testable",
 )
-OF = dict(zip(("paper", "control"), COLUMNS.values()))
 WAYS = {  # to train, against plain training
     "penalty": "the penalty",
     "distilled": "distillation from the same baselines",
@@ -35,7 +34,9 @@ def answer_text(root: Path) -> str:
     table = readable(_claims(root))
     networks = table.groupby("study", sort=False).networks.first()
     where = f"(`{networks.index[0]}`)" if len(networks) == 1 else f"in {len(networks)} studies"
-    several = ", and how many of the studies that can tell agree" if len(networks) > 1 else ""
+    several = (
+        ". In brackets: how many studies have this verdict, of those that could test it" if len(networks) > 1 else ""
+    )
     main = table.id.map(lambda name: claims()[name].main)
     tested = f"{table.id.nunique()} claims were tested on {networks.sum()} networks {where}"
     lines = [f"{tested}. The main ones, as the paper measures them{several}:", ""]
