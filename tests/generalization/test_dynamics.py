@@ -188,21 +188,23 @@ def test_phases_are_counted_by_the_letter_and_with_certainty():
     phases = {"a": phases_like(4.0, 0.99, 3), "b": phases_like(4.0, 0.95, 2), "c": phases_like(4.0, 0.5, 2)}
     phases |= {"d": phases_like(np.inf, 0.1, 1), "e": phases_like(np.inf, 0.0, 0)}
     table = dynamics.phase_contrasts(dict.fromkeys(phases, learner(3, 1.0)), phases)
-    for name, hits in (
-        ("three phases, by the letter", 0),  # the phases here are of no network
-        ("three phases, with certainty", 1),
-        ("t2", 3),
-        ("t2 with certainty", 2),
+    for name, hits, known in (
+        ("three phases, by the letter", 0, 5),  # the phases here are of no network
+        ("three phases, with certainty", 1, 2),  # of b, c and d neither yes nor no is certain
+        ("t2", 3, 5),
+        ("t2 with certainty", 2, 5),
     ):
-        assert rows_of(table).loc[name].tolist() == pytest.approx(exact_share(hits, 5))
-    assert rows_of(table, "b").value.tolist() == [0, 0, 1, 1]
+        assert rows_of(table).loc[name].tolist() == pytest.approx(exact_share(hits, known))
+    np.testing.assert_array_equal(rows_of(table, "b").value, [0, np.nan, 1, 1])
+    nobody = dynamics.phase_contrasts({"c": learner(3, 1.0)}, {"c": phases["c"]})
+    assert rows_of(nobody).loc["three phases, with certainty"].isna().all()
 
 
 @pytest.mark.parametrize(
     ("t1", "t2", "H", "N", "holds"),
     [
         (1, 4, [0.2, 0.6, 0.5, 0.4, 0.3], [9, 5, 6, 7, 8], True),
-        (1, 2, [0.2, 0.6, 0.5, 0.4, 0.3], [9, 5, 6, 7, 8], False),  # the second phase is empty
+        (1, 2, [0.2, 0.6, 0.5, 0.4, 0.3], [9, 5, 6, 7, 8], np.nan),  # no checkpoint shows the second phase
         (1, np.inf, [0.2, 0.6, 0.5, 0.4, 0.3], [9, 5, 6, 7, 8], False),  # there is no third
         (0, 4, [0.6, 0.5, 0.5, 0.4, 0.3], [9, 5, 6, 7, 8], False),  # there is no first
         (1, 4, [0.2, 0.6, 0.5, 0.4, 0.3], [5, 5, 6, 7, 8], False),  # N does not fall at first
@@ -212,7 +214,8 @@ def test_phases_are_counted_by_the_letter_and_with_certainty():
     ],
 )
 def test_the_letter_of_appendix_i_asks_for_a_course_of_h_and_of_n_in_every_phase(t1, t2, H, N, holds):
-    assert by_the_letter(np.arange(5.0), np.array(H), np.array(N, float), float(t1), float(t2)) == holds
+    found = by_the_letter(np.arange(5.0), np.array(H), np.array(N, float), float(t1), float(t2))
+    np.testing.assert_equal(found, float(holds))
 
 
 def learner(last_order, shared_later, n_samples=6):

@@ -119,7 +119,9 @@ def pooled(estimates: Sequence[Estimate], given: bool = False) -> tuple[float, f
 
 
 def exact_share(hits: int, n: int) -> tuple[float, float, float]:
-    """A share with its 95 % interval by Clopper and Pearson: value, low, high."""
+    """A share with its 95 % interval by Clopper and Pearson: value, low, high; NaN of nothing."""
+    if not n:
+        return np.nan, np.nan, np.nan
     tail = (1 - LEVEL) / 2
     low = betaincinv(hits, n - hits + 1, tail) if hits else 0.0
     high = betaincinv(hits + 1, n - hits, 1 - tail) if hits < n else 1.0

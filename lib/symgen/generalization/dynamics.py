@@ -77,11 +77,12 @@ def gap_contrasts(comparisons: Comparisons, losses: dict[str, pd.DataFrame], boo
 def phase_contrasts(comparisons: Comparisons, phases: dict[str, Phases]) -> pd.DataFrame:
     """Shares of networks with three phases, by the letter of Appendix I and with certainty, with exact intervals (F3d).
 
-    t2: it comes, whether or not a checkpoint lies between it and the peak.
+    Networks of which nobody knows (NaN) are left out; without any other there is no share. t2: it comes, whether or not a
+    checkpoint lies between it and the peak.
     """
     kinds = {
         "three phases, by the letter": lambda c, p: by_the_letter(c.epochs, c.H, _number(c).mean(axis=0), p.t1, p.t2),
-        "three phases, with certainty": lambda c, p: p.n_phases == 3,
+        "three phases, with certainty": lambda c, p: p.certainly_three,
         "t2": lambda c, p: np.isfinite(p.t2),
         "t2 with certainty": lambda c, p: p.t2_found >= CERTAIN,
     }
@@ -89,7 +90,8 @@ def phase_contrasts(comparisons: Comparisons, phases: dict[str, Phases]) -> pd.D
     for name, holds in kinds.items():
         each = {role: float(holds(comparisons[role], p)) for role, p in phases.items()}
         rows += [(name, role, value, value, value) for role, value in each.items()]
-        rows.append((name, "all", *exact_share(int(sum(each.values())), len(each))))
+        known = [value for value in each.values() if not np.isnan(value)]
+        rows.append((name, "all", *exact_share(int(sum(known)), len(known))))
     return pd.DataFrame(rows, columns=["quantity", "role", "value", "low", "high"])
 
 

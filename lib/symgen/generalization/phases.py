@@ -64,6 +64,14 @@ class Phases:
         )
 
     @property
+    def certainly_three(self) -> float:
+        """1 with three phases, 0 without; NaN where neither is certain."""
+        changes = self.rise_interval, self.fall_interval, self.excess_rise_interval, self.excess_fall_interval
+        if any(high < 0 for _, high in changes) or self.t2_found <= 1 - CERTAIN:
+            return 0.0
+        return 1.0 if self.n_phases == 3 else np.nan
+
+    @property
     def verdict(self) -> str:
         """What was found, in a few words."""
         if self.n_phases == 3:
@@ -161,16 +169,19 @@ def by_the_letter(
     N: Float[np.ndarray, "checkpoint"],
     t1: float,
     t2: float,
-) -> bool:
-    """Whether H and N do in every phase what Appendix I says of them, each from its beginning to its end.
+) -> float:
+    """Whether H and N do in every phase what Appendix I says of them, each from its beginning to its end: 1 or 0.
 
-    In the first, H rises and N falls; in the second, which has a checkpoint, H falls and N rises; so they do in the third.
+    In the first, H rises and N falls; in the second, H falls and N rises; so they do in the third. NaN where t2 is the
+    checkpoint after t1: no checkpoint shows the second phase, and so nobody knows.
     """
     top, third = np.searchsorted(epochs, (t1, t2))
-    if third == len(epochs) or not 0 < top < third - 1:
-        return False
+    if top == 0 or third == len(epochs):
+        return 0.0
+    if third == top + 1:
+        return np.nan
     turns, claimed = [0, top, third - 1, -1], np.array([1, -1, -1])  # the signs of H's changes; N's are the opposite
-    return bool((np.diff(H[turns]) * claimed > 0).all() and (np.diff(N[turns]) * claimed < 0).all())
+    return float((np.diff(H[turns]) * claimed > 0).all() and (np.diff(N[turns]) * claimed < 0).all())
 
 
 def highest(curve: Float[np.ndarray, "*draw checkpoint"]):

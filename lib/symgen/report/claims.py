@@ -104,7 +104,7 @@ class Statistic(BaseModel):
         def decided(share, n):
             return self.decide(*exact_share(round(share * n), n)[1:])
 
-        if all(decided(extreme, networks).verdict == "undecided" for extreme in (0, 1)):
+        if not networks or all(decided(extreme, networks).verdict == "undecided" for extreme in (0, 1)):
             return Decision("not testable")
         decision = decided(share, networks)
         if decision.verdict != "undecided":
@@ -250,7 +250,7 @@ def decisions(claim: Claim, folder: Path, learned: bool | None = None, given: bo
         names = ("versus_placebo", "versus_low", "versus_high") if statistic.columns else ("value", "low", "high")
         value, low, high = (float(row[name]) for name in names)
         if statistic.share_of_networks:
-            decision = statistic.decide_share(value, networks)
+            decision = statistic.decide_share(value, int(each.value[each.quantity == row.quantity].notna().sum()))
         else:
             decision = statistic.decide(low, high, networks)
         roomy = statistic.has_room(table) or decision.how == "contrary"  # an effect the other way counts in any case

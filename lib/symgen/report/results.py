@@ -181,8 +181,9 @@ def phases_text(root: Path) -> str:
     for study, phases in _tables(root, "fig03_phases"):
         certain = ((phases.n_phases >= number).sum() for number in (1, 2, 3))
         of = {role: curve[["epoch", "H", "N"]].to_numpy(float).T for role, curve in curves[study].groupby("role")}
-        letter = sum(by_the_letter(*of[row.role], row.t1, row.t2) for row in phases.itertuples())
-        lines.append(line(study, len(phases), *certain, letter, np.isfinite(phases.t2).sum()))
+        letter = np.array([by_the_letter(*of[row.role], row.t1, row.t2) for row in phases.itertuples()])
+        shown = f"{np.nansum(letter):.0f} of {np.isfinite(letter).sum()}"
+        lines.append(line(study, len(phases), *certain, shown, np.isfinite(phases.t2).sum()))
     return "\n".join(lines) + "\n"
 
 

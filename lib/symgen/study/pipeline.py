@@ -147,7 +147,9 @@ def compare(
         raise InputError(f"no network judges {role}; expected at least one")
     target = all_interactions(study, role, checkpoints)
     baselines = [ensure_interactions(of or study, judge, study.checkpoints_of(judge)[-1]) for judge in judges]
-    epochs = {"best": study.epochs, "last": study.epochs, "given": 0.0}
+    epochs = {"last": study.epochs, "given": 0.0}
+    if "best" in checkpoints:
+        epochs["best"] = np.nan_to_num(ensure_training(study, role).best, nan=study.epochs)
     return generalization.compare(
         target,
         baselines,
