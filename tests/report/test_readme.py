@@ -231,7 +231,7 @@ def test_networks_in_which_phases_were_found_are_counted(tmp_path):
         table.to_csv(tmp_path / "figures" / name / "fig03_phases.csv", index=False)
         curves.to_csv(tmp_path / "figures" / name / "fig03_dynamics.csv", index=False)
     rows = results.phases_text(tmp_path).strip().split("\n")[2:]
-    assert rows == ["| fashion-vgg | 3 | 2 | 1 | 1 | 1 | 2 |", "| other | 3 | 2 | 1 | 1 | 1 | 2 |"]
+    assert rows == ["| fashion-vgg | 3 | 2 | 1 | 1 | 1 of 2 | 2 |", "| other | 3 | 2 | 1 | 1 | 1 of 2 | 2 |"]
 
 
 def test_networks_that_learn_as_the_appendix_says_are_counted(tmp_path):

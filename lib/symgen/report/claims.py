@@ -286,7 +286,9 @@ def in_brief(study: Study, *names: str) -> str:
 
 def _verdict(of, rows):
     """The verdict of a column, with the numbers behind it."""
-    numbers = (f"{row.quantity}: {interval(row.value, row.low, row.high)} ({row.rule})" for row in rows.itertuples())
+    rules = rows.rule.str.replace(" (ours)", ", ours", regex=False)
+    each = zip(rows.itertuples(), rules)
+    numbers = (f"{row.quantity}: {interval(row.value, row.low, row.high)} ({rule})" for row, rule in each)
     return f"{OF[of]}: **{rows.verdict.iloc[0]}**. {'; '.join(numbers)}"
 
 
