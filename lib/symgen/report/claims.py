@@ -20,7 +20,7 @@ from symgen.study import Study, pipeline, study_names
 VERDICTS = ("reproduced", "undecided", "not reproduced", "not testable")
 EMBEDDED = ("fashion-vgg", "snippets-bert", "snippets-lm")  # studies whose data come with the project
 COLUMNS = {"verdict": "as the paper measures it", "beyond": "against its control"}  # of what is read
-OF = dict(zip(("paper", "control"), COLUMNS.values()))
+OF = dict(zip(("paper", "control"), COLUMNS.values()))  # the same, by what a statistic is of
 BRIEFLY = (
     "*Each number with its 95 % interval, and in parentheses what is asked of that: where to lie and, after *reaches*, how "
     "far beyond that its far end must come.*"
@@ -267,7 +267,7 @@ def decisions(claim: Claim, folder: Path, learned: bool | None = None, given: bo
 
 
 def in_brief(study: Study, *names: str) -> str:
-    """What is claimed, by whom, and what a study's figures say of it, in Markdown: a line for each claim that it is asked.
+    """What is claimed, by whom, and what a study's figures say of it, in Markdown: the claims that it is asked, by name.
 
     Whether its networks have learned anything is asked of the networks: the notebook that writes it down may not have run.
     """
@@ -275,20 +275,20 @@ def in_brief(study: Study, *names: str) -> str:
     learned = pipeline.learned_table(pipeline.ensure_training(study, role) for role in networks).learned.all()
     lines = []
     for name, claim in ((name, claims()[name]) for name in names if claims()[name].asks(study)):
-        parts = pd.DataFrame(decisions(claim, study.figures_dir, bool(learned), bool(study.target_model)))
-        reported = "" if claim.later else f" ({claim.paper})"
-        lines.append(
-            f"- **{name}** · {claim.source} says: {claim.says}{reported}" + ("" if len(parts) else "; no table yet")
-        )
-        lines += [f"    - {_verdict(of, rows)}" for of, rows in parts.groupby("of", sort=False)] if len(parts) else []
+        parts = decisions(claim, study.figures_dir, bool(learned), bool(study.target_model))
+        says = f"- **{name}** · {claim.source} says: {claim.says}" + ("" if claim.later else f" ({claim.paper})")
+        lines.append(says + ("" if parts else "; no table yet"))
+        columns = pd.DataFrame(parts).groupby("of", sort=False) if parts else ()
+        lines += [f"    - {_verdict(of, rows)}" for of, rows in columns]
     return "\n".join([*lines, "", BRIEFLY])
 
 
 def _verdict(of, rows):
     """The verdict of a column, with the numbers behind it."""
-    rules = rows.rule.str.replace(" (ours)", ", ours", regex=False)
-    each = zip(rows.itertuples(), rules)
-    numbers = (f"{row.quantity}: {interval(row.value, row.low, row.high)} ({rule})" for row, rule in each)
+    numbers = [
+        f"{row.quantity}: {interval(row.value, row.low, row.high)} ({row.rule.replace(' (ours)', ', ours')})"
+        for row in rows.itertuples()
+    ]
     return f"{OF[of]}: **{rows.verdict.iloc[0]}**. {'; '.join(numbers)}"
 
 
