@@ -170,6 +170,7 @@ def with_verdicts(root, name, **of):
         ([YES, YES, NO], [YES, OPEN, YES], "**Reproduced, also against their controls**: [F2 holds]({}) (2 of 3)"),
         ([YES, YES, NO], [YES, OPEN, NO], "**Reproduced, but not against their controls**: [F2 holds]({}) (2 of 3)"),
         ([YES, YES, YES], ["–", "–", "–"], "**Reproduced**: [F2 holds]({}) (3 of 3)"),
+        ([YES, YES, YES], [MUTE, MUTE, MUTE], "**Reproduced**: [F2 holds]({}) (3 of 3)"),
         ([YES, OPEN, MUTE], [NO, NO, NO], "**Divided between studies**: [F2 holds]({}) (1 reproduced, 1 undecided)"),
         ([OPEN, MUTE, MUTE], [NO, NO, NO], "**Undecided**: [F2 holds]({}) (1 of 1)"),
         ([NO, NO, YES], [YES, YES, YES], "**Not reproduced**: [F2 holds]({}) (2 of 3)"),

@@ -11,6 +11,7 @@ from symgen.report._markdown import head, interval, line, read
 from symgen.report.claims import COLUMNS, EMBEDDED, OF, VERDICTS, by_itself, claims, readable
 
 DIVIDED, NO_CONTROL = "divided between studies", "no control"
+SILENT = (NO_CONTROL, "not testable")  # what says nothing against a claim
 GROUPS = (  # of claims, in the README
     "Reproduced",
     "Reproduced, also against their controls",
@@ -66,7 +67,7 @@ def grouped(table: pd.DataFrame) -> dict[str, dict[str, str]]:
 def _group(rows):
     """That of `GROUPS` to which a claim with these verdicts belongs."""
     by_paper, beyond = (_most(rows[column])[0] for column in COLUMNS)
-    if by_paper != "reproduced" or beyond == NO_CONTROL:
+    if by_paper != "reproduced" or beyond in SILENT:
         return _capital(by_paper)
     return f"Reproduced, {'also' if beyond == 'reproduced' else 'but not'} against their controls"
 
@@ -77,7 +78,7 @@ def _others(table):
     counts = by_paper.value_counts()
     words = {verdict: f"{counts[verdict]} {verdict}" for verdict in (*VERDICTS, DIVIDED) if verdict in counts}
     if "reproduced" in words:
-        only = (by_paper == "reproduced") & ~beyond.isin(["reproduced", NO_CONTROL])
+        only = (by_paper == "reproduced") & ~beyond.isin(["reproduced", *SILENT])
         words["reproduced"] += f" ({only.sum()} of them not against their control)"
     others = ", ".join(words.values())
     begin = f"The other {len(by_paper)}, as the paper measures them"
