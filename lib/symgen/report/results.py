@@ -77,8 +77,8 @@ def _others(table):
     by_paper, beyond = (table.groupby("id")[column].agg(lambda of: _most(of)[0]) for column in COLUMNS)
     counts = by_paper.value_counts()
     words = {verdict: f"{counts[verdict]} {verdict}" for verdict in (*VERDICTS, DIVIDED) if verdict in counts}
-    if "reproduced" in words:
-        only = (by_paper == "reproduced") & ~beyond.isin(["reproduced", *SILENT])
+    only = (by_paper == "reproduced") & ~beyond.isin(["reproduced", *SILENT])
+    if only.any():
         words["reproduced"] += f" ({only.sum()} of them not against their control)"
     others = ", ".join(words.values())
     begin = f"The other {len(by_paper)}, as the paper measures them"
