@@ -56,7 +56,7 @@ def answer_text(root: Path) -> str:
 def grouped(table: pd.DataFrame) -> dict[str, dict[str, str]]:
     """Claims of a readable table by what most studies say as the paper measures them, and whether also against controls.
 
-    By group: the claims' names, each with the number of studies behind it, of those that can tell, in words.
+    By group: the claims' names, each with the number of studies behind it, of those that could test it, in words.
     """
     groups = {group: {} for group in GROUPS}
     for name, rows in table.groupby("id", sort=False):
@@ -95,7 +95,7 @@ def verdicts_text(root: Path) -> str:
 
 
 def in_most(verdicts: pd.Series) -> str:
-    """The verdict that more than half of the studies have, of those that can tell, and how many; else how many have each."""
+    """The verdict of more than half of the studies that could test it, and how many these are; else how many have each."""
     verdict, counts = _most(verdicts)
     if verdict == DIVIDED:
         return _counted(verdicts)
@@ -103,7 +103,7 @@ def in_most(verdicts: pd.Series) -> str:
 
 
 def _counted(verdicts):
-    """How many studies have the verdict of most, of those that can tell; else how many have each."""
+    """How many studies have the verdict of most, of those that could test it; else how many have each."""
     verdict, counts = _most(verdicts)
     if verdict in counts:
         return f"{counts[verdict]} of {counts.sum()}"
@@ -111,7 +111,7 @@ def _counted(verdicts):
 
 
 def _most(verdicts):
-    """The verdict of more than half of the studies that can tell, and how often each was found."""
+    """The verdict of more than half of the studies that could test it, and how often each was found."""
     asked = verdicts[verdicts != "–"]
     counts = asked.value_counts().reindex(VERDICTS[:3]).dropna().astype(int)
     if not counts.sum():
