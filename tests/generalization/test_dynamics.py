@@ -1,5 +1,7 @@
 """Statistics of training: places come from other networks, and numbers are worked by hand or by scipy."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -196,6 +198,7 @@ def test_phases_are_counted_by_the_letter_and_with_certainty():
     ):
         assert rows_of(table).loc[name].tolist() == pytest.approx(exact_share(hits, known))
     np.testing.assert_array_equal(rows_of(table, "b").value, [0, np.nan, 1, 1])
+    assert replace(phases["c"], excess_fall_interval=(-0.2, -0.1)).certainly_three == 0  # it certainly does not fall
     nobody = dynamics.phase_contrasts({"c": learner(3, 1.0)}, {"c": phases["c"]})
     assert rows_of(nobody).loc["three phases, with certainty"].isna().all()
 
