@@ -2,6 +2,7 @@
 
 import re
 import textwrap
+from functools import partial
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -359,7 +360,7 @@ def claims(table: pd.DataFrame) -> Figure:
                 ax.add_patch(Rectangle((left, y + 0.06), 0.43, 0.88, color=COLOURS[verdict]))
             ax.text(left + 0.215, y + 0.5, SIGNS_OF.get(verdict, verdict), ha="center", va="center", fontsize=9)
     claim_of = table.drop_duplicates("id").set_index("id").claim
-    labels = [textwrap.fill(f"{name}  {claim_of[name]}", 52, break_on_hyphens=False) for name in names]
+    labels = [_in_even_lines(f"{name}  {claim_of[name]}", 52) for name in names]
     ax.set(xlim=(0, len(studies)), ylim=(len(names), 0))
     ax.set_yticks(np.arange(len(names)) + 0.5, labels, fontsize=8.5)
     networks = table.drop_duplicates("study").set_index("study").networks
@@ -378,6 +379,15 @@ def claims(table: pd.DataFrame) -> Figure:
 
 
 # pieces of figures
+
+
+def _in_even_lines(text, width):
+    """A text in as few lines as a width allows, about as long as each other: no word is left alone at the end."""
+    wrap = partial(textwrap.wrap, text, break_on_hyphens=False, break_long_words=False)
+    few = len(wrap(width))
+    return "\n".join(next(lines for least in range(1, width + 1) if len(lines := wrap(least)) <= few))
+
+
 def _ends_beside(axes, last, table, lines):
     """Loss gaps at the last epoch on other samples, as diamonds side by side, right of each network's panel."""
     losses = table.pivot(index=["role", "what"], columns="of", values="loss")
