@@ -88,6 +88,9 @@ def test_a_network_is_judged_by_the_settings_of_its_study(study, monkeypatch):
     assert {name: given[name] for name in expected} == expected
     assert given["baselines"] == [(base, "best") for base in study.baselines]
     assert given["of"].tolist() == pipeline.ensure_samples(study).of.tolist()
+    monkeypatch.setattr(networks.TrainedNetwork, "best", 1.0)
+    pipeline.compare(study, "target-91", checkpoints=("best", "last"))
+    assert given["epochs"] == [1, 2]
 
 
 def test_a_training_that_diverges_names_the_network_and_the_epoch_and_leaves_no_curves(study):

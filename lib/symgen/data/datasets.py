@@ -113,7 +113,7 @@ def load_dataset(
     if name in readers:
         return readers[name]()
     cache = cache or folder
-    with lock_at(cache / f".{name}.lock"):  # one process at a time fetches and decodes
+    with lock_at(cache / f".{name}.lock"):  # one process at a time decodes; a fetch has a lock of its own
         if name in text_sets.SOURCES:
             return Texts(*text_sets.read(name, folder, download))
         return Images(*image_sets.read(name, folder, size, cache, download), **IMAGENET)

@@ -21,7 +21,7 @@ def build_model(architecture: str, n_classes: int, seed: int, stem: str = "image
             return SmallVGG(n_classes)
         import torchvision  # two seconds
 
-        known = torchvision.models.list_models(torchvision.models)
+        known = ["small-vgg", *torchvision.models.list_models(torchvision.models)]
         if architecture not in known:
             hint = did_you_mean(architecture, known) or "; expected small-vgg, or a classifier of torchvision"
             raise InputError(f"architecture = {architecture!r} is unknown{hint}")
