@@ -103,8 +103,8 @@ def link_files(app, doctree):
     page = app.env.docname
     links = (addnodes.pending_xref, addnodes.download_reference)
     for link in [node for node in doctree.findall() if isinstance(node, links)]:
-        if link.get("refdomain") == "doc":  # Jupyter's anchors keep their capitals
-            link["reftargetid"] = (link["reftargetid"] or "").lower()
+        if link.get("refdomain") == "doc":  # Jupyter's anchors keep their capitals and question marks
+            link["reftargetid"] = (link["reftargetid"] or "").lower().rstrip("?")
             continue
         path = ROOT.joinpath(page).parent.joinpath(link["reftarget"]).resolve()
         text = link.children[0].children
