@@ -195,10 +195,10 @@ def test_where_the_value_is_the_threshold_no_number_decides():
 def test_a_rule_is_said_in_words():
     rules = {
         "> 0, reaches 0.05 more": {"sesoi": 0.05},
-        "< 0.1 (ours)": {"expected": "below", "threshold": 0.1, "ours": True},
+        "< 0.1, ours": {"expected": "below", "threshold": 0.1, "ours": True},
     }
     rules |= {"within 0.05 of 0": {"expected": "within", "threshold": 0.05}}
-    rules |= {"within 0.15 of 1.05 (ours)": {"expected": "within", "threshold": 0.15, "center": 1.05, "ours": True}}
+    rules |= {"within 0.15 of 1.05, ours": {"expected": "within", "threshold": 0.15, "center": 1.05, "ours": True}}
     for words, fields in rules.items():
         assert statistic(**fields).rule == words
 

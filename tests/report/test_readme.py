@@ -171,7 +171,7 @@ def with_verdicts(root, name, **of):
         ([YES, YES, NO], [YES, OPEN, NO], "**Reproduced, but not against their controls**: [F2 holds]({}) (2 of 3)"),
         ([YES, YES, YES], ["–", "–", "–"], "**Reproduced**: [F2 holds]({}) (3 of 3)"),
         ([YES, YES, YES], [MUTE, MUTE, MUTE], "**Reproduced**: [F2 holds]({}) (3 of 3)"),
-        ([YES, OPEN, MUTE], [NO, NO, NO], "**Divided between studies**: [F2 holds]({}) (1 reproduced, 1 undecided)"),
+        ([YES, OPEN, MUTE], [NO, NO, NO], "**Mixed**: [F2 holds]({}) (1 reproduced, 1 undecided)"),
         ([OPEN, MUTE, MUTE], [NO, NO, NO], "**Undecided**: [F2 holds]({}) (1 of 1)"),
         ([NO, NO, YES], [YES, YES, YES], "**Not reproduced**: [F2 holds]({}) (2 of 3)"),
         ([MUTE, MUTE, MUTE], [NO, NO, NO], "**Not testable**: [F2 holds]({})"),
@@ -188,7 +188,7 @@ def test_claims_that_are_not_alike_in_most_studies_are_counted_by_themselves(tmp
     table = pd.read_csv(path)
     table.loc[(table.study == "two") & (table.id != "L1"), "verdict"] = NO
     table.to_csv(path, index=False)
-    others = "1 reproduced (1 of them not against their control), 1 divided between studies"
+    others = "1 reproduced (1 of them not against their control), 1 mixed"
     assert f"The other 2, as the paper measures them: {others} ([all of them]" in results.answer_text(tmp_path)
     row = "| [F10 · F10 holds](#f10) | 1 reproduced, 1 not reproduced | not reproduced, 2 of 2 |"
     assert row in results.verdicts_text(tmp_path)

@@ -60,10 +60,10 @@ class Statistic(BaseModel):
     def rule(self) -> str:
         """The rule in words."""
         if self.expected == "within":
-            return f"within {self.threshold:g} of {self.center:g}{' (ours)' if self.ours else ''}"
+            return f"within {self.threshold:g} of {self.center:g}{', ours' if self.ours else ''}"
         sign = {"above": ">", "below": "<"}[self.expected]
         reach = f", reaches {abs(self.sesoi):g} more" if self.sesoi else ""
-        return f"{sign} {self.threshold:g}{reach}{' (ours)' if self.ours else ''}"
+        return f"{sign} {self.threshold:g}{reach}{', ours' if self.ours else ''}"
 
     def has_room(self, table: pd.DataFrame) -> bool:
         """Whether the best value there can be is a smallest effect of interest away from the row of a table it is beside."""
@@ -285,10 +285,7 @@ def in_brief(study: Study, *names: str) -> str:
 
 def _verdict(of, rows):
     """The verdict of a column, with the numbers behind it."""
-    numbers = [
-        f"{row.quantity}: {interval(row.value, row.low, row.high)} ({row.rule.replace(' (ours)', ', ours')})"
-        for row in rows.itertuples()
-    ]
+    numbers = [f"{row.quantity}: {interval(row.value, row.low, row.high)} ({row.rule})" for row in rows.itertuples()]
     return f"{OF[of]}: **{rows.verdict.iloc[0]}**. {'; '.join(numbers)}"
 
 

@@ -10,13 +10,13 @@ from symgen.generalization import by_the_letter
 from symgen.report._markdown import head, interval, line, read
 from symgen.report.claims import COLUMNS, EMBEDDED, OF, VERDICTS, by_itself, claims, readable
 
-DIVIDED, NO_CONTROL = "divided between studies", "no control"
+MIXED, NO_CONTROL = "mixed", "no control"
 SILENT = (NO_CONTROL, "not testable")  # what says nothing against a claim
 GROUPS = (  # of claims, in the README
     "Reproduced",
     "Reproduced, also against their controls",
     "Reproduced, but not against their controls",
-    "Divided between studies",
+    "Mixed",
     "Undecided",
     "Not reproduced",
     "Not testable",
@@ -35,9 +35,10 @@ def answer_text(root: Path) -> str:
     table = readable(_claims(root))
     networks = table.groupby("study", sort=False).networks.first()
     where = f"(`{networks.index[0]}`)" if len(networks) == 1 else f"in {len(networks)} studies"
-    several = (
-        ". In brackets: how many studies have this verdict, of those that could test it" if len(networks) > 1 else ""
+    in_brackets = (
+        ". In brackets: how many studies have this verdict, of those that could test it; *mixed*: none in most of them"
     )
+    several = in_brackets if len(networks) > 1 else ""
     main = table.id.map(lambda name: claims()[name].main)
     tested = f"{table.id.nunique()} claims were tested on {networks.sum()} networks {where}"
     lines = [f"{tested}. The main ones, as the paper measures them{several}:", ""]
@@ -76,7 +77,7 @@ def _others(table):
     """How many of some claims have which verdict."""
     by_paper, beyond = (table.groupby("id")[column].agg(lambda of: _most(of)[0]) for column in COLUMNS)
     counts = by_paper.value_counts()
-    words = {verdict: f"{counts[verdict]} {verdict}" for verdict in (*VERDICTS, DIVIDED) if verdict in counts}
+    words = {verdict: f"{counts[verdict]} {verdict}" for verdict in (*VERDICTS, MIXED) if verdict in counts}
     only = (by_paper == "reproduced") & ~beyond.isin(["reproduced", *SILENT])
     if only.any():
         words["reproduced"] += f" ({only.sum()} of them not against their control)"
@@ -97,7 +98,7 @@ def verdicts_text(root: Path) -> str:
 def in_most(verdicts: pd.Series) -> str:
     """The verdict of more than half of the studies that could test it, and how many these are; else how many have each."""
     verdict, counts = _most(verdicts)
-    if verdict == DIVIDED:
+    if verdict == MIXED:
         return _counted(verdicts)
     return f"{verdict}, {_counted(verdicts)}" if counts.sum() > 1 else verdict
 
@@ -117,7 +118,7 @@ def _most(verdicts):
     if not counts.sum():
         return "not testable" if len(asked) else NO_CONTROL, counts
     most = counts.idxmax()
-    return most if 2 * counts[most] > counts.sum() else DIVIDED, counts
+    return most if 2 * counts[most] > counts.sum() else MIXED, counts
 
 
 def claims_text(root: Path) -> str:
