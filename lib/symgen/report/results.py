@@ -35,8 +35,12 @@ def answer_text(root: Path) -> str:
     table = readable(_claims(root))
     networks = table.groupby("study", sort=False).networks.first()
     where = f"(`{networks.index[0]}`)" if len(networks) == 1 else f"in {len(networks)} studies"
-    in_brackets = ". In brackets: how many studies have this verdict, of those that could test it; *mixed*, where no verdict has more than half"
-    several = in_brackets if len(networks) > 1 else ""
+    several = (
+        ". In brackets: how many studies have this verdict, of those that could test it; *mixed*, where no verdict has more "
+        "than half"
+        if len(networks) > 1
+        else ""
+    )
     main = table.id.map(lambda name: claims()[name].main)
     tested = f"{table.id.nunique()} claims were tested on {networks.sum()} networks {where}"
     lines = [f"{tested}. The main ones, as the paper measures them{several}:", ""]
