@@ -39,6 +39,7 @@ html_static_path = ["book.css", str(Path(find_spec("ziamath").origin).parent / "
 html_css_files = ["book.css"]
 html_extra_path = ["index.html"]
 html_copy_source = False
+html_show_search_summary = False  # browsers fetch nothing for a page that is opened from a folder
 html_show_sphinx = False
 html_show_copyright = False
 html_math_renderer = "mathml"
@@ -118,12 +119,13 @@ def link_files(app, doctree):
 
 
 def describe_pictures(app, doctree):
-    """A notebook's pictures say in words what they show, as their files do."""
+    """Pictures lead to their files in full size. A notebook's say in words what they show, as their files do."""
     for picture in doctree.findall(nodes.image):
         path = Path(app.srcdir, picture["candidates"].get("*", ""))
-        if "alt" not in picture and path.suffix == ".png":
+        if path.suffix == ".png":
             with Image.open(path) as image:
-                picture["alt"] = image.info.get("Description", "")
+                picture["width"] = f"{image.width}px"  # with a width, Sphinx makes the link
+                picture.setdefault("alt", image.info.get("Description", ""))
 
 
 def file_pages(app):

@@ -38,7 +38,7 @@ def costs_text(root: Path) -> str:
         *_solver_rows(solver),
         line(
             "all masked inputs of a sample",
-            f"{span(values.ratio_to_plain, '.2f')} times a plain forward pass of what has to be computed at least",
+            f"{span(values.ratio_to_plain, '.2f')} times one plain forward pass of the least that has to be computed",
             f"{span(values.speedup_over_loop, '.0f')} times faster than one at a time",
         ),
         line(
@@ -87,7 +87,7 @@ def _solver_rows(solver):
         ),
         line(
             "distance from the optimum",
-            f"L1 {kinds['L1 above LP, %'].max():.2f} % above the linear program's, in the median of a kind of game at most",
+            f"L1 at most {kinds['L1 above LP, %'].max():.2f} % above the linear program's (median of each kind of game)",
             f"the first published loop stops {first_far.min():,.0f} % above it or more, its newest variant "
             f"{span(last_far, ',.0f')} %",
         ),
