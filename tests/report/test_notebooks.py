@@ -133,6 +133,15 @@ def test_a_committed_notebook_holds_clean_outputs(name):
     assert outputs and path.stat().st_size < 500_000
     assert not [out for out in outputs if out["output_type"] == "error" or out.get("name") == "stderr"]
     assert str(Path.home()) not in path.read_text() and str(NOTEBOOKS.parent) not in path.read_text()
+    assert " at 0x" not in path.read_text()
+
+
+def test_an_object_is_shown_without_its_address():
+    shown = {"text/plain": ["<symgen.Thing at 0x7fc20868ea10>,\n", "0x1F stays"]}
+    cell = {"metadata": {"tags": ["one"], "papermill": {}}, "outputs": [{"data": shown, "metadata": {"a": 1}}]}
+    (cleaned,) = runner.clean({"metadata": {}, "cells": [cell]})["cells"]
+    assert cleaned["metadata"] == {"tags": ["one"]} and cleaned["outputs"][0]["metadata"] == {}
+    assert cleaned["outputs"][0]["data"]["text/plain"] == ["<symgen.Thing>,\n", "0x1F stays"]
 
 
 def test_the_runner_refuses_an_unknown_parameter(tmp_path):

@@ -4,6 +4,7 @@ import ast
 import hashlib
 import json
 import os
+import re
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,8 @@ from symgen.errors import InputError, did_you_mean
 from symgen.interactions import prepare
 from symgen.store import WRITTEN, project_root, write_whole
 from symgen.study import Study
+
+ADDRESS = re.compile(r" at 0x[0-9a-f]+(?=>)")  # of an object without words, as Python shows it
 
 
 def execute(name: str, parameters: dict, output: Path | None = None) -> Path:
@@ -160,7 +163,10 @@ def library_hash() -> str:
 
 
 def clean(notebook: dict) -> dict:
-    """The notebook without the traces of its run, papermill's records and times; pictures keep what they say in words."""
+    """The notebook without the traces of its run: papermill's records, times, addresses in memory.
+
+    Pictures keep what they say in words.
+    """
     notebook["metadata"] = {
         key: value for key, value in notebook["metadata"].items() if key in ("kernelspec", "language_info")
     }
@@ -170,6 +176,8 @@ def clean(notebook: dict) -> dict:
         for out in cell.get("outputs", []):
             if "metadata" in out:
                 out["metadata"] = {kind: of for kind, of in out["metadata"].items() if kind == "image/png"}
+            if words := out.get("data", {}).get("text/plain"):
+                out["data"]["text/plain"] = ADDRESS.sub("", "".join(words)).splitlines(keepends=True)
     return notebook
 
 
