@@ -260,7 +260,27 @@ def test_an_interaction_outlines_its_cells_and_a_hidden_cell_changes_the_output(
     assert part.get_attribute("aria-pressed") == "false"
 
 
+def test_the_focus_stays_in_the_list_when_an_interaction_leaves_it(page, shown):
+    listed = "[...document.querySelectorAll('#list button')].map((row) => row.dataset.key)"
+    for sample in range(len(shown["samples"])):
+        page.locator("#samples button").nth(sample).click()
+        keys = [page.evaluate(f"go({t}); {listed}") for t in range(len(shown["epochs"]))]
+        for t, (before, after) in enumerate(zip(keys, keys[1:])):
+            for key in set(before) - set(after):
+                page.evaluate(f"go({t})")
+                page.focus(f"#list [data-key='{key}']")
+                page.keyboard.press("ArrowRight")
+                assert page.evaluate("Boolean(document.activeElement.closest('#list, #slider'))")
+                return
+    pytest.fail("no interaction of the tiny study ever leaves the list")
+
+
 @pytest.mark.parametrize("width", [400, 1280])
-def test_nothing_is_wider_than_the_screen(page, width):
+def test_nothing_is_wider_than_its_place(page, shown, width):
     page.set_viewport_size({"width": width, "height": 800})
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for t in range(len(shown["epochs"])):
+        page.evaluate(f"go({t})")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert not page.evaluate(
+            "[...document.querySelectorAll('#list .effect')].filter((e) => e.scrollWidth > e.clientWidth).length"
+        )
