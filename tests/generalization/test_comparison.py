@@ -73,18 +73,20 @@ def test_one_sample_has_an_h_but_no_chance_level(rng):
     (v, effects), (base_v, base) = network(rng, 1, ()), network(rng, 1, ())
     c = compare((v, effects), [(base_v, base), (v, effects)])
     assert c.H == 1 and isinstance(c.H, float) and np.isnan(c.H_chance)
-    assert "H = 1.00, by chance unknown" in str(c) and "epoch 0" not in str(c)
+    assert str(c).startswith("Comparison of 1 sample(s), n = 3") and str(c).endswith("H = 1.00, by chance unknown")
     alone = compare((v[0], effects[0]), [(base_v[0], base[0]), (v[0], effects[0])])  # no axis sample
     np.testing.assert_array_equal(alone.generalizable, c.generalizable)
 
 
 def test_a_comparison_says_what_it_is_and_what_it_has(compared):
     *_, c = compared
-    first, *lines = repr(c).splitlines()
-    assert first == "Comparison of 6 sample(s) at 3 checkpoint(s), n = 3 variables"
-    assert lines[-1].startswith("epoch 4: ") and lines[-1].endswith(
-        f"H = {c.H[-1]:.2f}, by chance {c.H_chance[-1]:.2f}"
-    )
+    first, *lines, last = repr(c).splitlines()
+    assert first == "Comparison of 6 sample(s) at 3 checkpoints, n = 3 variables"
+    excess = c.power(Bootstrap()).excess[-1]
+    numbers = f"H = {c.H[-1]:.2f}, by chance {c.H_chance[-1]:.2f}, above chance {excess.value:.2f}"
+    low, high = excess.interval()
+    assert lines[-1].startswith("epoch 4: ") and lines[-1].endswith(f"{numbers} [{low:.2f}, {high:.2f}]")
+    assert last == "[95 % interval over samples]: where it holds 0, H may be luck"
     with pytest.raises(AttributeError, match="a comparison has no 'effect'; its arrays are of, v, effects"):
         _ = c.effect
 

@@ -190,7 +190,11 @@ def test_claims_that_are_not_alike_in_most_studies_are_counted_by_themselves(tmp
     table.to_csv(path, index=False)
     others = "1 reproduced (1 of them not against their control), 1 mixed"
     assert f"The other 2, as the paper measures them: {others} ([all of them]" in results.answer_text(tmp_path)
-    row = "| [F10 · F10 holds](#f10) | 1 reproduced, 1 not reproduced | not reproduced, 2 of 2 |"
+    row = "| [F10 · F10 holds](#f10) | 1 reproduced, 1 not reproduced | – | not reproduced, 2 of 2 |"
+    assert row in results.verdicts_text(tmp_path)
+    table.assign(networks=table.networks.where(table.study == "two", 10)).to_csv(path, index=False)
+    assert "(1 reproduced, 1 not reproduced; with ten networks: reproduced)" in results.answer_text(tmp_path)
+    row = "| [F10 · F10 holds](#f10) | 1 reproduced, 1 not reproduced | reproduced | not reproduced, 2 of 2 |"
     assert row in results.verdicts_text(tmp_path)
 
 
@@ -203,6 +207,19 @@ def test_a_claim_is_shown_with_both_verdicts_and_every_statistic(tmp_path):
         "|  |  | b | 0.5 [-0.5, 1.5] | > 0 | undecided; about 3 times the samples and networks would decide it |",
         "|  | against its control: **not reproduced** | c | -2.0 [-3.0, -1.0] | > 0 | not reproduced, contrary |",
     ]
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        (1.04, "about 1.1 times the samples and networks would decide it"),
+        (20.0, "about 20 times the samples and networks would decide it"),
+        (77.0, "it would take more than 20 times the samples and networks"),
+        (np.inf, "it would take more than 20 times the samples and networks"),
+    ],
+)
+def test_what_would_decide_is_said_as_far_as_it_means_anything(more, text):
+    assert claims.what_decides(more) == text
 
 
 @pytest.mark.parametrize(
@@ -250,7 +267,9 @@ def test_networks_that_learn_as_the_appendix_says_are_counted(tmp_path):
     for name, table in {"phases": phases, "learning": learning, "dynamics": curves}.items():
         table.to_csv(tmp_path / "figures" / "one" / f"fig03_{name}.csv", index=False)
     rows = results.learned_text(tmp_path).strip().split("\n")[2:]
-    assert rows == ["| one | 2 | 1 | 1 | 1 → 2.5 → 7.5 |"]  # of b, phase 1 learns the other kind, and t2 never comes
+    assert rows == [
+        "| one | 2 | 1 | 1 | 0.29 | 1 → 2.5 → 7.5 |"
+    ]  # of b, phase 1 learns the other kind, and t2 never comes
 
 
 def test_settings_are_counted_by_what_is_certain_with_as_many_samples(tmp_path):
@@ -329,7 +348,7 @@ def test_the_picture_shows_the_strongest_interactions_on_their_cells_and_phases_
     assert [text for text in texts if "\n" in text and text[0] in "AOo"] == [
         "output\n+1.2", "OR of 2 cells\n+2.0", "AND of 3 cells\n+0.5", "one cell\n−1.0"
     ]  # fmt: skip
-    assert "all cells\nhidden\n−0.5" in texts
+    assert "those 2\nhidden\n−0.5" in texts
     assert sum(text.endswith(("2 other networks has them", "these has them")) for text in texts) == 2
     assert f"certain in {1 + (n_phases == 3)} of 2 networks" in figure.get_supxlabel()
     whole, first, *_ = above.images

@@ -63,15 +63,23 @@ class Comparison:
 
     def __str__(self):
         sizes, n = self.data.sizes, n_variables(self.data.sizes["subset"])
-        lines = [f"Comparison of {sizes['sample']} sample(s) at {sizes['epoch']} checkpoint(s), n = {n} variables"]
+        followed = sizes["epoch"] > 1  # a network that is not has no epochs
+        at = f" at {sizes['epoch']} checkpoints" if followed else ""
+        lines = [f"Comparison of {sizes['sample']} sample(s){at}, n = {n} variables"]
         salient, shared = (mask.sum(axis=(-2, -1)).mean(axis=-1) for mask in (self.salient, self.generalizable))
-        h, chance = np.atleast_1d(self.H, self.H_chance)
+        h, chance, excess = self.power(Bootstrap())
+        h, chance, bounds = h.value, chance.value, np.transpose(excess.interval())
         for t in sorted({0, int(np.nan_to_num(h, nan=-1).argmax()), len(h) - 1}):  # first, highest and last
-            when = f"epoch {self.epochs[t]:g}: " if len(h) > 1 else ""  # a network that is not followed has no epochs
+            when = f"epoch {self.epochs[t]:g}: " if followed else ""
             lines.append(
                 f"{when}{salient[t]:.1f} interactions a sample are salient, {shared[t]:.1f} of them "
                 f"generalize; H = {_known(h[t])}, by chance {_known(chance[t])}"
             )
+            if not np.isnan(bounds[t]).any():
+                low, high = bounds[t]
+                lines[-1] += f", above chance {h[t] - chance[t]:z.2f} [{low:z.2f}, {high:z.2f}]"
+        if "[" in lines[-1]:
+            lines.append("[95 % interval over samples]: where it holds 0, H may be luck")
         return "\n".join(lines)
 
     __repr__ = __str__

@@ -36,7 +36,7 @@ def idea(
     """An output as a constant and interactions, of which some generalize; and their share over training (Fig. 1).
 
     table: kind, variables (their numbers, joined), effect (log-odds), generalizable, strongest first; cells: the cell of
-    each variable, by spaces; v: the output; bias: that with all cells hidden. picture: (height, width, 3), bytes. curve:
+    each variable, by spaces; v: the output; bias: that without all of them. picture: (height, width, 3), bytes. curve:
     epoch, H, H_chance, of the first network. boundaries: t1, t2, t2_found, n_phases, a row a network; of the first one the
     phases that are certain are named, as in `phases`. judges: how many other networks are asked. samples: of how many the
     curve is.
@@ -57,7 +57,7 @@ def _sum(ax, table, picture, grid, judges):
     ax.text(0.5, 1.1, f"an image, and\n{len(cells)} of its cells", ha="center", fontsize=8)
     ax.text(0.5, -0.1, f"output\n{signed(table.v.iloc[0], '+.1f')}", ha="center", va="top", fontsize=8)
     ax.text(1 + CONSTANT / 2, 0.5, "= b +", ha="center", va="center", fontsize=12)
-    constant = f"all cells\nhidden\n{signed(table.bias.iloc[0], '+.1f')}"
+    constant = f"those {len(cells)}\nhidden\n{signed(table.bias.iloc[0], '+.1f')}"
     ax.text(1 + CONSTANT / 2, -0.1, constant, ha="center", va="top", fontsize=8)
     left = 1 + CONSTANT
     for role, text in SAYS.items():

@@ -26,6 +26,7 @@ BRIEFLY = (
     "far beyond that its far end must come.*"
 )
 MOST = 1000  # times the samples and networks: more would be no plan
+FAR = 20  # times: of more, the number means little
 LEARNED = "fig06_learned"  # the table that says whether networks have learned anything
 
 
@@ -336,6 +337,6 @@ def by_itself(row, undecided: str = ";") -> str:
 
 def what_decides(more: float) -> str:
     """How many times the samples and networks would decide what is undecided, in words."""
-    if not more < MOST:
-        return f"not even {MOST:,} times the samples and networks would decide it"
+    if not more <= FAR:
+        return f"it would take more than {FAR} times the samples and networks"
     return f"about {float(f'{max(more, 1.1):.2g}'):g} times the samples and networks would decide it"

@@ -11,6 +11,7 @@ from symgen.report._markdown import head, interval, line, read
 from symgen.report.claims import COLUMNS, EMBEDDED, OF, VERDICTS, by_itself, claims, readable
 
 MIXED, NO_CONTROL = "mixed", "no control"
+MANY = 10  # networks of a study whose numbers rest on many
 SILENT = (NO_CONTROL, "not testable")  # what says nothing against a claim
 GROUPS = (  # of claims, in the README
     "Reproduced",
@@ -36,8 +37,7 @@ def answer_text(root: Path) -> str:
     networks = table.groupby("study", sort=False).networks.first()
     where = f"(`{networks.index[0]}`)" if len(networks) == 1 else f"in {len(networks)} studies"
     several = (
-        ". In brackets: how many studies have this verdict, of those that could test it; *mixed*, where no verdict has more "
-        "than half"
+        ". In brackets: in how many studies, of those that could test it; *mixed*, where no verdict has more than half"
         if len(networks) > 1
         else ""
     )
@@ -63,8 +63,17 @@ def grouped(table: pd.DataFrame) -> dict[str, dict[str, str]]:
     """
     groups = {group: {} for group in GROUPS}
     for name, rows in table.groupby("id", sort=False):
-        groups[_group(rows)][name] = _counted(rows.verdict)
+        groups[_group(rows)][name] = _counted(rows.verdict) + _with_many(rows)
     return {group: counts for group, counts in groups.items() if counts}
+
+
+def _with_many(rows):
+    """Of a claim on which studies are divided, and not all of them large: what those say that have many networks."""
+    large = rows.networks >= MANY
+    if _most(rows.verdict)[0] != MIXED or not large.any() or large.all():
+        return ""
+    of_large = _most(rows.verdict[large])[0]
+    return f"; with ten networks: {MIXED if of_large == MIXED else in_most(rows.verdict[large])}"
 
 
 def _group(rows):
@@ -90,10 +99,12 @@ def _others(table):
 
 def verdicts_text(root: Path) -> str:
     """What became of every claim (Markdown), from figures/claims.csv: a row each."""
-    lines = head("claim", *COLUMNS.values())
+    by_paper, beyond = COLUMNS
+    lines = head("claim", COLUMNS[by_paper], "the same, of studies with ten networks", COLUMNS[beyond])
     for name, rows in readable(_claims(root)).groupby("id", sort=False):
         link = f"[{name} · {_capital(rows.claim.iloc[0])}](#{name.lower()})"
-        lines.append(line(link, *(in_most(rows[column]) for column in COLUMNS)))
+        large = rows[by_paper][rows.networks >= MANY]
+        lines.append(line(link, in_most(rows[by_paper]), in_most(large) if len(large) else "–", in_most(rows[beyond])))
     return "\n".join(lines) + "\n"
 
 
@@ -194,6 +205,7 @@ def phases_text(root: Path) -> str:
 def learned_text(root: Path) -> str:
     """What Appendix I says of strength, network by network (Markdown), from fig03_phases, _dynamics and _learning."""
     lines = head("study", "networks", "phase 1 learns mostly what generalizes", "after t2 it is mostly what does not",
+                 "of what is learned after t2, share that generalizes",
                  "what does not generalize: untrained → t1 → end (log-odds)")  # fmt: skip
     curves, learning = (dict(_tables(root, name)) for name in ("fig03_dynamics", "fig03_learning"))
     for study, phases in _tables(root, "fig03_phases"):
@@ -202,22 +214,28 @@ def learned_text(root: Path) -> str:
                 _learned(row, *(of[study][of[study].role == row.role] for of in (learning, curves)))
                 for row in phases.itertuples()
             ]
-            first, after, strength = zip(*each)
+            first, after, shares, strength = zip(*each)
+            share = pd.Series(shares).mean()  # of the networks in which t2 comes
             means = " → ".join(f"{value:.2g}" for value in np.mean(strength, axis=0))
-            lines.append(line(study, len(phases), sum(first), sum(after), means))
+            lines.append(line(study, len(phases), sum(first), sum(after), f"{share:.2f}", means))
     return "\n".join(lines) + "\n"
 
 
 def _learned(phases, learned, curve):
-    """Of a network: what phase 1 mostly learns, what is always learned after t2, and strength that does not generalize."""
+    """Of a network: what phase 1 mostly learns; what is always learned after t2, and its share that generalizes; and what
+    does not.
+    """
     until, later = learned[learned.epoch <= phases.t1], learned[learned.epoch >= phases.t2]
+    always, total = (later.delta_g < later.delta_n).all(), (later.delta_g + later.delta_n).sum()
+    share = later.delta_g.sum() / total if total else np.nan
     rest = (curve.total - curve.generalizable).set_axis(curve.epoch)[[0, phases.t1, curve.epoch.max()]]
-    return until.delta_g.sum() > until.delta_n.sum(), len(later) > 0 and (later.delta_g < later.delta_n).all(), rest
+    return until.delta_g.sum() > until.delta_n.sum(), len(later) > 0 and always, share, rest
 
 
 def sensitivity_text(root: Path) -> str:
     """With how many other settings H of the first target rises, falls, and three phases follow (Markdown)."""
-    lines = head("study", "samples", "phases as it is", "other settings", "H rises", "and falls", "in three phases")
+    phases = ("phases, unchanged settings", "other settings", "H rises", "and falls", "in three phases")
+    lines = head("study", "samples", *phases)
     for study, table in _tables(root, "fig05_sensitivity"):
         for samples, rows in table.groupby("samples", sort=False):
             as_it_is = rows.variant.str.startswith("as it is")
@@ -244,16 +262,21 @@ def judges_text(root: Path) -> str:
 
 
 def penalty_text(root: Path) -> str:
-    """What other ways to train change against plain training (Markdown), from figK_contrasts.
+    """What plain training gives, and what other ways to train change (Markdown), from figK_values and figK_contrasts.
 
     Only of studies with a second family of judges, who have not been trained on.
     """
+    levels = dict(_tables(root, "figK_values"))
     lines = head("study", "trained with", "accuracy on D", "H by others", "the same, above chance")
     quantities = ("accuracy", "H by others", "H by others, above chance")
     for study, table in _tables(root, "figK_contrasts"):
         pooled = table[table.role == "all"].set_index("quantity")
         if not pooled.index.str.contains("by others").any():
             continue
+        if study in levels:  # those of older studies were not kept
+            plain = levels[study][(levels[study].arm == "plain") & (levels[study].setting == "all samples")]
+            levels_of = plain.set_index("quantity").loc[list(quantities), ["value", "low", "high"]].to_numpy()
+            lines.append(line(study, "nothing else: the levels", *(interval(*row, ".3f") for row in levels_of)))
         for way, words in WAYS.items():
             rows = [pooled.loc[f"all samples: {what}, {way} - plain"] for what in quantities]
             lines.append(line(study, words, *(interval(row.value, row.low, row.high, "+z.3f") for row in rows)))
