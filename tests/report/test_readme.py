@@ -348,7 +348,7 @@ def test_the_picture_shows_the_strongest_interactions_on_their_cells_and_phases_
     assert [text for text in texts if "\n" in text and text[0] in "AOo"] == [
         "output\n+1.2", "OR of 2 cells\n+2.0", "AND of 3 cells\n+0.5", "one cell\n−1.0"
     ]  # fmt: skip
-    assert "those 2\nhidden\n−0.5" in texts
+    assert "those 3\nhidden\n−0.5" in texts
     assert sum(text.endswith(("2 other networks has them", "these has them")) for text in texts) == 2
     assert f"certain in {1 + (n_phases == 3)} of 2 networks" in figure.get_supxlabel()
     whole, first, *_ = above.images
