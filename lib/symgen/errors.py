@@ -24,13 +24,7 @@ class InputError(ValueError):
 
 
 def did_you_mean(word, known: Iterable) -> str:
-    """A hint with the known word that is most like a word, or nothing.
-
-    Examples
-    --------
-    >>> did_you_mean("resnet81", ["vgg11", "resnet18"])
-    "; did you mean 'resnet18'?"
-    """
+    """A hint with the known word that is most like a word, or nothing."""
     near = difflib.get_close_matches(str(word), map(str, known), n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else ""
 
@@ -41,14 +35,7 @@ def first_line(error: Exception) -> str:
 
 
 def whole_number(value, name: str, expected: str, least: float = -math.inf, most: float = math.inf) -> int:
-    """The value as an int; InputError, with its name and what was expected, for all but whole numbers in these bounds.
-
-    Examples
-    --------
-    >>> whole_number(2.5, "k", "a whole number")
-    Traceback (most recent call last):
-    symgen.errors.InputError: k = 2.5; expected a whole number
-    """
+    """The value as an int; InputError, with its name and what was expected, for all but whole numbers in these bounds."""
     try:
         number = None if isinstance(value, bool) else operator.index(value)  # of numpy's and torch's as well
     except TypeError:

@@ -194,7 +194,7 @@ def test_the_model_is_left_as_it_was():
         ({"split_at": "never"}, "never run"),
         ({"label": 10}, "label = 10; expected 0 to 9"),
         ({"label": -1}, "label = -1"),
-        ({"variables": [1, 2, 2]}, "cell 2 more than once"),
+        ({"variables": [1, 2, 2]}, "hold 2 more than once"),
         ({"variables": [1, 25]}, "cell 25; expected 0 to 24"),
         ({"variables": [0.5, 1.0]}, "expected a list of cell numbers"),
         ({"variables": list(range(21)), "grid": 5}, "n = 21 variables; expected 1 to 16"),

@@ -171,7 +171,7 @@ def test_the_model_gets_its_mode_back_and_no_gradient_is_kept(bert, tokenizer):
     [
         (3, [1, 2], "label = 3; expected 0 to 2"),
         (0, [1, 6], "variables hold the word 6; expected 0 to 5 in the text"),
-        (0, [1, 1], "variables hold the word 1 more than once"),
+        (0, [1, 1], "variables hold 1 more than once"),
         (0, ["film"], "expected a list of word numbers"),
         ("LABEL_1", [1, 2], "label = 'LABEL_1'; expected a whole number"),
         (1.7, [1, 2], "label = 1.7; expected a whole number"),

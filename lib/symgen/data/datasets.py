@@ -57,18 +57,9 @@ class Texts:
 
 
 MODALITIES = {  # what each data set consists of
-    "fashion-mnist-6k": "images",
-    "cifar10": "images",
-    "tiny-imagenet": "images",
-    "cub": "images",
-    "movie-snippets": "texts",
-    "sst2": "texts",
-    "ag-news": "texts",
-    "movie-sentences": "prompts",
-    "product-sentences": "prompts",
-    "unilaw-questions": "prompts",
-    "squad": "prompts",
-    "unilaw": "prompts",
+    **dict.fromkeys(("fashion-mnist-6k", "cifar10", "tiny-imagenet", "cub"), "images"),
+    **dict.fromkeys(("movie-snippets", "sst2", "ag-news"), "texts"),
+    **dict.fromkeys(("movie-sentences", "product-sentences", "unilaw-questions", "squad", "unilaw"), "prompts"),
 }
 EMBEDDED_SETS = ("fashion-mnist-6k", "movie-snippets", "movie-sentences", "product-sentences")  # in data/
 QUESTIONS = ("unilaw-questions",)  # prompts that have answers

@@ -33,11 +33,6 @@ def log_odds(logits: Float[Tensor, "*batch label"], label: Int[Tensor, "*#batch"
     return z.gather(-1, at_label).squeeze(-1) - others.logsumexp(-1)
 
 
-def rounding_of(model: torch.nn.Module) -> float:
-    """Relative precision of v: that of the model's coarsest floating type; float32's where it has no weights."""
-    return max((torch.finfo(tensor.dtype).eps for tensor in floating_tensors(model)), default=ROUNDING)
-
-
 def floating_tensors(model: torch.nn.Module) -> Iterator[Tensor]:
     """The model's parameters and buffers of a floating type."""
     return (tensor for tensor in chain(model.parameters(), model.buffers()) if tensor.is_floating_point())
@@ -69,14 +64,6 @@ def log_odds_of_labels(logits: Float[Tensor, "row label"], labels, name: str) ->
     return torch.stack([log_odds(logits, label) for label in columns])
 
 
-def finite(v: Float[np.ndarray, "sample label subset"]) -> Float[np.ndarray, "sample label subset"]:
-    """v, if it is finite; InputError otherwise."""
-    bad = np.flatnonzero(~np.isfinite(v).all(axis=(1, 2)))
-    if len(bad):
-        raise InputError(f"the model's masked outputs hold NaN or infinite values for sample(s) {bad[:5].tolist()}")
-    return v
-
-
 def check_repeats(output: Tensor, evaluate) -> None:
     """InputError if a model gives another output when it is evaluated again."""
     if not torch.equal(output.nan_to_num(), evaluate().nan_to_num()):
@@ -100,13 +87,6 @@ def evaluating(model: torch.nn.Module):
             module.training = True
 
 
-@contextmanager
-def quiet(model: torch.nn.Module):
-    """Evaluation mode without gradients; the model gets its own mode back."""
-    with evaluating(model), torch.inference_mode():
-        yield
-
-
 class Game:
     """What games have in common: `values`, sample by sample, of masked inputs in parts that fit into memory.
 
@@ -118,8 +98,8 @@ class Game:
 
     @property
     def rounding(self) -> float:
-        """Relative precision of v."""
-        return rounding_of(self.model)
+        """Relative precision of v: that of the model's coarsest floating type; float32's where it has no weights."""
+        return max((torch.finfo(tensor.dtype).eps for tensor in floating_tensors(self.model)), default=ROUNDING)
 
     def values(self, x, label, variables) -> np.ndarray:
         """v(x_S) (log-odds, float64) for every subset S of the variables; what is not in S is masked.
@@ -156,11 +136,14 @@ class Game:
     def _all_values(self, samples, labels, variables):
         """v (sample, label, subset) of several samples; InputError for NaN or infinite outputs."""
         v = []
-        with quiet(self.model):
+        with evaluating(self.model), torch.inference_mode():
             for i, each in enumerate(zip(samples, labels, variables)):
                 with saying(f"sample {i}: " if len(samples) > 1 else ""):
                     v.append(self._of_one(*each))
-        return finite(np.stack(v))
+        bad = [i for i, each in enumerate(v) if not np.isfinite(each).all()]
+        if bad:
+            raise InputError(f"the model's masked outputs hold NaN or infinite values for sample(s) {bad[:5]}")
+        return np.stack(v)
 
     def _in_parts(self, shape, size, evaluate):
         """v of a shape (label, subset) from `evaluate(slice of the subsets)`, of which each takes `size` of the chunk."""

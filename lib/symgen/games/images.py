@@ -21,7 +21,6 @@ from symgen.games._base import (
     floating_tensors,
     log_odds_of_labels,
     logits_of,
-    quiet,
 )
 from symgen.games.variables import cell_boxes, cell_map, check_cells
 from symgen.interactions import subset_matrix
@@ -74,7 +73,7 @@ class ImageGame(Game):
 
     def mean_map(self, images: Float[Tensor, "image c h w"], batch: int = 256) -> Float[Tensor, "channel height width"]:
         """Mean of the feature map over images, per channel and position: the value of a masked cell."""
-        with quiet(self.model):
+        with evaluating(self.model), torch.inference_mode():
             total = sum(self._feature_map(part).double().sum(0) for part in images.split(batch))
         return (total / len(images)).to(self._like(images).dtype)
 

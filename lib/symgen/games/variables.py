@@ -23,13 +23,7 @@ def english_stop_words() -> frozenset[str]:
 
 
 def candidate_words(prompt: str) -> list[str]:
-    """Words that may be variables, once each, in their order: no stop words, single letters or mere punctuation.
-
-    Examples
-    --------
-    >>> candidate_words("The capital of France is in the north of France")
-    ['capital', 'France', 'north']
-    """
+    """Words that may be variables, once each, in their order: no stop words, single letters or mere punctuation."""
     return list(filter(is_telling, dict.fromkeys(re.findall(r"\w+", prompt))))
 
 
@@ -85,12 +79,6 @@ def pieces_of(words: list[str], variables) -> tuple[list[str], Int[np.ndarray, "
 
     variables: numbers of words; or phrases, where pieces are words, cut where a phrase begins or ends inside one, and, in
     scripts without spaces, at every sign of no phrase.
-
-    Examples
-    --------
-    >>> pieces, variable_of = pieces_of(["a", "well-known", "film,", "ours"], ["known", "film"])
-    >>> pieces, variable_of.tolist()
-    (['a ', 'well-', 'known ', 'film', ', ', 'ours '], [-1, -1, 0, 1, -1, -1])
     """
     pieces, ends = [f"{word} " for word in words], np.cumsum([len(word) + 1 for word in words])
     if not isinstance(variables[0], str):
@@ -139,12 +127,7 @@ def check_variables(variables, what: str, count: int, where: str) -> Int[np.ndar
     outside = numbers[(numbers < 0) | (numbers >= count)]
     if outside.size:
         raise InputError(f"variables hold the {what} {outside[0]}; expected 0 to {count - 1} {where}")
-    values, counts = np.unique(numbers, return_counts=True)
-    if (counts > 1).any():
-        raise InputError(
-            f"variables hold the {what} {values[counts > 1][0]} more than once; expected different {what}s"
-        )
-    return numbers.astype(np.int64)
+    return np.array(different(numbers.tolist()), np.int64)
 
 
 def cell_map(height: int, width: int, grid: int) -> Int[np.ndarray, "height width"]:

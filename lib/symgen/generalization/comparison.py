@@ -146,9 +146,9 @@ class Comparison:
         Columns sample, epoch, kind (and, or), variables (names or numbers, joined by ∧ or ∨), order, effect (log-odds),
         generalizable, graded.
         """
-        epoch, sample, kind, subset = np.nonzero(self.salient)
-        first = np.lexsort((-np.abs(self.effects[self.salient]), sample, epoch))
-        epoch, sample, kind, subset = place = tuple(axis[first] for axis in (epoch, sample, kind, subset))
+        place = np.nonzero(self.salient)
+        strongest_first = np.lexsort((-np.abs(self.effects[place]), place[1], place[0]))  # of each sample and epoch
+        epoch, sample, kind, subset = place = tuple(axis[strongest_first] for axis in place)
         n = n_variables(self.data.sizes["subset"])
         names = self.data.names.to_numpy() if "names" in self.data.variables else np.arange(n)
         names = np.broadcast_to(names, (len(self.of), n))

@@ -16,26 +16,9 @@ TELLING = 6  # checkpoints that tell the story
 
 
 def over_networks(contrasts: pd.DataFrame) -> pd.DataFrame:
-    """The rows of all networks together of a table of contrasts, as notebooks show them.
+    """The rows of all networks together (role `all`) of a table of contrasts, as notebooks show them.
 
-    Parameters
-    ----------
-    contrasts : pandas.DataFrame
-        role, quantity, value, low, high, one row a network and quantity, and one of all networks (role `all`).
-
-    Returns
-    -------
-    pandas.DataFrame
-        value, from, to by quantity: the mean over networks, and its interval.
-
-    Examples
-    --------
-    >>> contrasts = pd.DataFrame(
-    ...     [("target-11", "H rises", 0.5, 0.4, 0.6), ("all", "H rises", 0.4, 0.3, 0.5)],
-    ...     columns=["role", "quantity", "value", "low", "high"],
-    ... )
-    >>> over_networks(contrasts).loc["H rises"].to_list()
-    [0.4, 0.3, 0.5]
+    value, from, to by quantity: the mean over networks, and its interval.
     """
     pooled = contrasts[contrasts.role == "all"].set_index("quantity")
     return pooled[["value", "low", "high"]].set_axis(["value", "from", "to"], axis=1)

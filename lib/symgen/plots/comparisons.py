@@ -37,15 +37,7 @@ WAYS = {"data": "more data"}  # to train, where the name alone does not say it
 SIGNS_OF = {"reproduced": "R", "undecided": "U", "not reproduced": "N", "not testable": "T"}  # verdicts
 MIDDLE = "middle 80 % of samples"
 OVER_BOTH = "95 %, over networks and over what they are measured on"
-DIAMOND = {
-    "marker": "D",
-    "markersize": 5,
-    "mfc": "white",
-    "mec": "black",
-    "linestyle": "",
-    "clip_on": False,
-    "zorder": 4,
-}
+DIAMOND = dict(marker="D", markersize=5, mfc="white", mec="black", linestyle="", clip_on=False, zorder=4)
 
 
 def sparsity(table: pd.DataFrame, tau_ratio: float, samples: int | None = None) -> Figure:

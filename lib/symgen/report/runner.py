@@ -80,12 +80,13 @@ def _executed(source, output, parameters, folder):
             print(f"what was executed is in {os.path.relpath(failed)}", file=sys.stderr)
         raise
     temporary.unlink()
-    text = _as_json(notebook)
+    kept = notebook
     if folder:
-        notebook["metadata"]["symgen"] = {"figures": _names(written, folder.parent)}
-    write_whole(output, _as_json(notebook).encode())
+        figures = {"symgen": {"figures": _names(written, folder.parent)}}
+        kept = notebook | {"metadata": notebook["metadata"] | figures}
+    write_whole(output, _as_json(kept).encode())
     failed.unlink(missing_ok=True)
-    return text
+    return _as_json(notebook)
 
 
 @contextmanager

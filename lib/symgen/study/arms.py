@@ -101,20 +101,11 @@ def measured(study: Study, arm: str) -> Measured:
 
 @cache  # the curve over weights asks again
 def _of_network(study, role):
-    return _of_data(study, role) | _of_interactions(study, role)
-
-
-def _of_data(study, role):
-    answers = ensure_answers(study, role)
-    return {
-        f"{name}{where}": study.bootstrap.mean(answers[name].sel(checkpoint=checkpoint).to_numpy())
-        for checkpoint, where in (("last", ""), ("best", " at best"))
-        for name in ("accuracy", "loss")
-    }
-
-
-def _of_interactions(study, role):
-    estimates = {}
+    answers, estimates = ensure_answers(study, role), {}
+    for checkpoint, where in (("last", ""), ("best", " at best")):
+        for name in ("accuracy", "loss"):
+            per_item = answers[name].sel(checkpoint=checkpoint).to_numpy()
+            estimates[f"{name}{where}"] = study.bootstrap.mean(per_item)
     for name, baselines in judges(study).items():
         h, _, excess = compare(study, role, judges=baselines, checkpoints=AT_END).power(study.bootstrap)
         estimates |= {name: h[0], f"{name}, above chance": excess[0]}

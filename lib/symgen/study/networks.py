@@ -63,7 +63,7 @@ def ensure_training(study: Study, role: str) -> TrainedNetwork:
     paths = [path, *(weights_path(study, role, checkpoint) for checkpoint in study.kept_checkpoints(role))]
 
     def whole():
-        return all([fresh(one, settings) for one in paths])
+        return all([fresh(one, settings) for one in paths])  # a list: each that is damaged is set aside
 
     if not whole():
         with lock_at(path.with_suffix(".lock")):  # who comes second finds it trained
