@@ -1,21 +1,25 @@
 """Explanations, on functions whose interactions are known and on small networks, and every way to ask for them wrongly."""
 
+import copy
+import pickle
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 import xarray as xr
+from matplotlib.colors import to_rgba
 
 import symgen as sg
 from symgen import interactions, reconstruct, subset_index
 from symgen.explain import FORMAT, PICTURES, matching_table, phrase_table, strongest_table
-from symgen.games import candidate_words, pieces_of
+from symgen.games import candidate_words, cell_boxes, pieces_of
 from symgen.generalization import compare, tables
 from symgen.plots import cells, in_style, logical_model, save, use_style
 from symgen.plots.alt import alt_text
 from symgen.plots.samples import wrapped
-from symgen.plots.style import signed
+from symgen.plots.style import signed, tint
 from symgen.training import build_tokenizer, models
 
 
@@ -266,9 +270,13 @@ def test_what_is_saved_comes_back(e, batch, tmp_path):
     for place in range(0, len(whole), len(whole) // 300):
         (tmp_path / "damaged.nc").write_bytes(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
         try:
-            sg.load(tmp_path / "damaged.nc")
+            back = sg.load(tmp_path / "damaged.nc")
         except sg.InputError:  # and no other error
             refused += 1
+        else:  # of the numbers none has changed: they have checksums
+            for name, numbers in e.data.variables.items():
+                if numbers.dtype.kind != "O":
+                    np.testing.assert_array_equal(back.data[name], numbers)
     assert refused
     xr.Dataset({"v": ("subset", np.zeros(4))}).to_netcdf(tmp_path / "other.nc", engine="netcdf4")
     (tmp_path / "text.nc").write_text("no netCDF")
@@ -622,3 +630,85 @@ def test_a_label_has_no_power_of_ten_where_people_write_none(value, label):
 
 def test_a_name_that_begins_with_another_one_stays_on_its_line():
     assert "film (2)" in wrapped("good ∧ film (2)", 12, ["film", "film (2)"])[-1]
+
+
+def test_a_seed_fixes_which_variables_are_drawn_and_another_draws_others(images):
+    game = sg.ImageGame(network(1), "features.1")
+    one, same, other = (sg.explain(game, images[0], 1, 5, seed=seed).variables.tolist() for seed in (3, 3, 4))
+    assert one == same != other
+
+
+class Random:
+    """Outputs that depend on the sample alone, a number."""
+
+    def values(self, x, label, variables):
+        return np.random.default_rng(int(x)).normal(size=1 << len(variables)) ** 3
+
+
+def test_others_are_judged_by_the_threshold_of_the_explanation_and_with_the_draws_that_are_asked_for():
+    e, other = (sg.explain(Random(), [*range(k, k + 8)], [0] * 8, list("abcd"), tau_ratio=0.4) for k in (0, 4))
+    compared, one_draw = e.compare(other), e.compare(other, chance_draws=1)
+    effects, base = (one.data.effects.to_numpy() for one in (e, other))
+    np.testing.assert_array_equal(compared.salient[0], sg.salient(effects, 0.4))
+    expected = sg.salient(effects, 0.4) & sg.generalizable(effects, base[None], 0.4)
+    np.testing.assert_array_equal(compared.generalizable[0], expected)
+    assert {*one_draw.chance.ravel()} == {0, 1} and e.compare(other, seed=1).H_chance != compared.H_chance
+
+
+def test_samples_of_a_game_of_ones_own_may_have_any_shape():
+    class Sums:
+        def values(self, x, label, variables):
+            return float(np.sum(np.asarray(x))) * np.arange(1.0, 5)
+
+    samples = [np.ones(3), np.ones((4, 2)), pd.DataFrame({"a": [1.0]}), [1.0, [2.0]][0]]
+    e = sg.explain(Sums(), samples, torch.zeros(4, dtype=torch.long), variables=["a", "b"])
+    assert e.data.v[:, 0].to_numpy().tolist() == [3, 8, 1, 1] and e.data.label.to_numpy().tolist() == [0] * 4
+
+
+def test_numbers_as_variables_of_a_game_of_ones_own_keep_their_names():
+    v = reconstruct(np.array([0.0, 1, 0, 2]), np.zeros(4), 0.0)
+    assert sg.explain(Wrong(v), None, 0, [7, 3], noise_bound=0).to_frame().variables.tolist() == ["7 ∧ 3", "7"]
+    assert sg.explain(Wrong(v), None, 0, [3, "a"], noise_bound=0).to_frame().variables.tolist() == ["3 ∧ a", "3"]
+
+
+def test_a_picture_shows_as_many_interactions_as_are_asked_for(batch):
+    for k in (1, 4):
+        assert len(batch.sample(0).plot("bars", k=k).axes[0].patches) == k
+
+
+def test_cells_have_the_number_and_the_tint_of_their_own_share(batch):
+    e = batch.sample(1)
+    shares = interactions.shares(e.data.effects.to_numpy()[0])
+    left = e.plot("cells").axes[0]
+    assert [text.get_text() for text in left.texts] == [f"{i}\n{signed(share)}" for i, share in enumerate(shares)]
+    tints = [to_rgba(tint(share, np.abs(shares).max())) for share in shares]
+    assert [patch.get_facecolor() for patch in left.patches] == tints
+    corners = [(patch.get_x() + 0.5, patch.get_y() + 0.5) for patch in left.patches]
+    assert corners == [(cell % 5 * 6, cell // 5 * 6) for cell in e.variables]
+
+
+def test_masks_grey_the_cells_that_are_hidden_and_say_v_and_the_model(images):
+    e = sg.explain(sg.ImageGame(network(1), "features.1"), images[0], 1, variables=5, noise_bound=0.9)
+    boxes = cell_boxes(e.variables.tolist(), *images.shape[-2:], 5)
+    v, model = e.data.v.to_numpy()[0], interactions.logical_model(e.data.effects.to_numpy(), e.data.bias.to_numpy())[0]
+    different = 0
+    for ax in e.plot("masks").axes:
+        shown = np.asarray(ax.images[0].get_array())
+        subset = sum(1 << i for i, box in enumerate(boxes) if not (shown[box] == 0.5).all())
+        said = [line.split()[-1].replace("−", "-") for line in ax.get_xlabel().splitlines()]
+        last_place = 10.0 ** -max(len(number.partition(".")[2]) for number in said)
+        np.testing.assert_allclose([*map(float, said)], [v[subset], model[subset]], rtol=0, atol=0.501 * last_place)
+        different += said[0] != said[1]
+    assert different  # v is not shown twice
+
+
+def test_what_was_saved_is_compared_with_what_was_not(batch, tmp_path):
+    batch.save(tmp_path / "e.nc")
+    back = sg.load(tmp_path / "e.nc")
+    assert back.compare(batch).H == batch.compare(back).H == 1
+
+
+def test_explanations_and_comparisons_go_to_other_processes(batch):
+    for one in (batch, batch.compare(batch)):
+        for again in (pickle.loads(pickle.dumps(one)), copy.deepcopy(one)):
+            assert str(again) == str(one)

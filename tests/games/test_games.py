@@ -364,14 +364,15 @@ def test_v_is_as_precise_as_the_network_computes():
 class Tapped(nn.Module):
     """The cut's output goes to a pooling and around it."""
 
-    def __init__(self):
+    def __init__(self, scale=1.0):
         super().__init__()
+        self.scale = scale
         self.body = nn.Sequential(nn.Conv2d(3, 2, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2))
         self.heads = nn.ModuleList([nn.LazyLinear(4), nn.LazyLinear(4)])
 
     def forward(self, x):
         full = self.body[:2](x)
-        return self.heads[0](self.body[2](full).flatten(1)) + self.heads[1](full.flatten(1))
+        return self.scale * (self.heads[0](self.body[2](full).flatten(1)) + self.heads[1](full.flatten(1)))
 
 
 def pooled_network(pool):
@@ -389,6 +390,7 @@ def pooled_network(pool):
         (pooled_network(nn.AvgPool2d(2)), "1", 20, False),
         (pooled_network(nn.MaxPool2d(2)), "0", 20, False),  # something lies between
         (Tapped(), "body.1", 20, False),
+        (Tapped(scale=1e-4), "body.1", 20, False),  # also where all logits are small
     ],
 )
 def test_a_pooling_whose_windows_lie_within_cells_is_done_once_a_sample_and_gives_the_same_bits(
@@ -402,7 +404,8 @@ def test_a_pooling_whose_windows_lie_within_cells_is_done_once_a_sample_and_give
     plain = ImageGame(network, split_at, baseline=game.baseline)
     plain._pooling = lambda position: None
     assert np.array_equal(v, plain.values(x, 2, cells))
-    np.testing.assert_allclose(v, plain_loop(network, split_at, x, 2, cells, 5, game.baseline), atol=1e-5)
+    expected = plain_loop(network, split_at, x, 2, cells, 5, game.baseline)
+    np.testing.assert_allclose(v, expected, atol=min(1e-5, 0.01 * np.ptp(expected)))
 
 
 def test_images_of_several_sizes_may_come_one_after_another():
@@ -419,3 +422,38 @@ def _counted(network, passes):
     handle = network.register_forward_pre_hook(lambda *_: passes.append(1))
     yield
     handle.remove()
+
+
+@pytest.mark.parametrize(
+    "as_other",
+    [
+        lambda x: x.numpy(),
+        lambda x: x.double(),
+        lambda x: x.permute(2, 1, 0).contiguous().permute(2, 1, 0),
+        lambda x: np.asfortranarray(x.numpy()),
+    ],
+    ids=["numpy", "float64", "strides", "Fortran"],
+)
+def test_the_same_image_in_another_type_or_layout_has_the_same_values(as_other):
+    game = ImageGame(models.build_model("small-vgg", 10, seed=1), "features.1")
+    x = torch.rand(3, 30, 30, generator=torch.Generator().manual_seed(0))
+    np.testing.assert_array_equal(game.values(as_other(x), 3, [3, 8, 12]), game.values(x, 3, [3, 8, 12]))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_a_network_in_another_precision_has_nearly_the_same_values(dtype):
+    network = models.build_model("small-vgg", 10, seed=1)
+    x = torch.rand(3, 30, 30, generator=torch.Generator().manual_seed(0))
+    v = ImageGame(network, "features.1").values(x, 3, [3, 8, 12])
+    other = ImageGame(network.to(dtype), "features.1").values(x, 3, [3, 8, 12])
+    np.testing.assert_allclose(other, v, rtol=3 * torch.finfo(dtype).eps + 1e-5)
+
+
+def test_labels_and_variables_may_be_tensors_or_arrays():
+    game = ImageGame(models.build_model("small-vgg", 10, seed=1), "features.1")
+    images = torch.rand(2, 3, 30, 30, generator=torch.Generator().manual_seed(0))
+    v = game.values(images, [1, 2], [[3, 8], [4, 9]])
+    for kind in (torch.tensor, np.array):
+        np.testing.assert_array_equal(game.values(images, kind([1, 2]), kind([[3, 8], [4, 9]])), v)
+        np.testing.assert_array_equal(game.values(images[0], kind([1, 2]), kind([3, 8]))[0], v[0])
+        np.testing.assert_array_equal(game.values(images[1], kind(2), kind([4, 9])), v[1])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tokenizers
 import torch
+import transformers
 from tokenizers import Regex, Tokenizer
 from transformers import PreTrainedTokenizerFast
 
@@ -192,6 +193,12 @@ def test_a_network_that_is_random_and_one_that_gives_probabilities_are_refused(t
         def forward(self, input_ids, **rest):
             return SimpleNamespace(logits=super().forward(input_ids, **rest).logits.softmax(1))
 
+    class OneLogit(Recorder):
+        def forward(self, input_ids, **rest):
+            z = (1 - (input_ids == tokenizer.mask_token_id).sum(dim=1) % 2).float()  # 1 where an even number is masked
+            return SimpleNamespace(logits=torch.stack([torch.zeros_like(z), z], dim=1))
+
+    assert TextGame(OneLogit(len(tokenizer)), tokenizer).values(SENTENCE, 1, [1, 2]).tolist() == [1, 0, 0, 1]
     with pytest.raises(ValueError, match="changes from call to call; expected no randomness"):
         TextGame(Noisy(len(tokenizer)), tokenizer).values(SENTENCE, 1, [1, 2])
     with pytest.raises(ValueError, match="sum to 1: probabilities; expected logits, before softmax"):
@@ -236,3 +243,18 @@ def test_sizes_of_berts(tokenizer):
     assert all(torch.equal(a, b) for a, b in zip(network.state_dict().values(), again.state_dict().values()))
     with pytest.raises(ValueError, match="architecture = 'bert-tiny' of texts; expected bert-<layers>x<width>"):
         models.build_bert("bert-tiny", 2, tokenizer, 40, seed=1)
+
+
+def test_a_network_that_counts_positions_by_pad_tokens_is_not_masked_with_them(tokenizer):
+    """RoBERTa's positions skip pad tokens: the words behind a masked one would move."""
+    config = transformers.RobertaConfig(
+        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
+        max_position_embeddings=40, pad_token_id=tokenizer.pad_token_id,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    roberta = transformers.RobertaForSequenceClassification(config).eval()
+    assert np.isfinite(TextGame(roberta, tokenizer, masking="unk").values(SENTENCE, 1, [1, 2])).all()
+    with pytest.raises(
+        ValueError, match="masking = 'pad', but the model counts positions, or finds the last word, by pad"
+    ):
+        TextGame(roberta, tokenizer, masking="pad").values(SENTENCE, 1, [1, 2])

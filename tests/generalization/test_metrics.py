@@ -170,3 +170,11 @@ def test_judging_the_salient_alone_is_judging_all_and_keeping_the_salient(rng, c
     graded = [kept * similarity(scaled, scaled_bases[:, None, order], combine) for order in others]
     assert np.array_equal(comparison.chance, np.mean(chance, axis=0))
     assert np.array_equal(comparison.graded_chance, np.mean(graded, axis=0))
+
+
+@pytest.mark.parametrize("measure", [generalizable, similarity])
+def test_baselines_without_an_axis_of_their_own_are_not_taken_for_several(rng, measure):
+    target, baseline = rng.normal(size=(2, 5, 2, 8))
+    assert measure(target, baseline[None]).shape == target.shape
+    with pytest.raises(ValueError, match=r"baselines \(5, 2, 8\); expected one more axis in front"):
+        measure(target, baseline)

@@ -56,3 +56,22 @@ def test_a_gpu_gives_what_the_cpu_gives(trained):
     assert worst(on_gpu[0], v, v) < SAME_V and worst(on_gpu[1], effects, v) < SAME_EFFECTS
     again = extracted(study, "cuda", state)
     assert all(np.array_equal(*pair) for pair in zip(on_gpu, again))
+
+
+def test_a_study_goes_to_a_gpu_where_there_is_one(monkeypatch):
+    study = Study.load("fashion-vgg")
+    for there, kind in ((False, "cpu"), (True, "cuda")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
+        assert devices.device(study).type == kind
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    with pytest.raises(ValueError, match="device = 'cuda:1', but PyTorch finds 0 GPUs"):
+        devices.device(study.replace(device="cuda:1"))
+
+
+def test_threads_are_given_back_and_no_number_is_rounded_to_fewer_bits():
+    study, before = Study.load("fashion-vgg", {"threads": 2}), torch.get_num_threads()
+    with pytest.raises(ZeroDivisionError), devices.arithmetic(study):
+        assert torch.get_num_threads() == 2
+        assert not torch.backends.cudnn.allow_tf32 and torch.backends.cudnn.deterministic
+        _ = 1 / 0
+    assert torch.get_num_threads() == before

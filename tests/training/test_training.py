@@ -1,5 +1,7 @@
 """Networks by name, and the training loop."""
 
+from itertools import chain
+
 import pytest
 import torch
 from torch import nn
@@ -177,3 +179,17 @@ def test_what_is_predicted_and_evaluated_knows_no_dropout():
     assert torch.equal(training.predicted(model.train(), images), expected)
     loss = nn.functional.cross_entropy(expected.double(), labels).item()
     assert training.evaluate(model.train(), images, labels)[0] == pytest.approx(loss)
+
+
+def test_every_epoch_trains_on_every_item_once_in_another_order():
+    batches, model = [], nn.Linear(2, 2)
+
+    def objective(z, batch):
+        batches.append(batch.tolist())
+        return z.sum()
+
+    settings = {"epochs": 3, "batch_size": 4, "learning_rate": 0.1, "seed": 0, "objective": objective}
+    list(training.train(model, torch.rand(10, 2), torch.zeros(10, dtype=torch.long), **settings))
+    epochs = [[*chain(*batches[i : i + 3])] for i in (0, 3, 6)]
+    assert all(sorted(epoch) == list(range(10)) for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) == 3

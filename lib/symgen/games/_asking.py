@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Float
 
 from symgen.errors import InputError, first_line, whole_number
-from symgen.games._base import ROUNDING
+from symgen.games._base import ROUNDING, in_lists
 from symgen.games.variables import different, some_of
 from symgen.interactions import MAX_VARIABLES
 
@@ -23,7 +23,9 @@ def check_game(game) -> None:
 def samples_of(game, x, label) -> tuple:
     """Whether x is one sample; the samples and the labels, as many of each."""
     one = game.is_one(x) if hasattr(game, "is_one") else not isinstance(x, list)
-    labels = [label] if np.ndim(label) == 0 else list(label)
+    label = in_lists(label)
+    several = hasattr(label, "__len__") and not isinstance(label, str)
+    labels = [in_lists(each) for each in label] if several else [label]
     samples = [x] * len(labels) if one else x
     if not hasattr(samples, "__len__"):
         raise InputError(f"x is a {type(x).__name__}; expected a sample, or a list of them")
@@ -31,7 +33,7 @@ def samples_of(game, x, label) -> tuple:
         counts = f"{len(samples)} samples and {len(labels)} labels"
         remedy = ": a list holds several samples; one of numbers is an array" if isinstance(x, list) else ""
         raise InputError(f"{counts}; expected as many of each, and at least one{remedy}")
-    rows = len(x) if isinstance(x, tuple) or np.ndim(x) > 1 else 0
+    rows = len(x) if isinstance(x, tuple) or getattr(x, "ndim", 0) > 1 else 0
     if rows == len(labels) > 1 and one and not hasattr(game, "is_one"):
         raise InputError(
             f"x is a {type(x).__name__} of {rows}, and there are as many labels; expected a list of samples"
@@ -103,9 +105,9 @@ def _numbers(values):
 
 def pictured(game, samples, variables) -> dict:
     """Arrays and names for pictures, of what the game knows: parts of an xarray dataset."""
-    names = [[str(i) for i in range(len(row))] for row in variables]
-    result = {}
+    names, result = variables, {}
     if hasattr(game, "grid"):
+        names = [range(len(row)) for row in variables]
         images = [np.asarray(torch.as_tensor(x).detach().float().cpu()) for x in samples]
         result = {"image": (("sample", "channel", "height", "width"), np.stack(images))}
     elif hasattr(game, "words"):
@@ -113,8 +115,6 @@ def pictured(game, samples, variables) -> dict:
         padded = [text + [""] * (max(map(len, words)) - len(text)) for text in words]
         result = {"words": (("sample", "word"), as_array(padded))}
         names = [[text[i] if not isinstance(i, str) else i for i in row] for text, row in zip(words, variables)]
-    elif isinstance(variables[0][0], str):
-        names = variables
     return result | {"names": (("sample", "variable"), as_array([_distinct(row) for row in names]))}
 
 

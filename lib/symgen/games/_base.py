@@ -47,12 +47,16 @@ def logits_of(output, axes: int, expected: str) -> Tensor:
     if not isinstance(logits, Tensor) or logits.ndim != axes or logits.shape[-1] < 2:
         what = f"has shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else f"is a {type(logits).__name__}"
         raise InputError(f"the model's output {what}; expected {expected}")
-    rows = (logits[(i,) * (axes - 1)] for i in (0, -1))  # views: this is asked of every part
-    if all(row.min() >= 0 and abs(row.double().sum() - 1) < 1e-3 for row in rows):
+    rows = [logits[(i,) * (axes - 1)] for i in (0, -1)]  # views: this is asked of every part
+    if all(map(_is_distribution, rows)) and _is_distribution(logits):
         raise InputError(
             "the model's outputs are from 0 to 1 and sum to 1: probabilities; expected logits, before softmax"
         )
     return logits
+
+
+def _is_distribution(outputs):
+    return bool(outputs.min() >= 0 and ((outputs.double().sum(dim=-1) - 1).abs() < 1e-3).all())
 
 
 def log_odds_of_labels(logits: Float[Tensor, "row label"], labels, name: str) -> Float[Tensor, "asked row"]:
@@ -68,6 +72,11 @@ def check_repeats(output: Tensor, evaluate) -> None:
     """InputError if a model gives another output when it is evaluated again."""
     if not torch.equal(output.nan_to_num(), evaluate().nan_to_num()):
         raise InputError("the model's output changes from call to call; expected no randomness in evaluation mode")
+
+
+def in_lists(numbers):
+    """What an array or a tensor, on whatever device, holds as numbers in lists; anything else as it is."""
+    return numbers.tolist() if isinstance(numbers, np.ndarray | np.generic | Tensor) else numbers
 
 
 def device_of(model: torch.nn.Module) -> torch.device:
@@ -122,10 +131,12 @@ class Game:
         InputError
             For labels or variables out of range, shapes that do not fit, and NaN or infinite outputs.
         """
+        label, variables = in_lists(label), in_lists(variables)
         if self.is_one(x):
             several = np.ndim(label) > 0
             v = self._all_values([x], [label if several else [label]], [variables])[0]
             return v if several else v[0]
+        variables = [in_lists(each) for each in variables]
         if not len(x) == np.size(label) == len(variables) or not len(x):
             sizes = f"{len(x)} samples, {np.size(label)} labels and {len(variables)} lists of variables"
             raise InputError(f"{sizes}; expected as many of each, and at least one")

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import torch
 
-from symgen.errors import whole_number
+from symgen.errors import InputError, whole_number
 from symgen.games._base import LABEL, LOGITS, TokenGame, device_of, log_odds_of_labels, logits_of, masked_tokens
 from symgen.games.variables import UNSPACED, check_variables, is_telling
 
@@ -23,7 +23,7 @@ class TextGame(TokenGame):
     tokenizer : fast tokenizer
         It knows which token belongs to which word.
     masking : str
-        The token that a masked one becomes: mask, pad or unk.
+        The token that a masked one becomes: mask, unk, or pad, where pad tokens do not move the other words.
     stop_words : set of str, optional
         Words (lower case) that are no candidates for variables; without, the English ones, "not" and "no" among them.
 
@@ -65,12 +65,32 @@ class TextGame(TokenGame):
         device = device_of(self.model)
         replaced = torch.as_tensor(masked_tokens(word_of[:, None] == numbers), device=device)
         inputs = {name: torch.as_tensor(value, device=device)[None] for name, value in encoded.items()}
+        if self.masking == "pad" and self._chunk is None:
+            with torch.no_grad():
+                self._check_padding(inputs, torch.as_tensor(word_of >= 0, device=device))
         return inputs, replaced, [whole_number(label, "label", LABEL) for label in labels]
 
     def _log_odds(self, inputs, replaced, labels):
         inputs = {name: value.expand(len(replaced), -1) for name, value in inputs.items()}
         inputs["input_ids"] = torch.where(replaced, self.filler_id, inputs["input_ids"])
         return log_odds_of_labels(logits_of(self.model(**inputs), 2, LOGITS), labels, "label")
+
+    def _check_padding(self, inputs, is_word):
+        """InputError if a model counts positions by pad tokens, or looks for the last word: there they do more than mask."""
+        if not hasattr(self.model, "get_input_embeddings"):
+            return
+        ids = torch.where(is_word, self.filler_id, inputs["input_ids"])
+        others = {name: value for name, value in inputs.items() if name != "input_ids"}
+        try:
+            blind = self.model(inputs_embeds=self.model.get_input_embeddings()(ids), **others)  # it sees no pad token
+        except (TypeError, ValueError):  # a forward that takes tokens alone
+            return
+        seeing, blind = (logits_of(output, 2, LOGITS) for output in (self.model(input_ids=ids, **others), blind))
+        if not torch.allclose(seeing, blind, rtol=1e-4, atol=1e-5):
+            raise InputError(
+                "masking = 'pad', but the model counts positions, or finds the last word, by pad tokens: other words would "
+                "move as well; expected mask or unk"
+            )
 
     def _encoded(self, text):
         """What the model takes (name -> ids), the words, and the word number of every token, -1 for special ones."""

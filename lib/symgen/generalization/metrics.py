@@ -90,7 +90,14 @@ def agreed(
     effects: Float[np.ndarray, "*shape"], salient_baselines: Float[np.ndarray, "baseline *#shape"], combine: str = "any"
 ) -> Bool[np.ndarray, "*shape"]:
     """`generalizable`, one interaction at a time, of baselines in which what is not salient is 0: signs agree."""
+    _check_axes(effects, salient_baselines)
     return _combined(effects * salient_baselines > 0, combine)
+
+
+def _check_axes(effects, baselines):
+    if baselines.ndim != effects.ndim + 1:
+        shapes = f"effects has shape {effects.shape}, baselines {baselines.shape}"
+        raise InputError(f"{shapes}; expected one more axis in front, also of a single baseline: baselines[None]")
 
 
 def similarity(
@@ -106,6 +113,7 @@ def similarity(
     >>> similarity(np.array([2.0, 1.0]), np.array([[1.0, -1.0]]))
     array([0.5, 0. ])
     """
+    _check_axes(effects, baselines)
     weaker = np.minimum(np.abs(effects), np.abs(baselines))
     stronger = np.maximum(np.abs(effects), np.abs(baselines))
     graded = np.divide(weaker, stronger, out=np.zeros(stronger.shape), where=effects * baselines > 0)
