@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import re
+import shutil
 from pathlib import Path
 
 import made_up_sets
@@ -241,6 +242,10 @@ def test_an_archive_is_unpacked_or_refused(tmp_path_factory, name, how):
     archive = place / source.url.rpartition("/")[2]
     pack = made_up_sets.zipped if archive.suffix == ".zip" else made_up_sets.tarred
     pack(archive, {f"{source.folder}/{i}.txt": bytes(99) for i in range(5)})
+    md5 = hashlib.md5(archive.read_bytes()).hexdigest()
+    published._download(dataclasses.replace(source, md5=md5), place)
+    assert len(list((place / source.folder).iterdir())) == 5  # as it is, it is unpacked
+    shutil.rmtree(place / source.folder)
     archive.write_bytes(damage(archive.read_bytes(), how))
     fetched = dataclasses.replace(source, md5=hashlib.md5(archive.read_bytes()).hexdigest())
     try:

@@ -186,10 +186,14 @@ def test_compiled_code_is_kept_where_anything_can_be_written(tmp_path, monkeypat
     assert len(list(tmp_path.rglob("*.nbc"))) == (writable != "nowhere")
 
 
-def test_what_is_prepared_is_loaded_and_silent(capsys):
+def test_all_that_is_compiled_is_prepared_and_then_silent(capsys, monkeypatch):
+    called, compiled = set(), {name: of for name, of in vars(sparse).items() if hasattr(of, "py_func")}
     prepare()
     _compile._announce.cache_clear()
+    for name, function in compiled.items():
+        monkeypatch.setattr(sparse, name, lambda *args, of=function, name=name: called.add(name) or of(*args))
     prepare()
+    assert called == {*compiled} == {"begin", "certify", "dense_solution", "descend", "rough_solution"}
     assert not capsys.readouterr().err
 
 
