@@ -72,7 +72,7 @@ def test_the_model_is_what_its_definition_says(rng):
     )
 
 
-def test_sparsity_and_the_three_conditions(planted):
+def test_strengths_are_relative_to_the_strongest_and_shares_of_orders_sum_to_one(planted):
     effects, v = (np.stack([x, x])[None] for x in planted)
     sparsity = tables.sparsity_table(effects, [0.0])
     assert sparsity["median"].iloc[0] == 1 and sparsity["median"].iloc[1] == pytest.approx(2 / 3)

@@ -201,6 +201,10 @@ def test_the_model_is_left_as_it_was():
         ({"x": torch.rand(30, 30)}, r"x has shape \(30, 30\) of torch.float32"),
         ({"grid": 31}, "grid = 31 on a feature map of 30 x 30"),
         ({"baseline": torch.zeros(5, 30, 30)}, r"baseline has shape \(5, 30, 30\)"),
+        (
+            {"baseline": torch.full((2, 3, 30, 30), torch.nan)},
+            "baseline holds NaN or infinity; expected finite numbers",
+        ),
         ({"x": torch.full((3, 30, 30), torch.nan)}, r"NaN or infinite values for sample\(s\) \[0\]"),
         ({"x": torch.rand(2, 3, 30, 30)}, "2 samples, 1 labels and 1 lists of variables; expected as many of each"),
         (
@@ -288,7 +292,7 @@ def test_a_forward_that_changes_its_input_and_a_skip_that_opens_now_and_then():
     assert torch.equal(x, before)
 
 
-def test_drawing_cells_and_words(rng):
+def test_cells_and_words_are_drawn_evenly_and_in_their_order(rng):
     drawn = np.stack([draw_cells(10, 5, rng) for _ in range(300)])
     assert (np.diff(drawn) > 0).all() and drawn.min() == 0 and drawn.max() == 24
     assert np.bincount(drawn.ravel()).std() < 20  # each cell about as often as another

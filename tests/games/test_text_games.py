@@ -50,7 +50,7 @@ class Recorder(torch.nn.Module):
         return SimpleNamespace(logits=torch.stack([torch.zeros_like(score), score], dim=1))
 
 
-def test_words_and_candidates(tokenizer):
+def test_stop_words_commas_and_single_letters_are_no_candidates(tokenizer):
     game = TextGame(None, tokenizer)
     assert game.words(SENTENCE) == ["An", "unfunny", "film", ",", "charming", "actors"]
     assert game.candidates(SENTENCE) == [1, 2, 4, 5]  # neither the stop word nor the comma
@@ -115,7 +115,7 @@ def test_values_equal_a_plain_loop_over_masked_texts(bert, tokenizer, masking):
         assert v[subset] == pytest.approx((z[2] - torch.logsumexp(z[:2], 0)).item(), abs=1e-5)
 
 
-def test_texts_and_batches_give_the_same(bert, tokenizer, monkeypatch):
+def test_a_text_has_the_same_values_in_a_list_and_in_smaller_parts(bert, tokenizer, monkeypatch):
     game = TextGame(bert, tokenizer)
     text = "a dull film, a charming script"
     v = game.values(text, 0, [1, 2, 5, 6])
@@ -236,7 +236,7 @@ def test_a_vocabulary_comes_from_its_texts_alone_and_is_the_same_everywhere(toke
     assert again.strip() == str(sorted(vocabulary.items()))
 
 
-def test_sizes_of_berts(tokenizer):
+def test_the_name_of_a_bert_says_its_size_and_the_seed_its_weights(tokenizer):
     network = models.build_bert("bert-2x128", 2, tokenizer, 40, seed=1)
     assert (network.config.num_hidden_layers, network.config.hidden_size) == (2, 128)
     again = models.build_bert("bert-2x128", 2, tokenizer, 40, seed=1)

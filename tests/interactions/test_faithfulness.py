@@ -26,7 +26,7 @@ def game(*outputs):
         ((0, -1, 2, 3), 2 / 3, 0),
     ],
 )
-def test_conditions_by_hand(outputs, steady, bounded):
+def test_mean_outputs_are_steady_and_bounded_as_by_hand(outputs, steady, bounded):
     held = interactions.conditions_of(game(*outputs), np.ones((1, 2, 8)))
     assert held["steady"].tolist() == pytest.approx([steady]) and held["bounded"].tolist() == [bounded]
 

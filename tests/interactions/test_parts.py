@@ -52,7 +52,7 @@ def test_the_basis_is_orthonormal_and_cuts_the_gram_matrix_into_its_blocks(n):
     np.testing.assert_allclose(vectors @ dense_gram(n) @ vectors.T, expected, atol=1e-10 * 4**n)
 
 
-def test_blocks_are_small():
+def test_the_gram_matrix_has_blocks_of_36_rows_at_most():
     assert _basis.basis(10).shapes[:, 1].max() == 36
     assert (_basis.basis(10).shapes.prod(axis=1).sum()) == 1 << 10
 

@@ -276,7 +276,7 @@ def test_equal_ends_or_no_noise_leave_equations(n):
     assert_feasible(sparse_and_or(v), v)
 
 
-def test_one_hot_games():
+def test_one_hot_games_are_solved_within_the_bound_and_certified():
     v = np.eye(64)
     result = sparse_and_or(v)
     assert_feasible(result, v)
@@ -289,7 +289,7 @@ def test_one_variable_is_one_and_interaction():
 
 
 @pytest.mark.parametrize("n", range(1, 10))
-def test_every_number_of_variables(n):
+def test_games_of_any_number_of_variables_are_solved_within_the_bound_and_certified(n):
     v = np.random.default_rng(n).normal(size=(1, 1 << n))
     result = sparse_and_or(v)
     assert_feasible(result, v)

@@ -38,7 +38,7 @@ def test_bit_i_of_an_index_is_variable_i():
     assert orders(3).tolist() == [0, 1, 1, 2, 1, 2, 2, 3]
 
 
-def test_brute_force_at_six_variables():
+def test_transforms_are_those_of_the_definition_at_six_variables():
     v = game(6, 1)
     np.testing.assert_allclose(and_interactions(v), brute(v, 6, False), atol=1e-10)
     expected = -brute(v, 6, True)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -488,3 +489,28 @@ def test_the_ten_lines_run_as_they_stand(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "explanation.png").stat().st_size > 10_000
     salient = defined["e"].salient.sum(axis=(1, 2)).mean()
     assert f"salient: {salient:.4g} (" in printed and re.search(r"H = 0\.\d\d, by chance 0\.\d\d", printed)
+
+
+class Convolution(torch.nn.Module):
+    """A network with a submodule called relu."""
+
+    def __init__(self, seed):
+        super().__init__()
+        torch.manual_seed(seed)
+        self.first, self.relu, self.last = torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.Linear(4 * 144, 5)
+
+    def forward(self, x):
+        return self.last(self.relu(self.first(x)).flatten(1))
+
+
+def test_a_network_is_followed_while_it_trains_as_the_page_says(tmp_path, monkeypatch, capsys):
+    page = (ROOT / "docs" / "own_network.md").read_text()
+    (code,) = re.findall(r"```python\n(import.*?)```", page, flags=re.S)
+    monkeypatch.chdir(tmp_path)
+    checkpoints = {epoch: f"epoch{epoch}.pt" for epoch in (0, 5, 9)}
+    for epoch, path in checkpoints.items():
+        torch.save(Convolution(epoch).state_dict(), path)
+    given = {"network": Convolution(1), "judge": Convolution(2), "checkpoints": checkpoints}
+    exec(code, given | {"images": torch.rand(4, 3, 14, 14), "labels": [1, 2, 3, 4]})
+    h, chance, phases = capsys.readouterr().out.strip().split("\n", 2)
+    assert h.count(".") == chance.count(".") == 3 and "phase" in phases

@@ -71,6 +71,8 @@ class ImageGame(Game):
             shape, dtype, images = tuple(self.baseline.shape), self.baseline.dtype, self.baseline.ndim == 4
             if not self.baseline.numel() or (images and not dtype.is_floating_point):
                 raise InputError(f"baseline has shape {shape} of {dtype}; expected floats, one image or more")
+            if not self.baseline.isfinite().all():
+                raise InputError("baseline holds NaN or infinity; expected finite numbers")
             self.baseline = self.mean_map(self.baseline) if images else self.baseline
 
     def mean_map(self, images: Float[Tensor, "image c h w"], batch: int = 256) -> Float[Tensor, "channel height width"]:

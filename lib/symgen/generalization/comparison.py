@@ -71,10 +71,10 @@ class Comparison:
         h, chance, bounds = h.value, chance.value, np.transpose(excess.interval())
         for t in sorted({0, int(np.nan_to_num(h, nan=-1).argmax()), len(h) - 1}):  # first, highest and last
             when = f"epoch {self.epochs[t]:g}: " if followed else ""
-            lines.append(
-                f"{when}{salient[t]:.1f} interactions a sample are salient, {shared[t]:.1f} of them "
-                f"generalize; H = {_known(h[t])}, by chance {_known(chance[t])}"
-            )
+            lines += [
+                f"{when}{salient[t]:.1f} interactions a sample are salient, {shared[t]:.1f} of them generalize",
+                f"H = {_known(h[t])}, by chance {_known(chance[t])}",
+            ]
             if not np.isnan(bounds[t]).any():
                 low, high = bounds[t]
                 lines[-1] += f", above chance {h[t] - chance[t]:z.2f} [{low:z.2f}, {high:z.2f}]"
