@@ -662,9 +662,17 @@ def test_samples_of_a_game_of_ones_own_may_have_any_shape():
         def values(self, x, label, variables):
             return float(np.sum(np.asarray(x))) * np.arange(1.0, 5)
 
-    samples = [np.ones(3), np.ones((4, 2)), pd.DataFrame({"a": [1.0]}), [1.0, [2.0]][0]]
+    samples = [np.ones(3), np.ones((4, 2)), pd.DataFrame({"a": [1.0]}), 1.0]
     e = sg.explain(Sums(), samples, torch.zeros(4, dtype=torch.long), variables=["a", "b"])
     assert e.data.v[:, 0].to_numpy().tolist() == [3, 8, 1, 1] and e.data.label.to_numpy().tolist() == [0] * 4
+
+
+def test_a_label_that_is_one_thing_is_one_label_and_variables_may_be_tensors():
+    v = reconstruct(np.array([0.0, 1, 0, 2]), np.zeros(4), 0.0)
+    for label in ("opens", b"ab", {"a": 1}, (1, 2)[0]):
+        assert sg.explain(Wrong(v), None, label, torch.tensor([7, 3])).data.sizes["sample"] == 1
+    e = sg.explain(Wrong(v), None, 0, [torch.tensor(7), torch.tensor(3)], noise_bound=0)
+    assert e.to_frame().variables.tolist() == ["7 ∧ 3", "7"]
 
 
 def test_numbers_as_variables_of_a_game_of_ones_own_keep_their_names():

@@ -461,3 +461,12 @@ def test_labels_and_variables_may_be_tensors_or_arrays():
         np.testing.assert_array_equal(game.values(images, kind([1, 2]), kind([[3, 8], [4, 9]])), v)
         np.testing.assert_array_equal(game.values(images[0], kind([1, 2]), kind([3, 8]))[0], v[0])
         np.testing.assert_array_equal(game.values(images[1], kind(2), kind([4, 9])), v[1])
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_few_bits_do_not_make_another_network_look_the_same(dtype):
+    network, x = Tapped(), torch.rand(3, 20, 20, generator=torch.Generator().manual_seed(0))
+    network.eval()(x[None])  # lazy layers
+    game = ImageGame(network.to(dtype), "body.1")
+    game.values(x, 2, [0, 7, 12])
+    assert not any(plan.pool for plan in game._plans.values())

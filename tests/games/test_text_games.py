@@ -254,7 +254,13 @@ def test_a_network_that_counts_positions_by_pad_tokens_is_not_masked_with_them(t
     torch.manual_seed(0)
     roberta = transformers.RobertaForSequenceClassification(config).eval()
     assert np.isfinite(TextGame(roberta, tokenizer, masking="unk").values(SENTENCE, 1, [1, 2])).all()
-    with pytest.raises(
-        ValueError, match="masking = 'pad', but the model counts positions, or finds the last word, by pad"
-    ):
+    with pytest.raises(ValueError, match="masking = 'pad' is the pad token, by which the model counts positions"):
         TextGame(roberta, tokenizer, masking="pad").values(SENTENCE, 1, [1, 2])
+
+
+def test_a_network_that_takes_tokens_alone_may_be_masked_with_pad_tokens(bert, tokenizer):
+    class Tokens(Recorder):
+        def get_input_embeddings(self):
+            raise NotImplementedError("no embeddings")
+
+    assert TextGame(Tokens(len(tokenizer)), tokenizer, masking="pad").values(SENTENCE, 1, [1, 2]).shape == (4,)

@@ -24,7 +24,7 @@ def samples_of(game, x, label) -> tuple:
     """Whether x is one sample; the samples and the labels, as many of each."""
     one = game.is_one(x) if hasattr(game, "is_one") else not isinstance(x, list)
     label = in_lists(label)
-    several = hasattr(label, "__len__") and not isinstance(label, str)
+    several = hasattr(label, "__len__") and not isinstance(label, str | bytes | dict | set)
     labels = [in_lists(each) for each in label] if several else [label]
     samples = [x] * len(labels) if one else x
     if not hasattr(samples, "__len__"):
@@ -43,6 +43,8 @@ def samples_of(game, x, label) -> tuple:
 
 def variables_of(game, samples, variables, seed: int, one: bool) -> list:
     """The variables of each sample, given or drawn; one: whether the samples are one and the same."""
+    variables = in_lists(variables)
+    variables = [in_lists(each) for each in variables] if isinstance(variables, list) else variables
     if isinstance(variables, int | np.integer):
         rng = np.random.default_rng(whole_number(seed, "seed", "a whole number, 0 or more", least=0))
         drawn = [_draw(game, x, int(variables), rng) for x in (samples[:1] if one else samples)]

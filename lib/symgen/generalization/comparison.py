@@ -15,6 +15,7 @@ from symgen.generalization.bootstrap import Bootstrap, Power, power
 from symgen.generalization.metrics import order_sums, strength_by_order
 from symgen.interactions import KINDS, joined_names, n_variables, orders
 
+FEW = 10  # samples, of which resampling gives no interval that can be relied on
 AXES = ("epoch", "sample", "kind", "subset")
 ARRAYS = ("of", "v", "effects", "salient", "generalizable", "chance", "normalized", "graded", "graded_chance")
 IDENTITY = ("sample", "label", "variables", "names", "image", "words")  # explanations of the same samples share these
@@ -75,11 +76,12 @@ class Comparison:
                 f"{when}{salient[t]:.1f} interactions a sample are salient, {shared[t]:.1f} of them generalize",
                 f"H = {_known(h[t])}, by chance {_known(chance[t])}",
             ]
-            if not np.isnan(bounds[t]).any():
+            if sizes["sample"] >= FEW and not np.isnan(bounds[t]).any():
                 low, high = bounds[t]
                 lines[-1] += f", above chance {h[t] - chance[t]:z.2f} [{low:z.2f}, {high:z.2f}]"
-        if "[" in lines[-1]:
-            lines.append("[95 % interval over samples]: where it holds 0, H may be luck")
+        few = sizes["sample"] < FEW
+        legend = "[95 % interval over samples]: where it holds 0, H may be luck"
+        lines.append(f"fewer than {FEW} samples: whether H is luck cannot be told" if few else legend)
         return "\n".join(lines)
 
     __repr__ = __str__

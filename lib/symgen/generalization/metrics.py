@@ -95,8 +95,8 @@ def agreed(
 
 
 def _check_axes(effects, baselines):
-    if baselines.ndim != effects.ndim + 1:
-        shapes = f"effects has shape {effects.shape}, baselines {baselines.shape}"
+    if np.ndim(baselines) != np.ndim(effects) + 1:
+        shapes = f"effects has shape {np.shape(effects)}, baselines {np.shape(baselines)}"
         raise InputError(f"{shapes}; expected one more axis in front, also of a single baseline: baselines[None]")
 
 

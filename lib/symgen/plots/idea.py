@@ -36,7 +36,7 @@ def idea(
     """An output as a constant and interactions, of which some generalize; and their share over training (Fig. 1).
 
     table: kind, variables (their numbers, joined), effect (log-odds), generalizable, strongest first; cells: the cell of
-    each variable, by spaces; v: the output; bias: that without all of them. picture: (height, width, 3), bytes. curve:
+    each variable, by spaces; v: the output; bias: that with none of them. picture: (height, width, 3), bytes. curve:
     epoch, H, H_chance, of the first network. boundaries: t1, t2, t2_found, n_phases, a row a network; of the first one the
     phases that are certain are named, as in `phases`. judges: how many other networks are asked. samples: of how many the
     curve is.

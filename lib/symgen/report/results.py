@@ -37,7 +37,7 @@ def answer_text(root: Path) -> str:
     networks = table.groupby("study", sort=False).networks.first()
     where = f"(`{networks.index[0]}`)" if len(networks) == 1 else f"in {len(networks)} studies"
     several = (
-        ". In brackets: in how many studies, of those that could test it; *mixed*, where no verdict has more than half"
+        ". In brackets: how many of the studies that could test it say so; *mixed*, where no verdict has more than half"
         if len(networks) > 1
         else ""
     )
@@ -59,7 +59,8 @@ def answer_text(root: Path) -> str:
 def grouped(table: pd.DataFrame) -> dict[str, dict[str, str]]:
     """Claims of a readable table by what most studies say as the paper measures them, and whether also against controls.
 
-    By group: the claims' names, each with the number of studies behind it, of those that could test it, in words.
+    By group: the claims' names, each with the number of studies behind it, of those that could test it, in words, and where
+    studies are divided with what those say that have many networks.
     """
     groups = {group: {} for group in GROUPS}
     for name, rows in table.groupby("id", sort=False):
@@ -216,14 +217,16 @@ def learned_text(root: Path) -> str:
             ]
             first, after, shares, strength = zip(*each)
             share = pd.Series(shares).mean()  # of the networks in which t2 comes
+            share = "–" if np.isnan(share) else f"{share:.2f}"
             means = " → ".join(f"{value:.2g}" for value in np.mean(strength, axis=0))
-            lines.append(line(study, len(phases), sum(first), sum(after), f"{share:.2f}", means))
+            lines.append(line(study, len(phases), sum(first), sum(after), share, means))
     return "\n".join(lines) + "\n"
 
 
 def _learned(phases, learned, curve):
-    """Of a network: what phase 1 mostly learns; what is always learned after t2, and its share that generalizes; and what
-    does not.
+    """Of a network: whether phase 1 learns mostly what generalizes; whether it is mostly the rest at all checkpoints from t2
+    on; the share of what is learned from then on that generalizes; and the strength of the rest, before training, at t1 and
+    at the end.
     """
     until, later = learned[learned.epoch <= phases.t1], learned[learned.epoch >= phases.t2]
     always, total = (later.delta_g < later.delta_n).all(), (later.delta_g + later.delta_n).sum()
