@@ -80,7 +80,7 @@ def test_one_sample_has_an_h_but_no_chance_level(rng):
 
 def test_a_comparison_says_what_it_is_and_what_it_has(compared, rng):
     *_, c = compared
-    assert repr(c).endswith("\nfewer than 10 samples: whether H is luck cannot be told") and "[" not in repr(c)
+    assert repr(c).endswith("\nfewer than 10 samples: too few for an interval") and "[" not in repr(c)
     c = compare(network(rng, 12), [network(rng, 12, ())])
     first, *lines, last = repr(c).splitlines()
     assert first == "Comparison of 12 sample(s) at 3 checkpoints, n = 3 variables"

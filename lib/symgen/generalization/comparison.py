@@ -81,7 +81,7 @@ class Comparison:
                 lines[-1] += f", above chance {h[t] - chance[t]:z.2f} [{low:z.2f}, {high:z.2f}]"
         few = sizes["sample"] < FEW
         legend = "[95 % interval over samples]: where it holds 0, H may be luck"
-        lines.append(f"fewer than {FEW} samples: whether H is luck cannot be told" if few else legend)
+        lines.append(f"fewer than {FEW} samples: too few for an interval" if few else legend)
         return "\n".join(lines)
 
     __repr__ = __str__
