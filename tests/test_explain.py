@@ -669,7 +669,7 @@ def test_samples_of_a_game_of_ones_own_may_have_any_shape():
 
 def test_a_label_that_is_one_thing_is_one_label_and_variables_may_be_tensors():
     v = reconstruct(np.array([0.0, 1, 0, 2]), np.zeros(4), 0.0)
-    for label in ("opens", b"ab", {"a": 1}, (1, 2)[0]):
+    for label in ("opens", b"ab", {"a": 1}, 1):
         assert sg.explain(Wrong(v), None, label, torch.tensor([7, 3])).data.sizes["sample"] == 1
     e = sg.explain(Wrong(v), None, 0, [torch.tensor(7), torch.tensor(3)], noise_bound=0)
     assert e.to_frame().variables.tolist() == ["7 ∧ 3", "7"]

@@ -166,8 +166,8 @@ def test_arithmetic_acts_on_the_value_and_on_every_draw(rng):
     left = Bootstrap(20, 3, left_out=True).mean(whole[:, :3])
     np.testing.assert_allclose(left.draws, [whole[row == 0, :3].mean(axis=0) for row in weights])
     np.testing.assert_allclose(left.value, whole[:, :3].mean(axis=0))
-    first = bootstrap.mean(whole[:, :3])[0]
-    assert first.row[0] == pytest.approx(whole[:, 0].mean()) and first.row[1:] == pytest.approx(first.interval())
+    first = (1 / bootstrap.mean(whole[:, :3]))[0]
+    assert first.row[0] == pytest.approx(1 / whole[:, 0].mean()) and first.row[1:] == pytest.approx(first.interval())
 
 
 def test_a_planted_difference_between_orders_is_found_above_chance():

@@ -511,10 +511,7 @@ def test_a_network_is_followed_while_it_trains_as_the_page_says(tmp_path, monkey
     for epoch, path in checkpoints.items():
         torch.save(Convolution(epoch).state_dict(), path)
     given = {"network": Convolution(1), "judge": Convolution(2), "checkpoints": checkpoints}
-    exec(
-        code,
-        given
-        | {"images": torch.rand(4, 3, 14, 14, generator=torch.Generator().manual_seed(0)), "labels": [1, 2, 3, 4]},
-    )
+    images = torch.rand(4, 3, 14, 14, generator=torch.Generator().manual_seed(0))
+    exec(code, given | {"images": images, "labels": [1, 2, 3, 4]})
     h, chance, phases = capsys.readouterr().out.strip().split("\n", 2)
     assert h.count(".") == chance.count(".") == 3 and "phase" in phases

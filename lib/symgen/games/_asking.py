@@ -44,15 +44,15 @@ def samples_of(game, x, label) -> tuple:
 def variables_of(game, samples, variables, seed: int, one: bool) -> list:
     """The variables of each sample, given or drawn; one: whether the samples are one and the same."""
     variables = in_lists(variables)
-    variables = [in_lists(each) for each in variables] if isinstance(variables, list) else variables
-    if isinstance(variables, int | np.integer):
+    if isinstance(variables, int):
         rng = np.random.default_rng(whole_number(seed, "seed", "a whole number, 0 or more", least=0))
-        drawn = [_draw(game, x, int(variables), rng) for x in (samples[:1] if one else samples)]
+        drawn = [_draw(game, x, variables, rng) for x in (samples[:1] if one else samples)]
         return drawn * len(samples) if one else drawn
-    if not isinstance(variables, list | tuple | np.ndarray) or not len(variables):
+    if not isinstance(variables, list | tuple) or not variables:
         raise InputError(f"variables = {variables!r}; expected how many, or a list of them")
+    variables = [in_lists(each) for each in variables]
     nested = not isinstance(variables[0], str) and np.ndim(variables[0]) == 1
-    lists = list(variables) if nested else [variables] * len(samples)
+    lists = variables if nested else [variables] * len(samples)
     for row in lists:
         different(row)
     sizes = sorted({len(row) for row in lists})

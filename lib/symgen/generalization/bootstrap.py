@@ -66,6 +66,9 @@ class Estimate:
     def __rsub__(self, other):
         return -self + other
 
+    def __rtruediv__(self, other):
+        return self.map(lambda x: ratio(other, x))
+
     __radd__, __rmul__ = __add__, __mul__
 
     def __getitem__(self, index) -> "Estimate":

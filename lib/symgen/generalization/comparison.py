@@ -69,17 +69,16 @@ class Comparison:
         lines = [f"Comparison of {sizes['sample']} sample(s){at}, n = {n} variables"]
         salient, shared = (mask.sum(axis=(-2, -1)).mean(axis=-1) for mask in (self.salient, self.generalizable))
         h, chance, excess = self.power(Bootstrap())
-        h, chance, bounds = h.value, chance.value, np.transpose(excess.interval())
-        for t in sorted({0, int(np.nan_to_num(h, nan=-1).argmax()), len(h) - 1}):  # first, highest and last
+        bounds, few = np.transpose(excess.interval()), sizes["sample"] < FEW
+        for t in sorted({0, int(np.nan_to_num(h.value, nan=-1).argmax()), len(bounds) - 1}):  # first, highest and last
             when = f"epoch {self.epochs[t]:g}: " if followed else ""
             lines += [
                 f"{when}{salient[t]:.1f} interactions a sample are salient, {shared[t]:.1f} of them generalize",
-                f"H = {_known(h[t])}, by chance {_known(chance[t])}",
+                f"H = {_known(h.value[t])}, by chance {_known(chance.value[t])}",
             ]
-            if sizes["sample"] >= FEW and not np.isnan(bounds[t]).any():
+            if not few and not np.isnan(bounds[t]).any():
                 low, high = bounds[t]
-                lines[-1] += f", above chance {h[t] - chance[t]:z.2f} [{low:z.2f}, {high:z.2f}]"
-        few = sizes["sample"] < FEW
+                lines[-1] += f", above chance {excess.value[t]:z.2f} [{low:z.2f}, {high:z.2f}]"
         legend = "[95 % interval over samples]: where it holds 0, H may be luck"
         lines.append(f"fewer than {FEW} samples: too few for an interval" if few else legend)
         return "\n".join(lines)

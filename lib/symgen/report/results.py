@@ -237,8 +237,8 @@ def _learned(phases, learned, curve):
 
 def sensitivity_text(root: Path) -> str:
     """With how many other settings H of the first target rises, falls, and three phases follow (Markdown)."""
-    phases = ("phases, unchanged settings", "other settings", "H rises", "and falls", "in three phases")
-    lines = head("study", "samples", *phases)
+    lines = head("study", "samples", "phases, unchanged settings", "other settings", "H rises", "and falls",
+                 "in three phases")  # fmt: skip
     for study, table in _tables(root, "fig05_sensitivity"):
         for samples, rows in table.groupby("samples", sort=False):
             as_it_is = rows.variant.str.startswith("as it is")
