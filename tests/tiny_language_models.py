@@ -19,6 +19,17 @@ CONFIGS = {
     "GPT2": lambda: transformers.GPT2Config(vocab_size=330, n_embd=32, n_layer=2, n_head=2, n_positions=64),
     "GPTNeoX": lambda: transformers.GPTNeoXConfig(**WIDE),
     "Mamba": lambda: transformers.MambaConfig(**SIZES, state_size=4),  # without keys and values
+    # with keys and values, and with states that cannot be shared
+    "Lfm2": lambda: transformers.Lfm2Config(**WIDE, num_key_value_heads=1, layer_types=["conv", "full_attention"]),
+    "FalconH1": lambda: transformers.FalconH1Config(
+        **WIDE,
+        num_key_value_heads=1,
+        mamba_d_ssm=32,
+        mamba_n_heads=4,
+        mamba_d_head=8,
+        mamba_d_state=4,
+        mamba_n_groups=1,
+    ),
 }
 
 

@@ -271,15 +271,26 @@ class Plainest(Plain):
         return self.model(inputs_embeds=inputs_embeds)
 
 
-@pytest.mark.parametrize("wrapped", [Plain, Plainest])
+class Forgetful(Plain):
+    """A model that takes keys and values, and does not look at them."""
+
+    def forward(self, inputs_embeds, past_key_values=None, use_cache=None):
+        output = self.model(inputs_embeds=inputs_embeds, use_cache=True)
+        return transformers.modeling_outputs.CausalLMOutputWithPast(
+            logits=output.logits, past_key_values=past_key_values or output.past_key_values
+        )
+
+
+@pytest.mark.parametrize("wrapped", [Plain, Plainest, Forgetful])
 def test_a_model_that_gives_the_logits_of_all_tokens_is_asked_about_the_last(wrapped, by_bytes):
     model = network("Llama")
     expected = CausalLMGame(model, by_bytes).values(PROMPT, 7, VARIABLES)
     np.testing.assert_allclose(CausalLMGame(wrapped(model), by_bytes).values(PROMPT, 7, VARIABLES), expected, atol=1e-5)
 
 
-def test_a_prompt_as_long_as_the_model_reads_is_read(by_bytes):
+@pytest.mark.parametrize("limit", ["its length", -1])  # as XLNet says
+def test_a_prompt_as_long_as_the_model_reads_is_read(limit, by_bytes):
     model = network("Llama")
     game = CausalLMGame(model, by_bytes)
-    model.config.max_position_embeddings = len(game.token_ids(PROMPT))
+    model.config.max_position_embeddings = len(game.token_ids(PROMPT)) if limit == "its length" else limit
     assert game.values(PROMPT, 7, ["warm"]).shape == (2,)

@@ -16,6 +16,8 @@ ROUNDING = 2.0**-23  # relative precision of v of a network that computes in flo
 NO_LIMIT = 1 << 30  # tokens; a tokenizer that has none says a number that is too large for its own code
 LABEL = "a whole number, which output of the model is meant"
 LOGITS = "(batch, label) logits, two labels or more; of one output z, give torch.cat([torch.zeros_like(z), z], 1)"
+AGREES = 1e-3  # of the range of logits: two ways to run a network agree if they differ by no more
+ROUNDINGS = 256  # of the largest logit, in float32 or finer, by which they may differ besides
 CHUNK_TOKENS = {"cpu": 1 << 12, "cuda": 1 << 18}  # tokens evaluated at a time; halved when memory runs out
 
 
@@ -66,6 +68,15 @@ def log_odds_of_labels(logits: Float[Tensor, "row label"], labels, name: str) ->
     if len(wrong := torch.cat(wrong)):
         raise InputError(f"{name} = {wrong[0].item()}; expected 0 to {logits.shape[1] - 1}, the model's outputs")
     return torch.stack([log_odds(logits, label) for label in columns])
+
+
+def agree(logits: Tensor, expected: Tensor, share: float = AGREES) -> bool:
+    """Whether two ways to run a network give the same for a few rows, but for rounding: a share of the rows' range."""
+    if logits.shape != expected.shape:
+        return False
+    spread, largest = (expected.amax(0) - expected.amin(0)).max(), expected.abs().max()
+    near = share * spread + ROUNDINGS * min(torch.finfo(expected.dtype).eps, ROUNDING) * largest
+    return bool((logits - expected).abs().max() <= near)
 
 
 def check_repeats(output: Tensor, evaluate) -> None:
@@ -224,7 +235,8 @@ class TokenGame(Game):
     def _longest(self):
         """Tokens that the model reads."""
         positions = getattr(getattr(self.model, "config", None), "max_position_embeddings", None)
-        return min(self.tokenizer.model_max_length, positions or NO_LIMIT, NO_LIMIT)
+        limits = self.tokenizer.model_max_length, positions or NO_LIMIT, NO_LIMIT
+        return min(limit for limit in limits if limit > 0)  # some models say -1
 
 
 def masked_tokens(of_variable: Bool[np.ndarray, "token variable"]) -> Bool[np.ndarray, "subset token"]:

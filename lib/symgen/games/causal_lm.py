@@ -10,8 +10,10 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from symgen.errors import InputError, whole_number
-from symgen.games._base import LABEL, TokenGame, device_of, log_odds_of_labels, logits_of, masked_tokens
+from symgen.games._base import AGREES, LABEL, TokenGame, agree, device_of, log_odds_of_labels, logits_of, masked_tokens
 from symgen.games.variables import SPACED, candidate_words, check_phrases, places_of
+
+FEW_BITS = 16  # roundings of few bits, as a share of the logits' range, by which sharing may move them
 
 
 class CausalLMGame(TokenGame):
@@ -53,6 +55,7 @@ class CausalLMGame(TokenGame):
     """
 
     MASKING = ("mean-embedding", "pad", "unk")
+    _shares = None  # whether masked prompts may share what they have in common, found at the first one
 
     def __init__(self, model, tokenizer, masking: str = "mean-embedding", first_token: bool = False):
         super().__init__(model, tokenizer, masking)
@@ -121,7 +124,22 @@ class CausalLMGame(TokenGame):
         embed = self.model.get_input_embeddings()
         embeddings = embed(torch.as_tensor(self.token_ids(prompt), device=device))
         labels = [self.next_id(prompt, token) for token in next_tokens]
-        return (embeddings, self._filler(embed, device)), replaced, labels
+        inputs = embeddings, self._filler(embed, device)
+        if self._shares is None:
+            with torch.no_grad():
+                self._shares = self._may_share(*inputs, replaced[[0, 1, -2, -1]])
+        return inputs, replaced, labels
+
+    def _may_share(self, embeddings, filler, replaced):
+        """Whether some prompts have the same logits when they share keys and values: not every cache can be divided."""
+        if "past_key_values" not in inspect.signature(self.model.forward).parameters:
+            return False
+        plain = self._logits(embeddings, filler, replaced, shared=False)
+        share = max(AGREES, FEW_BITS * torch.finfo(plain.dtype).eps)
+        try:
+            return agree(self._logits(embeddings, filler, replaced, shared=True), plain, share)
+        except Exception:  # a recurrent model may refuse in any way it likes
+            return False
 
     def _filler(self, embed, device):
         """The embedding of a masked token."""
@@ -139,16 +157,16 @@ class CausalLMGame(TokenGame):
         return v
 
     def _log_odds(self, inputs, replaced, labels):
-        return log_odds_of_labels(self._logits(*inputs, replaced), labels, "next_token")
+        return log_odds_of_labels(self._logits(*inputs, replaced, self._shares), labels, "next_token")
 
-    def _logits(self, embeddings, filler, replaced) -> Tensor:
+    def _logits(self, embeddings, filler, replaced, shared: bool) -> Tensor:
         """Logits at the last token, (row, token id).
 
-        Masked prompts that are alike up to a token have the same keys and values there, which are computed once: only
-        where a variable stands for the first time does a prompt become two.
+        Masked prompts that are alike up to a token have the same keys and values there, which are computed once if
+        they are `shared`: only where a variable stands for the first time does a prompt become two.
         """
         known = inspect.signature(self.model.forward).parameters
-        n_tokens, shared = replaced.shape[1], "past_key_values" in known
+        n_tokens = replaced.shape[1]
         turns = np.unique(replaced.cpu().numpy(), axis=1, return_index=True)[1] if shared else ()
         cache, group = None, replaced.new_zeros(len(replaced), dtype=torch.long)  # group: what a row is so far
         for start, stop in pairwise(sorted({0, *map(int, turns), n_tokens})):

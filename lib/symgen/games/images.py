@@ -15,8 +15,8 @@ from symgen.errors import InputError, did_you_mean, first_line, whole_number
 from symgen.games._base import (
     LABEL,
     LOGITS,
-    ROUNDING,
     Game,
+    agree,
     check_repeats,
     evaluating,
     floating_tensors,
@@ -26,8 +26,6 @@ from symgen.games._base import (
 from symgen.games.variables import cell_boxes, cell_map, check_cells
 from symgen.interactions import subset_matrix
 
-AGREES = 1e-3  # of the range of logits: two ways to run a network agree if they differ by no more
-LAYOUTS = 256  # roundings of the largest logit, of float32 or finer, by which layouts of memory may differ besides
 # masked maps made at a time; measured best, halved when memory runs out
 CHUNK_BYTES = {"cpu": 1 << 24, "cuda": 1 << 31}
 
@@ -211,8 +209,6 @@ class ImageGame(Game):
             raise _refused(image, error) from error
         check_repeats(probe[0], lambda: self._feature_map(image)[0])
         check_repeats(expected, lambda: self._rest(probe.clone(), image, PLAIN))
-        spread, largest = (expected.amax(0) - expected.amin(0)).max(), expected.abs().max()
-        near = AGREES * spread + LAYOUTS * min(torch.finfo(expected.dtype).eps, ROUNDING) * largest
         ways = [(True, True), (True, False), (False, True)]
         for plan in [_Plan(*way, module) for module in dict.fromkeys((pool, None)) for way in ways]:
             maps = plan.pool(probe) if plan.pool else probe
@@ -220,7 +216,7 @@ class ImageGame(Game):
                 logits = self._rest(maps.clone(memory_format=torch.channels_last), image, plan)
             except Exception:  # a forward may refuse a layout or a batch size in any way it likes
                 continue
-            if logits.shape == expected.shape and (logits - expected).abs().max() <= near:
+            if agree(logits, expected):
                 return plan
         return PLAIN
 
