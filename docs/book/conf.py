@@ -24,10 +24,15 @@ SOURCES = {".py", ".yaml", ".mplstyle"}  # what the page of a folder lists
 
 project = "symgen"
 html_title = "symgen"
-extensions = ["myst_nb"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 root_doc = "README"
 include_patterns = ["README.md", "docs/*.md", "notebooks/[0-9]*_*.ipynb"]
 exclude_patterns = ["notebooks/*.failed.ipynb"]
+
+default_role = "py:obj"  # of docstrings: what is named there is linked
+napoleon_use_param = napoleon_use_rtype = False  # names that share a description stay together
+napoleon_use_ivar = True
+autodoc_member_order = "bysource"
 
 nb_execution_mode = "off"
 nb_render_markdown_format = "myst"  # of outputs as well

@@ -134,7 +134,7 @@ class Explanation:
 
     @property
     def variables(self) -> np.ndarray:
-        """The variables as the game takes them: (n,) if all samples have the same, else (sample, n)."""
+        """The variables as the game takes them, (n,) if all samples have the same, else (sample, n)."""
         variables = self.data.variables["variables"].to_numpy()
         return variables[0] if (variables == variables[0]).all() else variables
 

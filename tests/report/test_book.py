@@ -15,6 +15,8 @@ from bs4 import BeautifulSoup
 from PIL import Image
 from tiny_project import ROOT
 
+import symgen
+
 for package in ("sphinx", "myst_nb", "furo", "math_core", "ziamath"):
     pytest.importorskip(package, reason="needs what `make book` installs")
 
@@ -109,6 +111,12 @@ def test_links_to_source_show_it(book):
     assert shown == (ROOT / "lib" / "symgen" / "explain.py").read_text()
     names = {link.get_text() for link in article(links["games/"]).find_all("a")}
     assert names >= {path.name for path in (ROOT / "lib" / "symgen" / "games").glob("*.py")}
+
+
+def test_every_public_name_is_shown_with_its_docstring(book):
+    shown = article(page_of(book, ROOT / "docs" / "api.md"))
+    entries = {name: shown.find("dt", id=f"symgen.{name}") for name in symgen.__all__}
+    assert not [name for name, entry in entries.items() if not entry or not entry.find_next_sibling("dd").p.get_text()]
 
 
 @pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.stem)

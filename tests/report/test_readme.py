@@ -13,6 +13,7 @@ import yaml
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+import symgen
 from symgen import Study, plots
 from symgen.report import claims, costs, results
 from symgen.report import readme as report
@@ -515,3 +516,8 @@ def test_a_network_is_followed_while_it_trains_as_the_page_says(tmp_path, monkey
     exec(code, given | {"images": images, "labels": [1, 2, 3, 4]})
     h, chance, phases = capsys.readouterr().out.strip().split("\n", 2)
     assert h.count(".") == chance.count(".") == 3 and "phase" in phases
+
+
+def test_the_page_of_names_has_every_public_name_once():
+    page = (ROOT / "docs" / "api.md").read_text()
+    assert sorted(re.findall(r"^\.\. auto\w+:: (\w+)", page, flags=re.M)) == sorted(symgen.__all__)

@@ -118,7 +118,7 @@ class Game:
 
     @property
     def rounding(self) -> float:
-        """Relative precision of v: that of the model's coarsest floating type; float32's where it has no weights."""
+        """Relative precision of v, that of the model's coarsest floating type; float32's where it has no weights."""
         return max((torch.finfo(tensor.dtype).eps for tensor in floating_tensors(self.model)), default=ROUNDING)
 
     def values(self, x, label, variables) -> np.ndarray:

@@ -20,8 +20,11 @@ class CausalLMGame(TokenGame):
     """Masked values of any causal language model: words or phrases of a prompt are the input variables.
 
     v is the log-odds of a given next token after the prompt. Variables are strings, so that models with different
-    tokenizers take the same ones; where one is masked, every token that overlaps it gets another embedding, wherever it
-    occurs in the prompt.
+    tokenizers take the same ones, whole words or phrases, written as in the prompt; where one is masked, every token that
+    overlaps it gets another embedding, wherever it occurs.
+
+    A label is a next token: its id, or a string that continues the prompt; a word need not begin with the space that sets it
+    off ("Paris" after "The capital of France is" is " Paris").
 
     Parameters
     ----------
@@ -32,9 +35,6 @@ class CausalLMGame(TokenGame):
         The embedding that a masked token gets: the mean of the input embeddings, or that of the pad or unk token.
     first_token : bool
         Whether a next word of several tokens stands for the first of them; otherwise it is an error.
-
-    A label is a next token: its id, or a string that continues the prompt; a word need not begin with the space that sets it
-    off ("Paris" after "The capital of France is" is " Paris"). Variables are whole words or phrases, written as there.
 
     Raises
     ------

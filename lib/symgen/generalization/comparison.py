@@ -34,7 +34,7 @@ class Comparison:
     data : Dataset
         v (epoch, sample, subset), in log-odds. effects, in log-odds; salient; generalizable (Eq. 5);
         chance: in what share of the derangements it would count as generalizable, the baselines being asked about other
-        samples (NaN where there is one sample, and so no other). normalized: effects over E|v(N) - v(0)| (Appendix M);
+        samples (NaN where there is one sample, and so no other). normalized: effects over `E|v(N) - v(0)|` (Appendix M);
         graded: Eq. 19-20 in place of yes or no; graded_chance: its mean over the derangements. Coordinates: epoch, and `of`
         (sample,): training or testing.
 
@@ -116,7 +116,7 @@ class Comparison:
 
     @property
     def H_chance(self) -> Float[np.ndarray, "epoch"] | float:
-        """H by chance. NaN for one sample: there is no other about which to ask the baselines."""
+        """H by chance; NaN for one sample, since there is no other about which to ask the baselines."""
         return _one(metrics.generalization_ratio(self.by_sign[2], self.by_sign[1]))
 
     @property

@@ -22,7 +22,7 @@ def salient(
     strongest: int | None = None,
     tau: float | None = None,
 ) -> Bool[np.ndarray, "*batch kind subset"]:
-    """Which interactions are salient: |I(S)| > tau, with tau = tau_ratio * max |I| over both kinds of a sample.
+    """Which interactions are salient: `|I(S)| > tau`, with `tau = tau_ratio * max |I|` over both kinds of a sample.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def _check_axes(effects, baselines):
 def similarity(
     effects: Float[np.ndarray, "*shape"], baselines: Float[np.ndarray, "baseline *#shape"], combine: str = "any"
 ) -> Float[np.ndarray, "*shape"]:
-    """Graded generalization in [0, 1] (Eq. 19-20): min(|I|, |I_base|) / max(...) where signs agree, else 0.
+    """Graded generalization in [0, 1] (Eq. 19-20): `min(|I|, |I_base|) / max(...)` where signs agree, else 0.
 
     Takes effects that are `normalized`. Several baselines count with the largest value (any), the one that more
     than half of them reach (majority), or the smallest (all).

@@ -53,6 +53,23 @@ SLOW_ROWS = 6000  # from which a sample takes more than a minute
 class SparseAndOr:
     """Sparse AND-OR interactions of a batch of games; without the batch axis if a single v was given.
 
+    Attributes
+    ----------
+    i_and, i_or : array or tensor, (..., 2^n)
+        Effects of the AND and of the OR interactions; 0 of the empty set, and of an OR of one variable, which is an AND.
+    bias : array or tensor, (...)
+        v(empty).
+    noise : array or tensor, (..., 2^n)
+        v less what `reconstruct` makes of these; inside the bound.
+    bound : array or tensor, (...)
+        What noise may be at most, in absolute value; never less than rounding makes of the sum.
+    l1 : array or tensor, (...)
+        Sum of the absolute effects.
+    gap : array or tensor, (...)
+        (primal - dual) / primal: how far above the optimum at most.
+    iterations : array or tensor, (...)
+        Newton steps.
+
     Examples
     --------
     >>> solved = sparse_and_or(np.array([0.0, 0.0, 0.0, 2.0]))
@@ -60,14 +77,14 @@ class SparseAndOr:
     (True, 0.08)
     """
 
-    i_and: Float[Array, "*batch subset"]  # entry 0 is 0
-    i_or: Float[Array, "*batch subset"]  # 0 below order 2
-    bias: Float[Array, "*batch"]  # v(empty)
-    noise: Float[Array, "*batch subset"]  # v - reconstruct(i_and, i_or, bias), inside the bound
-    bound: Float[Array, "*batch"]  # what |noise| may be at most: c, and never less than rounding makes of the sum
-    l1: Float[Array, "*batch"]  # sum of |i_and| + |i_or|
-    gap: Float[Array, "*batch"]  # (primal - dual) / primal: how far above the optimum at most
-    iterations: Int[Array, "*batch"]  # Newton steps
+    i_and: Float[Array, "*batch subset"]
+    i_or: Float[Array, "*batch subset"]
+    bias: Float[Array, "*batch"]
+    noise: Float[Array, "*batch subset"]
+    bound: Float[Array, "*batch"]
+    l1: Float[Array, "*batch"]
+    gap: Float[Array, "*batch"]
+    iterations: Int[Array, "*batch"]
 
     @property
     def effects(self) -> Float[Array, "*batch kind subset"]:
@@ -91,7 +108,7 @@ def sparse_and_or(
     v : array or tensor, (2^n,) or (batch, 2^n)
         Values of all subsets, of any float type, on the CPU or a CUDA device. n is at most 16.
     noise_bound : float
-        Allowed |noise|, as a share of |v(N) - v(empty)|.
+        Allowed noise: `|noise|` as a share of `|v(N) - v(empty)|`.
     ridge : float
         Weight of the squared term, which makes the solution unique.
     tol : float
@@ -99,7 +116,7 @@ def sparse_and_or(
     max_iter : int
         Newton steps a sample.
     rounding : float
-        Relative precision of v. Noise of a few times `rounding` max |v| is always allowed, so that values which differ in
+        Relative precision of v. Noise of a few times `rounding * max |v|` is always allowed, so that values which differ in
         their last digits only have no interactions. The default is that of float64; v of a network that computes
         in float32 is known to 2^-23.
 

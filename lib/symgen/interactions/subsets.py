@@ -29,7 +29,7 @@ def check_n(n: int) -> int:
 
 @lru_cache(maxsize=MAX_VARIABLES)
 def orders(n: int) -> Int[np.ndarray, "subset"]:
-    """Order |S| of every subset, shape (2^n,); read-only.
+    """Order `|S|` of every subset, shape (2^n,); read-only.
 
     Examples
     --------

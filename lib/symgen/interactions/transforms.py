@@ -21,7 +21,7 @@ def subset_sums(x: Float[Array, "*batch subset"]) -> Float[Array, "*batch subset
 def and_interactions(v: Float[Array, "*batch subset"]) -> Float[Array, "*batch subset"]:
     """AND interactions (Harsanyi dividends) of v, shape (..., 2^n); entry 0 is v(empty).
 
-    I_and(T) = sum_{L subset T} (-1)^(|T|-|L|) v(x_L). InputError if the last axis is no power of two.
+    `I_and(T) = sum_{L subset T} (-1)^(|T|-|L|) v(x_L)`. InputError if the last axis is no power of two.
 
     Examples
     --------
@@ -34,7 +34,7 @@ def and_interactions(v: Float[Array, "*batch subset"]) -> Float[Array, "*batch s
 def or_interactions(v: Float[Array, "*batch subset"]) -> Float[Array, "*batch subset"]:
     """OR interactions of v, shape (..., 2^n); entry 0 is 0.
 
-    I_or(T) = - sum_{L subset T} (-1)^(|T|-|L|) v(x_{N minus L}) for T non-empty. InputError as for `and_interactions`.
+    `I_or(T) = - sum_{L subset T} (-1)^(|T|-|L|) v(x_{N minus L})` for T non-empty. InputError as for `and_interactions`.
 
     Examples
     --------
@@ -51,7 +51,7 @@ def reconstruct(
 ) -> Float[Array, "*batch subset"]:
     """Values of the AND-OR model on all masked inputs, shape (..., 2^n) (Eq. 3; entry 0 of both dictionaries is ignored).
 
-    d(x_S) = bias + sum_{0 != T subset S} I_and(T) + sum_{T meets S} I_or(T); bias has the batch's shape, or is a number.
+    `d(x_S) = bias + sum_{0 != T subset S} I_and(T) + sum_{T meets S} I_or(T)`; bias has the batch's shape, or is a number.
 
     Examples
     --------
