@@ -117,6 +117,8 @@ def test_every_public_name_is_shown_with_its_docstring(book):
     shown = article(page_of(book, ROOT / "docs" / "api.md"))
     entries = {name: shown.find("dt", id=f"symgen.{name}") for name in symgen.__all__}
     assert not [name for name, entry in entries.items() if not entry or not entry.find_next_sibling("dd").p.get_text()]
+    fields = {field.get_text() for field in shown.select("dl.field-list dt")}
+    assert "Type:" not in fields and "Parameters:" in fields  # a docstring's colon can be taken for that of a type
 
 
 @pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.stem)

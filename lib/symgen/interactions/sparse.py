@@ -55,8 +55,10 @@ class SparseAndOr:
 
     Attributes
     ----------
-    i_and, i_or : array or tensor, (..., 2^n)
-        Effects of the AND and of the OR interactions; 0 of the empty set, and of an OR of one variable, which is an AND.
+    i_and : array or tensor, (..., 2^n)
+        Effects of the AND interactions; 0 of the empty set.
+    i_or : array or tensor, (..., 2^n)
+        Effects of the OR interactions; 0 of the empty set and of one variable, whose OR is its AND.
     bias : array or tensor, (...)
         v(empty).
     noise : array or tensor, (..., 2^n)
@@ -88,7 +90,7 @@ class SparseAndOr:
 
     @property
     def effects(self) -> Float[Array, "*batch kind subset"]:
-        """Both kinds in one array: i_and, and i_or."""
+        """Both kinds in one array, i_and first."""
         stack = torch.stack if isinstance(self.i_and, torch.Tensor) else np.stack
         return stack([self.i_and, self.i_or], -2)
 
