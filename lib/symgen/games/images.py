@@ -2,6 +2,7 @@
 
 import math
 import re
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -175,6 +176,13 @@ class ImageGame(Game):
             shape = tuple(getattr(feature_map, "shape", ())) or type(feature_map).__name__
             raise InputError(
                 f"split_at = {self.split_at!r} gives {shape}; expected a map (batch, channel, height, width)"
+            )
+        (height, width), (high, wide) = x.shape[-2:], feature_map.shape[-2:]
+        if height == width and abs(high - wide) > 1:
+            warnings.warn(
+                f"split_at = {self.split_at!r} gives {tuple(feature_map.shape)} for a square image, and is taken for "
+                "(batch, channel, height, width); where channels come last, cut elsewhere",
+                stacklevel=1,
             )
         return feature_map
 
