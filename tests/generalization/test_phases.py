@@ -71,6 +71,14 @@ def test_one_sample_gives_no_verdict_and_shapes_and_epochs_are_checked(rng, monk
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as outside of tests
     with pytest.raises(ValueError, match=r"expected \(checkpoint, sample\) of each, and 6 checkpoints"):
         find_phases(EPOCHS, *given[:-1], gen.T)
+    wrong = {
+        "draws": (0, "draws = 0; expected how many draws"),
+        "seed": (-1, "seed = -1"),
+        "r": (0.0, "r = 0.0; expected"),
+    }
+    for name, (value, message) in wrong.items():
+        with pytest.raises(ValueError, match=message):
+            find_phases(EPOCHS, *given, **{name: value})
 
 
 def test_r_moves_the_onset_of_the_third_phase(rng):

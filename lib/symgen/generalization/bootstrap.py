@@ -10,7 +10,7 @@ import pandas as pd
 from jaxtyping import Float
 from scipy.special import betaincinv, stdtrit
 
-from symgen.errors import InputError
+from symgen.errors import InputError, whole_number
 from symgen.generalization.metrics import ratio
 
 LEVEL = 0.95
@@ -143,6 +143,10 @@ class Bootstrap:
     draws: int = 1000
     seed: int = 0
     left_out: bool = False
+
+    def __post_init__(self):
+        whole_number(self.draws, "draws", "how many draws of the bootstrap, 1 or more", least=1)
+        whole_number(self.seed, "seed", "a whole number, 0 or more", least=0)
 
     def weights(self, n_samples: int) -> Float[np.ndarray, "draw sample"]:
         """How often each draw takes each sample; weighted sums are the sums of resampled data."""
