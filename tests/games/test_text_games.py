@@ -98,21 +98,38 @@ def test_all_tokens_of_a_masked_word_are_replaced_and_no_others(tokenizer):
     assert abs(effects[3]) < 1e-12 < min(abs(effects[1]), abs(effects[2]))  # a sum has no interaction of two words
 
 
-@pytest.mark.parametrize("masking", ["mask", "pad", "unk"])
-def test_values_equal_a_plain_loop_over_masked_texts(bert, tokenizer, masking):
-    variables = [5, 1, 2]
-    v = TextGame(bert, tokenizer, masking).values(SENTENCE, 2, variables)
-    encoded = tokenizer(SENTENCE, return_tensors="pt")
-    filler = {"mask": "[MASK]", "pad": "[PAD]", "unk": "[UNK]"}[masking]
+def decoder(tokenizer):
+    """A classifier that reads the last word; the kind of model has no mask token."""
+    torch.manual_seed(0)
+    size = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = transformers.LlamaConfig(
+        vocab_size=len(tokenizer), num_labels=3, pad_token_id=tokenizer.pad_token_id, **size
+    )
+    return transformers.LlamaForSequenceClassification(config).eval()
+
+
+WAYS = [("bert", "mask"), ("bert", "pad"), ("bert", "unk"), ("bert", "mean-embedding"), ("decoder", "mean-embedding")]
+
+
+@pytest.mark.parametrize(("kind", "masking"), WAYS)
+def test_values_equal_a_plain_loop_over_masked_texts(bert, tokenizer, kind, masking):
+    variables, network = [5, 1, 2], bert if kind == "bert" else decoder(tokenizer)
+    for parameter in network.parameters():  # far from the tame beginning, so that masking shows
+        parameter.data += 0.1 * torch.randn_like(parameter)
+    v = TextGame(network, tokenizer, masking).values(SENTENCE, 2, variables)
+    encoded, table = tokenizer(SENTENCE, return_tensors="pt"), network.get_input_embeddings().weight.detach()
+    filler = {"mask": "[MASK]", "pad": "[PAD]", "unk": "[UNK]"}.get(masking)
+    filler = table[tokenizer.vocab[filler]] if filler else table.mean(dim=0)
     for subset in range(8):
-        ids = encoded["input_ids"].clone()
+        embedded = table[encoded["input_ids"]].clone()
         for i, word in enumerate(variables):
             if not subset >> i & 1:
-                tokens = [token for token, of_word in enumerate(encoded.word_ids(0)) if of_word == word]
-                ids[0, tokens] = tokenizer.vocab[filler]
+                embedded[0, [token for token, of_word in enumerate(encoded.word_ids(0)) if of_word == word]] = filler
+        others = {name: value for name, value in encoded.items() if name != "input_ids"}
         with torch.no_grad():
-            z = bert(**{**encoded, "input_ids": ids}).logits[0].double()
+            z = network(inputs_embeds=embedded, **others).logits[0].double()
         assert v[subset] == pytest.approx((z[2] - torch.logsumexp(z[:2], 0)).item(), abs=1e-5)
+    assert np.ptp(v) > 0.01
 
 
 def test_a_text_has_the_same_values_in_a_list_and_in_smaller_parts(bert, tokenizer, monkeypatch):
@@ -206,7 +223,7 @@ def test_a_network_that_is_random_and_one_that_gives_probabilities_are_refused(t
 
 
 def test_wrong_tokenizers_maskings_and_outputs_are_named(bert, tokenizer):
-    with pytest.raises(ValueError, match="masking = 'mean' of a TextGame; expected one of mask, pad, unk"):
+    with pytest.raises(ValueError, match="masking = 'mean' of a TextGame; expected one of mask, pad, unk, mean-emb"):
         TextGame(bert, tokenizer, masking="mean")
     with pytest.raises(ValueError, match="is a slow tokenizer"):
         TextGame(bert, SimpleNamespace(is_fast=False))
@@ -214,6 +231,8 @@ def test_wrong_tokenizers_maskings_and_outputs_are_named(bert, tokenizer):
         TextGame(bert, None)
     with pytest.raises(ValueError, match="the tokenizer has no such token"):
         TextGame(bert, SimpleNamespace(is_fast=True, mask_token_id=None))
+    with pytest.raises(ValueError, match="but Recorder takes no inputs_embeds; expected another masking"):
+        TextGame(Recorder(len(tokenizer)), tokenizer, masking="mean-embedding").values(SENTENCE, 1, [1, 2])
     with pytest.raises(ValueError, match="1 samples, 1 labels and 2 lists of variables; expected as many of each"):
         TextGame(bert, tokenizer).values([SENTENCE], [0], [[1], [2]])
     with torch.no_grad():

@@ -240,7 +240,11 @@ def test_a_file_may_extend_another(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("name", "overrides", "message"),
     [
-        ("snippets-bert", {"masking": "mean"}, "masking = 'mean' of texts; expected one of mask, pad, unk"),
+        (
+            "snippets-bert",
+            {"masking": "mean"},
+            "masking = 'mean' of texts; expected one of mask, pad, unk, mean-embedding",
+        ),
         ("fashion-vgg", {"other_masking": ["men"]}, "other_masking holds 'men' of images; expected of mean, zero"),
         ("fashion-vgg", {"masking": "mask"}, "masking = 'mask' of images; expected one of mean, zero"),
         ("fashion-vgg", {"cut": ""}, "the setting 'cut' is missing"),

@@ -1,5 +1,6 @@
 """What games share: log-odds, evaluation mode, and, for games on tokens, masked inputs in chunks that fit into memory."""
 
+import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
@@ -208,6 +209,16 @@ class TokenGame(Game):
                 f"masking = {masking!r}, but the tokenizer has no such token; expected another of {self.MASKING}"
             )
 
+    def _embedding(self):
+        """The model's layer of input embeddings; InputError for a model that takes none."""
+        taken = inspect.signature(self.model.forward).parameters.values()
+        if hasattr(self.model, "get_input_embeddings") and any(
+            each.name == "inputs_embeds" or each.kind is each.VAR_KEYWORD for each in taken
+        ):
+            return self.model.get_input_embeddings()
+        kind = type(self.model).__name__
+        raise InputError(f"masking = {self.masking!r}, but {kind} takes no inputs_embeds; expected another masking")
+
     def log_odds_of(self, text, label, variables) -> Float[Tensor, "subset"]:
         """v(x_S) of one text for every subset, as `values` gives it, with its gradient in the model's parameters.
 
@@ -237,6 +248,13 @@ class TokenGame(Game):
         positions = getattr(getattr(self.model, "config", None), "max_position_embeddings", None)
         limits = self.tokenizer.model_max_length, positions or NO_LIMIT, NO_LIMIT
         return min(limit for limit in limits if limit > 0)  # some models say -1
+
+
+def mean_embedding(embed: torch.nn.Module) -> Float[Tensor, "width"]:
+    """The mean of all input embeddings."""
+    table = torch.arange(embed.num_embeddings, device=embed.weight.device).split(1 << 8)  # parts that fit into a cache
+    total = sum(embed(part).sum(dim=0, dtype=torch.float64) for part in table)
+    return (total / embed.num_embeddings).to(embed.weight.dtype)
 
 
 def masked_tokens(of_variable: Bool[np.ndarray, "token variable"]) -> Bool[np.ndarray, "subset token"]:

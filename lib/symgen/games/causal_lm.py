@@ -10,7 +10,17 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from symgen.errors import InputError, whole_number
-from symgen.games._base import AGREES, LABEL, TokenGame, agree, device_of, log_odds_of_labels, logits_of, masked_tokens
+from symgen.games._base import (
+    AGREES,
+    LABEL,
+    TokenGame,
+    agree,
+    device_of,
+    log_odds_of_labels,
+    logits_of,
+    masked_tokens,
+    mean_embedding,
+)
 from symgen.games.variables import SPACED, candidate_words, check_phrases, places_of
 
 FEW_BITS = 16  # roundings of few bits, as a share of the logits' range, by which sharing may move them
@@ -121,10 +131,11 @@ class CausalLMGame(TokenGame):
     def _masked(self, prompt, next_tokens, variables):
         device = device_of(self.model)
         replaced = torch.as_tensor(masked_tokens(self.tokens_of(prompt, variables)), device=device)
-        embed = self.model.get_input_embeddings()
+        embed = self._embedding()
         embeddings = embed(torch.as_tensor(self.token_ids(prompt), device=device))
         labels = [self.next_id(prompt, token) for token in next_tokens]
-        inputs = embeddings, self._filler(embed, device)
+        filler = mean_embedding(embed) if self.filler_id is None else embed(torch.tensor(self.filler_id, device=device))
+        inputs = embeddings, filler
         if self._shares is None:
             with torch.no_grad():
                 self._shares = self._may_share(*inputs, replaced[[0, 1, -2, -1]])
@@ -140,14 +151,6 @@ class CausalLMGame(TokenGame):
             return agree(self._logits(embeddings, filler, replaced, shared=True), plain, share)
         except Exception:  # a recurrent model may refuse in any way it likes
             return False
-
-    def _filler(self, embed, device):
-        """The embedding of a masked token."""
-        if self.filler_id is not None:
-            return embed(torch.tensor(self.filler_id, device=device))
-        table = torch.arange(embed.num_embeddings, device=device).split(1 << 8)  # parts that fit into a cache
-        total = sum(embed(part).sum(dim=0, dtype=torch.float64) for part in table)
-        return (total / embed.num_embeddings).to(embed.weight.dtype)
 
     def _values(self, inputs, replaced, labels):
         """Chunks of prompts that begin alike have most to share."""

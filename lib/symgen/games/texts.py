@@ -6,14 +6,24 @@ import numpy as np
 import torch
 
 from symgen.errors import InputError, whole_number
-from symgen.games._base import LABEL, LOGITS, TokenGame, device_of, log_odds_of_labels, logits_of, masked_tokens
+from symgen.games._base import (
+    LABEL,
+    LOGITS,
+    TokenGame,
+    device_of,
+    log_odds_of_labels,
+    logits_of,
+    masked_tokens,
+    mean_embedding,
+)
 from symgen.games.variables import UNSPACED, check_variables, is_telling
 
 
 class TextGame(TokenGame):
     """Masked values of any Hugging Face sequence classifier: words of a text are the input variables.
 
-    A variable is a word with all its tokens; where it is masked, each of them becomes the tokenizer's mask token.
+    A variable is a word with all its tokens; where it is masked, each of them becomes the tokenizer's mask token. A
+    tokenizer of a decoder has none: `masking="mean-embedding"`.
 
     Parameters
     ----------
@@ -23,7 +33,8 @@ class TextGame(TokenGame):
     tokenizer : fast tokenizer
         It knows which token belongs to which word.
     masking : str
-        The token that a masked one becomes: mask, unk, or pad, where pad tokens do not move the other words.
+        The token that a masked one becomes: mask, unk, or pad, where pad tokens do not move the other words. Or
+        mean-embedding: it gets the mean of the input embeddings.
     stop_words : set of str, optional
         Words (lower case) that are no candidates for variables; without, the English ones, "not" and "no" among them.
 
@@ -44,7 +55,7 @@ class TextGame(TokenGame):
     (8,)
     """
 
-    MASKING = ("mask", "pad", "unk")
+    MASKING = ("mask", "pad", "unk", "mean-embedding")
     _padding_checked = False
 
     def __init__(self, model, tokenizer, masking: str = "mask", stop_words=None):
@@ -66,16 +77,22 @@ class TextGame(TokenGame):
         device = device_of(self.model)
         replaced = torch.as_tensor(masked_tokens(word_of[:, None] == numbers), device=device)
         inputs = {name: torch.as_tensor(value, device=device)[None] for name, value in encoded.items()}
-        if not self._padding_checked:
+        filler = self.filler_id
+        if filler is None:
+            embed = self._embedding()
+            filler, inputs["inputs_embeds"] = mean_embedding(embed), embed(inputs.pop("input_ids"))
+        elif not self._padding_checked:
             with torch.no_grad():
                 self._check_padding(inputs, torch.as_tensor(word_of >= 0, device=device))
             self._padding_checked = True
-        return inputs, replaced, [whole_number(label, "label", LABEL) for label in labels]
+        return (inputs, filler), replaced, [whole_number(label, "label", LABEL) for label in labels]
 
     def _log_odds(self, inputs, replaced, labels):
-        inputs = {name: value.expand(len(replaced), -1) for name, value in inputs.items()}
-        inputs["input_ids"] = torch.where(replaced, self.filler_id, inputs["input_ids"])
-        return log_odds_of_labels(logits_of(self.model(**inputs), 2, LOGITS), labels, "label")
+        inputs, filler = inputs
+        shown = {name: value.expand(len(replaced), *value.shape[1:]) for name, value in inputs.items()}
+        name, hidden = ("input_ids", replaced) if "input_ids" in inputs else ("inputs_embeds", replaced[:, :, None])
+        shown[name] = torch.where(hidden, filler, shown[name])
+        return log_odds_of_labels(logits_of(self.model(**shown), 2, LOGITS), labels, "label")
 
     def _check_padding(self, inputs, is_word):
         """InputError if a model counts positions by pad tokens, or looks for the last word: there they do more than mask."""
@@ -93,7 +110,7 @@ class TextGame(TokenGame):
         if (seeing - blind).abs().max() > 1e-3 * seeing.abs().max():
             raise InputError(
                 f"masking = {self.masking!r} is the pad token, by which the model counts positions, or finds the last word: "
-                "other words would move as well; expected another token"
+                "other words would move as well; expected another masking, such as mean-embedding"
             )
 
     def _encoded(self, text):

@@ -116,7 +116,7 @@ class Values(Section):
     """Masked values."""
 
     masking: Masking
-    """what masks images: mean (the mean map) or zero; texts: mask, pad or unk; prompts: mean-embedding, pad or unk"""
+    """what masks images: mean (the mean map) or zero; prompts: mean-embedding, pad or unk; texts: these, or mask"""
     cut: str = ""
     """images: submodule whose output is masked; by default the first ReLU where it is known"""
 
