@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from tiny_language_models import CONFIGS, PROMPT, TEXTS, VARIABLES, bytes_tokenizer
+from tiny_language_models import CONFIGS, PROMPT, TEXTS, VARIABLES, WIDE, bytes_tokenizer
 
 from symgen import CausalLMGame, interactions, log_odds, sparse_and_or
 from symgen.games import _base, places_of
@@ -24,8 +24,12 @@ def by_words():
 
 def network(architecture, seed=0):
     torch.manual_seed(seed)
-    model = transformers.AutoModelForCausalLM.from_config(CONFIGS[architecture]()).eval()
-    for parameter in model.parameters():  # far from the tame beginning, so that masking shows
+    return noisy(transformers.AutoModelForCausalLM.from_config(CONFIGS[architecture]()).eval())
+
+
+def noisy(model):
+    """The model, far from its tame beginning, so that masking shows."""
+    for parameter in model.parameters():
         parameter.data += 0.1 * torch.randn_like(parameter)
     return model
 
@@ -238,7 +242,7 @@ def test_wrong_settings_and_outputs_are_named(by_bytes, by_words):
     config = CONFIGS["Llama"]()
     config.pad_token_id = 0
     classifier = transformers.AutoModelForSequenceClassification.from_config(config)
-    with pytest.raises(ValueError, match=r"has shape \(2, 2\); expected logits \(batch, token, token id\)"):
+    with pytest.raises(ValueError, match=r"has shape \(1, 2\); expected logits \(batch, token, token id\)"):
         CausalLMGame(classifier, by_bytes).values(PROMPT, 7, ["warm"])
     model.lm_head.weight.data[7] = torch.nan
     with pytest.raises(ValueError, match="NaN or infinite values for sample"):
@@ -286,6 +290,37 @@ def test_a_model_that_gives_the_logits_of_all_tokens_is_asked_about_the_last(wra
     model = network("Llama")
     expected = CausalLMGame(model, by_bytes).values(PROMPT, 7, VARIABLES)
     np.testing.assert_allclose(CausalLMGame(wrapped(model), by_bytes).values(PROMPT, 7, VARIABLES), expected, atol=1e-5)
+
+
+def test_a_model_that_reads_more_than_embeddings_is_refused(by_bytes):
+    class Wider(Plain):
+        def forward(self, input_ids=None, inputs_embeds=None):
+            output = self.model(input_ids=input_ids, inputs_embeds=inputs_embeds)
+            return output if input_ids is None else output.logits + torch.arange(330)
+
+    class Tokens(Plain):
+        def forward(self, input_ids):
+            return self.model(input_ids)
+
+    with pytest.raises(
+        ValueError, match="Wider gives other logits for embeddings than for their tokens; expected a caus"
+    ):
+        CausalLMGame(Wider(network("Llama")), by_bytes).values(PROMPT, 7, ["warm"])
+    with pytest.raises(ValueError, match=r"Tokens takes no inputs_embeds: .*; expected a causal language model that"):
+        CausalLMGame(Tokens(network("Llama")), by_bytes, "pad").values(PROMPT, 7, ["warm"])
+
+
+def test_a_model_whose_positions_depend_on_the_length_is_asked_about_whole_prompts(by_bytes):
+    turns = {"rope_type": "longrope", "rope_theta": 1e4, "short_factor": [1.0] * 8, "long_factor": [4.0] * 8}
+    config = transformers.Phi3Config(
+        **WIDE, num_key_value_heads=1, pad_token_id=1, rope_parameters=turns, original_max_position_embeddings=12
+    )
+    model = noisy(transformers.AutoModelForCausalLM.from_config(config).eval())
+    game = CausalLMGame(model, by_bytes)
+    game.values("a warm film", 7, ["warm", "film"])  # short: it may share
+    table = model.get_input_embeddings().weight.detach()
+    expected = masked_one_by_one(model, by_bytes, PROMPT, 7, SPANS, table.mean(dim=0))
+    np.testing.assert_allclose(game.values(PROMPT, 7, VARIABLES), expected, atol=2e-5)
 
 
 @pytest.mark.parametrize("limit", ["its length", -1])  # as XLNet says

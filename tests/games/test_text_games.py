@@ -117,17 +117,19 @@ def test_values_equal_a_plain_loop_over_masked_texts(bert, tokenizer, kind, mask
     for parameter in network.parameters():  # far from the tame beginning, so that masking shows
         parameter.data += 0.1 * torch.randn_like(parameter)
     v = TextGame(network, tokenizer, masking).values(SENTENCE, 2, variables)
-    encoded, table = tokenizer(SENTENCE, return_tensors="pt"), network.get_input_embeddings().weight.detach()
-    filler = {"mask": "[MASK]", "pad": "[PAD]", "unk": "[UNK]"}.get(masking)
-    filler = table[tokenizer.vocab[filler]] if filler else table.mean(dim=0)
+    encoded = dict(tokenizer(SENTENCE, return_tensors="pt"))
+    name, filler = "input_ids", {"mask": "[MASK]", "pad": "[PAD]", "unk": "[UNK]"}.get(masking)
+    if filler is None:
+        table, name = network.get_input_embeddings().weight.detach(), "inputs_embeds"
+        encoded[name] = table[encoded.pop("input_ids")]
     for subset in range(8):
-        embedded = table[encoded["input_ids"]].clone()
+        shown = encoded[name].clone()
         for i, word in enumerate(variables):
             if not subset >> i & 1:
-                embedded[0, [token for token, of_word in enumerate(encoded.word_ids(0)) if of_word == word]] = filler
-        others = {name: value for name, value in encoded.items() if name != "input_ids"}
+                tokens = [token for token, of_word in enumerate(tokenizer(SENTENCE).word_ids(0)) if of_word == word]
+                shown[0, tokens] = table.mean(dim=0) if filler is None else tokenizer.vocab[filler]
         with torch.no_grad():
-            z = network(inputs_embeds=embedded, **others).logits[0].double()
+            z = network(**encoded | {name: shown}).logits[0].double()
         assert v[subset] == pytest.approx((z[2] - torch.logsumexp(z[:2], 0)).item(), abs=1e-5)
     assert np.ptp(v) > 0.01
 
@@ -231,8 +233,14 @@ def test_wrong_tokenizers_maskings_and_outputs_are_named(bert, tokenizer):
         TextGame(bert, None)
     with pytest.raises(ValueError, match="the tokenizer has no such token"):
         TextGame(bert, SimpleNamespace(is_fast=True, mask_token_id=None))
-    with pytest.raises(ValueError, match="but Recorder takes no inputs_embeds; expected another masking"):
+    with pytest.raises(ValueError, match=r"Recorder takes no inputs_embeds: .*; expected another masking"):
         TextGame(Recorder(len(tokenizer)), tokenizer, masking="mean-embedding").values(SENTENCE, 1, [1, 2])
+    network = decoder(tokenizer)
+    network.config.pad_token_id = tokenizer.sep_token_id  # with which the tokenizer ends a text
+    with pytest.raises(
+        ValueError, match=r"gives other logits for embeddings than for their tokens; expected another mask"
+    ):
+        TextGame(network, tokenizer, masking="mean-embedding").values(SENTENCE, 1, [1, 2])
     with pytest.raises(ValueError, match="1 samples, 1 labels and 2 lists of variables; expected as many of each"):
         TextGame(bert, tokenizer).values([SENTENCE], [0], [[1], [2]])
     with torch.no_grad():

@@ -1,6 +1,5 @@
 """What games share: log-odds, evaluation mode, and, for games on tokens, masked inputs in chunks that fit into memory."""
 
-import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
@@ -10,15 +9,15 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from symgen.errors import InputError, saying
+from symgen.errors import InputError, first_line, saying
 from symgen.interactions import subset_matrix
 
 ROUNDING = 2.0**-23  # relative precision of v of a network that computes in float32
 NO_LIMIT = 1 << 30  # tokens; a tokenizer that has none says a number that is too large for its own code
 LABEL = "a whole number, which output of the model is meant"
 LOGITS = "(batch, label) logits, two labels or more; of one output z, give torch.cat([torch.zeros_like(z), z], 1)"
-AGREES = 1e-3  # of the range of logits: two ways to run a network agree if they differ by no more
-ROUNDINGS = 256  # of the largest logit, in float32 or finer, by which they may differ besides
+AGREES = 1e-3  # two ways to run a network agree if they differ by no more than this share of the logits' range
+ROUNDINGS = 256  # and by this many roundings, in float32 or finer, of the largest logit
 CHUNK_TOKENS = {"cpu": 1 << 12, "cuda": 1 << 18}  # tokens evaluated at a time; halved when memory runs out
 
 
@@ -72,7 +71,10 @@ def log_odds_of_labels(logits: Float[Tensor, "row label"], labels, name: str) ->
 
 
 def agree(logits: Tensor, expected: Tensor, share: float = AGREES) -> bool:
-    """Whether two ways to run a network give the same for a few rows, but for rounding: a share of the rows' range."""
+    """Whether two ways to run a network give the same for a few rows, but for rounding.
+
+    They may differ by a share of the range over rows, and by some roundings of the largest logit.
+    """
     if logits.shape != expected.shape:
         return False
     spread, largest = (expected.amax(0) - expected.amin(0)).max(), expected.abs().max()
@@ -193,6 +195,7 @@ class TokenGame(Game):
     """
 
     MASKING: tuple[str, ...]
+    _embed = None  # the model's layer of input embeddings, found at the first call that asks for it
 
     def __init__(self, model, tokenizer, masking):
         if masking not in self.MASKING:
@@ -209,15 +212,29 @@ class TokenGame(Game):
                 f"masking = {masking!r}, but the tokenizer has no such token; expected another of {self.MASKING}"
             )
 
-    def _embedding(self):
-        """The model's layer of input embeddings; InputError for a model that takes none."""
-        taken = inspect.signature(self.model.forward).parameters.values()
-        if hasattr(self.model, "get_input_embeddings") and any(
-            each.name == "inputs_embeds" or each.kind is each.VAR_KEYWORD for each in taken
-        ):
-            return self.model.get_input_embeddings()
-        kind = type(self.model).__name__
-        raise InputError(f"masking = {self.masking!r}, but {kind} takes no inputs_embeds; expected another masking")
+    def _embedding(self, inputs, expected):
+        """The layer of input embeddings of a model to which they say as much as the tokens; InputError for another one."""
+        if self._embed is None:
+            kind, others = type(self.model).__name__, {name: of for name, of in inputs.items() if name != "input_ids"}
+            try:
+                embed = self.model.get_input_embeddings()
+                by_embeddings = self._asked(others | {"inputs_embeds": embed(inputs["input_ids"])})
+            except (AttributeError, NotImplementedError, TypeError) as error:
+                raise InputError(f"{kind} takes no inputs_embeds: {first_line(error)}; expected {expected}") from None
+            try:
+                by_tokens = self._asked(inputs)
+            except TypeError:  # a forward that takes embeddings alone
+                by_tokens = by_embeddings
+            if not agree(by_embeddings.nan_to_num(), by_tokens.nan_to_num()):
+                check_repeats(by_tokens, lambda: self._asked(inputs))
+                raise InputError(f"{kind} gives other logits for embeddings than for their tokens; expected {expected}")
+            self._embed = embed
+        return self._embed
+
+    def _asked(self, inputs):
+        """Logits (row, label or token id) of what the model takes, without gradients."""
+        with torch.no_grad():
+            return self._logits_of(self.model(**inputs))
 
     def log_odds_of(self, text, label, variables) -> Float[Tensor, "subset"]:
         """v(x_S) of one text for every subset, as `values` gives it, with its gradient in the model's parameters.
@@ -252,9 +269,9 @@ class TokenGame(Game):
 
 def mean_embedding(embed: torch.nn.Module) -> Float[Tensor, "width"]:
     """The mean of all input embeddings."""
-    table = torch.arange(embed.num_embeddings, device=embed.weight.device).split(1 << 8)  # parts that fit into a cache
+    table = torch.arange(len(embed.weight), device=embed.weight.device).split(1 << 8)  # parts that fit into a cache
     total = sum(embed(part).sum(dim=0, dtype=torch.float64) for part in table)
-    return (total / embed.num_embeddings).to(embed.weight.dtype)
+    return (total / len(embed.weight)).to(embed.weight.dtype)
 
 
 def masked_tokens(of_variable: Bool[np.ndarray, "token variable"]) -> Bool[np.ndarray, "subset token"]:

@@ -23,7 +23,10 @@ from symgen.games._base import (
 )
 from symgen.games.variables import SPACED, candidate_words, check_phrases, places_of
 
-FEW_BITS = 16  # roundings of few bits, as a share of the logits' range, by which sharing may move them
+FEW_BITS = (
+    16  # sharing may move logits by this many roundings, as a share of their range: of half precision, that is more
+)
+LOGITS_OF_TOKENS = "logits (batch, token, token id), those of a causal language model"
 
 
 class CausalLMGame(TokenGame):
@@ -65,7 +68,6 @@ class CausalLMGame(TokenGame):
     """
 
     MASKING = ("mean-embedding", "pad", "unk")
-    _shares = None  # whether masked prompts may share what they have in common, found at the first one
 
     def __init__(self, model, tokenizer, masking: str = "mean-embedding", first_token: bool = False):
         super().__init__(model, tokenizer, masking)
@@ -131,24 +133,24 @@ class CausalLMGame(TokenGame):
     def _masked(self, prompt, next_tokens, variables):
         device = device_of(self.model)
         replaced = torch.as_tensor(masked_tokens(self.tokens_of(prompt, variables)), device=device)
-        embed = self._embedding()
-        embeddings = embed(torch.as_tensor(self.token_ids(prompt), device=device))
-        labels = [self.next_id(prompt, token) for token in next_tokens]
+        ids = torch.as_tensor(self.token_ids(prompt), device=device)
+        embed = self._embedding({"input_ids": ids[None]}, "a causal language model that reads embeddings")
         filler = mean_embedding(embed) if self.filler_id is None else embed(torch.tensor(self.filler_id, device=device))
-        inputs = embeddings, filler
-        if self._shares is None:
-            with torch.no_grad():
-                self._shares = self._may_share(*inputs, replaced[[0, 1, -2, -1]])
-        return inputs, replaced, labels
+        inputs = embed(ids), filler
+        shared = self._may_share(*inputs, replaced[[0, -1]])
+        return (*inputs, shared), replaced, [self.next_id(prompt, token) for token in next_tokens]
 
+    @torch.no_grad()
     def _may_share(self, embeddings, filler, replaced):
-        """Whether some prompts have the same logits when they share keys and values: not every cache can be divided."""
+        """Whether two masked prompts have the same logits when they share keys and values: not every cache can be divided,
+        and what is kept of a token may depend on how long the prompt is.
+        """
         if "past_key_values" not in inspect.signature(self.model.forward).parameters:
             return False
-        plain = self._logits(embeddings, filler, replaced, shared=False)
+        plain = self._logits(embeddings, filler, False, replaced)
         share = max(AGREES, FEW_BITS * torch.finfo(plain.dtype).eps)
         try:
-            return agree(self._logits(embeddings, filler, replaced, shared=True), plain, share)
+            return agree(self._logits(embeddings, filler, True, replaced), plain, share)
         except Exception:  # a recurrent model may refuse in any way it likes
             return False
 
@@ -160,9 +162,12 @@ class CausalLMGame(TokenGame):
         return v
 
     def _log_odds(self, inputs, replaced, labels):
-        return log_odds_of_labels(self._logits(*inputs, replaced, self._shares), labels, "next_token")
+        return log_odds_of_labels(self._logits(*inputs, replaced), labels, "next_token")
 
-    def _logits(self, embeddings, filler, replaced, shared: bool) -> Tensor:
+    def _logits_of(self, output):
+        return logits_of(output, 3, LOGITS_OF_TOKENS)[:, -1]
+
+    def _logits(self, embeddings, filler, shared, replaced) -> Tensor:
         """Logits at the last token, (row, token id).
 
         Masked prompts that are alike up to a token have the same keys and values there, which are computed once if
@@ -182,4 +187,4 @@ class CausalLMGame(TokenGame):
             shown = torch.where(masked[:, start:, None], filler, embeddings[start:stop])
             output = network(inputs_embeds=shown, **options)
             cache, group = getattr(output, "past_key_values", None), now
-        return logits_of(output, 3, "logits (batch, token, token id), those of a causal language model")[:, -1][group]
+        return self._logits_of(output)[group]

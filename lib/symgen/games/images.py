@@ -37,7 +37,7 @@ class ImageGame(Game):
     Parameters
     ----------
     model : torch.nn.Module
-        Returns logits (batch, label), two labels or more, or an object with `.logits`.
+        Returns logits (batch, label), two labels or more, or an object with an attribute `logits`.
     split_at : str
         Name of the submodule whose output, a map (batch, channel, height, width), is masked.
     grid : int
@@ -50,6 +50,11 @@ class ImageGame(Game):
     ------
     InputError
         For a submodule that is not there, and, in `values`, for whatever does not fit.
+
+    Warns
+    -----
+    UserWarning
+        For a map that is not square, of a square image: its channels may come last.
 
     Examples
     --------
@@ -180,8 +185,8 @@ class ImageGame(Game):
         (height, width), (high, wide) = x.shape[-2:], feature_map.shape[-2:]
         if height == width and abs(high - wide) > 1:
             warnings.warn(
-                f"split_at = {self.split_at!r} gives {tuple(feature_map.shape)} for a square image, and is taken for "
-                "(batch, channel, height, width); where channels come last, cut elsewhere",
+                f"split_at = {self.split_at!r} gives {tuple(feature_map.shape[1:])} for a square image, and is taken for "
+                "(channel, height, width); where channels come last, cut elsewhere",
                 stacklevel=1,
             )
         return feature_map

@@ -29,7 +29,7 @@ class TextGame(TokenGame):
     ----------
     model : torch.nn.Module
         A `transformers` sequence classifier, or any module that takes what the tokenizer gives and returns logits (batch,
-        label), or an object with `.logits`.
+        label), or an object with an attribute `logits`. A decoder needs a `config.pad_token_id`.
     tokenizer : fast tokenizer
         It knows which token belongs to which word.
     masking : str
@@ -79,7 +79,7 @@ class TextGame(TokenGame):
         inputs = {name: torch.as_tensor(value, device=device)[None] for name, value in encoded.items()}
         filler = self.filler_id
         if filler is None:
-            embed = self._embedding()
+            embed = self._embedding(inputs, "another masking, or a tokenizer that puts no pad token at the end")
             filler, inputs["inputs_embeds"] = mean_embedding(embed), embed(inputs.pop("input_ids"))
         elif not self._padding_checked:
             with torch.no_grad():
@@ -90,9 +90,14 @@ class TextGame(TokenGame):
     def _log_odds(self, inputs, replaced, labels):
         inputs, filler = inputs
         shown = {name: value.expand(len(replaced), *value.shape[1:]) for name, value in inputs.items()}
-        name, hidden = ("input_ids", replaced) if "input_ids" in inputs else ("inputs_embeds", replaced[:, :, None])
-        shown[name] = torch.where(hidden, filler, shown[name])
-        return log_odds_of_labels(logits_of(self.model(**shown), 2, LOGITS), labels, "label")
+        if "input_ids" in shown:
+            shown["input_ids"] = torch.where(replaced, filler, shown["input_ids"])
+        else:
+            shown["inputs_embeds"] = torch.where(replaced[:, :, None], filler, shown["inputs_embeds"])
+        return log_odds_of_labels(self._logits_of(self.model(**shown)), labels, "label")
+
+    def _logits_of(self, output):
+        return logits_of(output, 2, LOGITS)
 
     def _check_padding(self, inputs, is_word):
         """InputError if a model counts positions by pad tokens, or looks for the last word: there they do more than mask."""
@@ -106,7 +111,7 @@ class TextGame(TokenGame):
             blind = self.model(inputs_embeds=self.model.get_input_embeddings()(ids), **others)  # it sees no pad token
         except Exception:  # a forward that takes tokens alone may say so in any way it likes
             return
-        seeing, blind = (logits_of(output, 2, LOGITS) for output in (self.model(input_ids=ids, **others), blind))
+        seeing, blind = map(self._logits_of, (self.model(input_ids=ids, **others), blind))
         if (seeing - blind).abs().max() > 1e-3 * seeing.abs().max():
             raise InputError(
                 f"masking = {self.masking!r} is the pad token, by which the model counts positions, or finds the last word: "

@@ -32,6 +32,11 @@ def salient(
         The share of the strongest; or the k strongest instead (Algorithm 1); or an absolute threshold, on normalised
         effects (Appendix M). An interaction of strength 0 is never salient.
 
+    Raises
+    ------
+    InputError
+        For a tau_ratio that is not from 0 to below 1, and fewer than one strongest.
+
     Examples
     --------
     >>> effects = np.array([[0.0, 2.0, 0.05, -0.5], [0.0, 0.0, 0.0, 0.2]])
@@ -76,6 +81,11 @@ def generalizable(
         As in `salient`, for the baselines.
     combine
         How several baselines count: any of them (Eq. 13), majority, or all.
+
+    Raises
+    ------
+    InputError
+        For baselines without an axis in front, and another way to combine them.
 
     Examples
     --------

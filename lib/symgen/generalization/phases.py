@@ -128,7 +128,7 @@ def find_phases(
     Raises
     ------
     InputError
-        For epochs that do not rise, arrays that are not (checkpoint, sample), r that is not above 0, and no draws.
+        For epochs that do not rise, arrays that are not (checkpoint, sample), and an r, draws or a seed that cannot be.
 
     Examples
     --------
@@ -142,7 +142,7 @@ def find_phases(
     given = _checked(epochs, generalizable, total, chance, learned_generalizable, learned_other)
     epochs, generalizable, total, chance, learned_generalizable, learned_other = given
     if not 0 < r < np.inf:
-        raise InputError(f"r = {r!r}; expected a number above 0")
+        raise InputError(f"r = {r!r}; expected a finite number above 0")
     bootstrap = Bootstrap(draws, seed)
     strengths, ends = (generalizable.T, total.T, chance.T), np.append(epochs, np.inf)
     top = power(*strengths, bootstrap).H.map(highest)

@@ -57,6 +57,11 @@ class Penalty:
     seen : tensor, optional
         The training inputs, if a masked cell is to take the mean map over the batch by the network as it is.
 
+    Raises
+    ------
+    InputError
+        For no samples, and for numbers of samples or steps below 1; in a call, for NaN or infinite outputs.
+
     Examples
     --------
     >>> from symgen.games import ImageGame
