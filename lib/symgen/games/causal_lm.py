@@ -23,9 +23,7 @@ from symgen.games._base import (
 )
 from symgen.games.variables import SPACED, candidate_words, check_phrases, places_of
 
-FEW_BITS = (
-    16  # sharing may move logits by this many roundings, as a share of their range: of half precision, that is more
-)
+BY_SHARING = 16  # roundings of the logits' range by which sharing may move them, in half precision
 LOGITS_OF_TOKENS = "logits (batch, token, token id), those of a causal language model"
 
 
@@ -142,13 +140,14 @@ class CausalLMGame(TokenGame):
 
     @torch.no_grad()
     def _may_share(self, embeddings, filler, replaced):
-        """Whether two masked prompts have the same logits when they share keys and values: not every cache can be divided,
-        and what is kept of a token may depend on how long the prompt is.
+        """Whether two masked prompts have the same logits when they share keys and values.
+
+        Not every cache can be divided, and what it keeps of a token may depend on how long the prompt is.
         """
         if "past_key_values" not in inspect.signature(self.model.forward).parameters:
             return False
         plain = self._logits(embeddings, filler, False, replaced)
-        share = max(AGREES, FEW_BITS * torch.finfo(plain.dtype).eps)
+        share = max(AGREES, BY_SHARING * torch.finfo(plain.dtype).eps)
         try:
             return agree(self._logits(embeddings, filler, True, replaced), plain, share)
         except Exception:  # a recurrent model may refuse in any way it likes
