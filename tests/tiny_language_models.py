@@ -1,5 +1,6 @@
 """Tiny language models of several kinds, with random weights, and a tokenizer that they share."""
 
+import torch
 import transformers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
@@ -31,6 +32,13 @@ CONFIGS = {
         mamba_n_groups=1,
     ),
 }
+
+
+def noisy(model):
+    """The model, far from its tame beginning, so that masking shows."""
+    for parameter in model.parameters():
+        parameter.data += 0.1 * torch.randn_like(parameter)
+    return model
 
 
 def bytes_tokenizer():

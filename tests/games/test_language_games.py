@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from tiny_language_models import CONFIGS, PROMPT, TEXTS, VARIABLES, WIDE, bytes_tokenizer
+from tiny_language_models import CONFIGS, PROMPT, TEXTS, VARIABLES, WIDE, bytes_tokenizer, noisy
 
 from symgen import CausalLMGame, interactions, log_odds, sparse_and_or
 from symgen.games import _base, places_of
@@ -25,13 +25,6 @@ def by_words():
 def network(architecture, seed=0):
     torch.manual_seed(seed)
     return noisy(transformers.AutoModelForCausalLM.from_config(CONFIGS[architecture]()).eval())
-
-
-def noisy(model):
-    """The model, far from its tame beginning, so that masking shows."""
-    for parameter in model.parameters():
-        parameter.data += 0.1 * torch.randn_like(parameter)
-    return model
 
 
 def masked_one_by_one(model, tokenizer, prompt, next_id, spans, filler):

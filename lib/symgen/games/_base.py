@@ -191,7 +191,8 @@ class TokenGame(Game):
 
     A game says in `MASKING` what a masked token may become: a token of the tokenizer, or "mean-embedding". It says with
     `_masked(text, labels, variables)` what its model takes, which tokens are masked in each subset (subset, token), and
-    the labels' numbers; and with `_log_odds(inputs, replaced, labels)` what some of them give.
+    the labels' numbers; with `_log_odds(inputs, replaced, labels)` what some of them give; and with `_logits_of(output)`
+    the logits (row, label or token id) of what its model returns.
     """
 
     MASKING: tuple[str, ...]
@@ -215,10 +216,10 @@ class TokenGame(Game):
     def _embedding(self, inputs, expected):
         """The layer of input embeddings of a model to which they say as much as the tokens; InputError for another one."""
         if self._embed is None:
-            kind, others = type(self.model).__name__, {name: of for name, of in inputs.items() if name != "input_ids"}
+            kind = type(self.model).__name__
             try:
                 embed = self.model.get_input_embeddings()
-                by_embeddings = self._asked(others | {"inputs_embeds": embed(inputs["input_ids"])})
+                by_embeddings = self._asked_by_embeddings(inputs, embed)
             except (AttributeError, NotImplementedError, TypeError) as error:
                 raise InputError(f"{kind} takes no inputs_embeds: {first_line(error)}; expected {expected}") from None
             try:
@@ -235,6 +236,11 @@ class TokenGame(Game):
         """Logits (row, label or token id) of what the model takes, without gradients."""
         with torch.no_grad():
             return self._logits_of(self.model(**inputs))
+
+    def _asked_by_embeddings(self, inputs, embed):
+        """The same of a model that gets the embeddings of the tokens in their place."""
+        others = {name: value for name, value in inputs.items() if name != "input_ids"}
+        return self._asked(others | {"inputs_embeds": embed(inputs["input_ids"])})
 
     def log_odds_of(self, text, label, variables) -> Float[Tensor, "subset"]:
         """v(x_S) of one text for every subset, as `values` gives it, with its gradient in the model's parameters.

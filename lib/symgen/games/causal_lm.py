@@ -146,10 +146,10 @@ class CausalLMGame(TokenGame):
         """
         if "past_key_values" not in inspect.signature(self.model.forward).parameters:
             return False
-        plain = self._logits(embeddings, filler, False, replaced)
+        plain = self._logits(embeddings, filler, shared=False, replaced=replaced)
         share = max(AGREES, BY_SHARING * torch.finfo(plain.dtype).eps)
         try:
-            return agree(self._logits(embeddings, filler, True, replaced), plain, share)
+            return agree(self._logits(embeddings, filler, shared=True, replaced=replaced), plain, share)
         except Exception:  # a recurrent model may refuse in any way it likes
             return False
 

@@ -82,8 +82,7 @@ class TextGame(TokenGame):
             embed = self._embedding(inputs, "another masking, or a tokenizer that puts no pad token at the end")
             filler, inputs["inputs_embeds"] = mean_embedding(embed), embed(inputs.pop("input_ids"))
         elif not self._padding_checked:
-            with torch.no_grad():
-                self._check_padding(inputs, torch.as_tensor(word_of >= 0, device=device))
+            self._check_padding(inputs, torch.as_tensor(word_of >= 0, device=device))
             self._padding_checked = True
         return (inputs, filler), replaced, [whole_number(label, "label", LABEL) for label in labels]
 
@@ -105,13 +104,12 @@ class TextGame(TokenGame):
         pads = self.filler_id == getattr(config, "pad_token_id", self.tokenizer.pad_token_id)
         if not pads or not hasattr(self.model, "get_input_embeddings"):
             return
-        ids = torch.where(is_word, self.filler_id, inputs["input_ids"])
-        others = {name: value for name, value in inputs.items() if name != "input_ids"}
+        masked = inputs | {"input_ids": torch.where(is_word, self.filler_id, inputs["input_ids"])}
         try:
-            blind = self.model(inputs_embeds=self.model.get_input_embeddings()(ids), **others)  # it sees no pad token
+            blind = self._asked_by_embeddings(masked, self.model.get_input_embeddings())  # it sees no pad token
         except Exception:  # a forward that takes tokens alone may say so in any way it likes
             return
-        seeing, blind = map(self._logits_of, (self.model(input_ids=ids, **others), blind))
+        seeing = self._asked(masked)
         if (seeing - blind).abs().max() > 1e-3 * seeing.abs().max():
             raise InputError(
                 f"masking = {self.masking!r} is the pad token, by which the model counts positions, or finds the last word: "
