@@ -59,7 +59,7 @@ def _sum(ax, table, picture, grid, judges):
     ax.text(1 + CONSTANT / 2, 0.5, "= b +", ha="center", va="center", fontsize=12)
     constant = f"those {len(cells)}\nhidden\n{signed(table.bias.iloc[0], '+.1f')}"
     ax.text(1 + CONSTANT / 2, -0.1, constant, ha="center", va="top", fontsize=8)
-    left = 1 + CONSTANT
+    left, rest = 1 + CONSTANT, table.v.iloc[0] - table.bias.iloc[0]
     for role, text in SAYS.items():
         ax.text(left + 1 + GAP / 2, 1.1, text.format(judges), ha="center", fontsize=8, color=INK[role])
         rows = table[table.generalizable == (role == "generalizable")].head(EACH)
@@ -69,11 +69,13 @@ def _sum(ax, table, picture, grid, judges):
             _draw(ax, place, _fainter(picture, grid, inside), grid, inside, edgecolor=COLOURS[role], **line)
             name = f"{row.kind.upper()} of {len(inside)} cells" if len(inside) > 1 else "one cell"
             ax.text(place + 0.5, -0.1, f"{name}\n{signed(row.effect, '+.1f')}", ha="center", va="top", fontsize=8)
+            rest -= row.effect
             if place > 1 + CONSTANT:
                 ax.text(place - GAP / 2, 0.5, "+", ha="center", va="center", fontsize=12)
         left += EACH * (1 + GAP)
     ax.text(left - GAP / 2, 0.5, "+ …", va="center", fontsize=12)
-    ax.set(xlim=(0, left + GAP), ylim=(-0.6, 1.5), aspect="equal")
+    ax.text(left + GAP, -0.1, f"the rest\n{signed(rest, '+.1f')}", ha="center", va="top", fontsize=8)
+    ax.set(xlim=(0, left + 2.2 * GAP), ylim=(-0.6, 1.5), aspect="equal")
     ax.set_title("An output is a constant b plus a sum of interactions", fontsize=10)
     ax.axis("off")
 

@@ -64,7 +64,7 @@ def grouped(table: pd.DataFrame) -> dict[str, dict[str, str]]:
     """
     groups = {group: {} for group in GROUPS}
     for name, rows in table.groupby("id", sort=False):
-        groups[_group(rows)][name] = _counted(rows.verdict) + _with_many(rows)
+        groups[_group(rows)][name] = _counted(rows.verdict) + _with_many(rows) + _where_not_testable(rows.verdict)
     return {group: counts for group, counts in groups.items() if counts}
 
 
@@ -75,6 +75,12 @@ def _with_many(rows):
         return ""
     of_large = _most(rows.verdict[large])[0]
     return f"; with ten networks: {MIXED if of_large == MIXED else in_most(rows.verdict[large])}"
+
+
+def _where_not_testable(verdicts):
+    """Of a claim that most studies cannot test: how many these are."""
+    count = (verdicts == "not testable").sum()
+    return f"; not testable in {count}" if count > _most(verdicts)[1].sum() > 0 else ""
 
 
 def _group(rows):
