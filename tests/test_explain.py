@@ -395,6 +395,10 @@ def test_the_default_picture_is_that_of_its_kind(batch, e):
         ({"variables": [4]}, r"variables: 3 list\(s\) of 1; expected 2 to 16"),
         ({"variables": [[1, 2], [3, 4]]}, r"variables: 2 list\(s\) of 2; expected 2 to 16, as many for each of 3"),
         ({"variables": [[1, 2], [3, 4], [1, 2, 3]]}, r"variables: 3 list\(s\) of 2, 3; expected"),
+        (
+            {"variables": [[1, 2], 3, 4]},
+            r"variables = \[\[1, 2\], 3, 4\]; expected one list, or a list for each sample",
+        ),
         ({"variables": 2.5}, "variables = 2.5; expected how many, or a list"),
         ({"variables": []}, r"variables = \[\]; expected how many, or a list"),
         ({"variables": [3, 25]}, "variables hold the cell 25; expected 0 to 24"),
@@ -673,6 +677,17 @@ def test_a_label_that_is_one_thing_is_one_label_and_variables_may_be_tensors():
         assert sg.explain(Wrong(v), None, label, torch.tensor([7, 3])).data.sizes["sample"] == 1
     e = sg.explain(Wrong(v), None, 0, [torch.tensor(7), torch.tensor(3)], noise_bound=0)
     assert e.to_frame().variables.tolist() == ["7 ∧ 3", "7"]
+
+
+def test_a_game_that_takes_several_samples_may_give_tensors():
+    class Tensors(torch.nn.Module):
+        def is_one(self, x):
+            return not isinstance(x, list)
+
+        def values(self, x, label, variables):
+            return torch.arange(4.0, requires_grad=True).expand(len(label), 4)
+
+    assert sg.explain(Tensors(), ["a", "b"], [0, 0], [[0, 1], [0, 1]]).data.v[1].to_numpy().tolist() == [0, 1, 2, 3]
 
 
 def test_numbers_as_variables_of_a_game_of_ones_own_keep_their_names():

@@ -132,6 +132,11 @@ def test_prompts_one_by_one_or_together_and_in_chunks_give_the_same(by_bytes, mo
     v = game.values(PROMPT, 7, VARIABLES)
     both = game.values([other, PROMPT], [9, 7], [["Dull", "warm", "a", "keep", "film"], VARIABLES])
     np.testing.assert_allclose(both[1], v, atol=1e-5)
+    word = game.tokenizer.decode([9])
+    assert game.next_id(other, word) == 9
+    np.testing.assert_array_equal(
+        game.values([other, PROMPT], [word, 7], [["Dull", "warm", "a", "keep", "film"], VARIABLES]), both
+    )
     np.testing.assert_allclose(game.log_odds_of(PROMPT, 7, VARIABLES).detach(), v, atol=1e-5)
     monkeypatch.setitem(_base.CHUNK_TOKENS, "cpu", 200)
     np.testing.assert_allclose(CausalLMGame(network("Llama"), by_bytes).values(PROMPT, 7, VARIABLES), v, atol=1e-5)

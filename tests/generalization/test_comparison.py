@@ -115,6 +115,8 @@ def test_only_the_same_samples_and_variables_are_compared(rng):
             compare(target, [base, other])
     with pytest.raises(ValueError, match="baselines is empty; expected at least one network"):
         compare(target, [])
+    with pytest.raises(ValueError, match="chance_draws = 0; expected a whole number, 1 or more"):
+        compare(target, [base], chance_draws=0)
     v, effects = base
     one = xr.Dataset(
         {"v": (("sample", "subset"), v), "effects": (("sample", "kind", "subset"), effects)}, {"sample": np.arange(6)}

@@ -14,7 +14,7 @@ from matplotlib.patches import FancyArrowPatch
 from PIL import Image
 
 from symgen import plots
-from symgen.plots.alt import alt_text
+from symgen.plots.alt import _short, alt_text
 from symgen.plots.style import COLOURS, OF_SAMPLES, shades, shades_of_models
 from symgen.report import runner
 
@@ -72,6 +72,12 @@ def test_words_that_are_parted_at_the_end_of_a_line_are_one_again():
                          columns=["role", "of", "what", "loss", "low", "high"])  # fmt: skip
     said = alt_text(plots.removal(table.assign(effect=1.0, effect_low=0.0, effect_high=2.0)))
     assert "0.1 at non-generalizable" in said and "- " not in said.replace(" - ", "")
+
+
+def test_numbers_have_three_digits_and_no_power_of_ten():
+    assert [_short(value) for value in (0.12345, 12.345, 999.4, 999.6, -1234.5)] == [
+        "0.123", "12.3", "999", "1,000", "-1,234"
+    ]  # fmt: skip
 
 
 @pytest.mark.filterwarnings("error")

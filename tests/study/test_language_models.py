@@ -304,6 +304,7 @@ def test_what_is_known_of_trained_networks_does_not_hang_on_given_ones():
         ({"baseline_model": ""}, "one of target_model and baseline_model is missing"),
         ({"masking": "mask"}, "masking = 'mask' of prompts; expected one of mean-embedding, pad, unk"),
         ({"baseline_masking": "mask"}, "baseline_masking = 'mask' of prompts"),
+        ({"dataset": "movie-snippets"}, "target_model of texts; expected a data set of prompts"),
     ],
 )
 def test_settings_that_do_not_go_together_are_named(overrides, message):

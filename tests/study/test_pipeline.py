@@ -23,6 +23,15 @@ def modified(study):
     return {path: path.stat().st_mtime_ns for path in study.runs_dir.rglob("*") if path.is_file()}
 
 
+def test_data_that_are_no_longer_those_that_were_split_are_refused(study, monkeypatch):
+    split, data = pipeline.ensure_split(study), samples.load_data(study)
+    assert split.label.tolist() == data.labels.tolist()
+    for labels in (data.labels[:-1], data.labels.flip(0)):
+        monkeypatch.setattr(samples, "load_data", lambda study, labels=labels: SimpleNamespace(labels=labels))
+        with pytest.raises(ValueError, match="dataset 'fashion-mnist-6k': other items than those that were split"):
+            pipeline.ensure_split(study)
+
+
 def test_training_keeps_its_checkpoints_and_curves(study):
     trained = pipeline.ensure_training(study, "target-91")
     assert trained.curves.epoch.tolist() == [0, 0.5, 1, 2]

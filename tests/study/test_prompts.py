@@ -45,6 +45,14 @@ def test_a_prompt_ends_before_the_first_word_that_serves_and_its_variables_stand
         assert set(phrases) <= set(candidates) and [word for word in candidates if word in phrases] == phrases.tolist()
 
 
+@pytest.mark.parametrize("family", ["penalty", "distilled"])
+def test_the_penalty_and_distillation_are_of_classifiers(study, family):
+    with pytest.raises(
+        ValueError, match=f"a network of family '{family}' on prompts; expected a study of images or texts"
+    ):
+        pipeline.ensure_training(study, f"{family}-11")
+
+
 def serves(kind, before, word):
     """Whether a word may be the one that comes next: four candidates before it, new, no stop word, a token of its own."""
     candidates = kind.game(None).candidates

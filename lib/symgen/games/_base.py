@@ -156,7 +156,8 @@ class Game:
             raise InputError(f"{sizes}; expected as many of each, and at least one")
         if len(sizes := {np.size(each) for each in variables}) > 1:
             raise InputError(f"variables: lists of {sorted(sizes)}; expected as many for each sample")
-        return self._all_values(x, [[one] for one in np.ravel(label).tolist()], variables)[:, 0]
+        labels = [in_lists(each) for each in label] if np.ndim(label) else [label]  # each of its own type
+        return self._all_values(x, [[one] for one in labels], variables)[:, 0]
 
     def _all_values(self, samples, labels, variables):
         """v (sample, label, subset) of several samples; InputError for NaN or infinite outputs."""

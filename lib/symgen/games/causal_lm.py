@@ -110,7 +110,8 @@ class CausalLMGame(TokenGame):
                 )
             for first, last in places:
                 of_variable[:, [i]] |= (start < last) & (stop > first)
-        for token in np.flatnonzero(of_variable.sum(axis=1) > 1)[:1]:
+        if len(shared := np.flatnonzero(of_variable.sum(axis=1) > 1)):
+            token = shared[0]
             one, other = (variables[i] for i in np.flatnonzero(of_variable[token])[:2])
             name = self.tokenizer.convert_ids_to_tokens(ids[token])
             raise InputError(f"variables {one!r} and {other!r} share the token {name!r}; expected phrases apart")
@@ -173,17 +174,18 @@ class CausalLMGame(TokenGame):
         they are `shared`: only where a variable stands for the first time does a prompt become two.
         """
         known = inspect.signature(self.model.forward).parameters
-        n_tokens = replaced.shape[1]
-        turns = np.unique(replaced.cpu().numpy(), axis=1, return_index=True)[1] if shared else ()
-        cache, group = None, replaced.new_zeros(len(replaced), dtype=torch.long)  # group: what a row is so far
-        for start, stop in pairwise(sorted({0, *map(int, turns), n_tokens})):
+        last_alone = {"logits_to_keep": 1} if "logits_to_keep" in known else {}
+        if not shared:
+            shown = torch.where(replaced[:, :, None], filler, embeddings)
+            return self._logits_of(self.model(inputs_embeds=shown, **last_alone))
+        turns = np.unique(replaced.cpu().numpy(), axis=1, return_index=True)[1].tolist()
+        cached, n_tokens = {"past_key_values": None, "use_cache": True}, replaced.shape[1]
+        group = replaced.new_zeros(len(replaced), dtype=torch.long)  # what a row is so far
+        for start, stop in pairwise(sorted({0, *turns, n_tokens})):
             masked, now = replaced[:, :stop].unique(dim=0, return_inverse=True)
             if start:
-                cache.batch_select_indices(group.new_zeros(len(masked)).scatter(0, now, group))
-            last, options = stop == n_tokens, {"past_key_values": cache, "use_cache": True} if shared else {}
-            network = self.model if last else self.model.base_model
-            options |= {"logits_to_keep": 1} if last and "logits_to_keep" in known else {}
-            shown = torch.where(masked[:, start:, None], filler, embeddings[start:stop])
-            output = network(inputs_embeds=shown, **options)
-            cache, group = getattr(output, "past_key_values", None), now
-        return self._logits_of(output)[group]
+                cached["past_key_values"].batch_select_indices(group.new_zeros(len(masked)).scatter(0, now, group))
+            shown, group = torch.where(masked[:, start:, None], filler, embeddings[start:stop]), now
+            if stop < n_tokens:
+                cached["past_key_values"] = self.model.base_model(inputs_embeds=shown, **cached).past_key_values
+        return self._logits_of(self.model(inputs_embeds=shown, **cached, **last_alone))[group]

@@ -120,12 +120,11 @@ class TextGame(TokenGame):
         """What the model takes (name -> ids), the words, and the word number of every token, -1 for special ones."""
         encoded = self.tokenizer(text, truncation=True, max_length=self._longest())
         of_token = encoded.word_ids(0)
-        known = sorted({word for word in of_token if word is not None})
-        spans = {word: tuple(encoded.word_to_chars(0, word)) for word in known}
+        spans = {word: tuple(encoded.word_to_chars(0, word)) for word in {*of_token} - {None}}
         if any(" " in text[slice(*span)].strip() for span in spans.values()):  # a tokenizer that does not cut at spaces
             spans = dict(enumerate(match.span() for match in re.finditer(r"\S+", text)))
             of_token = [_word_at(stop, spans) for _, stop in encoded.encodings[0].offsets]
-            known = sorted({word for word in of_token if word is not None})
+        known = sorted({*of_token} - {None})
         known = known[: -1 if encoded.encodings[0].overflowing else None]  # the last word may have been cut in two
         number = {word: i for i, word in enumerate(known)}
         word_of = np.array([number.get(word, -1) for word in of_token])

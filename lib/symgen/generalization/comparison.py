@@ -214,7 +214,7 @@ def compare(
     InputError
         For no baseline at all, and for one that explains other samples or has other variables.
     """
-    chance_draws = whole_number(chance_draws, "chance_draws", "a whole number, 0 or more", least=0)
+    chance_draws = whole_number(chance_draws, "chance_draws", "a whole number, 1 or more", least=1)
     seed = whole_number(seed, "seed", "a whole number, 0 or more", least=0)
     target, baselines = _dataset(target), [_dataset(base) for base in baselines]
     _check_same_samples(target, baselines)
@@ -279,9 +279,8 @@ def _check_same_samples(target, baselines):
     if not baselines:
         raise InputError("baselines is empty; expected at least one network to compare with")
     for number, base in enumerate(baselines):
-        for axis, expected in target.sizes.items():
-            size, expected = base.sizes.get(axis, expected), 1 if axis == "epoch" else expected
-            if size != expected:
+        for axis, expected in (dict(target.sizes) | {"epoch": 1}).items():
+            if (size := base.sizes.get(axis, expected)) != expected:
                 raise InputError(f"baseline {number} has {size} on the axis {axis}; expected {expected}, as the target")
         for name in (name for name in IDENTITY if name in target.variables and name in base.variables):
             if not target[name].variable.equals(base[name].variable):

@@ -132,17 +132,18 @@ def contrasts_table(comparisons: Comparisons, bootstrap: Bootstrap, draws: int =
 def _contrasts(comparison, bootstrap, draws):
     """QUANTITIES by name, for each of SETS: of what is removed, of the mean of its placebos, of each placebo (draw,)."""
     t, outcome = len(comparison.epochs) - 1, {}
-    v, effects = comparison.v[t, :, -1], comparison.effects[t]
+    v, effects, kinds = comparison.v[t, :, -1], comparison.effects[t], _by_kind(comparison, bootstrap).values()
     of = _effects(comparison, t, draws, bootstrap.seed)
     left = of["removed"] + of["reverse"] - of["placebo"]  # what a placebo leaves in place is one of the reverse
     for (what, removed), placebo in zip(_removed_sets(comparison, t).items(), (of["placebo"], left)):
         strength = np.einsum("iks,iks->i", np.abs(effects), removed)
         real, fake = (np.stack(np.broadcast_arrays(loss(v), loss(v - e), e, strength)) for e in (of[what], placebo))
-        samples = []
-        for chosen, resampling in _by_kind(comparison, bootstrap).values():  # arrays (.., draw, sample)
-            resampled = ([resampling.mean(per_sample[chosen]) for per_sample in x.mean(axis=1)] for x in (real, fake))
-            samples.append((*resampled, [Estimate(x, x[:0, None]) for x in fake[..., chosen].mean(axis=-1)]))
-        outcome[what] = [_quantities(*pair) for pair in zip(*samples)]
+        means = [
+            [[resampling.mean(per_sample[chosen]) for per_sample in x.mean(axis=1)] for chosen, resampling in kinds]
+            for x in (real, fake)  # arrays (.., draw, sample)
+        ]
+        by_draw = [[Estimate(x, x[:0, None]) for x in fake[..., chosen].mean(axis=-1)] for chosen, _ in kinds]
+        outcome[what] = [_quantities(*of_kinds) for of_kinds in (*means, by_draw)]
     for one, other in zip(outcome["removed"], outcome["reverse"]):
         apart = one["share apart"] - other["share apart"]
         one["effect apart"], other["effect apart"] = apart, -apart

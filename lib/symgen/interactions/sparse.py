@@ -28,7 +28,7 @@ import torch
 from jaxtyping import Float, Int
 from threadpoolctl import ThreadpoolController
 
-from symgen.errors import InputError
+from symgen.errors import InputError, whole_number
 from symgen.interactions import _interior_point
 from symgen.interactions._admm import INSIDE, MANY_ROWS, Game, Rough, certify, dense_solution, rough_solution
 from symgen.interactions._interior_point import NEEDS_ROOM, Pairs, Point, Way, begin, descend
@@ -144,8 +144,9 @@ def sparse_and_or(
     >>> solved.i_and.round(6)
     array([0., 0., 0., 2.])
     """
-    _check_numbers(noise_bound=noise_bound, ridge=ridge, tol=tol, max_iter=max_iter, rounding=rounding)
-    ridge, tol, max_iter = float(ridge), float(tol), int(max_iter)  # of one type: another would be compiled for itself
+    _check_numbers(noise_bound=noise_bound, ridge=ridge, tol=tol, rounding=rounding)
+    max_iter = whole_number(max_iter, "max_iter", "a whole number of steps, 1 or more", least=1)
+    ridge, tol = float(ridge), float(tol)  # of one type: another would be compiled for itself
     games = _check_values(v)
     bias = games[:, 0]
     u = games - games[:, :1]

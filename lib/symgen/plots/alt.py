@@ -135,7 +135,7 @@ def _range(values) -> str:
 
 def _short(value: float) -> str:
     """Three digits, as a reader would say them."""
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) < 999.5 else f"{value:,.0f}"
 
 
 def _plain(text: str) -> str:

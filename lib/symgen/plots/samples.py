@@ -2,6 +2,7 @@
 
 import re
 import textwrap
+from functools import partial
 from unicodedata import east_asian_width
 
 import matplotlib.pyplot as plt
@@ -48,16 +49,17 @@ def logical_model(
     _outputs(right, outputs)
     right.set_title(f"all {outputs['rank'].nunique():,} masked prompts\n{_fits(outputs)}")
     right.set_ylabel(f"log-odds of “{next_word}”")
-    handles, names = right.get_legend_handles_labels()
-    boxes = [Rectangle((0, 0), 1, 1, color=COLOURS[kind]) for kind in ("and", "or")]
-    named = ["∧ if all are there", "∨ if any is there", *names]
+    box = partial(Rectangle, (0, 0), 1, 1)
+    legend = {"∧ if all are there": box(color=COLOURS["and"]), "∨ if any is there": box(color=COLOURS["or"])}
     if "generalizable" in table:
-        boxes.append(Rectangle((0, 0), 1, 1, facecolor=to_rgba("black", PALE)))
-        named.insert(2, "pale: the other network lacks it")
+        legend["pale: the other network lacks it"] = box(facecolor=to_rgba("black", PALE))
     if len(shares):
-        boxes += [Rectangle((0, 0), 1, 1, facecolor=tint(sign, 1)) for sign in (1, -1)]
-        named[len(boxes) - 2 : len(boxes) - 2] = [f"word {way} “{next_word}”" for way in ("for", "against")]
-    below.legend([*boxes, *handles], named, loc="outside lower center", ncols=4, markerscale=4)
+        legend |= {
+            f"word {way} “{next_word}”": box(facecolor=tint(sign, 1)) for way, sign in (("for", 1), ("against", -1))
+        }
+    dots, names = right.get_legend_handles_labels()
+    legend |= dict(zip(names, dots))
+    below.legend(legend.values(), legend.keys(), loc="outside lower center", ncols=4, markerscale=4)
     above.suptitle(title, y=0.98, fontsize=10, fontweight="bold", **AS_IT_IS)
     return note(figure, network=1, prompt=1)
 

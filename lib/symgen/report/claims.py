@@ -275,7 +275,9 @@ def in_brief(study: Study, *names: str) -> str:
     networks = () if _is_given(study) else study.targets + study.baselines
     learned = pipeline.learned_table(pipeline.ensure_training(study, role) for role in networks).learned.all()
     lines = []
-    for name, claim in ((name, claims()[name]) for name in names if claims()[name].asks(study)):
+    for name, claim in {name: claims()[name] for name in names}.items():
+        if not claim.asks(study):
+            continue
         parts = decisions(claim, study.figures_dir, bool(learned), bool(study.target_model))
         says = f"- **{name}** · {claim.source} says: {claim.says}" + ("" if claim.later else f" ({claim.paper})")
         lines.append(says + ("" if parts else "; no table yet"))

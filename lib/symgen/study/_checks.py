@@ -94,6 +94,8 @@ def _given(s):
         yield "untrained of models trained here; expected models that are given"
     if bool(s.target_model) != bool(s.baseline_model):
         yield "one of target_model and baseline_model is missing; expected both, or neither"
+    if s.target_model and s.modality != "prompts":
+        yield f"target_model of {s.modality}; expected a data set of prompts"
 
 
 def _run(s):

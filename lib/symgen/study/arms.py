@@ -195,7 +195,9 @@ def step_times(study: Study, variables=(6, 8, 10), samples=(1, 2, 4), repeats: i
     """
     model = ensure_training(study, study.targets[0]).model(study.checkpoints[-1])
     inputs, labels = part_data(study, "A")
-    batches = [torch.randperm(len(inputs))[: study.batch_size] for _ in range(repeats)]
+    may_be_penalised = ensure_penalised(study.replace(penalty_variables=max(variables))).position.to_numpy()
+    rng = np.random.default_rng(study.analysis_seed)
+    batches = [torch.as_tensor(rng.permutation(may_be_penalised)[: study.batch_size]) for _ in range(repeats)]
 
     def plain(batch):
         return functional.cross_entropy(training.logits(model, inputs[batch]), labels[batch])

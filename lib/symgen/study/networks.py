@@ -193,6 +193,8 @@ def _sets(study, role):
 
 def _recipe(study, family, model, inputs, labels):
     """Arguments of `training.train` by which families differ; dropout is put into the model itself."""
+    if family in ("penalty", "distilled") and study.modality == "prompts":
+        raise InputError(f"a network of family {family!r} on prompts; expected a study of images or texts")
     recipe = {"optimizer": study.optimizer, "weight_decay": study.weight_decay}
     if family == "decay":
         decoupled = {"adam": "adamw"}.get(study.optimizer, study.optimizer)  # the same steps, but for the decay

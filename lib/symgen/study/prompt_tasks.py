@@ -188,17 +188,18 @@ class GivenTask:
         study, folder = self.study, self.study.data_dir / self.study.dataset
         rows = [{"source": "written"} | row for row in written_prompts("written")]
         rows += [{"source": study.dataset} | row for row in prompt_lines(folder / "prompts.jsonl")]
-        rows = [row for row in rows if "variables" in row or self._fits(row["prompt"])]
         for row in rows:
             if "variables" in row and len(row["variables"]) != study.n_variables:
                 names, prompt = " | ".join(row["variables"]), row["prompt"]
                 raise InputError(
                     f"variables {names} of the prompt {prompt!r}; expected n_variables = {study.n_variables}"
                 )
+        rows = [row for row in rows if "variables" in row or self._fits(row["prompt"])]
         questions = [
-            {"source": study.dataset} | row for row in question_prompts(folder) if _candidates(row["next_word"])
+            {"source": study.dataset} | row
+            for row in question_prompts(folder)
+            if _candidates(row["next_word"]) and self._fits(row["prompt"])
         ]
-        questions = [row for row in questions if self._fits(row["prompt"])]
         order = np.random.default_rng(study.explain_seed).permutation(len(questions))
         return rows + [questions[i] for i in order[: study.explain_per_class]]
 

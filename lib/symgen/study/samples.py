@@ -2,11 +2,12 @@
 
 from functools import lru_cache
 
+import numpy as np
 import pandas as pd
 import torch
 
 from symgen.data import Images, Texts, deal, load_dataset, standing_within
-from symgen.errors import saying
+from symgen.errors import InputError, saying
 from symgen.games import CausalLMGame, ImageGame, TextGame
 from symgen.store import cached
 from symgen.study.devices import device
@@ -44,18 +45,26 @@ def ensure_split(study: Study) -> pd.DataFrame:
 
     Parts are disjoint and class-balanced: A, B, B-validation, C, C-validation, D, and unused for the rest.
     A text that stands within others is in the part of the longest of them, or unused. InputError if the data set is too
-    small.
+    small, or no longer the one that was split.
     """
     train, validation = study.train_size, study.validation_size
     sizes = {"A": train, "B": train, "B-validation": validation, "C": train, "C-validation": validation}
 
+    data = load_data(study)
+    labels = data.labels.numpy()
+
     def dealt():
-        data = load_data(study)
         within = standing_within(data.texts) if getattr(data, "nested", False) else None
         with saying(f"{study.name}: "):
-            return deal(data.labels.numpy(), sizes | {"D": study.test_size}, study.split_seed, within)
+            return deal(labels, sizes | {"D": study.test_size}, study.split_seed, within)
 
-    return cached(study.runs_dir / "split.csv", study.settings_of("split"), dealt)
+    split = cached(study.runs_dir / "split.csv", study.settings_of("split"), dealt)
+    if not np.array_equal(split.label, labels):
+        raise InputError(
+            f"dataset {study.dataset!r}: other items than those that were split; expected the same files, or another "
+            "runs_root"
+        )
+    return split
 
 
 def training_part(study: Study, role: str) -> str:
