@@ -85,13 +85,13 @@ def network(table: pd.DataFrame, members: list[tuple[int, ...]], names: list[str
     angles = np.pi / 2 - 2 * np.pi * np.arange(len(names)) / len(names)
     places = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     strength = table.effect.abs() / (table.effect.abs().max() or 1)
-    rings = np.zeros(len(names)), ["black"] * len(names)
+    ring_widths, ring_colours = np.zeros(len(names)), ["black"] * len(names)
     for kind, effect, weight, inside in zip(table.kind, table.effect, strength, members):
         colour = COLOURS["positive" if effect > 0 else "negative"]
         if weight < WEAKEST:
             continue
         if len(inside) == 1:
-            rings[0][inside[0]], rings[1][inside[0]] = 5 * weight, colour
+            ring_widths[inside[0]], ring_colours[inside[0]] = 5 * weight, colour
             continue
         corners, style = places[list(inside)], {"linewidth": 0.4 + 4.6 * weight, "linestyle": LINES[kind]}
         if len(inside) == 2:  # an OR is bent, for there may be an AND of the same two
@@ -102,7 +102,7 @@ def network(table: pd.DataFrame, members: list[tuple[int, ...]], names: list[str
         ax.add_patch(Polygon(corners, facecolor=to_rgba(colour, 0.12 * weight), linewidth=0))
         ax.add_collection(LineCollection([(middle, corner) for corner in corners], colors=colour, **style))
         ax.plot(*middle, "o", color=colour, markersize=2 + 4 * weight)
-    ax.scatter(*places.T, s=260, color="white", edgecolors=rings[1], linewidths=1 + rings[0], zorder=3)
+    ax.scatter(*places.T, s=260, color="white", edgecolors=ring_colours, linewidths=1 + ring_widths, zorder=3)
     for name, (x, y), number in zip(names, places, range(len(names))):
         ax.text(x, y, number, ha="center", va="center", fontsize=8, zorder=4)
         if name != str(number):

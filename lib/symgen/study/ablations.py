@@ -33,7 +33,7 @@ def variants(study: Study) -> dict[str, Study]:
     if study.other_cut:
         changes[f"cut {study.other_cut}"] = {"cut": study.other_cut}
     if study.more_variables > study.n_variables:
-        changes[f"{study.more_variables} variables"] = {"n_variables": study.more_variables} | _half(few)
+        changes[f"{study.more_variables} variables"] = {"n_variables": study.more_variables} | _half_the_samples(few)
     looked_at = {name: every.replace(**change) for name, change in judged.items()}
     return looked_at | {name: few.replace(**change) for name, change in changes.items()}
 
@@ -50,7 +50,7 @@ def sizes(study: Study) -> dict[int, Study]:
     """The study with n = 6, 8, .. variables (claim B4), on the samples of the variant with the most of them."""
     few = _few(study)
     most = max(study.n_variables, study.more_variables)
-    samples = _half(few) if most > study.n_variables else {}
+    samples = _half_the_samples(few) if most > study.n_variables else {}
     return {n: few.replace(n_variables=n, **samples) for n in range(SMALLEST, most + 1, 2)}
 
 
@@ -91,7 +91,7 @@ def _few(study):
     return study.replace(explain_per_class=study.ablation_per_class)
 
 
-def _half(study):
+def _half_the_samples(study):
     """Half the samples, for what costs many times as much."""
     if study.explain_per_class > 1:
         return {"explain_per_class": study.explain_per_class // 2}

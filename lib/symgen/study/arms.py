@@ -133,17 +133,17 @@ def ensure_answers(study: Study, role: str) -> xr.Dataset:
 
 
 # tables
-def arms_table(measured: dict[str, Measured]) -> pd.DataFrame:
+def arms_table(by_arm: dict[str, Measured]) -> pd.DataFrame:
     """Every quantity of every arm, mean over its networks: arm, quantity, value, low, high, over items and networks."""
     rows = [
         (arm, quantity, *pooled(estimates))
-        for arm, quantities in measured.items()
+        for arm, quantities in by_arm.items()
         for quantity, estimates in quantities.items()
     ]
     return pd.DataFrame(rows, columns=["arm", "quantity", "value", "low", "high"])
 
 
-def contrasts_table(measured: dict[str, Measured], study: Study, setting: str) -> pd.DataFrame:
+def contrasts_table(by_arm: dict[str, Measured], study: Study, setting: str) -> pd.DataFrame:
     """What each arm changes against plain training, and the penalty against each other arm: same seeds, same items.
 
     Where one of the two has fewer networks, the other one's with the same seeds are taken.
@@ -151,12 +151,12 @@ def contrasts_table(measured: dict[str, Measured], study: Study, setting: str) -
     Columns quantity ("all samples: accuracy, penalty - plain"), role, value, low, high, and what quantity is made of:
     setting, measured (accuracy), arm, against. role: the network of each seed, and `all`, their mean.
     """
-    controls = [arm for arm in measured if arm not in ("plain", "penalty")]
+    controls = [arm for arm in by_arm if arm not in ("plain", "penalty")]
     pairs = [("penalty", "plain"), *((arm, "plain") for arm in controls), *(("penalty", arm) for arm in controls)]
     parts = []
     for arm, against in pairs:
         changes = {
-            role: {quantity: each[i] - measured[against][quantity][i] for quantity, each in measured[arm].items()}
+            role: {quantity: each[i] - by_arm[against][quantity][i] for quantity, each in by_arm[arm].items()}
             for i, role in enumerate(roles(study, arm)[: len(roles(study, against))])
         }
         table = estimates_table(changes)

@@ -132,13 +132,13 @@ def compare(
     role: str,
     judges: tuple[str, ...] | None = None,
     checkpoints: tuple | None = None,
-    of: Study | None = None,
+    judges_of: Study | None = None,
     **salience,
 ) -> Comparison:
     """A target's interactions at its checkpoints, judged by the study's baselines: what every figure is made of.
 
-    `judges`: the roles that judge, in place of the study's baselines. `of`: the study whose networks they are, if it is
-    another; it explains the same samples. `checkpoints`: some of those at which the network is kept, also "best" and
+    `judges`: the roles that judge, in place of the study's baselines. `judges_of`: the study whose networks they
+    are, if it is another; it explains the same samples. `checkpoints`: some of those at which the network is kept, also "best" and
     "last". `salience`: another rule of what is salient, as in `generalization.compare`.
     """
     checkpoints = study.checkpoints_of(role) if checkpoints is None else checkpoints
@@ -146,7 +146,7 @@ def compare(
     if not judges:
         raise InputError(f"no network judges {role}; expected at least one")
     target = all_interactions(study, role, checkpoints)
-    baselines = [ensure_interactions(of or study, judge, study.checkpoints_of(judge)[-1]) for judge in judges]
+    baselines = [ensure_interactions(judges_of or study, judge, study.checkpoints_of(judge)[-1]) for judge in judges]
     epochs = {"last": study.epochs, "given": 0.0}
     if "best" in checkpoints:
         epochs["best"] = np.nan_to_num(ensure_training(study, role).best, nan=study.epochs)
