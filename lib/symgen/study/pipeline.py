@@ -137,9 +137,9 @@ def compare(
 ) -> Comparison:
     """A target's interactions at its checkpoints, judged by the study's baselines: what every figure is made of.
 
-    `judges`: the roles that judge, in place of the study's baselines. `judges_of`: the study whose networks they
-    are, if it is another; it explains the same samples. `checkpoints`: some of those at which the network is kept, also "best" and
-    "last". `salience`: another rule of what is salient, as in `generalization.compare`.
+    `judges`: the roles that judge, in place of the study's baselines. `judges_of`: the study whose networks they are, if
+    it is another; it explains the same samples. `checkpoints`: some of those at which the network is kept, also "best"
+    and "last". `salience`: another rule of what is salient, as in `generalization.compare`.
     """
     checkpoints = study.checkpoints_of(role) if checkpoints is None else checkpoints
     judges = study.baselines if judges is None else judges
