@@ -87,7 +87,7 @@ def test_what_has_no_value_is_left_out_without_a_warning():
         plots.losses(gaps)
     )
     nothing = ORDERS.assign(total=0.0, generalizable=0.0)
-    assert "none generalizes" in alt_text(plots.newly_learned(nothing))
+    assert "none of it generalizes" in alt_text(plots.newly_learned(nothing))
     assert "H = none" in alt_text(plots.order_strength(nothing))
     assert "no orders" in alt_text(plots.order_strength(nothing, ranges={"H_high": range(6, 6)}))
 
@@ -169,7 +169,7 @@ def test_small_print_counts_the_networks_and_samples_and_says_what_bands_mean():
 def test_what_is_newly_learned_is_shown_by_its_share_its_mean_order_and_its_strength():
     (ax,) = plots.newly_learned(ORDERS, networks=2, samples=5).axes
     (text,) = ax.texts
-    assert text.get_text().splitlines() == ["0.75 generalizes", "mean order 1.5", "8 log-odds", "per sample"]
+    assert text.get_text().splitlines() == ["0.75 of it generalizes", "mean order 1.5", "8 log-odds", "per sample"]
     assert [bar.get_height() for bar in ax.patches] == [0.5, 0.5, 0.375, 0.375]
 
 
@@ -194,7 +194,7 @@ def test_gaps_over_training_stand_beside_those_on_more_samples():
     lines = {line.get_label(): line.get_ydata() for line in plots.removal_dynamics(table, 40, more).axes[0].lines}
     np.testing.assert_allclose(lines["whole"], [0, 0.8])
     np.testing.assert_allclose(lines["whole, on more samples"], [0.3])
-    assert "diamonds: on 60 samples" in alt_text(plots.removal_dynamics(table, 40, more, 60))
+    assert "diamonds: the last epoch again, on 60 samples" in alt_text(plots.removal_dynamics(table, 40, more, 60))
     assert "whole, on more samples" not in alt_text(plots.removal_dynamics(table, 40))
     assert "whole, on more samples" not in alt_text(plots.removal_dynamics(table, 40, more, 40))  # as many are no more
 
@@ -262,7 +262,7 @@ def test_two_language_models_are_a_row_each_with_their_chance():
     assert drawn == {"low orders": [0.6, 0.9], "high orders": [0.1, 0.1]}
     assert alt_text(figure).endswith("by chance 0.2 at a, 0.2 at b. 2 networks · 80 prompts · bar: 95 %, over prompts.")
     unknown = alt_text(plots.judged_pairs(table.assign(chance=table.chance.where(table.role == "b"))))
-    assert "low orders, by chance 0.2 at b. 2 networks" in unknown
+    assert "low orders, by chance 0.2 at b; high orders, by chance 0.2 at b. 2 networks" in unknown
     photographs = alt_text(plots.judged_pairs(table, samples=1, of="photograph"))
     assert photographs.endswith("2 networks · 1 photograph · bar: 95 %, over photographs.")
 

@@ -144,12 +144,13 @@ def judged_pairs(
     table: role, judged by, quantity (H_low, H_high), value, low, high, chance. samples: of how many, and `of` what.
     ranges: which orders H_low and H_high are of.
     """
-    roles, by = list(table.role.unique()), table["judged by"].unique()
-    size = 3.1 * len(by) + 0.9, 0.24 * len(roles) + 1.4
-    figure, axes = plt.subplots(1, len(by), figsize=size, sharex=True, sharey=True, squeeze=False)
-    names = {"H_high": "high orders", "H_low": "low orders"}
-    for ax, judge in zip(axes[0], by):
-        for shift, (quantity, label) in zip((0.17, -0.17), names.items()):
+    judged = {judge: list(rows.role.unique()) for judge, rows in table.groupby("judged by", sort=False)}
+    most, alike = max(map(len, judged.values())), len({*map(tuple, judged.values())}) == 1
+    size = (3.1 if alike else 3.6) * len(judged) + 0.9, 0.24 * most + 1.4
+    figure, axes = plt.subplots(1, len(judged), figsize=size, sharex=True, sharey=alike, squeeze=False)
+    names = {"H_low": "low orders", "H_high": "high orders"}
+    for ax, (judge, roles) in zip(axes[0], judged.items()):
+        for shift, (quantity, label) in zip((-0.17, 0.17), names.items()):
             colour = COLOURS[label]
             shown = table[(table["judged by"] == judge) & (table.quantity == quantity)]
             rows = np.array([roles.index(role) for role in shown.role]) + shift
@@ -159,13 +160,13 @@ def judged_pairs(
             ax.vlines(shown.chance, rows - 0.17, rows + 0.17, **chance)
         title = textwrap.fill(f"each judged by {judge}", 30)
         ax.set(title=title, xlabel="share of strength that generalizes", xlim=(-0.02, 1))
+        ax.set(yticks=range(len(roles)), yticklabels=roles, ylim=(most - 0.4, -0.6))
         ax.grid(axis="y", visible=False)
-    axes[0, 0].set(yticks=range(len(roles)), yticklabels=roles, ylim=(len(roles) - 0.4, -0.6))
     mark = {"marker": "|", "linestyle": "", "markersize": 9, "markeredgewidth": 1.6}  # as it is drawn
     handles = [*axes[0, 0].lines, Line2D([], [], color=COLOURS["chance"], **mark)]
     figure.legend(handles, [*names.values(), "by chance"], loc="outside lower center", ncols=3)
     says = {names[quantity].split()[0]: orders_phrase(orders) for quantity, orders in (ranges or {}).items()}
-    return note(figure, network=len(roles), **{of: samples}, bar=f"95 %, over {of}s", **says)
+    return note(figure, network=table.role.nunique(), **{of: samples}, bar=f"95 %, over {of}s", **says)
 
 
 def sensitivity(table: pd.DataFrame) -> Figure:
@@ -265,7 +266,7 @@ def removal_dynamics(
     says = {"band": "95 %, of the whole gap, over samples"}
     if at_end is not None and more != samples:
         _ends_beside(axes[0], table.epoch.max(), at_end, lines)
-        says["diamonds"] = f"on {count_phrase(more, 'sample')}" if more else "on more samples"
+        says["diamonds"] = f"the last epoch again, on {count_phrase(more, 'sample') if more else 'more samples'}"
     axes[0, 0].set(ylabel="loss gap, testing − training (nats)", ylim=(min(axes[0, 0].get_ylim()[0], -0.26), None))
     return note(figure, network=len(roles), sample=samples, **says)
 

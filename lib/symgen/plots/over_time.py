@@ -36,9 +36,9 @@ THIN = {"generalizable": 0.4, "non-generalizable": 0.8}  # opacity of a network'
 MEASURES = {"generalizable": "yes or no"}  # beside another measure
 SPIKE = 20  # times the loss of the untrained network
 SPANS = {  # of training, which the paper would call its phases
-    "first phase": "up to the peak of H",
-    "second phase": "then",
-    "last phase": "from where most of what\nis new does not generalize",
+    "first phase": "phase 1:\nup to the peak of H",
+    "second phase": "phase 2:\nafter it",
+    "last phase": "phase 3: most of what\nis new does not generalize",
 }
 MANY = 4  # more networks than these are thin lines, with their mean
 APART = {"color": "black", "linestyle": "-.", "linewidth": 1, "alpha": 1}  # the line of one of them
@@ -140,7 +140,7 @@ def newly_learned(table: pd.DataFrame, networks: int | None = None, samples: int
         _stacked(ax, strength.index, strength.total / whole, strength.generalizable / whole)
         mean = (strength.index * strength.total).sum() / whole
         ax.axvline(mean, color="black", linestyle=":", linewidth=1.2)
-        _in_corner(ax, f"{share(shown)} generalizes\nmean order {mean:.1f}\n{whole:.3g} log-odds\nper sample")
+        _in_corner(ax, f"{share(shown)} of it generalizes\nmean order {mean:.1f}\n{whole:.3g} log-odds\nper sample")
         ax.set(title=SPANS.get(panel, panel), xlabel="order", xticks=strength.index[::3])
     axes[0, 0].set(ylabel="share of what is\nnewly learned")
     _order_legend(figure)
