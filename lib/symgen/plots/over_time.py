@@ -393,7 +393,7 @@ def _order_legend(figure, further=None):
 def _curves(ax, curves, name, first=""):
     """A line a network with its band, and its chance level in grey; of many networks thin lines, and their means.
 
-    first: of many networks the one that is told apart.
+    first: of several networks the one that is told apart.
     """
     roles, chance = curves.role.unique(), f"{name}_chance"
     many = len(roles) > MANY
@@ -401,7 +401,7 @@ def _curves(ax, curves, name, first=""):
     for role in roles:
         shown = curves[curves.role == role]
         label = role if len(roles) == 1 else f"each of {len(roles)} networks"
-        apart = APART | {"label": role} if many and role == first else {}
+        apart = APART | {"label": role} if len(roles) > 1 and role == first else {}
         ax.plot(shown.epoch, shown[name], **{"label": label} | line | apart)
         if f"{name}_low95" in shown and not many:
             band = shown[f"{name}_low95"], shown[f"{name}_high95"]
