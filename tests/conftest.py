@@ -82,7 +82,10 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "xdist_group(name): these run in one process, if tests run side by side")
 
 
-LONG = "test_snakefile.py", "test_image_networks.py", "test_questions.py", "test_language_models.py", "test_faults.py"
+LONG = {
+    f"test_{name}.py"
+    for name in ("snakefile", "image_networks", "questions", "language_models", "faults", "jupyterlab")
+}
 
 
 def pytest_collection_modifyitems(items):

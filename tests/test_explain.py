@@ -10,6 +10,7 @@ import pytest
 import torch
 import xarray as xr
 from matplotlib.colors import to_rgba
+from matplotlib.text import Text
 
 import symgen as sg
 from symgen import interactions, reconstruct, subset_index
@@ -66,20 +67,10 @@ def test_all_interactions_explain_everything_and_fewer_explain_less(planted):
 
 
 def test_the_model_is_what_its_definition_says(rng):
-    effects, bias = rng.normal(size=(3, 2, 32)), rng.normal(size=3)
+    effects, bias = rng.normal(size=(3, 2, 128)), rng.normal(size=3)  # more subsets than are taken at a time
     np.testing.assert_allclose(
         interactions.by_definition(effects, bias), interactions.logical_model(effects, bias), atol=1e-12
     )
-
-
-def test_strengths_are_relative_to_the_strongest_and_shares_of_orders_sum_to_one(planted):
-    effects, v = (np.stack([x, x])[None] for x in planted)
-    sparsity = tables.sparsity_table(effects, [0.0])
-    assert sparsity["median"].iloc[0] == 1 and sparsity["median"].iloc[1] == pytest.approx(2 / 3)
-    conditions = tables.conditions_table(v, effects, [0.0])
-    assert conditions.strength_share.sum() == pytest.approx(1)
-    assert conditions.strength_share[2] == pytest.approx(5 / 5.5)
-    assert conditions.output.iloc[0] == 0 and abs(conditions.output.iloc[-1]) == pytest.approx(1)
 
 
 def test_a_linear_game_grows_steadily_with_exponent_one():
@@ -266,23 +257,27 @@ def test_what_is_saved_comes_back(e, batch, tmp_path):
     batch.data.assign_attrs(format=FORMAT + 1).to_netcdf(tmp_path / "later.nc", engine="netcdf4")
     with pytest.raises(sg.InputError, match=f"has format {FORMAT + 1}; this version of symgen reads up to {FORMAT}"):
         sg.load(tmp_path / "later.nc")
-    whole, refused = (tmp_path / "later.nc").read_bytes(), 0
+    xr.Dataset({"v": ("subset", np.zeros(4))}).to_netcdf(tmp_path / "other.nc", engine="netcdf4")
+    (tmp_path / "text.nc").write_text("no netCDF")
+    for name in ("other.nc", "text.nc", "missing.nc"):
+        with pytest.raises(sg.InputError, match=f"{name}: expected a file that Explanation.save wrote"):
+            sg.load(tmp_path / name)
+
+
+def test_no_damaged_byte_changes_a_number(batch, tmp_path):
+    batch.save(tmp_path / "one.nc")
+    whole, refused = (tmp_path / "one.nc").read_bytes(), 0
     for place in range(0, len(whole), len(whole) // 300):
         (tmp_path / "damaged.nc").write_bytes(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
         try:
             back = sg.load(tmp_path / "damaged.nc")
         except sg.InputError:  # and no other error
             refused += 1
-        else:  # of the numbers none has changed: they have checksums
-            for name, numbers in e.data.variables.items():
-                if numbers.dtype.kind != "O":
+        else:
+            for name, numbers in batch.data.variables.items():
+                if numbers.dtype.kind in "fi":
                     np.testing.assert_array_equal(back.data[name], numbers)
-    assert refused
-    xr.Dataset({"v": ("subset", np.zeros(4))}).to_netcdf(tmp_path / "other.nc", engine="netcdf4")
-    (tmp_path / "text.nc").write_text("no netCDF")
-    for name in ("other.nc", "text.nc", "missing.nc"):
-        with pytest.raises(sg.InputError, match=f"{name}: expected a file that Explanation.save wrote"):
-            sg.load(tmp_path / name)
+    assert refused > 30
 
 
 def test_a_damaged_file_is_refused(e, tmp_path):
@@ -354,12 +349,19 @@ def test_what_generalizes_to_other_networks(images, batch):
 TEXTS = ["a warm film with good actors and a good story", "a dull film with bad actors"]
 
 
-@pytest.mark.parametrize("kind", PICTURES)
-def test_pictures_show_what_there_is(kind, batch, e):
+@pytest.fixture(scope="module")
+def words():
     tokenizer = build_tokenizer(TEXTS, min_count=1, max_tokens=20)
     bert = models.build_bert("bert-1x64", 2, tokenizer, 20, seed=3)
-    words = sg.explain(sg.TextGame(bert, tokenizer), TEXTS[0], 1, variables=6)
+    return sg.explain(sg.TextGame(bert, tokenizer), TEXTS[0], 1, variables=6)
+
+
+def test_a_word_that_stands_twice_gets_its_count(words):
     assert words.data.names.to_numpy()[0].tolist() == ["warm", "film", "good", "actors", "good (2)", "story"]
+
+
+@pytest.mark.parametrize("kind", PICTURES)
+def test_pictures_show_what_there_is(kind, batch, e, words):
     for one, needed in ((batch.sample(2), "cells"), (words, "words"), (e, None)):
         if kind in ("cells", "words") and kind != needed:
             with pytest.raises(sg.InputError, match=f"plot of kind '{kind}', but the game gave no"):
@@ -592,9 +594,10 @@ def test_words_that_are_spaces_alone_keep_their_place_in_the_text():
 
 
 @pytest.mark.parametrize("kind", ["bars", "words", "network", "masks"])
-def test_a_dollar_begins_no_formula(kind, tmp_path):
+def test_a_dollar_begins_no_formula(kind):
     e = sg.explain(Counted(), "US$_a for $HOME/{user b_$ now", "$a_b_c$", variables=[0, 2, 3])
-    e.plot(kind).savefig(tmp_path / "picture.png")
+    with_dollars = [text for text in e.plot(kind).findobj(Text) if "$" in text.get_text()]
+    assert with_dollars and not any(text.get_parse_math() for text in with_dollars)
 
 
 def test_explanations_at_several_checkpoints_are_compared_as_one(batch, images):

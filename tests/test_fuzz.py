@@ -117,6 +117,10 @@ def test_no_other_name_is_a_study(name):
 @given(st.text(max_size=12) | st.from_regex(r"(target|baseline)-\w{1,25}", fullmatch=True))
 @example("target-²")
 @example("target-٣")
+@example("target-11")
+@example("baseline-007")
+@example("target-" + "9" * 18)
+@example("target-" + "9" * 19)
 def test_a_role_has_a_seed_or_is_refused(role):
     try:
         family, seed = Study.load("fashion-vgg").role(role)

@@ -6,9 +6,11 @@ import torch
 import transformers
 from tiny_language_models import CONFIGS, PROMPT, TEXTS, VARIABLES, WIDE, bytes_tokenizer, noisy
 
-from symgen import CausalLMGame, interactions, log_odds, sparse_and_or
+import symgen as sg
+from symgen import CausalLMGame, log_odds
 from symgen.games import _base, places_of
 from symgen.interactions.subsets import members
+from symgen.plots.alt import alt_text
 from symgen.training.tokenizers import build_tokenizer
 
 
@@ -69,11 +71,18 @@ def test_values_equal_a_plain_loop_over_masked_prompts(architecture, masking, by
     assert np.ptp(expected) > 0.1  # masking matters to this network
 
 
-def test_the_interactions_rebuild_every_output(by_bytes):
-    v = CausalLMGame(network("Llama"), by_bytes).values(PROMPT, 7, VARIABLES)
-    solution = sparse_and_or(v)
-    model = interactions.by_definition(solution.effects, solution.bias)
-    np.testing.assert_allclose(model + solution.noise, v, atol=1e-9)
+def test_a_prompt_is_explained_by_words_that_are_drawn_or_given(by_bytes, tmp_path):
+    game = CausalLMGame(network("Llama"), by_bytes)
+    e = sg.explain(game, PROMPT, [7, 9], VARIABLES)
+    np.testing.assert_array_equal(e.data.v, game.values(PROMPT, [7, 9], VARIABLES))
+    assert e.data.names.to_numpy().tolist() == [VARIABLES] * 2
+    assert e["and", VARIABLES[:2]].tolist() == e["and", (0, 1)].tolist()
+    drawn = sg.explain(game, PROMPT, 7, 4, seed=1)
+    chosen = drawn.data.names.to_numpy()[0].tolist()
+    assert len(chosen) == 4 and [word for word in game.candidates(PROMPT) if word in chosen] == chosen
+    drawn.save(tmp_path / "one.nc")
+    assert str(sg.load(tmp_path / "one.nc")) == str(drawn)
+    assert "film" in alt_text(sg.explain(game, PROMPT, 7, VARIABLES).plot("words"))
 
 
 def test_models_with_different_tokenizers_take_the_same_variables(by_bytes, by_words):

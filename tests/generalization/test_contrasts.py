@@ -329,16 +329,6 @@ def test_the_graded_measure_has_the_ceiling_of_two_halves_and_the_floor_of_chanc
     assert table["graded low - high above chance"] == pytest.approx(graded - chance)
 
 
-def test_conditions_are_judged_sample_by_sample():
-    sizes = orders(4)
-    steady, dip, negative = (np.array(u)[sizes] for u in ([0, 1, 2, 3, 4], [0, 1, 3, 2, 4], [0, -1, 1, 2, -4]))
-    effects = np.zeros((3, 2, 16))
-    effects[:, 0, 0b1], effects[:, 0, 0b1111], effects[:, 1, 0b111] = 3, 0.5, -0.5
-    held = interactions.conditions_of(np.stack([steady, dip, negative]).astype(float), effects)
-    assert held["orders up to n / 2"].tolist() == [0.75] * 3
-    assert held["steady"].tolist() == [1, 0.75, 0.5] and held["bounded"].tolist() == [1, 1, 0]
-
-
 def test_what_recurs_is_what_another_sample_has_between_the_same_variables_with_the_same_sign(rng):
     """By loops over samples, interactions and their variables' names."""
     names = np.stack([rng.choice(7, size=4, replace=False) for _ in range(8)])

@@ -172,6 +172,16 @@ def test_judging_the_salient_alone_is_judging_all_and_keeping_the_salient(rng, c
     assert np.array_equal(comparison.graded_chance, np.mean(graded, axis=0))
 
 
+def test_how_similar_several_baselines_are_by_hand():
+    ones = np.zeros((1, 2, 4))
+    ones[0, 0, 3] = 1.0
+    bases = np.stack([0.5 * ones, 0.25 * ones, -ones])
+    similar = {combine: similarity(ones, bases, combine)[0, 0, 3] for combine in ("any", "majority", "all")}
+    each = [similarity(ones, one[None], "any")[0, 0, 3] for one in bases]
+    assert each[0] > each[1] > each[2] == 0
+    assert similar == {"any": each[0], "majority": each[1], "all": 0}
+
+
 @pytest.mark.parametrize("measure", [generalizable, similarity])
 def test_baselines_without_an_axis_of_their_own_are_not_taken_for_several(rng, measure):
     target, baseline = rng.normal(size=(2, 5, 2, 8))

@@ -113,9 +113,10 @@ def test_a_placebo_is_what_a_plain_loop_over_a_queue_takes(queues):
 
 
 def test_a_placebo_is_drawn_from_the_salient_interactions_alone_and_repeats_with_its_seed(rng):
-    effects, salient = rng.normal(size=(6, 2, 16)), rng.random((6, 2, 16)) < 0.4
+    shape = 120, 2, 16  # samples are taken in several groups
+    effects, salient = rng.normal(size=shape), rng.random(shape) < 0.4
     salient[:, :, 0] = False
-    removed = salient & (rng.random((6, 2, 16)) < 0.5)
+    removed = salient & (rng.random(shape) < 0.5)
     drawn = placebo_effects(effects, salient, removed, 30, seed=3)
     louder = np.where(salient, effects, 1e6)
     assert np.array_equal(drawn, placebo_effects(louder, salient, removed, 30, seed=3))

@@ -58,6 +58,18 @@ def test_what_the_noise_holds_counts_when_interactions_are_said_to_be_enough(rng
             assert needed == (enough if enough <= len(curve) else interactions.dictionary_size(4))
 
 
+def test_the_curve_of_many_variables_is_the_fidelity_of_the_strongest(rng):
+    effects = rng.normal(size=(2, 512)) ** 3  # so many subsets that their numbers are counted with fewer bits
+    effects[:, 0] = effects[1, [1 << i for i in range(9)]] = 0
+    v = reconstruct(*effects, 0.25) + rng.normal(size=512)
+    curve = interactions.fidelity_curve(v, effects, 0.25)
+    for k in (1, 2, 30, len(curve)):
+        kept = keep_strongest(effects[None], k)
+        assert curve[k - 1] == pytest.approx(interactions.fidelity(v[None], kept, np.array([0.25]))[0], abs=1e-9)
+    needed = np.flatnonzero(curve < 0.9)[-1] + 2  # from there on it stays above
+    assert interactions.needed_for(v[None], effects[None], np.array([0.25]), 0.9).tolist() == [needed]
+
+
 @pytest.mark.parametrize("constant", [2.0, 0.1])  # the variance of 1,024 times 0.1 is a rounding error above 0
 def test_constant_outputs_have_no_share_that_is_explained(constant):
     v, effects = np.full((1, 1024), constant), np.zeros((1, 2, 1024))

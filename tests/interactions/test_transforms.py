@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+import shapiq
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -88,7 +89,6 @@ def test_scaling_scales_and_a_constant_moves_only_the_empty_set(seed, scale, con
 
 def test_or_is_the_co_moebius_transform_with_a_sign():
     """I_or(T) = (-1)^(|T|+1) CoMoebius(T), against shapiq."""
-    shapiq = pytest.importorskip("shapiq")
     n = 5
     v = game(n, 3)
 

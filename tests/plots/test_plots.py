@@ -1,8 +1,5 @@
 """What every picture owes its readers: words with its numbers, colours that all can tell apart, how much is behind it."""
 
-import os
-import subprocess
-import sys
 from itertools import combinations, product
 
 import numpy as np
@@ -16,7 +13,6 @@ from PIL import Image
 from symgen import plots
 from symgen.plots.alt import _short, alt_text
 from symgen.plots.style import COLOURS, OF_SAMPLES, shades, shades_of_models
-from symgen.report import runner
 
 VALUES = {"train": [2.3, 1.9, 1.2, 0.9, 0.6, 0.4, 0.25], "test": [2.3, 1.8, 1.1, 1.0, 1.3, 1.7, 2.1]}
 LOSSES = pd.concat(
@@ -103,38 +99,6 @@ def test_words_of_an_explained_text_are_one_sentence_and_its_interactions_are_na
         "1 network · 1 sample · colour: a part's share of all effects (log-odds), teal for the label, pink against it."
     )
     assert said.endswith(f"effect on the log-odds of the label: effect -2 of bad, 1.5 of bad ∨ not. {small}")
-
-
-def test_in_a_notebook_the_words_stand_beside_the_picture():
-    """In a process of its own, as a notebook's way to show figures cannot be undone."""
-    code = (
-        "from IPython.core.interactiveshell import InteractiveShell as Shell\n"
-        "shell = Shell.instance()\n"
-        "import matplotlib.pyplot as plt\n"
-        "from symgen import plots\n"
-        "plots.use_style()\n"
-        "figure, ax = plt.subplots()\n"
-        "ax.plot([0, 1], [2, 3], label='H')\n"
-        "data, metadata = shell.display_formatter.format(figure)\n"
-        "print(sorted(data), metadata['image/png'])\n"
-        "import base64, io\n"
-        "from PIL import Image\n"
-        "print(Image.open(io.BytesIO(base64.b64decode(data['image/png']))).text)\n"
-    )
-    backend = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | backend)
-    words = "H 2 at 0, 3 at 1."
-    assert ran.stdout.splitlines() == [
-        f"['image/png', 'text/plain'] {{'alt': '{words}'}}", f"{{'Description': '{words}'}}"
-    ], ran.stderr  # fmt: skip
-
-
-def test_an_executed_notebook_keeps_the_words_and_nothing_else_of_its_outputs_metadata():
-    words = {"image/png": {"alt": "H 2 at 0, 3 at 1."}}
-    outputs = [{"output_type": "display_data", "data": {}, "metadata": words | {"needs_background": "light"}}]
-    cells = [{"cell_type": "code", "metadata": {"papermill": 1}, "source": [], "outputs": outputs}]
-    cleaned = runner.clean({"metadata": {}, "cells": cells})
-    assert cleaned["cells"][0]["outputs"][0]["metadata"] == words
 
 
 # small print

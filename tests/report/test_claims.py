@@ -242,18 +242,17 @@ def of_the_penalty(_, study):
     return pd.concat(arms.contrasts_table(measured, study, name) for name in arms.settings_of(study))
 
 
-@pytest.mark.parametrize("name", claims.claims())
+UNPLANTED = {"F12": tuned, "L1": lambda *_: planted.table_of("F7", "undecided")} | dict.fromkeys(
+    ("K1", "K2", "K3", "K4"), of_the_penalty
+)
+
+
+@pytest.mark.parametrize("name", UNPLANTED)
 def test_every_statistic_of_a_claim_is_in_the_table_that_the_study_makes(name, study):
-    of = claims.claims()[name]
-    others = {"F12": tuned, "K1": of_the_penalty, "K2": of_the_penalty, "K3": of_the_penalty, "K4": of_the_penalty}
-    resampling = planted.BOOTSTRAP, planted.LOW, planted.HIGH
-    if name in others:
-        made = others[name](resampling, study)
-    else:
-        made = planted.table_of("F7" if name == "L1" else name, "undecided")
+    """Of fine-tuning, of arms of training, and of a time; the others are planted."""
+    made = UNPLANTED[name]((planted.BOOTSTRAP, planted.LOW, planted.HIGH), study)
     made = made[made.role == "all"]
-    made = made[made.what == "removed"] if "what" in made else made
-    for part in of.statistics:
+    for part in claims.claims()[name].statistics:
         assert made.quantity.str.fullmatch(part.quantity).sum() == 1, part.quantity
 
 
@@ -275,8 +274,7 @@ def test_from_samples_to_verdicts_a_claim_can_end_either_way(name, wanted, study
 
 
 def test_every_claim_on_comparisons_votes_and_interactions_is_planted():
-    elsewhere = {"F12", "K1", "K2", "K3", "K4", "L1"}  # fine-tuning, arms of training, and a time
-    assert set(planted.PLANTED) == set(claims.claims()) - elsewhere
+    assert set(planted.PLANTED) == set(claims.claims()) - set(UNPLANTED)
 
 
 # from tables to verdicts

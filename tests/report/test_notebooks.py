@@ -1,5 +1,7 @@
 """Every notebook runs end to end on a tiny study; the runner refuses what a notebook does not know."""
 
+import base64
+import io
 import json
 import re
 import subprocess
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import tiny_project
+from PIL import Image
 from tiny_project import ROOT
 
 from symgen import Study
@@ -97,6 +100,10 @@ def test_a_notebook_runs_end_to_end(study, name, worked, in_one_kernel, tmp_path
     errors = [out for cell in cells(output) for out in cell["outputs"] if out["output_type"] == "error"]
     warned = [out for cell in cells(output) for out in cell["outputs"] if out.get("name") == "stderr"]
     assert not errors and not warned
+    pictures = [out for cell in cells(output) for out in cell["outputs"] if "image/png" in out.get("data", {})]
+    for out in pictures:
+        picture = Image.open(io.BytesIO(base64.b64decode(out["data"]["image/png"])))
+        assert out["metadata"]["image/png"] == {"alt": picture.text["Description"]}
     assert printed(output)
     assert max(map(len, printed(output).splitlines())) <= 100
     assert not {header for header in headers(output) if "_" in header.replace("H_low", "").replace("H_high", "")}
@@ -136,11 +143,13 @@ def test_a_committed_notebook_holds_clean_outputs(name):
     assert " at 0x" not in path.read_text()
 
 
-def test_an_object_is_shown_without_its_address():
+def test_an_object_is_shown_without_its_address_and_a_picture_keeps_its_words():
     shown = {"text/plain": ["<symgen.Thing at 0x7fc20868ea10>,\n", "0x1F stays"]}
-    cell = {"metadata": {"tags": ["one"], "papermill": {}}, "outputs": [{"data": shown, "metadata": {"a": 1}}]}
+    words = {"image/png": {"alt": "H 2 at 0, 3 at 1."}}
+    output = {"data": shown, "metadata": words | {"needs_background": "light"}}
+    cell = {"metadata": {"tags": ["one"], "papermill": {}}, "outputs": [output]}
     (cleaned,) = runner.clean({"metadata": {}, "cells": [cell]})["cells"]
-    assert cleaned["metadata"] == {"tags": ["one"]} and cleaned["outputs"][0]["metadata"] == {}
+    assert cleaned["metadata"] == {"tags": ["one"]} and cleaned["outputs"][0]["metadata"] == words
     assert cleaned["outputs"][0]["data"]["text/plain"] == ["<symgen.Thing>,\n", "0x1F stays"]
 
 

@@ -304,6 +304,14 @@ def test_what_is_known_of_trained_networks_does_not_hang_on_given_ones():
         ({"baseline_model": ""}, "one of target_model and baseline_model is missing"),
         ({"masking": "mask"}, "masking = 'mask' of prompts; expected one of mean-embedding, pad, unk"),
         ({"baseline_masking": "mask"}, "baseline_masking = 'mask' of prompts"),
+        (
+            {"untrained": True, "baseline_masking": "", "target_model": "", "baseline_model": ""},
+            "untrained of models trained here; expected models",
+        ),
+        (
+            {"baseline_masking": "pad", "target_model": "", "baseline_model": ""},
+            "baseline_masking = 'pad' of models trained",
+        ),
         ({"dataset": "movie-snippets"}, "target_model of texts; expected a data set of prompts"),
     ],
 )

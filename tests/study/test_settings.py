@@ -46,6 +46,12 @@ from symgen.study import VERSIONS
         ),
         ({"dataset": "snippets"}, "study 'fashion-vgg': dataset = 'snippets'; expected one of fashion-mnist-6k, "),
         ({"tuning_dataset": "snippets"}, "study 'fashion-vgg': tuning_dataset = 'snippets'; expected one of "),
+        ({"baseline_architecture": "resnet18"}, "baseline_architecture of images; expected none, since cut is one"),
+        ({"init": "some/model"}, "init = 'some/model' of images; expected 'scratch'"),
+        (
+            {"augment": "crop-flip", "dataset": "movie-snippets", "masking": "mask", "other_masking": []},
+            "augment = 'crop-flip' of texts; expected 'none'",
+        ),
         ({"second_seeds": []}, "second_seeds is empty; expected at least one, whose network judges"),
         ({"batch_size": 512}, "fall on one step"),
         ({"checkpoints": [0, 0.999, 4]}, "fall on one step"),  # 1 is an epoch at which losses are measured
@@ -67,6 +73,11 @@ def test_an_impossible_setting_is_said_in_one_line(overrides, message):
     assert "\n" not in str(caught.value)
 
 
+def test_losses_are_measured_at_every_epoch_at_first_and_then_ever_more_rarely():
+    measured = Study.load("fashion-vgg", {"epochs": 20, "checkpoints": [0, 20]}).measured_epochs
+    assert measured == (*range(9), 10, 11, 13, 16, 19, 20)
+
+
 def test_an_unknown_study_names_the_nearest():
     with pytest.raises(ValueError, match="no study named 'fashion-vg'; did you mean 'fashion-vgg'"):
         Study.load("fashion-vg")
@@ -82,12 +93,6 @@ def test_a_file_with_a_misspelt_or_missing_key_is_named(tmp_path, monkeypatch):
     (tmp_path / "studies" / "mine.yaml").write_text(text.replace("epochs: 75", ""))
     with pytest.raises(ValueError, match=r"studies/mine.yaml: the setting 'epochs' is missing"):
         Study.load("mine")
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "studies").glob("*.yaml")), ids=lambda p: p.stem)
-def test_every_study_file_loads(path):
-    study = Study.load(path.stem)
-    assert study.name == path.stem and study.targets and study.baselines
 
 
 def test_overrides_come_as_a_dict_or_as_yaml():

@@ -11,7 +11,7 @@ from tiny_project import ROOT
 
 from symgen import Study, TextGame, log_odds, training
 from symgen.study import pipeline
-from symgen.training import loop, models
+from symgen.training import load_model, loop, models
 from symgen.training.tokenizers import build_tokenizer, load_tokenizer
 
 STUDIES = {  # study -> its network, and the classes of its data
@@ -95,6 +95,7 @@ def test_what_is_wrong_with_an_encoder_is_said_in_one_line(encoder, tmp_path):
             lambda: load("bert-1x64", tmp_path / "pickled")
         ),
         "cannot be loaded: .*; expected config.json": lambda: load_tokenizer(str(tmp_path), 8),
+        "pickled' cannot be loaded: .*model.safetensors": lambda: load_model(str(tmp_path / "pickled")),
     }
     for message, call in cases.items():
         with pytest.raises(ValueError, match=message) as caught:
