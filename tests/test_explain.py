@@ -401,6 +401,7 @@ def test_the_default_picture_is_that_of_its_kind(batch, e):
             {"variables": [[1, 2], 3, 4]},
             r"variables = \[\[1, 2\], 3, 4\]; expected one list, or a list for each sample",
         ),
+        ({"variables": ["x", ("y", ("z", "w"))]}, "expected one list, or a list for each sample"),
         ({"variables": 2.5}, "variables = 2.5; expected how many, or a list"),
         ({"variables": []}, r"variables = \[\]; expected how many, or a list"),
         ({"variables": [3, 25]}, "variables hold the cell 25; expected 0 to 24"),
@@ -682,15 +683,22 @@ def test_a_label_that_is_one_thing_is_one_label_and_variables_may_be_tensors():
     assert e.to_frame().variables.tolist() == ["7 ∧ 3", "7"]
 
 
-def test_a_game_that_takes_several_samples_may_give_tensors():
-    class Tensors(torch.nn.Module):
-        def is_one(self, x):
-            return not isinstance(x, list)
+class Several(Wrong):
+    """A game of one's own that takes several samples."""
 
-        def values(self, x, label, variables):
-            return torch.arange(4.0, requires_grad=True).expand(len(label), 4)
+    def is_one(self, x):
+        return not isinstance(x, list)
 
-    assert sg.explain(Tensors(), ["a", "b"], [0, 0], [[0, 1], [0, 1]]).data.v[1].to_numpy().tolist() == [0, 1, 2, 3]
+
+@pytest.mark.parametrize("kind", [lambda rows: rows, list], ids=["a tensor", "a list of tensors"])
+def test_a_game_that_takes_several_samples_may_give_tensors(kind):
+    game = Several(kind(torch.arange(4.0, requires_grad=True).expand(2, 4)))
+    assert sg.explain(game, ["a", "b"], [0, 0], [0, 1]).data.v[1].to_numpy().tolist() == [0, 1, 2, 3]
+
+
+def test_a_game_that_takes_several_samples_gives_as_many_outputs_of_each():
+    with pytest.raises(sg.InputError, match=r"the game's values have shape \(3,\); expected \(4,\)"):
+        sg.explain(Several([np.zeros(4), np.zeros(3)]), ["a", "b"], [0, 0], [0, 1])
 
 
 def test_numbers_as_variables_of_a_game_of_ones_own_keep_their_names():

@@ -252,8 +252,10 @@ def test_wrong_tokenizers_maskings_and_outputs_are_named(bert, tokenizer):
         TextGame(bert, tokenizer).values(SENTENCE, 0, [1, 2])
 
 
-def test_a_vocabulary_comes_from_its_texts_alone(tokenizer):
+def test_a_vocabulary_comes_from_its_texts_alone_in_one_order(tokenizer):
     vocabulary = tokenizer.get_vocab()
+    pieces = tokenizer.convert_ids_to_tokens(range(len(SPECIAL), len(vocabulary)))
+    assert pieces == sorted(pieces)  # not that of a set
     assert [tokenizer.convert_ids_to_tokens(i) for i in range(5)] == list(SPECIAL)
     assert {"film", "charming", "actors", "throughout"} <= set(vocabulary) and "bored" not in vocabulary
     assert tokenizer.tokenize("Bored")[0] == "b" and tokenizer.unk_token not in tokenizer.tokenize("Bored")

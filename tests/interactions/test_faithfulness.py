@@ -31,6 +31,12 @@ def test_mean_outputs_are_steady_and_bounded_as_by_hand(outputs, steady, bounded
     assert held["steady"].tolist() == pytest.approx([steady]) and held["bounded"].tolist() == [bounded]
 
 
+def test_conditions_are_those_of_each_sample():
+    games = np.concatenate([game(0, 1, 2, 3), game(5, 4, 4.5, 2), game(0, -1, 2, 3)])
+    held = interactions.conditions_of(games, np.ones((3, 2, 8)))
+    assert held["steady"].tolist() == pytest.approx([1, 2 / 3, 2 / 3]) and held["bounded"].tolist() == [1, 1, 0]
+
+
 def test_strengths_do_not_cancel_in_the_share_of_low_orders():
     effects = np.zeros((1, 2, 8))
     effects[0, :, 0b1], effects[0, :, 0b111] = [1, -1], [1, 1]

@@ -70,7 +70,7 @@ def test_words_that_are_parted_at_the_end_of_a_line_are_one_again():
     assert "0.1 at non-generalizable" in said and "- " not in said.replace(" - ", "")
 
 
-def test_numbers_have_three_digits_and_no_power_of_ten():
+def test_numbers_have_three_digits_and_large_ones_no_power_of_ten():
     assert [_short(value) for value in (0.12345, 12.345, 999.4, 999.6, -1234.5)] == [
         "0.123", "12.3", "999", "1,000", "-1,234"
     ]  # fmt: skip
@@ -115,6 +115,7 @@ def test_small_print_counts_the_networks_and_samples_and_says_what_bands_mean():
     (legend,) = figure.legends
     small = "3 networks · 1,200 samples · above: a scale each, negative effects below 0 · band: 95 %, over samples"
     assert legend.get_title().get_text() == small
+    assert [line.get_label() for line in figure.axes[1].lines] == ["one", *["each of the 2 others"] * 2]
     for n_phases, lines in ((1, ""), (2, " · t1:"), (3, " · t1: H is highest, one · t2:")):
         drawn = plots.dynamics(
             ORDERS.assign(epoch=0.0), curves, boundaries.assign(t2=2.0, n_phases=n_phases), samples=1200
@@ -123,8 +124,10 @@ def test_small_print_counts_the_networks_and_samples_and_says_what_bands_mean():
         assert rest.startswith(lines) and ("t2" in rest) == (n_phases == 3)
         assert [text.get_text() for text in drawn.axes[1].texts] == ["t1", "t2"][: n_phases - 1]
     many = pd.concat(curves.assign(role=curves.role + str(k), H=0.1 * k) for k in (1, 2))
+    boundaries = boundaries.assign(role="one1")
     drawn = plots.dynamics(ORDERS.assign(epoch=0.0), many, boundaries).axes[1].lines  # thin ones, and their mean
     assert len(drawn) == 7 and np.allclose(drawn[-1].get_ydata(), 0.15)
+    assert [line.get_label() for line in drawn if line.get_linestyle() == "-."] == ["one1"]
     learned = curves[["role", "epoch"]].assign(delta_g=1.0, delta_n=3.0)
     said = alt_text(plots.learned(learned, boundaries, samples=1))
     assert "3 networks · 1 sample " in said and said.endswith("steps: 1 to 1 epochs long.")
@@ -229,6 +232,14 @@ def test_two_language_models_are_a_row_each_with_their_chance():
     assert "low orders, by chance 0.2 at b; high orders, by chance 0.2 at b. 2 networks" in unknown
     photographs = alt_text(plots.judged_pairs(table, samples=1, of="photograph"))
     assert photographs.endswith("2 networks · 1 photograph · bar: 95 %, over photographs.")
+
+
+def test_each_judge_has_the_rows_of_those_that_it_judges():
+    rows = [(role, by, q, 0.5, 0.4, 0.6, 0.2) for role, by in ("ab", "ba") for q in ("H_low", "H_high")]
+    table = pd.DataFrame(rows, columns=["role", "judged by", "quantity", "value", "low", "high", "chance"])
+    axes = plots.judged_pairs(table).axes
+    assert [[tick.get_text() for tick in ax.get_yticklabels()] for ax in axes] == [["a"], ["b"]]
+    assert [ax.lines[0].get_ydata().tolist() for ax in axes] == [[pytest.approx(-0.17)]] * 2
 
 
 # colours: thresholds were set before any colour was measured, in units of CIE Lab; about 2 can just be told apart

@@ -468,8 +468,8 @@ def test_the_studies_of_published_sets_are_those_that_there_are_with_their_parts
 
 
 def test_every_target_of_make_is_there():
-    named = set(re.findall(r"(?:`|^)make (\w+)", "\n".join(PAGES.values()), flags=re.M))
-    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), flags=re.M))
+    named = set(re.findall(r"(?:`|^)make ([\w-]+)", "\n".join(PAGES.values()), flags=re.M))
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), flags=re.M))
     assert {"figures", "test", "lab"} <= named <= targets
 
 

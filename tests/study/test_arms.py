@@ -256,15 +256,12 @@ def test_contrasts_are_paired_by_network_and_by_item(study, rng):
 
 
 def test_distillation_takes_the_labels_of_the_batch_and_the_mean_of_probabilities():
-    sure = 2 * np.log(3)  # at temperature 2 three quarters
-    teachers = torch.tensor(
-        [[[0.0, 9.0], [sure, 0.0]], [[0.0, 9.0], [0.0, 0.0]]]
-    )  # the other is not sure of the second
-    objective = training.distillation(teachers, torch.tensor([1, 0]), share=0.25)
-    hard, soft = (
-        np.log1p(np.exp(-2)),
-        np.log1p(np.exp(-1)) + 0.375,
-    )  # against five eighths, the mean of these and one half
+    one, other = (
+        [[0.0, 9.0], [2 * np.log(3), 0.0]],
+        [[0.0, 9.0], [0.0, 0.0]],
+    )  # of the second item 3/4 and 1/2, at temperature 2
+    objective = training.distillation(torch.tensor([one, other]), torch.tensor([1, 0]), share=0.25)
+    hard, soft = np.log1p(np.exp(-2)), np.log1p(np.exp(-1)) + 0.375  # against 5/8
     z, batch = torch.tensor([[1.0, -1.0]]), torch.tensor([1])
     assert objective(z, batch).item() == pytest.approx(0.75 * hard + 0.25 * 4 * soft, rel=1e-6)
 

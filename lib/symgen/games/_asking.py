@@ -1,5 +1,7 @@
 """What `explain` asks any game: variables to explain by, v of every sample, and what pictures need."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -51,10 +53,10 @@ def variables_of(game, samples, variables, seed: int, one: bool) -> list:
     if not isinstance(variables, list | tuple) or not variables:
         raise InputError(f"variables = {variables!r}; expected how many, or a list of them")
     variables = [in_lists(each) for each in variables]
-    are_lists = [not isinstance(each, str) and np.ndim(each) == 1 for each in variables]
-    if len({*are_lists}) > 1:
+    are_lists = {isinstance(each, Sequence) and not isinstance(each, str) for each in variables}
+    if len(are_lists) > 1:
         raise InputError(f"variables = {variables!r}; expected one list, or a list for each sample")
-    lists = variables if are_lists[0] else [variables] * len(samples)
+    lists = variables if True in are_lists else [variables] * len(samples)
     for row in lists:
         different(row)
     sizes = sorted({len(row) for row in lists})
@@ -87,7 +89,7 @@ def values_of(game, samples, labels, variables, one: bool) -> tuple[Float[np.nda
     """v, and how precise it is: as the game says (`rounding`), else as a network is that computes in float32."""
     if hasattr(game, "is_one"):
         asked = (samples[0], labels, variables[0]) if one else (samples, labels, variables)
-        v = _numbers(game.values(*asked))
+        v = [_numbers(row) for row in game.values(*asked)]
     else:
         v = [_numbers(game.values(*each)) for each in zip(samples, labels, variables)]
     expected = (2 ** len(variables[0]),)

@@ -150,13 +150,14 @@ class Game:
             several = np.ndim(label) > 0
             v = self._all_values([x], [label if several else [label]], [variables])[0]
             return v if several else v[0]
+        labels = [in_lists(each) for each in label] if np.ndim(label) else [label]
+        labels = np.array(labels, dtype=object).ravel().tolist()  # each of its own type
         variables = [in_lists(each) for each in variables]
-        if not len(x) == np.size(label) == len(variables) or not len(x):
-            sizes = f"{len(x)} samples, {np.size(label)} labels and {len(variables)} lists of variables"
+        if not len(x) == len(labels) == len(variables) or not len(x):
+            sizes = f"{len(x)} samples, {len(labels)} labels and {len(variables)} lists of variables"
             raise InputError(f"{sizes}; expected as many of each, and at least one")
         if len(sizes := {np.size(each) for each in variables}) > 1:
             raise InputError(f"variables: lists of {sorted(sizes)}; expected as many for each sample")
-        labels = [in_lists(each) for each in label] if np.ndim(label) else [label]  # each of its own type
         return self._all_values(x, [[one] for one in labels], variables)[:, 0]
 
     def _all_values(self, samples, labels, variables):

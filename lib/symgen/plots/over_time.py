@@ -146,7 +146,7 @@ def newly_learned(table: pd.DataFrame, networks: int | None = None, samples: int
     _order_legend(figure)
     by = "one half of its samples" if networks == 1 else "the mean curve of the other networks"
     says = {"panels": f"the paper's phases, placed by {by}, found with certainty or not"}
-    says |= {} if "second phase" in panels else {"second phase": "no checkpoint lies in it"}
+    says |= {} if "second phase" in panels else {"phase 2": "no checkpoint lies in it"}
     note(figure, network=networks, sample=samples, dotted="mean order, by strength", **says)
     _keep_bars_below_corners(axes[0])
     return figure
@@ -396,13 +396,16 @@ def _curves(ax, curves, name, first=""):
     first: of several networks the one that is told apart.
     """
     roles, chance = curves.role.unique(), f"{name}_chance"
-    many = len(roles) > MANY
+    many, apart = len(roles) > MANY, len(roles) > 1 and first in roles
+    if many or not apart:
+        names = roles[0] if len(roles) == 1 else f"each of {len(roles)} networks"
+    else:
+        names = "the other network" if len(roles) == 2 else f"each of the {len(roles) - 1} others"
     line = {"color": COLOURS["target"], "linewidth": 0.6, "alpha": 0.5} if many else {"color": COLOURS["target"]}
     for role in roles:
         shown = curves[curves.role == role]
-        label = role if len(roles) == 1 else f"each of {len(roles)} networks"
-        apart = APART | {"label": role} if len(roles) > 1 and role == first else {}
-        ax.plot(shown.epoch, shown[name], **{"label": label} | line | apart)
+        style = APART | {"label": role} if apart and role == first else line | {"label": names}
+        ax.plot(shown.epoch, shown[name], **style)
         if f"{name}_low95" in shown and not many:
             band = shown[f"{name}_low95"], shown[f"{name}_high95"]
             ax.fill_between(shown.epoch, *band, color=COLOURS["target"], alpha=0.13, linewidth=0)

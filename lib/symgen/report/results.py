@@ -60,7 +60,7 @@ def grouped(table: pd.DataFrame) -> dict[str, dict[str, str]]:
     """Claims of a readable table by what most studies say as the paper measures them, and whether also against controls.
 
     By group: the claims' names, each with the number of studies behind it, of those that could test it, in words, and where
-    studies are divided with what those say that have many networks.
+    studies are divided with what those say that have many networks; and where most cannot test it, how many these are.
     """
     groups = {group: {} for group in GROUPS}
     for name, rows in table.groupby("id", sort=False):

@@ -191,7 +191,7 @@ def step_times(study: Study, variables=(6, 8, 10), samples=(1, 2, 4), repeats: i
     """What the penalty costs: variables, samples, penalty (ms a call), plain (ms a step), times_longer (a step on average).
 
     Medians, on the first target at the end of its training, which is not changed; `times_longer` counts the steps
-    between penalties as well.
+    between penalties as well. Batches are of items that may be penalised with the most variables.
     """
     model = ensure_training(study, study.targets[0]).model(study.checkpoints[-1])
     inputs, labels = part_data(study, "A")
