@@ -161,6 +161,8 @@ def test_gaps_over_training_stand_beside_those_on_more_samples():
     lines = {line.get_label(): line.get_ydata() for line in plots.removal_dynamics(table, 40, more).axes[0].lines}
     np.testing.assert_allclose(lines["whole"], [0, 0.8])
     np.testing.assert_allclose(lines["whole, on more samples"], [0.3])
+    large = more.assign(loss=more.loss.where(more.of == "training", 7.0))
+    assert plots.removal_dynamics(table, 40, large).axes[0].get_ylim()[1] > 6.8
     assert "diamonds: the last epoch again, on 60 samples" in alt_text(plots.removal_dynamics(table, 40, more, 60))
     assert "whole, on more samples" not in alt_text(plots.removal_dynamics(table, 40))
     assert "whole, on more samples" not in alt_text(plots.removal_dynamics(table, 40, more, 40))  # as many are no more
