@@ -256,10 +256,8 @@ def test_contrasts_are_paired_by_network_and_by_item(study, rng):
 
 
 def test_distillation_takes_the_labels_of_the_batch_and_the_mean_of_probabilities():
-    one, other = (
-        [[0.0, 9.0], [2 * np.log(3), 0.0]],
-        [[0.0, 9.0], [0.0, 0.0]],
-    )  # of the second item 3/4 and 1/2, at temperature 2
+    # of the second item one teacher says 3/4, at temperature 2, and the other 1/2
+    one, other = [[0.0, 9.0], [2 * np.log(3), 0.0]], [[0.0, 9.0], [0.0, 0.0]]
     objective = training.distillation(torch.tensor([one, other]), torch.tensor([1, 0]), share=0.25)
     hard, soft = np.log1p(np.exp(-2)), np.log1p(np.exp(-1)) + 0.375  # against 5/8
     z, batch = torch.tensor([[1.0, -1.0]]), torch.tensor([1])

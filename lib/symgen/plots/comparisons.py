@@ -390,7 +390,7 @@ def _ends_beside(axes, last, table, lines):
             beside = ScaledTranslation((6 + 8 * place) / 72, 0, ax.figure.dpi_scale_trans)
             style = DIAMOND | {"mec": colour, "transform": ax.transData + beside}
             ax.plot(last, gaps[ax.get_title(), what], label=f"{label}, on more samples", **style)
-    highest = 1.05 * gaps.loc[:, list(lines)].max()  # their place is no place of the data, which the axis holds
+    highest = 1.05 * gaps.loc[:, list(lines)].max()  # axes do not grow for what stands beside them
     axes[0].set_ylim(top=max(axes[0].get_ylim()[1], highest))
 
 

@@ -397,14 +397,13 @@ def _curves(ax, curves, name, first=""):
     """
     roles, chance = curves.role.unique(), f"{name}_chance"
     many, apart = len(roles) > MANY, len(roles) > 1 and first in roles
-    if many or not apart:
-        names = roles[0] if len(roles) == 1 else f"each of {len(roles)} networks"
-    else:
-        names = "the other network" if len(roles) == 2 else f"each of the {len(roles) - 1} others"
+    label = roles[0] if len(roles) == 1 else f"each of {len(roles)} networks"
+    if apart and not many:
+        label = "the other network" if len(roles) == 2 else f"each of the {len(roles) - 1} others"
     line = {"color": COLOURS["target"], "linewidth": 0.6, "alpha": 0.5} if many else {"color": COLOURS["target"]}
     for role in roles:
         shown = curves[curves.role == role]
-        style = APART | {"label": role} if apart and role == first else line | {"label": names}
+        style = APART | {"label": role} if apart and role == first else line | {"label": label}
         ax.plot(shown.epoch, shown[name], **style)
         if f"{name}_low95" in shown and not many:
             band = shown[f"{name}_low95"], shown[f"{name}_high95"]

@@ -26,8 +26,9 @@ def judged(study: Study) -> Judged:
     result = {"the other": {role: compare(study, role, judges=by, checkpoints=at[role]) for role, by in other.items()}}
     for name, control in study.controls.items():
         result[UNTRAINED if control.untrained else f"itself, {name}"] = {
-            role: compare(study, role, by if control.untrained else (role,), at[role], judges_of=control)
+            role: compare(study, role, judges=who, checkpoints=at[role], judges_of=control)
             for role, by in other.items()
+            for who in [by if control.untrained else (role,)]
         }
     return result
 
