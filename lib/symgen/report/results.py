@@ -156,6 +156,23 @@ def claims_text(root: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
+def rerun_text(root: Path) -> str:
+    """What another run of the same study gave (Markdown), from benchmarks/results/rerun.csv: a row a changed statistic."""
+    table = read(root / "benchmarks" / "results" / "rerun.csv")
+    resampled = table[table.low_earlier < table.high_earlier]
+    inside = resampled.value.between(resampled.low_earlier, resampled.high_earlier).sum()
+    verdicts = table.drop_duplicates(["id", "of"])
+    changed = verdicts.verdict != verdicts.verdict_earlier
+    of_verdicts = f"{changed.sum()} of {len(verdicts)} verdicts of `{table.study[0]}`"
+    lines = [f"{inside} of {len(resampled)} values lie in the interval of the earlier run, and {of_verdicts} changed.", ""]
+    lines += head("claim", "statistic", "earlier", "now", "verdict on the claim")
+    for row in table[table.part_verdict != table.part_verdict_earlier].itertuples():
+        values = interval(row.value_earlier, row.low_earlier, row.high_earlier), interval(row.value, row.low, row.high)
+        both = " → ".join(dict.fromkeys([row.verdict_earlier, row.verdict]))
+        lines.append(line(f"[{row.id}](#{row.id.lower()})", row.quantity, *values, f"{OF[row.of]}: {both}"))
+    return "\n".join(lines) + "\n"
+
+
 def _statistics(rows):
     """Rows of the statistics of a claim; its study and its verdict stand in the first that they hold for."""
     studies, columns = (~rows.duplicated(names) for names in (["study"], ["study", "of"]))

@@ -1,0 +1,31 @@
+"""How far another run moves the numbers of a study: its claims in two runs, as a table for docs/results.md.
+
+    python benchmarks/rerun.py fashion-vgg d5084b6
+
+The arguments say which study, and in which commit figures/claims.csv is that of the earlier run. Both must follow the same
+rules.
+"""
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+ROOT = Path(__file__).parents[1]
+STATISTIC = ["study", "id", "of", "quantity", "rule"]
+NUMBERS = ["value", "low", "high", "part_verdict", "verdict"]
+
+
+def main(study, commit):
+    shown = subprocess.run(["git", "show", f"{commit}:figures/claims.csv"], cwd=ROOT, capture_output=True, check=True)
+    runs = [pd.read_csv(table) for table in (io.BytesIO(shown.stdout), ROOT / "figures" / "claims.csv")]
+    earlier, later = (run.loc[run.study == study, STATISTIC + NUMBERS] for run in runs)
+    both = earlier.merge(later, on=STATISTIC, suffixes=("_earlier", ""), validate="one_to_one")
+    assert len(both) == len(earlier) == len(later), "the two runs were judged by different rules"
+    both.to_csv(ROOT / "benchmarks" / "results" / "rerun.csv", index=False, float_format="%.6g")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
