@@ -214,7 +214,8 @@ def test_a_claim_is_shown_with_both_verdicts_and_every_statistic(tmp_path):
 
 def test_what_another_run_changed_is_counted_and_shown(tmp_path):
     of_both = {
-        "study": "one", "id": ["F2", "F2", "F5", "L1"], "of": ["paper", "paper", "control", "paper"], "quantity": list("abcd"),
+        "study": "one", "id": ["F2", "F2", "F5", "L1"], "of": ["paper", "paper", "control", "paper"],
+        "quantity": list("abcd"),
         "value_earlier": [2.0, 1.0, 3.0, 9.0], "low_earlier": [1.0, 0.5, 2.0, 9.0], "high_earlier": [3.0, 1.5, 4.0, 9.0],
         "value": [2.5, 1.6, 2.0, 8.0], "low": [2.0, 1.2, 1.0, 8.0], "high": [3.0, 2.0, 3.0, 8.0],
         "verdict_earlier": [OPEN, OPEN, NO, YES], "part_verdict_earlier": [YES, OPEN, OPEN, YES],

@@ -164,7 +164,10 @@ def rerun_text(root: Path) -> str:
     verdicts = table.drop_duplicates(["id", "of"])
     changed = verdicts.verdict != verdicts.verdict_earlier
     of_verdicts = f"{changed.sum()} of {len(verdicts)} verdicts of `{table.study[0]}`"
-    lines = [f"{inside} of {len(resampled)} values lie in the interval of the earlier run, and {of_verdicts} changed.", ""]
+    lines = [
+        f"{inside} of {len(resampled)} values lie in the interval of the earlier run, and {of_verdicts} changed.",
+        "",
+    ]
     lines += head("claim", "statistic", "earlier", "now", "verdict on the claim")
     for row in table[table.part_verdict != table.part_verdict_earlier].itertuples():
         values = interval(row.value_earlier, row.low_earlier, row.high_earlier), interval(row.value, row.low, row.high)
