@@ -11,7 +11,7 @@ from torch.nn import functional
 from symgen import Study, sparse_and_or, training
 from symgen.generalization import Comparison, Estimate, metrics
 from symgen.generalization.comparison import AXES
-from symgen.study import arms, networks, penalised, pipeline
+from symgen.study import arms, networks, pipeline, samples
 from symgen.study.settings import ARMS
 
 
@@ -94,7 +94,7 @@ def test_an_arm_hangs_on_its_own_settings_and_no_other_network_does(study):
 
 
 def test_what_the_penalty_is_told_is_a_fresh_extraction(study):
-    items = penalised.ensure_penalised(study)
+    items = samples.ensure_penalised(study)
     stored = networks.ensure_penalised_effects(study, "baseline-93").effects.to_numpy()
     assert items.position.tolist() == list(range(100)) and stored.shape == (100, 2, 16)
     inputs, labels = pipeline.part_data(study, "A")
@@ -116,12 +116,12 @@ def test_the_penalty_has_the_settings_of_its_study(study):
     changes = {"penalty_weight": 0.3, "penalty_samples": 3, "penalty_every": 5, "noise_bound": 0.1, "ridge": 0.7}
     study = study.replace(generalizes_to="all", **changes)
     network, (inputs, _) = pipeline.untrained(study, 0), pipeline.part_data(study, "A")
-    baselines = np.zeros((2, len(penalised.ensure_penalised(study)), 2, 16))
-    penalty = penalised.penalty_by(study, network, inputs, baselines)
+    baselines = np.zeros((2, len(samples.ensure_penalised(study)), 2, 16))
+    penalty = networks.penalty_by(study, network, inputs, baselines)
     assert (penalty.weight, penalty.per_batch, penalty.every, penalty.combine) == (0.3, 3, 5, "all")
     assert (penalty.solver["noise_bound"], penalty.solver["ridge"]) == (0.1, 0.7)
     assert penalty.seen is inputs  # of whose batches masked cells take the mean map
-    assert penalised.penalty_by(study.replace(masking="zero"), network, inputs, baselines).seen is None
+    assert networks.penalty_by(study.replace(masking="zero"), network, inputs, baselines).seen is None
 
 
 def test_every_baseline_tells_the_penalty_what_is_salient_by_the_threshold_of_the_study(study, monkeypatch, rng):
@@ -139,7 +139,7 @@ def test_every_baseline_tells_the_penalty_what_is_salient_by_the_threshold_of_th
 
 def test_texts_without_enough_words_are_not_penalised(shared):
     texts = Study.load("snippets-bert", shared | {"penalty_variables": 8, "explain_classes": 2, "n_variables": 4})
-    items, kind = penalised.ensure_penalised(texts), pipeline.task(texts)
+    items, kind = samples.ensure_penalised(texts), pipeline.task(texts)
     game = kind.game(None)
     split = pipeline.ensure_split(texts)
     items_of_a = split.item[split.part == "A"].to_numpy()
@@ -338,5 +338,5 @@ def test_impossible_settings_are_refused(study, changes, message):
 
 
 def test_another_seed_draws_other_variables_of_the_penalised(study):
-    first, other = (penalised.ensure_penalised(study.replace(variables_seed=seed)) for seed in (0, 1))
+    first, other = (samples.ensure_penalised(study.replace(variables_seed=seed)) for seed in (0, 1))
     assert first.item.equals(other.item) and (first.variables != other.variables).any()

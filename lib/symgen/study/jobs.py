@@ -8,9 +8,8 @@ from symgen.errors import InputError
 from symgen.store import FORMAT, key_of
 from symgen.study import ablations, arms
 from symgen.study.networks import ensure_penalised_effects, ensure_training
-from symgen.study.penalised import as_penalised
 from symgen.study.pipeline import ensure_interactions
-from symgen.study.samples import ensure_samples, given_prompts
+from symgen.study.samples import as_penalised, ensure_samples, given_prompts
 from symgen.study.settings import Study
 
 PROMPTS = ("09_language_models", "10_fine_tuning")  # notebooks of prompts

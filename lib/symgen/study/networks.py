@@ -19,11 +19,18 @@ from symgen.generalization import salient
 from symgen.interactions import sparse_and_or
 from symgen.store import cached, fresh, keyed, lock_at, read, write
 from symgen.study.devices import arithmetic, device, now
-from symgen.study.penalised import as_penalised, ensure_penalised, penalty_by
-from symgen.study.samples import part_data, study_game, task, training_part, validation_part
+from symgen.study.samples import (
+    as_penalised,
+    ensure_penalised,
+    part_data,
+    study_game,
+    task,
+    training_part,
+    validation_part,
+)
 from symgen.study.settings import ARMS, Study
 from symgen.timing import stage
-from symgen.training import Penalty
+from symgen.training import JudgedSample, Penalty
 
 
 @dataclass(frozen=True)
@@ -215,6 +222,19 @@ def study_penalty(study: Study, model: torch.nn.Module, inputs: torch.Tensor) ->
     """The penalty on a network that is trained on `inputs` of A, judged by the study's baselines."""
     effects = np.stack([ensure_penalised_effects(study, base).effects for base in study.baselines])
     return penalty_by(study, model, inputs, effects * salient(effects, study.tau_ratio))
+
+
+def penalty_by(study: Study, model: torch.nn.Module, inputs: torch.Tensor, baselines: np.ndarray) -> Penalty:
+    """The penalty on a network, judged by the baselines' salient interactions (baseline, item, kind, subset)."""
+    kind, items = task(as_penalised(study)), ensure_penalised(study)
+    each = kind.samples(items.item), items.label, kind.variables(items), np.moveaxis(baselines, 1, 0)
+    judged = {position: JudgedSample(*sample) for position, *sample in zip(items.position, *each)}
+    return Penalty(
+        kind.game(model, inputs[: study.batch_size]), judged,
+        weight=study.penalty_weight, per_batch=study.penalty_samples, every=study.penalty_every,
+        combine=study.generalizes_to, noise_bound=study.noise_bound, ridge=study.ridge,
+        seen=inputs if study.masking == "mean" else None,
+    )  # fmt: skip
 
 
 def ensure_penalised_effects(study: Study, role: str) -> xr.Dataset:

@@ -111,6 +111,21 @@ def ensure_samples(study: Study) -> pd.DataFrame:
     return samples.assign(label=[str(row["next_word"]) for row in settings["prompts"]])  # a table makes 7 of 07
 
 
+def as_penalised(study: Study) -> Study:
+    """The study as the penalty sees it: with its few variables; how many samples are explained does not matter to it."""
+    return study.replace(n_variables=study.penalty_variables, explain_classes=1, explain_per_class=1)
+
+
+def ensure_penalised(study: Study) -> pd.DataFrame:
+    """The items that may be penalised: columns position (in part A), item, label, variables (numbers, by spaces).
+
+    All items of A with enough candidates for variables; their variables are drawn with a recorded seed.
+    """
+    few = as_penalised(study)
+    settings = few.settings_of("samples")
+    return cached(few.runs_dir / "penalised.csv", settings, lambda: task(few).draw_penalised(ensure_split(few)))
+
+
 def given_prompts(study: Study) -> dict:
     """What results of given models depend on beyond the study's settings: their prompts; of others nothing."""
     return {"prompts": GivenTask(study).rows()} if study.target_model else {}
