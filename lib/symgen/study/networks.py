@@ -22,6 +22,7 @@ from symgen.study.devices import arithmetic, device, now
 from symgen.study.samples import (
     as_penalised,
     ensure_penalised,
+    masked_values,
     part_data,
     study_game,
     task,
@@ -243,12 +244,10 @@ def ensure_penalised_effects(study: Study, role: str) -> xr.Dataset:
     checkpoint = few.checkpoints_of(role)[-1]
 
     def extract():
-        kind, items = task(few), ensure_penalised(study)
+        items = ensure_penalised(study)
         game = study_game(few, role, ensure_training(few, role).model(checkpoint))
-        samples = zip(kind.samples(items.item), items.label.tolist(), kind.variables(items))
         with arithmetic(few):
-            with stage("masked values"):
-                v = np.stack([game.values(*sample) for sample in samples])
+            v = masked_values(few, game, items, f"{role} {checkpoint}, for the penalty")
             with stage("solving"):
                 solution = sparse_and_or(v, **few.solver)
         effects = {"effects": (("item", "kind", "subset"), solution.effects)}

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray as xr
-from tqdm import tqdm
 
 from symgen import generalization
 from symgen.errors import InputError
@@ -23,6 +22,7 @@ from symgen.study.samples import (
     ensure_split,
     given_prompts,
     load_data,
+    masked_values,
     part_data,
     study_game,
     task,
@@ -49,14 +49,11 @@ def ensure_values(study: Study, role: str, checkpoint: float | str) -> xr.Datase
     """
 
     def evaluate():
-        kind, samples = task(study), ensure_samples(study)
+        samples = ensure_samples(study)
         with arithmetic(study):
             game = game_of(study, role, checkpoint)
             start = time.perf_counter()
-            each = zip(kind.game_inputs(samples), samples.label.tolist(), kind.variables(samples))
-            each = tqdm(each, desc=f"{role} {checkpoint}", total=len(samples), disable=None, leave=False)
-            with stage("masked values"):
-                v = np.stack([game.values(*sample) for sample in each])
+            v = masked_values(study, game, samples, f"{role} {checkpoint}")
         seconds = time.perf_counter() - start
         return xr.Dataset({"v": (("sample", "subset"), v), "seconds_values": seconds}, {"sample": samples["sample"]})
 

@@ -5,6 +5,7 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 import torch
+from tqdm import tqdm
 
 from symgen.data import Images, Texts, deal, load_dataset, standing_within
 from symgen.errors import InputError, saying
@@ -14,6 +15,7 @@ from symgen.study.devices import device
 from symgen.study.prompt_tasks import GivenTask, PromptTask, QuestionTask
 from symgen.study.settings import FAMILIES, Study
 from symgen.study.tasks import ImageTask, TextTask
+from symgen.timing import stage
 
 
 def load_data(study: Study) -> Images | Texts:
@@ -109,6 +111,15 @@ def ensure_samples(study: Study) -> pd.DataFrame:
     if not study.target_model:
         return samples
     return samples.assign(label=[str(row["next_word"]) for row in settings["prompts"]])  # a table makes 7 of 07
+
+
+def masked_values(study: Study, game, samples: pd.DataFrame, title: str) -> np.ndarray:
+    """v (sample, subset) of a table of samples, by the study's game on a network; `title` is that of the progress bar."""
+    kind = task(study)
+    each = zip(kind.game_inputs(samples), samples.label.tolist(), kind.variables(samples))
+    each = tqdm(each, desc=title, total=len(samples), disable=None, leave=False)
+    with stage("masked values"):
+        return np.stack([game.values(*sample) for sample in each])
 
 
 def as_penalised(study: Study) -> Study:
