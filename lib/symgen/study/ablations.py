@@ -20,13 +20,11 @@ def variants(study: Study) -> dict[str, Study]:
     if not study.ablation_per_class:
         raise InputError(f"ablation_per_class = 0 in study {study.name!r}; expected at least 1 for ablations")
     every, few = study.dynamics, _few(study)
-    judged = {"as it is": {}}
-    judged |= {f"{SCALED[key]} {value:g}": {key: value} for key, value in _scaled(study, "tau_ratio", "phase_ratio")}
+    judged = {"as it is": {}} | _scaled(study, "tau_ratio", "phase_ratio")
     judged["generalizes to all"] = {"generalizes_to": "all"}
     judged["baselines at the end"] = {"baseline_checkpoint": "last"}
     judged["baselines on D"] = {"baseline_on": "D"}
-    changes = {FEWER: {}}
-    changes |= {f"{SCALED[key]} {value:g}": {key: value} for key, value in _scaled(study, "noise_bound", "ridge")}
+    changes = {FEWER: {}} | _scaled(study, "noise_bound", "ridge")
     changes |= {f"other variables, draw {seed}": {"variables_seed": study.variables_seed + seed} for seed in (1, 2)}
     changes |= {f"{n} variables": {"n_variables": n} for n in (6, 8) if n < study.n_variables}
     changes |= {f"masking {masking}": {"masking": masking} for masking in study.other_masking}
@@ -82,8 +80,9 @@ def requirements(study: Study) -> list[tuple[Study, str, tuple[float | str, ...]
 
 
 def _scaled(study, *keys):
-    """Each setting at half and at twice its value."""
-    return [(key, factor * getattr(study, key)) for key in keys for factor in (0.5, 2)]
+    """What is changed, by its name: each setting at half and at twice its value."""
+    values = [(key, factor * getattr(study, key)) for key in keys for factor in (0.5, 2)]
+    return {f"{SCALED[key]} {value:g}": {key: value} for key, value in values}
 
 
 def _few(study):

@@ -22,14 +22,17 @@ def judged(study: Study) -> Judged:
             f"study {study.name!r} holds {study.modality}; expected one of language models, as snippets-lm"
         )
     other = dict.fromkeys(study.targets, study.baselines) | dict.fromkeys(study.baselines, study.targets)
-    at = {role: study.checkpoints_of(role)[-1:] for role in other}
-    result = {"the other": {role: compare(study, role, judges=by, checkpoints=at[role]) for role, by in other.items()}}
+    itself = {role: (role,) for role in other}
+
+    def judged_by(judges, of):
+        return {role: compare(study, role, by, study.checkpoints_of(role)[-1:], of) for role, by in judges.items()}
+
+    result = {"the other": judged_by(other, study)}
     for name, control in study.controls.items():
-        result[UNTRAINED if control.untrained else f"itself, {name}"] = {
-            role: compare(study, role, judges=who, checkpoints=at[role], judges_of=control)
-            for role, by in other.items()
-            for who in [by if control.untrained else (role,)]
-        }
+        if control.untrained:
+            result[UNTRAINED] = judged_by(other, control)
+        else:
+            result[f"itself, {name}"] = judged_by(itself, control)
     return result
 
 
