@@ -24,6 +24,7 @@ class PromptTask(TextTask):
     that is itself such a word, one token, and not among those before it.
     """
 
+    kind_of_game = CausalLMGame
     one_network = False  # target and baseline are two
 
     def examples(self, items) -> tuple[Tensor, Tensor]:
@@ -90,10 +91,6 @@ class PromptTask(TextTask):
     def shown_prompts(self, samples: pd.DataFrame) -> pd.DataFrame:
         """A few prompts to look at, the first two of each source."""
         return self.prompts(samples).groupby("source", sort=False).head(2).reset_index(drop=True)
-
-    def game(self, network: torch.nn.Module | None, seen: Tensor | None = None) -> CausalLMGame:
-        """The study's game on a network; what the network has seen does not matter to it."""
-        return CausalLMGame(network, self.tokenizer, self.study.masking)
 
     def _token(self, word):
         """The token that reads as a word, inside a text; None if there is none."""

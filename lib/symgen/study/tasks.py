@@ -11,7 +11,7 @@ from torch import Tensor
 from symgen import training
 from symgen.data import Images, Texts
 from symgen.errors import InputError, saying
-from symgen.games import ImageGame, TextGame, some_of
+from symgen.games import CausalLMGame, ImageGame, TextGame, some_of
 from symgen.study.settings import Study
 
 
@@ -36,7 +36,7 @@ class Task:
         rows = []
         for of, part in (("training", "A"), ("testing", "D")):
             items = split[split.part == part]
-            items = items[self.explainable(items.item.to_numpy())]
+            items = items[self.explainable(items.item)]
             rows += [(of, item) for item in _drawn(items, part, study, rng)]
         table = pd.DataFrame(rows, columns=["of", "item"])
         table["label"] = self.labels(table.item)
@@ -48,7 +48,7 @@ class Task:
         study, part = self.study, split[split.part == "A"].reset_index(drop=True)
         table = part[["item", "label"]].rename_axis("position").reset_index()
         rng = np.random.default_rng([study.explain_seed, study.variables_seed, len(part)])
-        return self.with_variables(table[self.explainable(table.item.to_numpy())], rng)
+        return self.with_variables(table[self.explainable(table.item)], rng)
 
     def examples(self, items) -> tuple[Tensor, Tensor]:
         """What a network is trained on: inputs, and the label of each item."""
@@ -133,6 +133,7 @@ class TextTask(Task):
 
     data: Texts
     learned_from: tuple[str, ...]
+    kind_of_game = TextGame
 
     @cached_property  # asked for once a text; to look it up by all texts of A is slow
     def tokenizer(self):
@@ -163,19 +164,22 @@ class TextTask(Task):
 
     def variable_names(self, samples: pd.DataFrame) -> np.ndarray:
         """Words in small letters, (sample, variable)."""
-        texts = [self.game(None).words(text) for text in self.samples(samples.item)]
         numbers = self.variables(samples)
-        return np.array([[text[i].lower() for i in row] for text, row in zip(texts, numbers)])
+        return np.array([[text[i].lower() for i in row] for text, row in zip(self._words(samples), numbers)])
 
-    def game(self, network: torch.nn.Module | None, seen: Tensor | None = None) -> TextGame:
+    def game(self, network: torch.nn.Module | None, seen: Tensor | None = None) -> TextGame | CausalLMGame:
         """The study's game on a network; what the network has seen does not matter to it."""
-        return TextGame(network, self.tokenizer, self.study.masking)
+        return self.kind_of_game(network, self.tokenizer, self.study.masking)
 
     def plot_variables(self, samples: pd.DataFrame):
         """A picture of texts with their variables (Fig. 9)."""
         from symgen import plots
 
-        return plots.chosen_words(samples, [self.game(None).words(text) for text in self.samples(samples.item)])
+        return plots.chosen_words(samples, self._words(samples))
+
+    def _words(self, samples):
+        """All words of each text."""
+        return [self.game(None).words(text) for text in self.samples(samples.item)]
 
 
 def _drawn(items, part, study, rng):
