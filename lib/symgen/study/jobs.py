@@ -1,5 +1,6 @@
 """What a study asks of machines: jobs, each some networks with all that is looked at in them, trained and extracted."""
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
@@ -64,14 +65,16 @@ def jobs(study: Study) -> list[Job]:
     A job trains and extracts `roles_per_job` networks. A network that is looked at in more than `checkpoints_per_job` ways
     has jobs of its own: the first one trains it, the others come after.
     """
+    most = study.checkpoints_per_job or sys.maxsize
     networks, home, planned = networks_of(study), {}, []
-    for keys in _groups(networks, study.roles_per_job, study.checkpoints_per_job):
-        group = [networks[key] for key in keys]
-        before = {home[needed] for network in group for needed in _needs(network)}
-        first, *others = _divided(group, study.checkpoints_per_job)
-        planned.append(_job(first, before))
+    for keys in _groups(networks, study.roles_per_job, most):
+        work = [(networks[key], tuple(networks[key].looks.values())) for key in keys]
+        before = {home[needed] for network, _ in work for needed in _needs(network)}
+        planned.append(_job([(network, looks[:most]) for network, looks in work], before))
         home |= dict.fromkeys(keys, planned[-1].name)
-        planned += [_job(part, {*before, home[keys[0]]}) for part in others]
+        network, looks = work[0]  # one with more looks is alone
+        further = [looks[start : start + most] for start in range(most, len(looks), most)]
+        planned += [_job([(network, part)], {*before, home[keys[0]]}) for part in further]
     return planned
 
 
@@ -147,22 +150,14 @@ def _needs(network):
     return [study.key("training", base) for base in study.baselines] if family in ("penalty", "distilled") else []
 
 
-def _groups(networks, size, looks):
-    """Keys of networks that one job trains: as many as `size`, alike in whether they need others first; large ones alone."""
-    large = {key for key, network in networks.items() if looks and len(network.looks) > looks}
+def _groups(networks, size, most):
+    """Keys of networks that one job trains: as many as `size`, alike in whether they need others; alone if large."""
+    large = {key for key, network in networks.items() if len(network.looks) > most}
     for needing in (False, True):
         keys = [key for key, network in networks.items() if bool(_needs(network)) == needing]
         yield from ([key] for key in keys if key in large)
         small = [key for key in keys if key not in large]
         yield from (small[start : start + size] for start in range(0, len(small), size))
-
-
-def _divided(networks, size):
-    """Work of one job, as (network, looks), or of several if there is one network with more looks than `size`."""
-    if len(networks) > 1 or not size:
-        return [[(network, tuple(network.looks.values())) for network in networks]]
-    (network,), looks = networks, tuple(networks[0].looks.values())
-    return [[(network, looks[start : start + size])] for start in range(0, len(looks), size)]
 
 
 def _settings(network, looks):
