@@ -55,7 +55,7 @@ def test_the_best_is_chosen_among_the_epochs_at_which_all_networks_are_measured(
     curves, kept = pd.DataFrame({"epoch": [0, 0.5, 1, 2], "validation_loss": [3.0, 1.0, 2.0, 2.0]}), {}
     assert networks.TrainedNetwork(study, "target-91", curves).best == 1
     monkeypatch.setattr(networks, "write", lambda path, weights, settings: kept.update({path: weights}))
-    keeper, model = networks._Keeper(study, "target-91", {}), torch.nn.Linear(1, 1)
+    keeper, model = networks._Keeper(study, "target-91"), torch.nn.Linear(1, 1)
     for epoch, loss in curves.itertuples(index=False):
         model.weight.data.fill_(epoch)
         keeper.look(epoch, model, loss)

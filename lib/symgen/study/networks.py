@@ -77,7 +77,7 @@ def ensure_training(study: Study, role: str) -> TrainedNetwork:
         with lock_at(path.with_suffix(".lock")):  # who comes second finds it trained
             if not whole():
                 path.unlink(missing_ok=True)  # no curves beside weights that are being written again
-                write(path, _trained(study, role, settings), settings)
+                write(path, _trained(study, role), settings)
     return TrainedNetwork(study, role, read(path))
 
 
@@ -114,22 +114,21 @@ def untrained(study: Study, seed: int, architecture: str = "") -> torch.nn.Modul
     return task(study).network(architecture or study.architecture, seed).to(device(study))
 
 
-def _trained(study, role, settings):
+def _trained(study, role):
     """Loss curves of a role's training, which writes the weights on its way."""
     if study.precision == "bfloat16" and device(study).type != "cuda":
         raise InputError(f"precision = 'bfloat16' on {device(study).type}; expected 'float32', or a GPU")
     gpus, says = [device(study)] if device(study).type == "cuda" else [], f"{role} of study {study.name!r}: "
     with stage("training"), arithmetic(study), torch.random.fork_rng(gpus), saying(says):
         torch.manual_seed(study.role(role)[1])  # for layers that draw, such as dropout
-        keeper = _Keeper(study, role, settings)
-        return _train(study, role, keeper)
+        return _train(study, role, _Keeper(study, role))
 
 
 class _Keeper:
     """Keeps a network's weights: the last and the best, and those at the epochs of a target."""
 
-    def __init__(self, study, role, settings):
-        self.study, self.role, self.settings = study, role, settings
+    def __init__(self, study, role):
+        self.study, self.role = study, role
         self.epochs = set(study.checkpoints_of(role)) - {"best", "last"}
         self.lowest, self.best = np.inf, None
 
@@ -147,7 +146,8 @@ class _Keeper:
         self._write("best", self.best or last)
 
     def _write(self, checkpoint, weights):
-        write(weights_path(self.study, self.role, checkpoint), weights, self.settings)
+        path, settings = weights_path(self.study, self.role, checkpoint), self.study.settings_of("training", self.role)
+        write(path, weights, settings)
 
 
 def _train(study, role, keeper):
