@@ -15,21 +15,23 @@ SMALLEST = 6  # n from which on the number of interactions is counted
 
 def impossible(study) -> Iterator[str]:
     """What to say of settings that cannot be together, one after the other."""
-    topics = (_names, _variables, _orders, _data, _given, _run, _seeds, _checkpoints, _tuning)
+    topics = (_names, _variables, _data, _given, _seeds, _checkpoints, _tuning)
     return chain.from_iterable(topic(study) for topic in topics)
 
 
 def _names(s):
-    """Data sets by name."""
+    """Data sets and devices by name."""
     expected = f"expected one of {', '.join(MODALITIES)}"
     if s.dataset not in MODALITIES:
         yield f"dataset = {s.dataset!r}; {expected}"
     if s.tuning_dataset not in ("", *MODALITIES):
         yield f"tuning_dataset = {s.tuning_dataset!r}; {expected}"
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", s.device):
+        yield f"device = {s.device!r}; expected auto, cpu, cuda, or cuda:<number>"
 
 
 def _variables(s):
-    """How many variables there are, and how they are masked."""
+    """How many variables there are, how they are masked, and which orders are low or high."""
     images = s.modality == "images"
     used = {"n_variables": True, "more_variables": s.ablation_per_class, "penalty_variables": s.penalty_weight}
     for key in (key for key in used if used[key]):
@@ -53,10 +55,6 @@ def _variables(s):
             yield f"other_masking holds {masking!r} of {s.modality}; expected of {', '.join(fitting)}"
     if images and not s.cut_at:
         yield "the setting 'cut' is missing; expected a submodule of the network, its first ReLU"
-
-
-def _orders(s):
-    """Which orders are low, and which high."""
     low, high = s.low_up_to, s.high_from
     if low >= high:
         yield f"low_up_to = {low} and high_from = {high}; expected high orders above the low ones"
@@ -96,12 +94,6 @@ def _given(s):
         yield "one of target_model and baseline_model is missing; expected both, or neither"
     if s.target_model and s.modality != "prompts":
         yield f"target_model of {s.modality}; expected a data set of prompts"
-
-
-def _run(s):
-    """On what it runs."""
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", s.device):
-        yield f"device = {s.device!r}; expected auto, cpu, cuda, or cuda:<number>"
 
 
 def _seeds(s):
