@@ -219,10 +219,8 @@ class GivenTask:
 
     def given_game(self, role: str, device) -> CausalLMGame:
         """The game on a role's language model."""
-        target = self.study.family(role) == "target"
-        name = self.study.target_model if target else self.study.baseline_model
         seed = self.study.role(role)[1] if self.study.untrained else None
-        model = training.load_model(name, self.study.download, device, seed)
+        model = training.load_model(self.study.model_of(role), self.study.download, device, seed)
         return CausalLMGame(*model, self.study.masking_of(role), first_token=True)
 
     @property

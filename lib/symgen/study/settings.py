@@ -196,6 +196,10 @@ class Study(*SECTIONS):
         """How the inputs of a role's network are masked."""
         return (self.family(role) in JUDGING and self.baseline_masking) or self.masking
 
+    def model_of(self, role: str) -> str:
+        """The given language model of a role: a folder or a name, "" of models trained here."""
+        return self.target_model if self.family(role) == "target" else self.baseline_model
+
     def checkpoints_of(self, role: str) -> tuple[float | str, ...]:
         """Checkpoints at which a role's interactions are extracted: the epochs of a target, one for a baseline."""
         if self.target_model:
@@ -255,8 +259,7 @@ class Study(*SECTIONS):
         if family == "baseline":
             settings["baseline_on"] = self.baseline_on
         if self.target_model:
-            model = self.target_model if family == "target" else self.baseline_model
-            settings |= {"model": model, "masking": self.masking_of(role)}
+            settings |= {"model": self.model_of(role), "masking": self.masking_of(role)}
             settings |= {"untrained": True} if self.untrained else {}
         if checkpoint == "":
             return settings | ({"checkpoints": list(self.checkpoints)} if family == "target" else {})
