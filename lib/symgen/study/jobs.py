@@ -86,7 +86,7 @@ def networks_of(study: Study) -> dict[str, Network]:
         for checkpoint in checkpoints:
             key = wanted.key("interactions", role, checkpoint)
             network.looks.setdefault(key, (wanted, checkpoint))
-    for network in list(networks.values()):
+    for network in networks.values():
         if network.study.family(network.role) == "penalty":
             for base in network.study.baselines:
                 networks[network.study.key("training", base)].penalises = True

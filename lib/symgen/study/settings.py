@@ -11,7 +11,7 @@ from symgen.games import ROUNDING
 from symgen.generalization import Bootstrap
 from symgen.store import key_of, project_root
 from symgen.study._checks import impossible
-from symgen.study._files import checked, read_overrides, settings_in_file
+from symgen.study._files import checked, read_overrides, settings_in_file, study_names
 from symgen.study.sections import SECTIONS, Data, Places, Samples, Solving, Training, Values
 
 # who is trained on which part of the data; "shuffled" on labels in random order
@@ -315,8 +315,7 @@ class Study(*SECTIONS):
     @property
     def figures_dir(self) -> Path:
         """Folder of this study's figures; settings that differ from the file's get a folder of their own."""
-        path = project_root() / "studies" / f"{self.name}.yaml"
-        as_filed = not path.is_file() or Study.load(self.name).digest() == self.digest()
+        as_filed = self.name not in study_names() or Study.load(self.name).digest() == self.digest()
         return project_root() / self.figures_root / (self.name + ("" if as_filed else f"+{self.digest()[:6]}"))
 
     @property
