@@ -67,15 +67,10 @@ class PromptTask(TextTask):
         """The words that come next, of a table of samples."""
         return [self.tokenizer.decode([token]).strip() for token in samples.label.tolist()]
 
-    def explainable(self, items) -> np.ndarray:
-        """Which of the items begin with a prompt that has enough candidates."""
-        self.game(None)  # refuses a masking for which the tokenizer has no token, before anything is trained
-        return super().explainable(items)
-
     def candidates(self, item: int) -> list[str]:
         """Words of an item's prompt that may be variables; none where there is no prompt."""
         prompt = self.prompt(item)
-        return candidate_words(prompt[0]) if prompt else []
+        return self.game(None).candidates(prompt[0]) if prompt else []
 
     def variables(self, samples: pd.DataFrame) -> np.ndarray:
         """Variables (sample, variable) of a table of samples: words."""
@@ -142,7 +137,7 @@ class QuestionTask(PromptTask):
 
     def candidates(self, item: int) -> list[str]:
         """Words or clauses of a question that may be variables; those inside others have no tokens of their own."""
-        words = candidate_words(self.data.texts[item])
+        words = self.game(None).candidates(self.data.texts[item])
         return [word for word in words if not any(word != other and places_of(word, other) for other in words)]
 
     def labels(self, items) -> np.ndarray:
