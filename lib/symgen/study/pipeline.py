@@ -194,10 +194,8 @@ def certificate_table(role: str, interactions: xr.Dataset) -> pd.DataFrame:
 
 def curves_table(trained: TrainedNetwork) -> pd.DataFrame:
     """Losses of a training, tidy: role, epoch, set (train, validation, test), loss, best."""
-    long = trained.curves.melt("epoch", var_name="set", value_name="loss")
-    long = long[long["set"].str.endswith("_loss")]
-    long["set"] = long["set"].str.removesuffix("_loss")
-    return long.assign(role=trained.role, best=trained.best)
+    losses = trained.curves.filter(regex="^epoch$|_loss$").melt("epoch", var_name="set", value_name="loss")
+    return losses.assign(set=losses["set"].str.removesuffix("_loss"), role=trained.role, best=trained.best)
 
 
 def learned_table(networks: Iterable[TrainedNetwork]) -> pd.DataFrame:
