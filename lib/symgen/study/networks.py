@@ -162,7 +162,7 @@ def _train(study, role, keeper):
     task(study).check_network(model, data[0])
     if family in ARMS:  # measured at its end and its best; what chooses the best is all that is looked at on the way
         sets = {name: pair for name, pair in sets.items() if name == "validation"}
-    stops = sorted({*study.measured_epochs, *(study.checkpoints if family == "target" else ())})
+    stops = sorted({*study.measured_epochs, *keeper.epochs})
     rows, seconds, since = [], 0.0, now(device(study))
     for epoch in training.train(
         model, *data, epochs=study.epochs, batch_size=study.batch_size, learning_rate=study.learning_rate, seed=seed,

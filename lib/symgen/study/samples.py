@@ -77,8 +77,7 @@ def training_part(study: Study, role: str) -> str:
 
 def validation_part(study: Study, role: str) -> str:
     """The part that chooses the best checkpoint of a role."""
-    trained_on = FAMILIES[study.family(role)]
-    return f"{'C' if trained_on == 'C' else 'B'}-validation"
+    return "C-validation" if FAMILIES[study.family(role)] == "C" else "B-validation"
 
 
 def part_data(study: Study, part: str) -> tuple[torch.Tensor, torch.Tensor]:
