@@ -16,7 +16,6 @@ from torch.nn import functional
 from symgen import training
 from symgen.errors import InputError, saying
 from symgen.generalization import salient
-from symgen.interactions import sparse_and_or
 from symgen.store import cached, fresh, keyed, lock_at, read, write
 from symgen.study.devices import arithmetic, device, now
 from symgen.study.samples import (
@@ -24,6 +23,7 @@ from symgen.study.samples import (
     ensure_penalised,
     masked_values,
     part_data,
+    solve,
     study_game,
     task,
     training_part,
@@ -248,10 +248,8 @@ def ensure_penalised_effects(study: Study, role: str) -> xr.Dataset:
         game = study_game(few, role, ensure_training(few, role).model(checkpoint))
         with arithmetic(few):
             v = masked_values(few, game, items, f"{role} {checkpoint}, for the penalty")
-            with stage("solving"):
-                solution = sparse_and_or(v, **few.solver)
-        effects = {"effects": (("item", "kind", "subset"), solution.effects)}
-        return xr.Dataset(effects, {"item": items.item.to_numpy()})
+            effects = solve(few, v).effects
+        return xr.Dataset({"effects": (("item", "kind", "subset"), effects)}, {"item": items.item.to_numpy()})
 
     path = path_of(few, role, f"penalised-{label_of(checkpoint)}.nc")
     return cached(path, few.settings_of("interactions", role, checkpoint), extract)

@@ -13,7 +13,7 @@ from symgen import generalization
 from symgen.errors import InputError
 from symgen.games import CausalLMGame, ImageGame, TextGame
 from symgen.generalization import Comparison
-from symgen.interactions import KINDS, SparseAndOr, by_definition, sparse_and_or
+from symgen.interactions import KINDS, by_definition
 from symgen.store import cached, keyed
 from symgen.study.devices import arithmetic, device
 from symgen.study.networks import TrainedNetwork, check_checkpoint, ensure_training, label_of, path_of, untrained
@@ -24,12 +24,12 @@ from symgen.study.samples import (
     load_data,
     masked_values,
     part_data,
+    solve,
     study_game,
     task,
     training_part,
 )
 from symgen.study.settings import Study
-from symgen.timing import stage
 
 
 # games
@@ -71,7 +71,7 @@ def ensure_interactions(study: Study, role: str, checkpoint: float | str) -> xr.
 
     def extract():
         start = time.perf_counter()
-        with stage("solving"), arithmetic(study):
+        with arithmetic(study):
             solution = solve(study, values.v.to_numpy())
         seconds = time.perf_counter() - start
         label = checkpoint if isinstance(checkpoint, str) else f"epoch {checkpoint:g}"
@@ -94,11 +94,6 @@ def _place(kind, study, role, checkpoint):
     """Where an artefact goes, but for its key, and the settings on which it depends."""
     settings = study.settings_of(kind, role, checkpoint) | given_prompts(study)
     return path_of(study, role, f"{kind}-{label_of(checkpoint)}.nc"), settings
-
-
-def solve(study: Study, v: np.ndarray) -> SparseAndOr:
-    """Sparse interactions of v (sample, subset), by the settings of a study."""
-    return sparse_and_or(v, **study.solver)
 
 
 def _as_dataset(solution, values, seconds):

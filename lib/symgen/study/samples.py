@@ -1,4 +1,4 @@
-"""The data of a study: who is trained on what, and which samples are explained."""
+"""The data of a study: who is trained on what, which samples are explained, and how."""
 
 from functools import lru_cache
 
@@ -9,7 +9,8 @@ from tqdm import tqdm
 
 from symgen.data import Images, Texts, deal, load_dataset, standing_within
 from symgen.errors import InputError, saying
-from symgen.games import CausalLMGame, ImageGame, TextGame
+from symgen.games import ROUNDING, CausalLMGame, ImageGame, TextGame
+from symgen.interactions import SparseAndOr, sparse_and_or
 from symgen.store import cached
 from symgen.study.devices import device
 from symgen.study.prompt_tasks import GivenTask, PromptTask, QuestionTask
@@ -119,6 +120,12 @@ def masked_values(study: Study, game, samples: pd.DataFrame, title: str) -> np.n
     each = tqdm(each, desc=title, total=len(samples), disable=None, leave=False)
     with stage("masked values"):
         return np.stack([game.values(*sample) for sample in each])
+
+
+def solve(study: Study, v: np.ndarray) -> SparseAndOr:
+    """Sparse interactions of v (sample, subset), by the settings of a study."""
+    with stage("solving"):
+        return sparse_and_or(v, study.noise_bound, study.ridge, study.tol, rounding=ROUNDING)
 
 
 def as_penalised(study: Study) -> Study:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from symgen.data import EMBEDDED_SETS, modality_of
 from symgen.errors import InputError, saying
-from symgen.games import ROUNDING
 from symgen.generalization import Bootstrap
 from symgen.store import key_of, project_root
 from symgen.study._checks import impossible
@@ -279,11 +278,6 @@ class Study(*SECTIONS):
     def bootstrap(self) -> Bootstrap:
         """How the study resamples."""
         return Bootstrap(self.bootstrap_draws, self.analysis_seed)
-
-    @property
-    def solver(self) -> dict[str, float]:
-        """How the study solves, as `sparse_and_or` takes it."""
-        return {"noise_bound": self.noise_bound, "ridge": self.ridge, "tol": self.tol, "rounding": ROUNDING}
 
     @property
     def low_orders(self) -> range:
