@@ -132,15 +132,17 @@ def _checkpoints(s):
 
 def _tuning(s):
     """Fine-tuning on another domain."""
-    if s.tuning_dataset and s.modality != "prompts":
-        yield f"tuning_dataset = {s.tuning_dataset!r} of {s.modality}; expected none: notebook 10 is of language models"
-    if s.tunes_given and s.tuning_dataset:
-        yield "tuning_dataset of a given model that is tuned itself; expected none"
-    if s.tuning_dataset and s.tuning_from not in s.checkpoints:
-        yield f"tuning_from = {s.tuning_from}; expected one of the checkpoints, {list(s.checkpoints)}"
     if s.tuning_checkpoints[:1] != (0,) or len(s.tuning_checkpoints) < 2:
         yield f"tuning_checkpoints = {list(s.tuning_checkpoints)}; expected 0, the network before, and one or more after"
-    if s.tuning_dataset and modality_of(s.tuning_dataset) != s.modality:
+    if not s.tuning_dataset:
+        return
+    if s.modality != "prompts":
+        yield f"tuning_dataset = {s.tuning_dataset!r} of {s.modality}; expected none: notebook 10 is of language models"
+    if s.tunes_given:
+        yield "tuning_dataset of a given model that is tuned itself; expected none"
+    if s.tuning_from not in s.checkpoints:
+        yield f"tuning_from = {s.tuning_from}; expected one of the checkpoints, {list(s.checkpoints)}"
+    if modality_of(s.tuning_dataset) != s.modality:
         yield f"tuning_dataset = {s.tuning_dataset!r} holds no {s.modality}, as {s.dataset} does; expected another"
     if s.tuning_dataset == s.dataset:
         yield f"tuning_dataset = {s.tuning_dataset!r} is the dataset itself; expected another domain"
