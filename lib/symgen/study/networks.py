@@ -227,7 +227,7 @@ def study_penalty(study: Study, model: torch.nn.Module, inputs: torch.Tensor) ->
 
 def penalty_by(study: Study, model: torch.nn.Module, inputs: torch.Tensor, baselines: np.ndarray) -> Penalty:
     """The penalty on a network, judged by the baselines' salient interactions (baseline, item, kind, subset)."""
-    kind, items = task(as_penalised(study)), ensure_penalised(study)
+    kind, items = task(study), ensure_penalised(study)
     each = kind.samples(items.item), items.label, kind.variables(items), np.moveaxis(baselines, 1, 0)
     judged = {position: JudgedSample(*sample) for position, *sample in zip(items.position, *each)}
     return Penalty(

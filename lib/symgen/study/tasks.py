@@ -52,7 +52,7 @@ class Task:
 
     def examples(self, items) -> tuple[Tensor, Tensor]:
         """What a network is trained on: inputs, and the label of each item."""
-        return self.inputs(items), self.data.labels[torch.tensor(np.asarray(items))]
+        return self.inputs(items), torch.from_numpy(self.labels(items))
 
     def labels(self, items) -> np.ndarray:
         """What v is the log-odds of, item by item."""
