@@ -31,7 +31,7 @@ import xarray as xr
 from symgen import Study
 from symgen.data import datasets
 from symgen.errors import InputError
-from symgen.store import keyed
+from symgen.store import FORMAT, keyed
 from symgen.study import pipeline
 from symgen.study.networks import weights_path
 
@@ -162,7 +162,7 @@ def record(text, path):
 DAMAGES = {
     cut_short: "its checksum does not match",
     flip_a_bit: "its checksum does not match",
-    partial(record, json.dumps({"format": 2, "settings": {"epochs": 3}})): "it was made with other settings",
+    partial(record, json.dumps({"format": FORMAT, "settings": {"epochs": 3}})): "it was made with other settings",
     partial(record, json.dumps({"format": 99})): "it has format 99",
     partial(record, "{"): "its record cannot be read",
     partial(record, "[]"): "its record cannot be read",
