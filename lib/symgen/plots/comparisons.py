@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
@@ -19,6 +19,7 @@ from symgen.plots.style import (
     OF_SAMPLES,
     count_phrase,
     epoch_axis,
+    legend_below,
     legend_of,
     note,
     orders_phrase,
@@ -84,7 +85,7 @@ def conditions(table: pd.DataFrame, samples: int | None = None) -> Figure:
     right.set_title("condition 2: does u(m) grow?")
     for ax in (left, right):
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=len(epochs))
+    legend_below(figure, left)
     says = {"line": "mean", "band, first and last": MIDDLE, "turned round": "u(m) of samples with u(n) < 0"}
     says |= {"not drawn": "less than a ten-thousandth of the strength"}
     return note(figure, network=1, sample=samples, **says)
@@ -99,17 +100,17 @@ def baselines(table: pd.DataFrame, samples: int | None = None) -> Figure:
     figure, axes = plt.subplots(1, len(rules), figsize=(2.6 * len(rules) + 0.6, 3), sharey=True, squeeze=False)
     for ax, rule in zip(axes[0], rules):
         shown = table[table.rule == rule]
-        for name, low, high, colour in (
-            ("H", "low", "high", COLOURS["generalizable"]),
-            ("excess", "excess_low", "excess_high", "black"),
+        for label, columns, colour in (
+            ("H", ["H", "low", "high"], COLOURS["generalizable"]),
+            ("H above chance", ["excess", "excess_low", "excess_high"], "black"),
         ):
-            label = "H" if name == "H" else "H above chance"
-            ax.plot(shown.K, shown[name], marker="o", markersize=4, color=colour, label=label)
-            ax.fill_between(shown.K, shown[low], shown[high], color=colour, alpha=0.15, linewidth=0)
+            value, low, high = shown[columns].to_numpy().T
+            ax.plot(shown.K, value, marker="o", markersize=4, color=colour, label=label)
+            ax.fill_between(shown.K, low, high, color=colour, alpha=0.15, linewidth=0)
         ax.plot(shown.K, shown.chance, label="by chance", **BY_CHANCE)
         ax.set(title=f"in {RULES.get(rule, rule)}", xlabel="baselines K", xticks=shown.K)
     axes[0, 0].set(ylabel="share of strength", ylim=(min(0, table.excess_low.min()), None))
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    legend_below(figure, axes[0, 0])
     says = {"zigzag": "more than half of 2 is 2, of 3 is 2, of 4 is 3"} if "majority" in rules else {}
     return note(figure, network=1, sample=samples, band="95 %, over samples", **says)
 
@@ -132,7 +133,7 @@ def judges(table: pd.DataFrame, samples: int | None = None) -> Figure:
     ax.set_xticks(range(len(names)), [JUDGES.get(name, name) for name in names])
     ax.set(ylabel="H: share of strength\nthat generalizes", ylim=(0, None), title="Who judges: baselines trained on …")
     ax.grid(axis="x", visible=False)
-    figure.legend(loc="outside lower center", ncols=len(parts) + 1)
+    legend_below(figure, ax)
     return note(figure, network=1, sample=samples, judge=int(table.K.iloc[0]), bar="95 %, over samples")
 
 
@@ -163,8 +164,8 @@ def judged_pairs(
         ax.set(yticks=range(len(roles)), yticklabels=roles, ylim=(most - 0.4, -0.6))
         ax.grid(axis="y", visible=False)
     mark = {"marker": "|", "linestyle": "", "markersize": 9, "markeredgewidth": 1.6}  # as it is drawn
-    handles = [*axes[0, 0].lines, Line2D([], [], color=COLOURS["chance"], **mark)]
-    figure.legend(handles, [*names.values(), "by chance"], loc="outside lower center", ncols=3)
+    by_chance = Line2D([], [], color=COLOURS["chance"], **mark)
+    legend_below(figure, dict(zip(names.values(), axes[0, 0].lines)), {"by chance": by_chance})
     says = {names[quantity].split()[0]: orders_phrase(orders) for quantity, orders in (ranges or {}).items()}
     return note(figure, network=table.role.nunique(), **{of: samples}, bar=f"95 %, over {of}s", **says)
 
@@ -200,8 +201,7 @@ def sensitivity(table: pd.DataFrame) -> Figure:
     middle.set(xlabel="N", xlim=(0, None), title="N, interactions that\nhold 80 % of the strength")
     for row, text in [(-1, "phases"), *zip(rows, table.n_phases)]:
         right.annotate(f"{text}", (1.07, row), xycoords=("axes fraction", "data"), ha="center", va="center", fontsize=8)
-    handles = dict(zip(*left.get_legend_handles_labels()[::-1])) | dict(zip(*right.get_legend_handles_labels()[::-1]))
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3)
+    legend_below(figure, left, right, columns=3)
     says = {"dotted": "the study as it is, on as many samples", "phases": "found with certainty"}
     return note(figure, network=1, bar="95 %, over samples", **says)
 
@@ -224,10 +224,8 @@ def removal(table: pd.DataFrame, samples: int | None = None) -> Figure:
         column[1].axhline(0, color="black", linewidth=0.8)
     axes[0, 0].set_ylabel("loss (nats)")
     axes[1, 0].set_ylabel("mean effect of what\nis removed (log-odds)")
-    gap = Rectangle((0, 0), 1, 1, color=COLOURS["chance"], alpha=0.4)
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    labels = [*labels, "difference between the two; upper row: the loss gap"]
-    figure.legend([*handles, gap], labels, loc="outside lower center", ncols=3)
+    gap = {"difference between the two; upper row: the loss gap": Patch(color=COLOURS["chance"], alpha=0.4)}
+    legend_below(figure, axes[0, 0], gap)
     return note(figure, network=len(roles), sample=samples, **{"thin bar": "95 %, over samples, each by itself"})
 
 
@@ -262,7 +260,7 @@ def removal_dynamics(
         ax.axhline(0, color="black", linewidth=0.8)
         ax.set_title(role)
         epoch_axis(ax, gap.index)
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(lines))
+    legend_below(figure, axes[0, 0])
     says = {"band": "95 %, of the whole gap, over samples"}
     if at_end is not None and more != samples:
         _ends_beside(axes[0], table.epoch.max(), at_end, lines)
@@ -308,10 +306,8 @@ def arms(
     of = {name: f", {count_phrase(networks[name], 'network')}" if networks else "" for name in names}
     labels = [f"{WAYS.get(name, name)} − plain{of[name]}" for name in names]
     axes[0, 0].set(yticks=range(len(names)), yticklabels=labels, ylim=(len(names) - 0.5, -0.5))
-    handles = dict(zip(*axes[0, 0].get_legend_handles_labels()[::-1]))
-    if {*zip(table.setting, table.quantity)} & {*(gains or {})}:
-        handles["the paper's gain by the penalty"] = Line2D([], [], **DIAMOND)
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles))
+    reported = {*zip(table.setting, table.quantity)} & {*(gains or {})}
+    legend_below(figure, axes[0, 0], {"the paper's gain by the penalty": Line2D([], [], **DIAMOND)} if reported else {})
     measured_on = {"measured on": count_phrase(samples, "sample")} if samples else {}
     return note(figure, **measured_on, bar=OVER_BOTH, **_others(quantities))
 

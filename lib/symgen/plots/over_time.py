@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Patch
 from matplotlib.ticker import NullFormatter
 
 from symgen.plots.style import (
@@ -13,6 +13,7 @@ from symgen.plots.style import (
     COLOURS,
     count_phrase,
     epoch_axis,
+    legend_below,
     middle_of,
     note,
     orders_phrase,
@@ -62,8 +63,7 @@ def losses(table: pd.DataFrame) -> Figure:
         axes[0, 0].set_ylim(bottom=0)
     for ax in axes[:, 0]:
         ax.set_ylabel("cross-entropy (nats)")
-    handles = {label: handle for ax in axes.flat for handle, label in zip(*ax.get_legend_handles_labels())}
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles))
+    legend_below(figure, *axes.flat)
     return note(figure, network=len(roles))
 
 
@@ -221,8 +221,7 @@ def dynamics(
         _phase_lines(ax, boundaries.iloc[0])
         ax.set_ylabel(label)
     bottom[0].set_ylim(0, 1)
-    lines = dict(zip(*bottom[0].get_legend_handles_labels()[::-1]))
-    _order_legend(figure, lines)
+    _order_legend(figure, bottom[0])
     says = {"above": "a scale each, negative effects below 0"}
     says |= {"band": "95 %, over samples"} if curves.role.nunique() <= MANY else {}
     says |= {"t1": f"H is highest, {boundaries.role.iloc[0]}"} if boundaries.n_phases.iloc[0] >= 2 else {}
@@ -248,7 +247,7 @@ def side_by_side(table: pd.DataFrame) -> Figure:
         ax.set_xlabel("")
     drawn = axes[0, 0].lines
     lines = {"each network": drawn[0], "mean over networks": drawn[-2], "by chance": drawn[-1]}
-    figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=3)
+    legend_below(figure, lines)
     thick = f"means over networks, where there are more than {MANY}"
     return note(figure, thick=thick, band="95 %, over samples, where there are fewer")
 
@@ -274,8 +273,7 @@ def learned(table: pd.DataFrame, boundaries: pd.DataFrame, samples: int | None =
         left.yaxis.set_minor_formatter(NullFormatter())
     left.set(ylabel="log-odds per sample", title="newly learned since the checkpoint before")
     right.set(ylabel="share", ylim=(0, 1), title="how much of it generalizes")
-    handles, labels = left.get_legend_handles_labels()
-    figure.legend([*handles, t1], [*labels, "H is highest (median network)"], loc="outside lower center", ncols=3)
+    legend_below(figure, left, {"H is highest (median network)": t1})
     steps = np.diff(np.unique([0, *table.epoch]))
     length = f"{steps.min():g} to {steps.max():g} epochs long"
     networks = table.role.nunique()
@@ -304,7 +302,7 @@ def phases(table: pd.DataFrame, boundaries: pd.Series, title: str, samples: int 
         ax.axvline(stop, color="black", linewidth=0.8)
         place = middle_of(ax, start, stop), (1 + top) / 2
         ax.text(*place, name, ha="center", va="center", fontsize=8, linespacing=1)
-    figure.legend(loc="outside lower center", ncols=3)
+    legend_below(figure, ax)
     ax.plot(table.epoch, table.H, color=COLOURS["generalizable"], linewidth=0.5, label="H")  # for the words: no legend
     for bound in ("H_low95", "H_high95"):
         ax.plot(table.epoch, table[bound], color="black", linestyle=":", linewidth=0.8)
@@ -383,11 +381,10 @@ def _each_and_median(ax, table, column, role, label=None):
     ax.plot(middle.index, middle, color=COLOURS[role], linewidth=2, marker="o", markersize=3, label=label or role)
 
 
-def _order_legend(figure, further=None):
-    """Names of the colours of bars below a figure, and of further lines by name."""
-    names = ["generalizable", "non-generalizable"]
-    handles = {name: Rectangle((0, 0), 1, 1, color=COLOURS[name]) for name in names} | (further or {})
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles))
+def _order_legend(figure, *further):
+    """Names of the colours of bars below a figure, and further ones, as `legend_below` takes them."""
+    bars = {name: Patch(color=COLOURS[name]) for name in ("generalizable", "non-generalizable")}
+    legend_below(figure, bars, *further)
 
 
 def _curves(ax, curves, name, first=""):

@@ -15,7 +15,7 @@ import pandas as pd
 from matplotlib import font_manager, rc_params_from_file
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Patch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -205,8 +205,16 @@ def shades_of_models(number: int) -> list[tuple[float, float, float]]:
 
 def legend_of(ax, roles, labels, **options):
     """A legend of coloured squares, a label a role."""
-    squares = [Rectangle((0, 0), 1, 1, facecolor=COLOURS[role], edgecolor=GREY, linewidth=0.3) for role in roles]
+    squares = [Patch(facecolor=COLOURS[role], edgecolor=GREY, linewidth=0.3) for role in roles]
     ax.legend(squares, labels, **options)
+
+
+def legend_below(figure, *parts, columns: int | None = None):
+    """A legend under the panels, each label once: of what is drawn in axes, or of a dict of what has which label."""
+    drawn = {}
+    for part in parts:
+        drawn |= part if isinstance(part, dict) else dict(zip(*part.get_legend_handles_labels()[::-1]))
+    figure.legend(drawn.values(), drawn.keys(), loc="outside lower center", ncols=columns or len(drawn))
 
 
 def middle_of(ax, start, stop):
