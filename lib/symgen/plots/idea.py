@@ -10,8 +10,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
 from symgen.games import cell_boxes
-from symgen.plots.over_time import phase_spans
-from symgen.plots.style import BY_CHANCE, COLOURS, count_phrase, epoch_axis, middle_of, note, signed
+from symgen.plots.over_time import phase_spans, share_areas
+from symgen.plots.style import COLOURS, count_phrase, middle_of, note, signed
 
 EACH = 2  # interactions shown of those that generalize, and of the others
 GAP = 0.28  # between pictures, in their height
@@ -100,12 +100,8 @@ def _fainter(picture, grid, cells):
 
 def _share(ax, curve, boundaries):
     """The share of strength that generalizes over training, by chance as well, and the phases above."""
-    ax.fill_between(curve.epoch, 0, curve.H, color=COLOURS["generalizable"])
-    ax.fill_between(curve.epoch, curve.H, 1, color=COLOURS["non-generalizable"])
-    ax.plot(curve.epoch, curve.H, color=COLOURS["generalizable"], linewidth=0.5, label="H")
-    ax.plot(curve.epoch, curve.H_chance, color="white", linewidth=3)
-    ax.plot(curve.epoch, curve.H_chance, label="by chance", **BY_CHANCE | {"linewidth": 1.6})
-    epoch_axis(ax, curve.epoch)
+    ax.plot(curve.epoch, curve.H, color=COLOURS["generalizable"], linewidth=0.5, label="H")  # for the words
+    share_areas(ax, curve, by_chance="by chance")
     for name, start, stop in phase_spans(boundaries, float(curve.epoch.iloc[-1])):
         ax.axvline(stop, color="white", linewidth=1)
         ax.text(middle_of(ax, start, stop), 1.03, name.replace("\n", " "), ha="center", fontsize=8)
@@ -117,6 +113,5 @@ def _share(ax, curve, boundaries):
         ("by chance", peak.H_chance / 2, "white"),
     ):
         ax.annotate(text, (peak.epoch, height), color=colour, **beside)
-    ax.set(ylim=(0, 1), yticks=[0, 0.5, 1], ylabel="share of strength")
+    ax.set(ylim=(0, 1), yticks=[0, 0.5, 1])
     ax.set_title("How much of their strength generalizes while a network trains", fontsize=10, pad=16)
-    ax.grid(visible=False)

@@ -289,13 +289,8 @@ def phases(table: pd.DataFrame, boundaries: pd.Series, title: str, samples: int 
     """
     figure, ax = plt.subplots(figsize=(5.2, 3.4))
     top = 1.18  # room for two lines
-    ax.fill_between(table.epoch, 0, table.H, color=COLOURS["generalizable"], label="generalizable")
-    ax.fill_between(table.epoch, table.H, 1, color=COLOURS["non-generalizable"], label="non-generalizable")
-    ax.plot(table.epoch, table.H_chance, color="white", linewidth=3)
-    ax.plot(table.epoch, table.H_chance, label="generalizable by chance", **BY_CHANCE | {"linewidth": 1.6})
-    ax.grid(visible=False)
-    ax.set(ylabel="share of strength", ylim=(0, top), yticks=np.linspace(0, 1, 6), title=title)
-    epoch_axis(ax, table.epoch)
+    share_areas(ax, table, by_chance="generalizable by chance")
+    ax.set(ylim=(0, top), yticks=np.linspace(0, 1, 6), title=title)
     spans = phase_spans(boundaries, table.epoch.max())
     for number, (name, start, stop) in enumerate(spans):
         ax.axvspan(start, stop, 1 / top, color=PHASES[number] if boundaries.n_phases else "white")
@@ -308,6 +303,17 @@ def phases(table: pd.DataFrame, boundaries: pd.Series, title: str, samples: int 
         ax.plot(table.epoch, table[bound], color="black", linestyle=":", linewidth=0.8)
     says = {"dotted": "95 %, over samples", "phases": "those that are certain: at 95 %, and beyond chance"}
     return note(figure, network=1, sample=samples, **says)
+
+
+def share_areas(ax, curve, by_chance):
+    """The share of strength that generalizes over training, as areas, and by chance, under that label."""
+    ax.fill_between(curve.epoch, 0, curve.H, color=COLOURS["generalizable"], label="generalizable")
+    ax.fill_between(curve.epoch, curve.H, 1, color=COLOURS["non-generalizable"], label="non-generalizable")
+    ax.plot(curve.epoch, curve.H_chance, color="white", linewidth=3)
+    ax.plot(curve.epoch, curve.H_chance, label=by_chance, **BY_CHANCE | {"linewidth": 1.6})
+    ax.grid(visible=False)
+    ax.set_ylabel("share of strength")
+    epoch_axis(ax, curve.epoch)
 
 
 def phase_spans(boundaries: pd.Series, last: float) -> list[tuple[str, float, float]]:
