@@ -61,10 +61,10 @@ def words(table: pd.DataFrame, shares: pd.DataFrame, text: list[str], variable_o
     figure = plt.figure(figsize=(8, sum(sizes)))
     above, below = figure.subfigures(2, 1, height_ratios=sizes)  # the text has all of the width
     largest, share = shares.share.abs().max(), shares.share.to_numpy()
-    marked = {number: variable for number, variable in enumerate(variable_of) if variable >= 0}
     styles = {
         number: {"backgroundcolor": tint(share[variable], largest), "fontweight": "bold"}
-        for number, variable in marked.items()
+        for number, variable in enumerate(variable_of)
+        if variable >= 0
     }
     show_words(ax := above.subplots(), text, styles)
     ax.set_title(title, **AS_IT_IS)

@@ -26,7 +26,6 @@ QUANTITIES = {
     "N": "N: interactions that hold\n80 % of the strength",
     "loss_gap": "testing loss − training loss\n(nats)",
 }
-Ranges = dict[str, range]  # name of some orders -> which
 SETS = {"train": "training", "test": "testing", "validation": "validation"}
 LINES_OF = {"train": "-", "test": "-", "validation": "--"}  # testing and validation losses often lie on each other
 SIGNS = {"+": "positive", "-": "negative"}
@@ -72,7 +71,7 @@ def order_strength(
     column: str = "panel",
     parts: tuple[str, ...] = ("generalizable",),
     *,
-    ranges: Ranges | None = None,
+    ranges: dict[str, range] | None = None,
     unit: str = "log-odds",
     name: str = "H",
     judges: str | None = None,
@@ -133,9 +132,7 @@ def newly_learned(table: pd.DataFrame, networks: int | None = None, samples: int
     figure, axes = plt.subplots(1, len(panels), figsize=(2.6 * len(panels) + 0.6, 2.9), sharey=True, squeeze=False)
     for ax, panel in zip(axes[0], panels):
         shown = table[table.panel == panel]
-        strength = (
-            shown.assign(**shown[["total", "generalizable"]].abs()).groupby("order")[["total", "generalizable"]].sum()
-        )
+        strength = shown[["total", "generalizable"]].abs().groupby(shown.order).sum()
         whole = strength.total.sum() or np.nan  # nothing may be learned in a phase
         _stacked(ax, strength.index, strength.total / whole, strength.generalizable / whole)
         mean = (strength.index * strength.total).sum() / whole

@@ -2,7 +2,6 @@
 
 import re
 import textwrap
-from functools import partial
 from unicodedata import east_asian_width
 
 import matplotlib.pyplot as plt
@@ -10,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
@@ -49,13 +48,12 @@ def logical_model(
     _outputs(right, outputs)
     right.set_title(f"all {outputs['rank'].nunique():,} masked prompts\n{_fits(outputs)}")
     right.set_ylabel(f"log-odds of “{next_word}”")
-    box = partial(Rectangle, (0, 0), 1, 1)
-    legend = {"∧ if all are there": box(color=COLOURS["and"]), "∨ if any is there": box(color=COLOURS["or"])}
+    legend = {"∧ if all are there": Patch(color=COLOURS["and"]), "∨ if any is there": Patch(color=COLOURS["or"])}
     if "generalizable" in table:
-        legend["pale: the other network lacks it"] = box(facecolor=to_rgba("black", PALE))
+        legend["pale: the other network lacks it"] = Patch(facecolor=to_rgba("black", PALE))
     if len(shares):
         legend |= {
-            f"word {way} “{next_word}”": box(facecolor=tint(sign, 1)) for way, sign in (("for", 1), ("against", -1))
+            f"word {way} “{next_word}”": Patch(facecolor=tint(sign, 1)) for way, sign in (("for", 1), ("against", -1))
         }
     dots, names = right.get_legend_handles_labels()
     legend |= dict(zip(names, dots))
@@ -117,9 +115,8 @@ def _outputs(ax, table):
 
 def _fits(table):
     """R² of each model of one sample: the share of the variance of the network's outputs that it gives (Eq. 14-15)."""
-    wrong = (table.v - table.model) ** 2
-    whole = (table.v - table.v.mean()) ** 2
-    fits = {k: 1 - wrong[table.k == k].sum() / whole[table.k == k].sum() for k in sorted(table.k.unique())}
+    missed, whole = (table.v - table.model) ** 2, (table.v - table.v.mean()) ** 2
+    fits = 1 - missed.groupby(table.k).sum() / whole.groupby(table.k).sum()
     return ", ".join(f"R² {r2:z.{3 if r2 > 0.99 else 2}f} with {k}".replace("-", "−") for k, r2 in fits.items())
 
 
@@ -137,15 +134,20 @@ def show_cells(ax, picture, cells, grid, colours, labels):
 
 def show_words(ax, pieces, styles, width=LETTERS):
     """A text in lines of a typewriter's letters; `styles` (number of a piece: a dict) say which are marked, and how."""
-    lines, letters = lines_of(pieces, width), {"family": fonts("monospace"), "fontsize": 7.6, "va": "center"}
+    lines = lines_of(pieces, width)
     for row, line in enumerate(lines):
         for column, number in line:
-            style = styles.get(number, {})
-            text = ax.text(column, -row, pieces[number].rstrip(), gid=pieces[number], **letters, **style, **AS_IT_IS)
-            if box := text.get_bbox_patch():  # seen as one, though its share may be next to nothing
-                box.set(boxstyle="square,pad=0.15", edgecolor=GREY, linewidth=0.4)
+            style = {"fontsize": 7.6, "gid": pieces[number]} | styles.get(number, {})
+            _type(ax, column, -row, pieces[number].rstrip(), 0.15, **style)
     ax.set(xlim=(0, width), ylim=(0.5 - len(lines), 0.5))
     ax.axis("off")
+
+
+def _type(ax, x, y, text, pad, **style):
+    """Write in a typewriter's letters; a colour behind them is seen as a box, so much wider, however pale it is."""
+    written = ax.text(x, y, text, family=fonts("monospace"), va="center", **style, **AS_IT_IS)
+    if box := written.get_bbox_patch():
+        box.set(boxstyle=f"square,pad={pad}", edgecolor=GREY, linewidth=0.4)
 
 
 def lines_of(pieces, width):
@@ -176,7 +178,6 @@ def wrapped(text, width, whole=()):
 
 def _text_with_phrases(ax, lines, styles, next_word):
     """Lines of a typewriter's letters, as many on the page as LETTERS, phrases in their styles; the last word comes next."""
-    letters = {"family": fonts("monospace"), "size": LETTER, "va": "center", **AS_IT_IS}
     for row, line in enumerate(lines):
         body = line.removesuffix(f"→ {next_word}") if row == len(lines) - 1 else line
         marked = {place: style for phrase, style in styles.items() for place in places_of(phrase, body)}
@@ -187,9 +188,7 @@ def _text_with_phrases(ax, lines, styles, next_word):
         pieces = {word.span(): {} for word in words} | marked
         pieces |= {(len(body), len(line)): {"fontweight": "bold"}} if body != line else {}
         for (first, last), style in sorted(pieces.items()):  # as it is read
-            text = ax.text(first + 1, -row, line[first:last], **letters, **style)
-            if box := text.get_bbox_patch():  # seen as one, though its share may be next to nothing
-                box.set(boxstyle="square,pad=0.12", edgecolor=GREY, linewidth=0.4)
+            _type(ax, first + 1, -row, line[first:last], 0.12, fontsize=LETTER, **style)
     ax.set(xlim=(0, PAGE * 72 / (0.602 * LETTER)), ylim=(0.6 - len(lines), 0.6))
     ax.axis("off")
 
