@@ -284,5 +284,4 @@ def mean_embedding(embed: torch.nn.Module) -> Float[Tensor, "width"]:
 
 def masked_tokens(of_variable: Bool[np.ndarray, "token variable"]) -> Bool[np.ndarray, "subset token"]:
     """Which tokens are masked in every subset of the variables, from which token belongs to which variable."""
-    hidden = ~subset_matrix(of_variable.shape[1])  # (subset, variable)
-    return hidden.astype(int) @ of_variable.T.astype(int) > 0
+    return ~subset_matrix(of_variable.shape[1]) @ of_variable.T

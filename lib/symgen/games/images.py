@@ -3,7 +3,6 @@
 import math
 import re
 import warnings
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -105,9 +104,11 @@ class ImageGame(Game):
             baseline = self._baseline_like(feature_map[0])
             with torch.no_grad():
                 plan = self._plan(x, feature_map[0], baseline)
-            position = cell_map(*feature_map.shape[-2:], self.grid)
-            shown = _shown(check_cells(variables, self.grid), position).to(x.device)
-            masked = torch.where(shown[:, None], feature_map, baseline).contiguous(memory_format=torch.channels_last)
+            cells = check_cells(variables, self.grid)
+            of_cell = cell_map(*feature_map.shape[-2:], self.grid) == cells[:, None, None]  # (cell, height, width)
+            hidden = np.einsum("sc,chw->shw", ~subset_matrix(len(cells)), of_cell)
+            hidden = torch.as_tensor(hidden, device=x.device)[:, None]
+            masked = torch.where(hidden, baseline, feature_map).contiguous(memory_format=torch.channels_last)
             return self._log_odds(masked, x, [int(label)], plan)[0]
 
     def _all_values(self, samples, labels, variables):
@@ -168,11 +169,11 @@ class ImageGame(Game):
         def stop(module, inputs, output):
             raise _Reached(output)
 
-        with _hooked(self._module, stop):
+        with self._module.register_forward_hook(stop):
             try:
                 self.model(x.to(self._like(x), copy=True))  # a forward may change its input in place
             except _Reached as reached:
-                feature_map = reached.output
+                (feature_map,) = reached.args
             except RuntimeError as error:
                 raise _refused(x, error) from error
             else:
@@ -200,7 +201,7 @@ class ImageGame(Game):
             return masked if len(calls) == 1 else output  # a shared ReLU runs again later
 
         masked = masked if plan.channels_last else masked.contiguous()
-        with _hooked(plan.pool or self._module, replace):
+        with (plan.pool or self._module).register_forward_hook(replace):
             output = self.model(image.expand(1 if plan.one_image else len(masked), *image.shape[1:]).clone())
         return logits_of(output, 2, LOGITS)
 
@@ -272,26 +273,7 @@ PLAIN = _Plan(one_image=False, channels_last=False)
 
 
 class _Reached(Exception):
-    """The cut has been reached; carries its output."""
-
-    def __init__(self, output):
-        super().__init__()
-        self.output = output
-
-
-@contextmanager
-def _hooked(module, hook):
-    handle = module.register_forward_hook(hook)
-    try:
-        yield
-    finally:
-        handle.remove()
-
-
-def _shown(cells, position):
-    """Which positions of a map are not masked, for every subset of the cells: (subset, height, width)."""
-    of_cell = position == cells[:, None, None]  # (cell, height, width)
-    return ~torch.as_tensor(np.einsum("sc,chw->shw", ~subset_matrix(len(cells)), of_cell))
+    """The cut has been reached; its one argument is the output there."""
 
 
 def _fill_masked(out, feature_map, baseline, boxes, first):
