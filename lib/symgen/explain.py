@@ -160,7 +160,8 @@ class Explanation:
             f"v: {_spread(data.v[:, -1])} with all variables, {_spread(data.v[:, 0])} with none (log-odds)",
         ]
         if not shown.all():
-            lines.append(f"the output does not depend on these variables beyond rounding{_of(~shown)}")
+            where = f" in {(~shown).sum()} of {len(shown)} samples" if shown.any() else ""
+            lines.append(f"the output does not depend on these variables beyond rounding{where}")
         if shown.any():
             counts = self.salient.sum(axis=(1, 2))[shown]
             lines += [
@@ -382,10 +383,6 @@ def _spread(values, form=".3g"):
     values = np.asarray(values, float)
     mean, *ends = (f"{value:{form}}" for value in (values.mean(), values.min(), values.max()))
     return mean if len(values) == 1 else f"{mean} ({ends[0]} to {ends[1]})"
-
-
-def _of(mask):
-    return "" if mask.all() else f" in {mask.sum()} of {len(mask)} samples"
 
 
 # tables
