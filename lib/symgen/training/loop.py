@@ -183,10 +183,10 @@ def _texts_at_a_time(model, labels):
 
 def losses(model: nn.Module, sets: dict[str, tuple[Tensor, Tensor]]) -> pd.Series:
     """Loss and accuracy of the model on each named set: `<name>_loss`, `<name>_accuracy`."""
-    measured = {name: evaluate(model, *data) for name, data in sets.items()}
-    return pd.Series(
-        {f"{name}_{kind}": value for name, pair in measured.items() for kind, value in zip(("loss", "accuracy"), pair)}
-    )
+    measured = {}
+    for name, data in sets.items():
+        measured[f"{name}_loss"], measured[f"{name}_accuracy"] = evaluate(model, *data)
+    return pd.Series(measured)
 
 
 def _stepper(name, parameters, learning_rate, weight_decay):

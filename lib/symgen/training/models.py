@@ -1,13 +1,12 @@
 """Networks by name: a small VGG of the project's own, torchvision's classifiers, BERTs and language models of any size."""
 
 import re
-from contextlib import contextmanager
 
 import torch
 from torch import nn
 
 from symgen.errors import InputError, did_you_mean
-from symgen.training.pretrained import drawn_from, from_transformers, given, loading, without_bars
+from symgen.training.pretrained import drawn_from, from_transformers, given, loading, quiet
 
 
 def build_model(architecture: str, n_classes: int, seed: int, stem: str = "imagenet") -> nn.Module:
@@ -87,8 +86,8 @@ def load_bert(architecture: str, n_classes: int, name: str, max_tokens: int, see
     InputError unless the encoder is a BERT in safetensors of the size that `architecture` says, and reads max_tokens.
     """
     source = given(name, download)
-    configs, networks, logging = from_transformers("AutoConfig", "BertForSequenceClassification", "logging")
-    with drawn_from(seed), _quiet(logging), loading(name):
+    configs, networks = from_transformers("AutoConfig", "BertForSequenceClassification")
+    with drawn_from(seed), quiet(reports=False), loading(name):  # of the head, which is new
         config = configs.from_pretrained(**source, num_labels=n_classes)
         given_architecture = f"{config.model_type}-{config.num_hidden_layers}x{config.hidden_size}"
         if given_architecture != architecture:
@@ -126,15 +125,3 @@ def _transformer(architecture, kinds, tokenizer, max_tokens, seed, **further):
     )  # fmt: skip
     with drawn_from(seed):
         return make_network(config)
-
-
-@contextmanager
-def _quiet(logging):
-    """Without bars of progress, and without a report that the head is new."""
-    before = logging.get_verbosity()
-    logging.set_verbosity_error()
-    try:
-        with without_bars():
-            yield
-    finally:
-        logging.set_verbosity(before)

@@ -24,7 +24,7 @@ def load_model(name: str, download: bool = False, device="cpu", untrained_seed: 
     """
     source = given(name, download)
     causal, tokens, configs = from_transformers("AutoModelForCausalLM", "AutoTokenizer", "AutoConfig")
-    with loading(name), without_bars(), drawn_from(untrained_seed or 0):
+    with loading(name), quiet(), drawn_from(untrained_seed or 0):
         if untrained_seed is None:
             model = causal.from_pretrained(**source, use_safetensors=True, dtype=torch.float32)
         else:
@@ -83,14 +83,17 @@ def from_transformers(*names: str) -> list:
 
 
 @contextmanager
-def without_bars() -> Iterator[None]:
-    """No bars of progress of `transformers` within, and those that a user has set afterwards."""
+def quiet(reports: bool = True) -> Iterator[None]:
+    """No bars of progress of `transformers` within, nor its reports if so said; afterwards it is as a user has set it."""
     (logging,) = from_transformers("logging")
-    shown = logging.is_progress_bar_enabled()
+    shown, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    if not reports:
+        logging.set_verbosity_error()
     try:
         yield
     finally:
+        logging.set_verbosity(verbosity)
         if shown:
             logging.enable_progress_bar()
 
