@@ -45,7 +45,7 @@ APART = {"color": "black", "linestyle": "-.", "linewidth": 1, "alpha": 1}  # the
 
 
 def losses(table: pd.DataFrame) -> Figure:
-    """Training and testing loss over training, a panel a network (Fig. 6). table: role, epoch, set, loss."""
+    """Training and testing loss over training, a panel a network (Fig. 6). table: role, epoch, set, loss, best."""
     roles = table.role.unique()
     figure, axes = rows_of_panels(len(roles), 3, (2.5, 2.1), (0.6, 0.7), sharey=True)
     for ax, role in zip(axes.flat, roles):
@@ -53,7 +53,7 @@ def losses(table: pd.DataFrame) -> Figure:
         for name in shown["set"].unique():
             part = shown[shown["set"] == name]
             ax.plot(part.epoch, part.loss, LINES_OF[name], color=COLOURS[name], label=SETS[name])
-        if "best" in shown and shown.best.notna().any():
+        if shown.best.notna().any():
             ax.axvline(shown.best.iloc[0], color="black", linestyle=":", linewidth=1, label="lowest validation loss")
         ax.set(title=role)
         epoch_axis(ax, shown.epoch.unique())
@@ -98,7 +98,7 @@ def order_strength(
         _in_corner(ax, "\n".join([f"strength {shown.total.abs().sum():.3g}", *numbers]))
         title = f"{panel}" if len(parts) == 1 else f"{panel}: {MEASURES.get(part, part)}"
         ax.set_title(title.replace(" (", "\n("))  # what is in brackets gets a line of its own
-    for ax in axes.flat[max(0, len(panels) - columns) : len(panels)]:  # the lowest of each column
+    for ax in axes.flat[len(panels) - columns : len(panels)]:  # the lowest of each column
         ax.set_xlabel("order")
         ax.tick_params(labelbottom=True)
     for ax in axes[:, 0]:

@@ -122,7 +122,7 @@ def _fits(table):
 
 def show_cells(ax, picture, cells, grid, colours, labels):
     """A picture with some cells of its grid outlined, coloured and labelled, a colour and a label a cell."""
-    ax.imshow(picture, cmap=None if picture.ndim == 3 else "gray", interpolation="nearest")
+    ax.imshow(picture, interpolation="nearest")
     for (rows, columns), colour, label in zip(cell_boxes(cells, *picture.shape[:2], grid), colours, labels):
         corner, size = (columns.start - 0.5, rows.start - 0.5), (columns.stop - columns.start, rows.stop - rows.start)
         ax.add_patch(Rectangle(corner, *size, edgecolor=OUTLINE, linewidth=1.2, facecolor=colour))

@@ -170,8 +170,6 @@ def note(figure: Figure, **says: str | int | None) -> Figure:
     parts = [f"{name}: {value}" if isinstance(value, str) else count_phrase(value, name)
              for name, value in says.items() if value is not None]  # fmt: skip
     line = textwrap.fill(" · ".join(parts), int(21 * figure.get_figwidth()), break_on_hyphens=False)
-    if not line:
-        return figure
     legends = [legend for part in (figure, *figure.subfigs) for legend in part.legends]
     if legends:  # what is outside the panels must be one thing, or it overlaps
         legends[0].set_title(line, {"size": 7})
