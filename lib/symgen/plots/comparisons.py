@@ -48,8 +48,7 @@ def sparsity(table: pd.DataFrame, tau_ratio: float, samples: int | None = None) 
     """
     figure, ax = plt.subplots(figsize=(4.6, 3))
     epochs = table.epoch.unique()
-    for epoch, shade in zip(epochs, shades(len(epochs))):
-        shown = table[table.epoch == epoch]
+    for (epoch, shown), shade in zip(table.groupby("epoch", sort=False), shades(len(epochs))):
         ax.plot(shown["rank"], shown["median"], color=shade, label="untrained" if epoch == 0 else f"epoch {epoch:g}")
         if epoch in (epochs[0], epochs[-1]):
             ax.fill_between(shown["rank"], shown.low, shown.high, color=shade, alpha=0.2, linewidth=0)
@@ -71,8 +70,7 @@ def conditions(table: pd.DataFrame, samples: int | None = None) -> Figure:
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 2.9))
     epochs = table.epoch.unique()
-    for epoch, shade in zip(epochs, shades(len(epochs))):
-        shown = table[table.epoch == epoch]
+    for (epoch, shown), shade in zip(table.groupby("epoch", sort=False), shades(len(epochs))):
         style = {"color": shade, "marker": "o", "markersize": 3}
         style["label"] = "untrained" if epoch == 0 else f"epoch {epoch:g}"
         left.plot(shown.m[1:], shown.strength_share[1:], **style)
@@ -98,8 +96,7 @@ def baselines(table: pd.DataFrame, samples: int | None = None) -> Figure:
     """
     rules = table.rule.unique()
     figure, axes = plt.subplots(1, len(rules), figsize=(2.6 * len(rules) + 0.6, 3), sharey=True, squeeze=False)
-    for ax, rule in zip(axes[0], rules):
-        shown = table[table.rule == rule]
+    for ax, (rule, shown) in zip(axes[0], table.groupby("rule", sort=False)):
         for label, columns, colour in (
             ("H", ["H", "low", "high"], COLOURS["generalizable"]),
             ("H above chance", ["excess", "excess_low", "excess_high"], "black"),
@@ -213,10 +210,9 @@ def removal(table: pd.DataFrame, samples: int | None = None) -> Figure:
     and a testing loss is the gap; a placebo beside each shows what removing as much at random does. Nothing is removed
     "before", and so only the loss has it. samples: how many, training and testing ones together.
     """
-    roles = table.role.unique()
-    figure, axes = plt.subplots(2, len(roles), figsize=(2.6 * len(roles) + 0.6, 5), sharey="row", squeeze=False)
-    for column, role in zip(axes.T, roles):
-        shown = table[table.role == role]
+    networks = table.role.nunique()
+    figure, axes = plt.subplots(2, networks, figsize=(2.6 * networks + 0.6, 5), sharey="row", squeeze=False)
+    for column, (role, shown) in zip(axes.T, table.groupby("role", sort=False)):
         _points_by_what(column[0], shown, ["loss", "low", "high"])
         _points_by_what(column[1], shown[shown.what != "before"], ["effect", "effect_low", "effect_high"])
         column[0].set_title(role)
@@ -226,7 +222,7 @@ def removal(table: pd.DataFrame, samples: int | None = None) -> Figure:
     axes[1, 0].set_ylabel("mean effect of what\nis removed (log-odds)")
     gap = {"difference between the two; upper row: the loss gap": Patch(color=COLOURS["chance"], alpha=0.4)}
     legend_below(figure, axes[0, 0], gap)
-    return note(figure, network=len(roles), sample=samples, **{"thin bar": "95 %, over samples, each by itself"})
+    return note(figure, network=networks, sample=samples, **{"thin bar": "95 %, over samples, each by itself"})
 
 
 def removal_dynamics(
@@ -320,8 +316,7 @@ def penalty_curve(table: pd.DataFrame, chosen: float | None = None, networks: in
     quantities, weights = table.quantity.unique(), table.weight.unique()
     figure, axes = plt.subplots(1, len(quantities), figsize=(2.1 * len(quantities) + 0.6, 2.5), squeeze=False)
     places = np.arange(len(weights))
-    for ax, quantity in zip(axes[0], quantities):
-        shown = table[table.quantity == quantity]
+    for ax, (quantity, shown) in zip(axes[0], table.groupby("quantity", sort=False)):
         ax.plot(places, shown.value, "o-", markersize=4, color=COLOURS["target"], label="mean over networks")
         most = None if _unit(quantity) == "nats" else 1  # an interval of two networks may reach beyond what can be
         band = shown.low.clip(0, most), shown.high.clip(0, most)

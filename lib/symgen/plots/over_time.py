@@ -46,12 +46,10 @@ APART = {"color": "black", "linestyle": "-.", "linewidth": 1, "alpha": 1}  # the
 
 def losses(table: pd.DataFrame) -> Figure:
     """Training and testing loss over training, a panel a network (Fig. 6). table: role, epoch, set, loss, best."""
-    roles = table.role.unique()
-    figure, axes = rows_of_panels(len(roles), 3, (2.5, 2.1), (0.6, 0.7), sharey=True)
-    for ax, role in zip(axes.flat, roles):
-        shown = table[table.role == role]
-        for name in shown["set"].unique():
-            part = shown[shown["set"] == name]
+    networks = table.role.nunique()
+    figure, axes = rows_of_panels(networks, 3, (2.5, 2.1), (0.6, 0.7), sharey=True)
+    for ax, (role, shown) in zip(axes.flat, table.groupby("role", sort=False)):
+        for name, part in shown.groupby("set", sort=False):
             ax.plot(part.epoch, part.loss, LINES_OF[name], color=COLOURS[name], label=SETS[name])
         if shown.best.notna().any():
             ax.axvline(shown.best.iloc[0], color="black", linestyle=":", linewidth=1, label="lowest validation loss")
@@ -63,7 +61,7 @@ def losses(table: pd.DataFrame) -> Figure:
     for ax in axes[:, 0]:
         ax.set_ylabel("cross-entropy (nats)")
     legend_below(figure, *axes.flat)
-    return note(figure, network=len(roles))
+    return note(figure, network=networks)
 
 
 def order_strength(
@@ -130,8 +128,7 @@ def newly_learned(table: pd.DataFrame, networks: int | None = None, samples: int
     """
     panels = table.panel.unique()
     figure, axes = plt.subplots(1, len(panels), figsize=(2.6 * len(panels) + 0.6, 2.9), sharey=True, squeeze=False)
-    for ax, panel in zip(axes[0], panels):
-        shown = table[table.panel == panel]
+    for ax, (panel, shown) in zip(axes[0], table.groupby("panel", sort=False)):
         strength = shown[["total", "generalizable"]].abs().groupby(shown.order).sum()
         whole = strength.total.sum() or np.nan  # nothing may be learned in a phase
         _stacked(ax, strength.index, strength.total / whole, strength.generalizable / whole)
@@ -154,10 +151,9 @@ def order_shares(table: pd.DataFrame, samples: int | None = None) -> Figure:
 
     samples: of how many the strengths are the mean.
     """
-    panels = table.panel.unique()
-    figure, axes = plt.subplots(1, len(panels), figsize=(2.6 * len(panels) + 0.6, 2.7), sharey=True, squeeze=False)
-    for ax, panel in zip(axes[0], panels):
-        shown = table[table.panel == panel]
+    panels = table.panel.nunique()
+    figure, axes = plt.subplots(1, panels, figsize=(2.6 * panels + 0.6, 2.7), sharey=True, squeeze=False)
+    for ax, (panel, shown) in zip(axes[0], table.groupby("panel", sort=False)):
         for sign, name in SIGNS.items():
             bars = shown[shown.sign == sign]
             ax.bar(bars.order, bars.share, color=COLOURS["target"], width=0.8, label=name)
@@ -203,12 +199,12 @@ def dynamics(
     role, t1, t2, n_phases, a row a network; of the first one t1 is drawn if H rises and falls with certainty, and t2 if all
     three phases are certain. first: what the network is at epoch 0. samples: how many of each network.
     """
-    epochs = orders.epoch.unique()
-    figure = plt.figure(figsize=(max(10.2, 1.7 * len(epochs)), 5.4))
+    epochs = orders.epoch.nunique()
+    figure = plt.figure(figsize=(max(10.2, 1.7 * epochs), 5.4))
     grid = figure.add_gridspec(2, 1)
-    top = grid[0].subgridspec(1, len(epochs)).subplots(squeeze=False)[0]
-    for ax, epoch in zip(top, epochs):
-        _order_bars(ax, orders[orders.epoch == epoch], "generalizable")
+    top = grid[0].subgridspec(1, epochs).subplots(squeeze=False)[0]
+    for ax, (epoch, shown) in zip(top, orders.groupby("epoch", sort=False)):
+        _order_bars(ax, shown, "generalizable")
         ax.set(title=first if epoch == 0 else f"epoch {epoch:g}", xlabel="order")
         ax.ticklabel_format(axis="y", style="plain", useOffset=False)
     top[0].set_ylabel(f"{boundaries.role.iloc[0]}:\nstrength per sample\n(log-odds)")
@@ -231,15 +227,14 @@ def side_by_side(table: pd.DataFrame) -> Figure:
 
     table: study, and the columns of the curves of `dynamics`.
     """
-    names = table.study.unique()
-    size = 7, 1.25 * len(names) + 0.5
-    figure, axes = plt.subplots(len(names), len(QUANTITIES), figsize=size, squeeze=False)
-    for row, name in zip(axes, names):
+    studies = table.study.nunique()
+    figure, axes = plt.subplots(studies, len(QUANTITIES), figsize=(7, 1.25 * studies + 0.5), squeeze=False)
+    for row, (name, shown) in zip(axes, table.groupby("study", sort=False)):
         for ax, quantity, label in zip(row, QUANTITIES, ("H", "N", "gap (nats)")):
-            _curves(ax, table[table.study == name], quantity)
+            _curves(ax, shown, quantity)
             ax.set_ylabel(label)
         row[0].set_ylim(0, 1)
-        row[0].set_title(f"{name}, {count_phrase(table[table.study == name].role.nunique(), 'network')}", loc="left")
+        row[0].set_title(f"{name}, {count_phrase(shown.role.nunique(), 'network')}", loc="left")
     for ax in axes[:-1].flat:
         ax.set_xlabel("")
     drawn = axes[0, 0].lines
@@ -401,8 +396,7 @@ def _curves(ax, curves, name, first=""):
     if apart and not many:
         label = "the other network" if len(roles) == 2 else f"each of the {len(roles) - 1} others"
     line = {"color": COLOURS["target"], "linewidth": 0.6, "alpha": 0.5} if many else {"color": COLOURS["target"]}
-    for role in roles:
-        shown = curves[curves.role == role]
+    for role, shown in curves.groupby("role", sort=False):
         style = APART | {"label": role} if apart and role == first else line | {"label": label}
         ax.plot(shown.epoch, shown[name], **style)
         if f"{name}_low95" in shown and not many:

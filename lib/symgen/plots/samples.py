@@ -67,16 +67,15 @@ def matching(table: pd.DataFrame) -> Figure:
 
     table: panel, rank (of a subset by its output), v, and model and k, one row a subset and k.
     """
-    panels = table.panel.unique()
-    figure, axes = plt.subplots(1, len(panels), figsize=(3.6 * len(panels) + 0.4, 3.2), squeeze=False)
-    for ax, panel in zip(axes[0], panels):
-        shown = table[table.panel == panel]
+    samples = table.panel.nunique()
+    figure, axes = plt.subplots(1, samples, figsize=(3.6 * samples + 0.4, 3.2), squeeze=False)
+    for ax, (panel, shown) in zip(axes[0], table.groupby("panel", sort=False)):
         _outputs(ax, shown)
         ax.set_title(f"{panel}\n{_fits(shown)}")
     axes[0, 0].set_ylabel("log-odds of the label")
     *models, network = zip(*axes[0, 0].get_legend_handles_labels())
     figure.legend(*zip(*models[::-1], network), loc="outside lower center", ncols=len(models) + 1, markerscale=4)
-    return note(figure, network=1, sample=len(panels), scale="each panel's")
+    return note(figure, network=1, sample=samples, scale="each panel's")
 
 
 def input_variables(table: pd.DataFrame, pictures: np.ndarray, grid: int) -> Figure:
