@@ -74,10 +74,8 @@ def build_bert(architecture: str, n_classes: int, tokenizer, max_tokens: int, se
 
     `architecture` is bert-<layers>x<width>, such as bert-2x128 ("tiny"), bert-8x512 ("medium") or bert-24x1024 ("large").
     """
-    return _transformer(
-        architecture, {"bert": ("BertConfig", "BertForSequenceClassification")}, tokenizer, max_tokens, seed,
-        num_labels=n_classes,
-    )  # fmt: skip
+    kinds = {"bert": ("BertConfig", "BertForSequenceClassification")}
+    return _transformer(architecture, kinds, tokenizer, max_tokens, seed, num_labels=n_classes)
 
 
 def load_bert(architecture: str, n_classes: int, name: str, max_tokens: int, seed: int, download=False) -> nn.Module:
