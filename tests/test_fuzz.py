@@ -229,12 +229,13 @@ def test_a_damaged_file_is_named_or_the_set_is_whole(place, name, data):
     whole = path.read_bytes()
     path.write_bytes(damage(whole, data.draw(DAMAGES)))
     try:
-        pixels, labels, classes = image_sets.read(name, place, 8, place / "cache")
+        images = image_sets.read(name, place, 8, place / "cache")
     except Exception as error:
         assert type(error) is InputError and "\n" not in str(error), repr(error)
         assert re.match("(missing|damaged|unreadable) data: ", str(error)) and "unpack http" in str(error)
     else:
-        assert len(pixels) == len(labels) and set(labels.tolist()) <= set(range(len(classes)))
+        labels = images.labels.tolist()
+        assert len(images.pixels) == len(labels) and set(labels) <= set(range(len(images.classes)))
     finally:
         path.write_bytes(whole)
 

@@ -1,60 +1,17 @@
 """Data sets by name, read from disk with their checksum verified: images as bytes, texts as they are, labels as integers."""
 
 import csv
-from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 
 from symgen.data import image_sets, text_sets
-from symgen.data.sources import damaged, readable
+from symgen.data.sources import Images, Texts, damaged, readable
 from symgen.errors import InputError, first_line, saying
 from symgen.store import checksum, lock_at
-
-
-@dataclass(frozen=True)
-class Images:
-    """A labelled set of images.
-
-    pixels: (image, channel, height, width) uint8, three channels. labels: (image,) int64. classes: their names.
-    mean, std: of each channel's brightness in [0, 1], by which the networks' inputs are standardised.
-    """
-
-    pixels: Tensor
-    labels: Tensor
-    classes: tuple[str, ...]
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-
-    def inputs(self, index, pad: int = 0) -> Tensor:
-        """Standardised network inputs (len(index), 3, height + 2 pad, width + 2 pad), float32; the margin is black."""
-        pixels = torch.nn.functional.pad(self.pixels[torch.tensor(np.asarray(index))], [pad] * 4)
-        mean, std = (torch.tensor(values)[:, None, None] for values in (self.mean, self.std))
-        return (pixels.float() / 255 - mean) / std
-
-    def pictures(self, index) -> np.ndarray:
-        """The images to look at: (len(index), height, width, 3) uint8."""
-        return self.pixels[torch.tensor(np.asarray(index))].permute(0, 2, 3, 1).numpy()
-
-
-@dataclass(frozen=True)
-class Texts:
-    """A labelled set of texts.
-
-    labels: (text,) int64. classes: their names. nested: whether some stand within others. answers: of texts that are
-    questions.
-    """
-
-    texts: tuple[str, ...]
-    labels: Tensor
-    classes: tuple[str, ...]
-    nested: bool = False
-    answers: tuple[str, ...] = ()
-
 
 MODALITIES = {  # what each data set consists of
     **dict.fromkeys(("fashion-mnist-6k", "cifar10", "tiny-imagenet", "cub"), "images"),
@@ -64,7 +21,6 @@ MODALITIES = {  # what each data set consists of
 EMBEDDED_SETS = ("fashion-mnist-6k", "movie-snippets", "movie-sentences", "product-sentences")  # in data/
 QUESTIONS = ("unilaw-questions",)  # prompts that have answers
 GIVEN = ("squad", "unilaw")  # prompts for language models that are given, read by `study.prompt_tasks.GivenTask`
-IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}  # of photographs (Appendix E.1)
 
 
 def modality_of(name: str) -> str:
@@ -106,8 +62,8 @@ def load_dataset(
     cache = cache or folder
     with lock_at(cache / f".{name}.lock"):  # one process at a time decodes; a fetch has a lock of its own
         if name in text_sets.SOURCES:
-            return Texts(*text_sets.read(name, folder, download))
-        return Images(*image_sets.read(name, folder, size, cache, download), **IMAGENET)
+            return text_sets.read(name, folder, download)
+        return image_sets.read(name, folder, size, cache, download)
 
 
 def _fashion_mnist_6k(folder):

@@ -15,15 +15,13 @@ import numpy as np
 import pandas as pd
 import torch
 from PIL import Image
-from torch import Tensor
 from tqdm import tqdm
 
-from symgen.data.sources import Source, damaged, fetching, read_table, readable
+from symgen.data.sources import Images, Source, damaged, fetching, read_table, readable
 from symgen.errors import saying
 from symgen.store import cached, file_state
 
-# pixels (image, 3, height, width) uint8, labels (image,), their names
-Labelled = tuple[Tensor, Tensor, tuple[str, ...]]
+IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}  # of photographs (Appendix E.1)
 DECODING = 1  # raise it when the same files give other pixels
 
 
@@ -41,8 +39,8 @@ class Files:
     boxes: np.ndarray | None = None
 
 
-def read(name: str, place: Path, size: int, cache: Path, download: bool = False) -> Labelled:
-    """Pixels (image, 3, height, width) uint8, labels and classes of a set, looked for in the folder `place`.
+def read(name: str, place: Path, size: int, cache: Path, download: bool = False) -> Images:
+    """A set looked for in the folder `place`.
 
     Images of Tiny-ImageNet and CUB are resized to `size` x `size` when they are first decoded, and kept so in the
     folder `cache` until one of their files changes. `download`: fetch the set from where it is published, if it is not
@@ -54,7 +52,7 @@ def read(name: str, place: Path, size: int, cache: Path, download: bool = False)
         files = SOURCES[name].reader(folder)
         settings = {"dataset": name, "size": size, "files": _state(files, folder), "version": DECODING}
         kept = cached(cache / f"{name}-{size}.safetensors", settings, lambda: {"pixels": _decoded(files, size)})
-    return kept["pixels"], torch.as_tensor(files.labels), files.classes
+    return Images(kept["pixels"], torch.as_tensor(files.labels), files.classes, **IMAGENET)
 
 
 def _cifar10(place, download):
@@ -72,7 +70,8 @@ def _cifar10(place, download):
                 raise damaged(path, "does not have its checksum")
     parts = [CIFAR10(place, train=train) for train in (True, False)]
     pixels = torch.as_tensor(np.concatenate([part.data for part in parts])).permute(0, 3, 1, 2).contiguous()
-    return pixels, torch.tensor([label for part in parts for label in part.targets]), tuple(parts[0].classes)
+    labels = torch.tensor([label for part in parts for label in part.targets])
+    return Images(pixels, labels, tuple(parts[0].classes), **IMAGENET)
 
 
 def _tiny_imagenet(folder):

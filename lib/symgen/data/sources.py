@@ -1,4 +1,4 @@
-"""Data sets as they are published: a folder that was unpacked from an archive, and one line for what is wrong with it."""
+"""What data sets are; as they are published, a folder unpacked from an archive; and one line for what is wrong with it."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -6,15 +6,58 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import torch
+from torch import Tensor
 
 from symgen.errors import InputError, first_line, saying
 from symgen.store import lock_at
 
 
 @dataclass(frozen=True)
+class Images:
+    """A labelled set of images.
+
+    pixels: (image, channel, height, width) uint8, three channels. labels: (image,) int64. classes: their names.
+    mean, std: of each channel's brightness in [0, 1], by which the networks' inputs are standardised.
+    """
+
+    pixels: Tensor
+    labels: Tensor
+    classes: tuple[str, ...]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def inputs(self, index, pad: int = 0) -> Tensor:
+        """Standardised network inputs (len(index), 3, height + 2 pad, width + 2 pad), float32; the margin is black."""
+        pixels = torch.nn.functional.pad(self.pixels[torch.tensor(np.asarray(index))], [pad] * 4)
+        mean, std = (torch.tensor(values)[:, None, None] for values in (self.mean, self.std))
+        return (pixels.float() / 255 - mean) / std
+
+    def pictures(self, index) -> np.ndarray:
+        """The images to look at: (len(index), height, width, 3) uint8."""
+        return self.pixels[torch.tensor(np.asarray(index))].permute(0, 2, 3, 1).numpy()
+
+
+@dataclass(frozen=True)
+class Texts:
+    """A labelled set of texts.
+
+    labels: (text,) int64. classes: their names. nested: whether some stand within others. answers: of texts that are
+    questions.
+    """
+
+    texts: tuple[str, ...]
+    labels: Tensor
+    classes: tuple[str, ...]
+    nested: bool = False
+    answers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Source:
-    """Where a set comes from: its folder, its archive with the MD5 known of it, and what reads the folder."""
+    """Where a published set comes from: its folder, its archive with the MD5 known of it, and what reads the folder."""
 
     folder: str
     url: str

@@ -13,15 +13,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 
-from symgen.data.sources import Source, damaged, read_table
-
-Labelled = tuple[tuple[str, ...], Tensor, tuple[str, ...], bool]  # texts, labels (text,), their names, nested or not
+from symgen.data.sources import Source, Texts, damaged, read_table
 
 
-def read(name: str, place: Path, download: bool = False) -> Labelled:
-    """Texts, labels and classes of a set looked for in the folder `place`, and whether some texts stand within others.
+def read(name: str, place: Path, download: bool = False) -> Texts:
+    """A set looked for in the folder `place`.
 
     `download`: fetch the set from where it is published, if it is not there. InputError names a file that is missing or
     damaged, where it was looked for, and what to do.
@@ -34,15 +31,14 @@ def _sst2(folder):
     """Sentences and phrases of train.tsv and dev.tsv; those of test.tsv have no labels."""
     layout = {"sep": "\t", "quoting": csv.QUOTE_NONE, "skiprows": 1}
     texts, labels = _pool([folder / "train.tsv", folder / "dev.tsv"], ["text", "label"], ["0", "1"], **layout)
-    return texts, labels, ("negative", "positive"), True
+    return Texts(texts, labels, ("negative", "positive"), nested=True)
 
 
 def _ag_news(folder):
     """Title (which may be empty) and description of every article of train.csv and test.csv."""
     classes = tuple(_table(folder / "classes.txt", ["class"])["class"])
     numbers = [str(i + 1) for i in range(len(classes))]
-    texts, labels = _pool([folder / "train.csv", folder / "test.csv"], ["label", "title", "text"], numbers)
-    return texts, labels, classes, False
+    return Texts(*_pool([folder / "train.csv", folder / "test.csv"], ["label", "title", "text"], numbers), classes)
 
 
 def _pool(paths, columns, numbers, **layout):
