@@ -55,7 +55,7 @@ def _sum(ax, table, picture, grid, judges):
     seen = [withStroke(linewidth=2, foreground="white")]  # on dark and on light
     _draw(ax, 0, picture, grid, cells, edgecolor="#444444", linewidth=0.8, path_effects=seen)
     ax.text(0.5, 1.1, f"an image, and\n{len(cells)} of its cells", ha="center", fontsize=8)
-    ax.text(0.5, -0.1, f"output\n{signed(table.v.iloc[0], '+.1f')}", ha="center", va="top", fontsize=8)
+    ax.text(0.5, -0.1, f"its\noutput\n{signed(table.v.iloc[0], '+.1f')}", ha="center", va="top", fontsize=8)
     ax.text(1 + CONSTANT / 2, 0.5, "= b +", ha="center", va="center", fontsize=12)
     constant = f"those {len(cells)}\nhidden\n{signed(table.bias.iloc[0], '+.1f')}"
     ax.text(1 + CONSTANT / 2, -0.1, constant, ha="center", va="top", fontsize=8)
@@ -67,14 +67,14 @@ def _sum(ax, table, picture, grid, judges):
             inside = [cells[int(number)] for number in re.findall(r"\d+", row.variables)]
             line = {"linewidth": 1.8, "linestyle": "-" if row.kind == "and" else (0, (1.6, 0.8))}
             _draw(ax, place, _fainter(picture, grid, inside), grid, inside, edgecolor=COLOURS[role], **line)
-            name = f"{row.kind.upper()} of {len(inside)} cells" if len(inside) > 1 else "one cell"
+            name = f"{row.kind.upper()} of\n{len(inside)} cells" if len(inside) > 1 else "one\ncell"
             ax.text(place + 0.5, -0.1, f"{name}\n{signed(row.effect, '+.1f')}", ha="center", va="top", fontsize=8)
             rest -= row.effect
             if place > 1 + CONSTANT:
                 ax.text(place - GAP / 2, 0.5, "+", ha="center", va="center", fontsize=12)
         left += EACH * (1 + GAP)
     ax.text(left - GAP / 2, 0.5, "+ …", va="center", fontsize=12)
-    ax.text(left + GAP, -0.1, f"the rest\n{signed(rest, '+.1f')}", ha="center", va="top", fontsize=8)
+    ax.text(left + GAP, -0.1, f"the\nrest\n{signed(rest, '+.1f')}", ha="center", va="top", fontsize=8)
     ax.set(xlim=(0, left + 2.2 * GAP), ylim=(-0.6, 1.5), aspect="equal")
     ax.set_title("An output is a constant b plus a sum of interactions", fontsize=10)
     ax.axis("off")
