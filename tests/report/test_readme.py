@@ -367,8 +367,8 @@ def test_the_picture_shows_the_strongest_interactions_on_their_cells_and_phases_
         figure = plots.idea(IDEA, picture, 5, curve, boundaries, judges=2)
     above, below = figure.axes
     texts = [text.get_text() for text in above.texts]
-    assert [text for text in texts if "\n" in text and text[0] in "AOo"] == [
-        "output\n+1.2", "OR of 2 cells\n+2.0", "AND of 3 cells\n+0.5", "one cell\n−1.0"
+    assert [text for text in texts if "\n" in text and text[0] in "AOoi"] == [
+        "its\noutput\n+1.2", "OR of\n2 cells\n+2.0", "AND of\n3 cells\n+0.5", "one\ncell\n−1.0"
     ]  # fmt: skip
     assert {"those 3\nhidden\n−0.5", "the rest\n+0.2"} <= {*texts}
     assert sum(text.endswith(("2 other networks has them", "these has them")) for text in texts) == 2
