@@ -47,15 +47,16 @@ def judges_of(target, families):
 
 def crossed(target, base_b, base_c):
     """value, low, high and chance, by quantity."""
-    agreed = ab.crossvalidation(votes(target, base_b), votes(target, base_c), "any", BOOTSTRAP)
-    rows = {quantity: (*estimate.row, float(chance.value)) for quantity, (estimate, chance) in agreed.items()}
+    estimates = ab.crossvalidation(votes(target, base_b), votes(target, base_c), "any", BOOTSTRAP)
+    by_chance = {name: float(estimates[f"{name}, by chance"].value) for name in estimates if ", " not in name}
+    rows = {name: (*estimates[name].row, chance) for name, chance in by_chance.items()}
     return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "low", "high", "chance"])
 
 
 def grown(target, bases):
-    """(rule, K_from, quantity) -> Estimate."""
-    family = votes(target, bases)
-    return {(rule, *key): value for rule in RULES for key, value in ab.growth(family, rule, BOOTSTRAP).items()}
+    """value, low and high of how any of the baselines gives more than fewer of them, by quantity; and by order."""
+    table = contrasts.growth_contrasts({"t": votes(target, bases)}, BOOTSTRAP, range(1, 3), range(3, 5))
+    return table[table.role == "t"].set_index("quantity")[["value", "low", "high"]]
 
 
 def h_of(effects, bases, rule):
@@ -109,11 +110,10 @@ def test_h_by_number_of_baselines_worked_by_hand():
             assert rows[column].tolist() == pytest.approx(h[rule])
         assert (rows[["excess", "excess_low", "excess_high"]] == 0).all(axis=None)
     growth = grown(target, bases)
-    assert len(growth) == 18
-    assert growth["any", 1, "H"].value == pytest.approx(5 / 12) and growth["any", 2, "H"].value == pytest.approx(1 / 12)
-    assert growth["majority", 2, "H"].value == pytest.approx(1 / 2)
-    assert growth["all", 2, "H"].interval()[1] == pytest.approx(-1 / 4)
-    assert all(estimate.value == 0 for (_, _, quantity), estimate in growth.items() if quantity == "excess")
+    assert growth.loc["growth of H, K = 1 against 3"].tolist() == pytest.approx([5 / 12] * 3)
+    assert growth.loc["growth of H, K = 2 against 3"].tolist() == pytest.approx([1 / 12] * 3)
+    assert growth.value["share of H reached, K = 1 against 3"] == pytest.approx(7 / 12)
+    assert (growth.value[growth.index.str.startswith("growth of H above chance")].dropna() == 0).all()
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -137,23 +137,25 @@ def test_h_is_the_mean_over_every_choice_of_baselines(rng, rule):
 def test_growth_is_the_difference_of_two_rows(rng):
     target = network(rng)
     bases = judged_by(rng, target, 4)
-    table = ab.baselines_table(votes(target, bases), BOOTSTRAP).set_index(["rule", "K"])
+    table = ab.baselines_table(votes(target, bases), BOOTSTRAP).query("rule == 'any'").set_index("K")
     growth = grown(target, bases)
-    for (rule, k, quantity), estimate in growth.items():
-        column = "H" if quantity == "reached" else quantity
-        ends = table.loc[(rule, 4), column], table.loc[(rule, k), column]
-        expected = ends[1] / ends[0] if quantity == "reached" else ends[0] - ends[1]
-        value, low, high = estimate.row
-        assert value == pytest.approx(expected) and low <= value <= high
-    assert len(growth) == 18 and len(grown(target, bases[:2])) == 9  # from one to two only
-    assert not grown(target, bases[:1])
+    assert (growth.low <= growth.value).all() and (growth.value <= growth.high).all()
+    for k in (1, 2):
+        ends = table.loc[[k, 4]]
+        expected = {"growth of H": ends.H.diff(), "growth of H above chance": ends.excess.diff()}
+        expected["share of H reached"] = ends.H.shift() / ends.H
+        for quantity, values in expected.items():
+            assert growth.value[f"{quantity}, K = {k} against 4"] == pytest.approx(values[4])
+    assert (
+        len(growth) == 18 and len(grown(target, bases[:2])) == 9
+    )  # from one to two only; in all, by low, by high orders
+    assert not len(grown(target, bases[:1]))
 
 
 def test_growth_by_order_is_that_of_interactions_of_these_orders_alone(rng):
     target = network(rng)
     bases, low = judged_by(rng, target, 3), np.isin(np.array([bin(s).count("1") for s in range(16)]), (1, 2))
-    table = contrasts.growth_contrasts({"t": votes(target, bases)}, BOOTSTRAP, range(1, 3), range(3, 5))
-    values, salient = table[table.role == "t"].set_index("quantity").value, metrics.salient(target, TAU)
+    values, salient = grown(target, bases).value, metrics.salient(target, TAU)
     for name, of_order in (("", low | ~low), (", low orders", low), (", high orders", ~low)):
         strength = np.abs(target) * of_order * salient
         h = [
@@ -320,9 +322,12 @@ def test_above_chance_is_the_difference_draw_by_draw(rng):
     }
     table = contrasts.crossvalidation_contrasts(judged, "any", BOOTSTRAP).set_index(["quantity", "role"]).value
     for role, families in judged.items():
-        for quantity, (estimate, chance) in ab.crossvalidation(*families, "any", BOOTSTRAP).items():
-            assert table[quantity, role] == estimate.value and table[f"{quantity}, by chance", role] == chance.value
-            assert table[f"{quantity}, above chance", role] == pytest.approx(estimate.value - chance.value)
+        estimates = ab.crossvalidation(*families, "any", BOOTSTRAP)
+        for quantity, estimate in estimates.items():
+            assert table[quantity, role] == estimate.value
+        for quantity in (name for name in estimates if ", " not in name):
+            difference = estimates[quantity].value - estimates[f"{quantity}, by chance"].value
+            assert table[f"{quantity}, above chance", role] == pytest.approx(difference)
 
 
 # every other setting

@@ -114,19 +114,6 @@ def baselines_table(family: Votes, bootstrap: Bootstrap) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def growth(family: Votes, combine: str, bootstrap: Bootstrap) -> dict[tuple[int, str], Estimate]:
-    """How much H grows from one baseline and from two to all of them (Fig. 5's claim), by (K_from, quantity).
-
-    Quantities H, excess (over chance), and reached: the share of the final H that the fewer give.
-    """
-    most, estimates = family.power(len(family), combine, bootstrap), {}
-    for k in range(1, min(3, len(family))):
-        fewer = family.power(k, combine, bootstrap)
-        estimates |= {(k, "H"): most.H - fewer.H, (k, "excess"): most.excess - fewer.excess}
-        estimates[k, "reached"] = fewer.H / most.H
-    return estimates
-
-
 def baselines_by_order(family: Votes) -> pd.DataFrame:
     """Strength by order, all of it and what generalizes to any of K baselines (Fig. 5, Eq. 13).
 
@@ -157,8 +144,8 @@ def judges_table(families: dict[str, Votes], of: np.ndarray, combine: str, boots
     return pd.DataFrame(rows)
 
 
-def crossvalidation(b: Votes, c: Votes, combine: str, bootstrap: Bootstrap) -> dict[str, tuple[Estimate, Estimate]]:
-    """Whether what generalizes to one family of baselines also does to another, and by chance (Appendix N, Table 1).
+def crossvalidation(b: Votes, c: Votes, combine: str, bootstrap: Bootstrap) -> dict[str, Estimate]:
+    """Whether what generalizes to one family of baselines also does to another, by chance, and above it (Appendix N).
 
     The Jaccard similarity compares distributions over signs and orders, summed over samples first, each scaled to sum 1.
     "share of B's that is C's" compares interaction by interaction: how much of the strength generalizable to B is
@@ -174,12 +161,13 @@ def crossvalidation(b: Votes, c: Votes, combine: str, bootstrap: Bootstrap) -> d
         "Jaccard of two of B": (_similar, list(combinations(b.alone(), 2))),
         "Jaccard of two of C": (_similar, list(combinations(c.alone(), 2))),
     }
-    crossed = {}
+    estimates = {}
     for quantity, (statistic, pairs) in compared.items():
         if pairs:  # a family of one has no two
-            agreed = [statistic(one, other, combine, bootstrap) for one, other in pairs]
-            crossed[quantity] = tuple(sum(part) / len(pairs) for part in zip(*agreed))
-    return crossed
+            each = [statistic(one, other, combine, bootstrap) for one, other in pairs]
+            same, chance = (sum(part) / len(pairs) for part in zip(*each))
+            estimates |= {quantity: same, f"{quantity}, by chance": chance, f"{quantity}, above chance": same - chance}
+    return estimates
 
 
 def _similar(one, other, combine, bootstrap):
