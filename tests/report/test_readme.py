@@ -264,12 +264,12 @@ def test_a_number_and_its_interval_have_as_many_decimals(numbers, text):
 
 def test_networks_in_which_phases_were_found_are_counted(tmp_path):
     table = pd.DataFrame({"role": list("abc"), "n_phases": [3, 1, 0], "t1": 1.0, "t2": [4.0, 2.0, np.inf]})
-    course = {"epoch": [0, 1, 2, 4], "H": [0.1, 0.5, 0.4, 0.2], "N": [30, 20, 25, 40]}
-    curves = pd.concat(pd.DataFrame(course | {"role": role}) for role in "abc")
+    names = ["three phases, by the letter"] * 4 + ["t2"]
+    shares = pd.DataFrame({"quantity": names, "role": [*"abc", "all", "a"], "value": [1, np.nan, 0, 0.5, 1]})
     for name in ("other", "fashion-vgg", "fashion-vgg+changed"):
         (tmp_path / "figures" / name).mkdir(parents=True)
         table.to_csv(tmp_path / "figures" / name / "fig03_phases.csv", index=False)
-        curves.to_csv(tmp_path / "figures" / name / "fig03_dynamics.csv", index=False)
+        shares.to_csv(tmp_path / "figures" / name / "fig03_shares.csv", index=False)
     rows = results.phases_text(tmp_path).strip().split("\n")[2:]
     assert rows == ["| fashion-vgg | 3 | 2 | 1 | 1 | 1 of 2 | 2 |", "| other | 3 | 2 | 1 | 1 | 1 of 2 | 2 |"]
 

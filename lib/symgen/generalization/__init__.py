@@ -15,4 +15,4 @@ from symgen.generalization.metrics import (
     similarity,
     strength_by_order,
 )
-from symgen.generalization.phases import CERTAIN, Phases, by_the_letter, find_phases
+from symgen.generalization.phases import CERTAIN, Phases, find_phases

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from symgen.errors import InputError
-from symgen.generalization import by_the_letter
 from symgen.report._markdown import head, interval, line, read
 from symgen.report.claims import COLUMNS, EMBEDDED, OF, VERDICTS, by_itself, claims, readable
 
@@ -195,8 +194,9 @@ def networks_text(root: Path) -> str:
         "study, network", "H: untrained → peak → end", "by chance", "training loss", "N: untrained → least (epoch) → end",
         "H peaks at epoch (t1)", "t2", "phases",
     )  # fmt: skip
-    for study, phases in _tables(root, "fig03_phases"):
-        curves = read(root / "figures" / study / "fig03_dynamics.csv")
+    dynamics = _tables(root, "fig03_dynamics")
+    for study, phases in _tables(root, "fig03_phases").items():
+        curves = dynamics[study]
         lines += [_network(study, row, curves[curves.role == row.role]) for row in phases.itertuples()]
     return "\n".join(lines) + "\n"
 
@@ -215,17 +215,16 @@ def _network(study, row, curve):
 
 
 def phases_text(root: Path) -> str:
-    """In how many networks of each study H rises, falls, and three phases follow (Markdown), from fig03_phases."""
+    """In how many networks of each study H rises, falls, and three phases follow (Markdown), from fig03_phases and _shares."""
     lines = head(
         "study", "networks", "H rises", "and falls", "in three phases", "three phases, by the letter", "t2 comes"
     )
-    curves = dict(_tables(root, "fig03_dynamics"))
-    for study, phases in _tables(root, "fig03_phases"):
+    shares = _tables(root, "fig03_shares")
+    for study, phases in _tables(root, "fig03_phases").items():
         certain = ((phases.n_phases >= number).sum() for number in (1, 2, 3))
-        of = {role: curve[["epoch", "H", "N"]].to_numpy(float).T for role, curve in curves[study].groupby("role")}
-        letter = np.array([by_the_letter(*of[row.role], row.t1, row.t2) for row in phases.itertuples()])
-        shown = f"{np.nansum(letter):.0f} of {np.isfinite(letter).sum()}"
-        lines.append(line(study, len(phases), *certain, shown, np.isfinite(phases.t2).sum()))
+        letter = shares[study].query("quantity == 'three phases, by the letter' and role != 'all'").value  # 0, 1 or NaN
+        by_letter = f"{letter.sum():.0f} of {letter.count()}"
+        lines.append(line(study, len(phases), *certain, by_letter, np.isfinite(phases.t2).sum()))
     return "\n".join(lines) + "\n"
 
 
@@ -234,18 +233,17 @@ def learned_text(root: Path) -> str:
     lines = head("study", "networks", "phase 1 learns mostly what generalizes", "after t2 it is mostly what does not",
                  "of what is learned after t2, share that generalizes",
                  "what does not generalize: untrained → t1 → end (log-odds)")  # fmt: skip
-    curves, learning = (dict(_tables(root, name)) for name in ("fig03_dynamics", "fig03_learning"))
-    for study, phases in _tables(root, "fig03_phases"):
-        if study in learning:
-            each = [
-                _learned(row, *(of[study][of[study].role == row.role] for of in (learning, curves)))
-                for row in phases.itertuples()
-            ]
-            first, after, shares, strength = zip(*each)
-            share = pd.Series(shares).mean()  # of the networks in which t2 comes
-            share = "–" if np.isnan(share) else f"{share:.2f}"
-            means = " → ".join(f"{value:.2g}" for value in np.mean(strength, axis=0))
-            lines.append(line(study, len(phases), sum(first), sum(after), share, means))
+    curves, learning = (_tables(root, name) for name in ("fig03_dynamics", "fig03_learning"))
+    for study, phases in _tables(root, "fig03_phases").items():
+        each = [
+            _learned(row, *(of[study][of[study].role == row.role] for of in (learning, curves)))
+            for row in phases.itertuples()
+        ]
+        first, after, shares, strength = zip(*each)
+        share = pd.Series(shares).mean()  # of the networks in which t2 comes
+        share = "–" if np.isnan(share) else f"{share:.2f}"
+        means = " → ".join(f"{value:.2g}" for value in np.mean(strength, axis=0))
+        lines.append(line(study, len(phases), sum(first), sum(after), share, means))
     return "\n".join(lines) + "\n"
 
 
@@ -265,7 +263,7 @@ def sensitivity_text(root: Path) -> str:
     """With how many other settings H of the first target rises, falls, and three phases follow (Markdown)."""
     lines = head("study", "samples", "phases, unchanged settings", "other settings", "H rises", "and falls",
                  "in three phases")  # fmt: skip
-    for study, table in _tables(root, "fig05_sensitivity"):
+    for study, table in _tables(root, "fig05_sensitivity").items():
         for samples, rows in table.groupby("samples", sort=False):
             as_it_is = rows.variant.str.startswith("as it is")
             others = rows.n_phases[~as_it_is]
@@ -277,7 +275,8 @@ def sensitivity_text(root: Path) -> str:
 def judges_text(root: Path) -> str:
     """H of the first target of each study by other judges (Markdown), from fig05_judges; by networks that know nothing."""
     tables = {
-        study: table[table.samples == "all"].set_index("judges") for study, table in _tables(root, "fig05_judges")
+        study: table[table.samples == "all"].set_index("judges")
+        for study, table in _tables(root, "fig05_judges").items()
     }
     judges = list(dict.fromkeys(judge for table in tables.values() for judge in table.index))
     lines = head("study", *(f"H by {judge}" for judge in judges), "by chance")
@@ -295,21 +294,23 @@ def penalty_text(root: Path) -> str:
 
     Only of studies with a second family of judges, who have not been trained on.
     """
-    levels = dict(_tables(root, "figK_values"))
+    levels = _tables(root, "figK_values")
     lines = head("study", "trained with", "accuracy on D", "H by others", "the same, above chance")
-    quantities = ("accuracy", "H by others", "H by others, above chance")
-    for study, table in _tables(root, "figK_contrasts"):
-        pooled = table[table.role == "all"].set_index("quantity")
-        if not pooled.index.str.contains("by others").any():
+    quantities = ["accuracy", "H by others", "H by others, above chance"]
+    for study, table in _tables(root, "figK_contrasts").items():
+        changes = table[table.role == "all"].set_index("quantity")
+        if not changes.index.str.contains("by others").any():
             continue
-        if study in levels:  # those of older studies were not kept
-            plain = levels[study][(levels[study].arm == "plain") & (levels[study].setting == "all samples")]
-            levels_of = plain.set_index("quantity").loc[list(quantities), ["value", "low", "high"]].to_numpy()
-            lines.append(line(study, "nothing else: the levels", *(interval(*row, ".3f") for row in levels_of)))
+        plain = levels[study].query("arm == 'plain' and setting == 'all samples'").set_index("quantity")
+        lines.append(line(study, "nothing else: the levels", *_intervals(plain.loc[quantities], ".3f")))
         for way, words in WAYS.items():
-            rows = [pooled.loc[f"all samples: {what}, {way} - plain"] for what in quantities]
-            lines.append(line(study, words, *(interval(row.value, row.low, row.high, "+z.3f") for row in rows)))
+            rows = changes.loc[[f"all samples: {what}, {way} - plain" for what in quantities]]
+            lines.append(line(study, words, *_intervals(rows, "+z.3f")))
     return "\n".join(lines) + "\n"
+
+
+def _intervals(table, form):
+    return [interval(row.value, row.low, row.high, form) for row in table.itertuples()]
 
 
 def _claims(root):
@@ -321,7 +322,7 @@ def _claims(root):
 
 
 def _tables(root, name):
-    """A table of every study that has it among its figures, the embedded studies first."""
+    """A table by study, of every study that has it among its figures, the embedded ones first."""
     folders = [path.parent for path in (root / "figures").glob(f"*/{name}.csv") if "+" not in path.parent.name]
     ordered = sorted(folders, key=lambda folder: (folder.name not in EMBEDDED, folder.name))
-    return [(folder.name, read(folder / f"{name}.csv")) for folder in ordered]
+    return {folder.name: read(folder / f"{name}.csv") for folder in ordered}
