@@ -5,7 +5,6 @@ always has one. A single network's place comes from one half of its samples, and
 """
 
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -102,7 +101,7 @@ def learned_contrasts(comparisons: Comparisons, bootstrap: Bootstrap, r: float =
     `find_phases`); both places come from the other networks. NaN where there is no last phase.
     """
     estimates = {}
-    for role, (c, (top, last)) in with_places(comparisons, _course, partial(_boundaries, r=r)).items():
+    for role, (c, (top, last)) in _with_phases(comparisons, r).items():
         gained = metrics.newly_learned(c.effects)
         one, three = (_learned(c, gained, part, bootstrap) for part in (slice(1, top + 1), slice(last, None)))
         estimates[role] = {
@@ -128,7 +127,7 @@ def contents_table(comparisons: Comparisons, r: float = 1.0) -> pd.DataFrame:
     one without checkpoints is left out.
     """
     tables, names = [], ("first phase", "second phase", "last phase")
-    for c, (top, last) in with_places(comparisons, _course, partial(_boundaries, r=r)).values():
+    for c, (top, last) in _with_phases(comparisons, r).values():
         gained = np.sign(c.effects) * metrics.newly_learned(c.effects)
         parts = dict(zip(names, (slice(1, top + 1), slice(top + 1, last), slice(last, None))))
         total, shared = (strength_by_order(gained, chosen).mean(axis=1) for chosen in (c.salient, c.generalizable))
@@ -218,16 +217,18 @@ def _by_shift(curves, gap):
     return np.stack([rank_correlation(changes, np.roll(of_gap, shift)) for shift in range(len(of_gap))], axis=-1)
 
 
-def _course(c):
-    """What shows the boundaries of the phases: H, and what is newly learned that generalizes, and that does not."""
-    return np.stack([_height(c), *(strength.mean(axis=1) for strength in c.newly_learned)])
+def _with_phases(comparisons, r):
+    """As `with_places`: the checkpoint of the peak of H, and the first one after it at which mostly others are learned."""
 
+    def course(c):
+        return np.stack([_height(c), *(strength.mean(axis=1) for strength in c.newly_learned)])
 
-def _boundaries(course, r):
-    """Checkpoint numbers of the peak of H, and of the first one after it at which mostly other interactions are learned."""
-    height, delta_g, delta_n = course
-    top = int(highest(height))
-    return top, int(onset(top, delta_g, r * delta_n))
+    def boundaries(curves):
+        height, delta_g, delta_n = curves
+        top = int(highest(height))
+        return top, int(onset(top, delta_g, r * delta_n))
+
+    return with_places(comparisons, course, boundaries)
 
 
 def _height(c):
