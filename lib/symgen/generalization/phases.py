@@ -139,16 +139,15 @@ def find_phases(
     >>> phases.verdict, float(phases.t1), float(phases.t2)
     ('three phases', 1.0, 4.0)
     """
-    given = _checked(epochs, generalizable, total, chance, learned_generalizable, learned_other)
-    epochs, generalizable, total, chance, learned_generalizable, learned_other = given
+    epochs, *strengths = _checked(epochs, generalizable, total, chance, learned_generalizable, learned_other)
     if not 0 < r < np.inf:
         raise InputError(f"r = {r!r}; expected a finite number above 0")
-    bootstrap = Bootstrap(draws, seed)
-    strengths, ends = (generalizable.T, total.T, chance.T), np.append(epochs, np.inf)
-    top = power(*strengths, bootstrap).H.map(highest)
-    begins = top.map(onset, bootstrap.sum(learned_generalizable.T), r * bootstrap.sum(learned_other.T))
+    *of_h, delta_g, delta_n = (strength.T for strength in strengths)
+    bootstrap, ends = Bootstrap(draws, seed), np.append(epochs, np.inf)
+    top = power(*of_h, bootstrap).H.map(highest)
+    begins = top.map(onset, bootstrap.sum(delta_g), r * bootstrap.sum(delta_n))
     estimates = {"t1": top.map(lambda t: epochs[t]), "t2": begins.map(lambda t: ends[t])}
-    others = power(*strengths, replace(bootstrap, left_out=True))
+    others = power(*of_h, replace(bootstrap, left_out=True))
     for by, curve in (("", others.H), ("excess_", others.excess)):
         height = curve.map(lambda c, t: np.take_along_axis(c, np.asarray(t)[..., None], axis=-1)[..., 0], top)
         estimates |= {f"{by}rise": height - curve[0], f"{by}fall": height - curve[-1]}
