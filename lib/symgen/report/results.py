@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from symgen.errors import InputError
-from symgen.report._markdown import head, interval, line, read
+from symgen.report._markdown import head, interval, line, read, span
 from symgen.report.claims import COLUMNS, EMBEDDED, OF, VERDICTS, by_itself, claims, readable
 
 MIXED, NO_CONTROL = "mixed", "no control"
@@ -215,7 +215,7 @@ def _network(study, row, curve):
 
 
 def phases_text(root: Path) -> str:
-    """In how many networks of each study H rises, falls, and three phases follow (Markdown), from fig03_phases and _shares."""
+    """In how many networks of each study H rises, falls, and three phases follow (Markdown), from fig03_phases, _shares."""
     lines = head(
         "study", "networks", "H rises", "and falls", "in three phases", "three phases, by the letter", "t2 comes"
     )
@@ -274,18 +274,12 @@ def sensitivity_text(root: Path) -> str:
 
 def judges_text(root: Path) -> str:
     """H of the first target of each study by other judges (Markdown), from fig05_judges; by networks that know nothing."""
-    tables = {
-        study: table[table.samples == "all"].set_index("judges")
-        for study, table in _tables(root, "fig05_judges").items()
-    }
-    judges = list(dict.fromkeys(judge for table in tables.values() for judge in table.index))
+    tables = {study: table[table.samples == "all"] for study, table in _tables(root, "fig05_judges").items()}
+    judges = list(dict.fromkeys(judge for table in tables.values() for judge in table.judges))
     lines = head("study", *(f"H by {judge}" for judge in judges), "by chance")
     for study, table in tables.items():
-        values = [
-            interval(*table.loc[judge, ["H", "low", "high"]], ".2f") if judge in table.index else "–"
-            for judge in judges
-        ]
-        lines.append(line(study, *values, f"{table.chance.min():.2f} to {table.chance.max():.2f}"))
+        by_judge = dict(zip(table.judges, _intervals(table.rename(columns={"H": "value"}), ".2f")))
+        lines.append(line(study, *(by_judge.get(judge, "–") for judge in judges), span(table.chance, ".2f")))
     return "\n".join(lines) + "\n"
 
 
