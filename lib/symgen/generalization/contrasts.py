@@ -175,43 +175,42 @@ def faithfulness_contrasts(
     one kind, so that the interval of their mean is over samples alone.
     """
 
-    def faithfulness(data):
-        v, effects, bias = (data[name].to_numpy() for name in ("v", "effects", "bias"))
+    def faithfulness(v, effects, bias):
         needed, whole = needed_for(v, effects, bias), dictionary_size(n_variables(v.shape[-1]))
-        values = {
+        return {
             "R2 of the salient ones": fidelity(v, effects * metrics.salient(effects, tau_ratio), bias),
             "share of all interactions needed": needed / whole,
         }
-        return _of_those_with_any(effects, values)
 
     def per_sample(role, data):
-        last, first = (faithfulness(data.isel(epoch=t)) for t in (-1, 0))
         seconds = float((data.seconds_values + data.seconds_solving).mean()) / data.sizes["sample"]
         times = {"seconds a set of interactions": seconds, "seconds to judge 100 samples": judging[role]}
         timed = {name: np.full(data.sizes["sample"], value) for name, value in times.items()}
-        return _beside_untrained(last, first) | timed
+        return _at_both_ends(data, faithfulness) | timed
 
     return mean_contrasts({role: per_sample(role, data) for role, data in explained.items()}, bootstrap, given)
 
 
 def conditions_contrasts(explained: dict[str, xr.Dataset], bootstrap: Bootstrap) -> pd.DataFrame:
     """How far the three conditions for sparsity hold (claims B1-B3), at the last checkpoint and before training."""
-
-    def per_sample(data):
-        each = ((data.v[t].to_numpy(), data.effects[t].to_numpy()) for t in (-1, 0))
-        return _beside_untrained(*(_of_those_with_any(effects, conditions_of(v, effects)) for v, effects in each))
-
-    return mean_contrasts({role: per_sample(data) for role, data in explained.items()}, bootstrap)
+    per_sample = {
+        role: _at_both_ends(data, lambda v, effects, _: conditions_of(v, effects)) for role, data in explained.items()
+    }
+    return mean_contrasts(per_sample, bootstrap)
 
 
-def _of_those_with_any(effects, values):
-    """The values of each sample, NaN without any interaction: the output is constant, and there is nothing to describe."""
-    some = effects.any(axis=(1, 2))
-    return {name: np.where(some, value, np.nan) for name, value in values.items()}
+def _at_both_ends(data, quantities):
+    """Quantities of each sample at the last checkpoint, those of the untrained network, and the differences, by name.
 
+    NaN of a sample without any interaction: its output is constant, and there is nothing to describe.
+    """
 
-def _beside_untrained(last, first):
-    """Quantities of each sample at the last checkpoint, those of the untrained network, and the differences, by name."""
+    def at(t):
+        v, effects, bias = (data[name][t].to_numpy() for name in ("v", "effects", "bias"))
+        some = effects.any(axis=(1, 2))
+        return {name: np.where(some, values, np.nan) for name, values in quantities(v, effects, bias).items()}
+
+    last, first = at(-1), at(0)
     untrained = {f"{name}, untrained": values for name, values in first.items()}
     return last | untrained | {f"{name}, less untrained": values - first[name] for name, values in last.items()}
 
