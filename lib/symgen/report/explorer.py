@@ -78,12 +78,10 @@ def _study(study):
 
 
 def _missing(study):
-    """Artefacts of the first target and its judges that are not there."""
-    needed = [(role, at) for role in (study.targets[:1] + study.baselines) for at in study.checkpoints_of(role)]
-    places = [
-        pipeline.artefact_path(kind, study, *network) for network in needed for kind in ("values", "interactions")
-    ]
-    return [path for path in places if not path.is_file()]
+    """Whether any artefact of the first target or its judges is not there."""
+    networks = ((role, at) for role in study.targets[:1] + study.baselines for at in study.checkpoints_of(role))
+    kinds = ("values", "interactions")
+    return not all(pipeline.artefact_path(kind, study, *one).is_file() for one in networks for kind in kinds)
 
 
 def _by_order(comparison, epoch):
