@@ -137,10 +137,10 @@ def notebook_path(name: str) -> Path:
     """Path of a notebook by its number or name, with or without .ipynb; InputError names the nearest one."""
     folder, stem = project_root() / "notebooks", Path(name).name.removesuffix(".ipynb")
     known = sorted(path.stem for path in folder.glob("[0-9]*.ipynb") if ".failed" not in path.name)
-    numbered = [other for other in known if stem.isdecimal() and other.startswith(f"{int(stem):02}_")]
-    if stem not in known and not numbered:
+    named = [other for other in known if other == stem or (stem.isdecimal() and other.startswith(f"{int(stem):02}_"))]
+    if not named:
         raise InputError(f"no notebook named {name!r}{did_you_mean(stem, known)}; there are: {', '.join(known)}")
-    return folder / f"{stem if stem in known else numbered[0]}.ipynb"
+    return folder / f"{named[0]}.ipynb"
 
 
 def declared_parameters(path: Path) -> dict:
