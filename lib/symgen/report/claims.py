@@ -210,14 +210,8 @@ def claims_table(studies: list[Study]) -> pd.DataFrame:
     whose table it does not have; InputError for a table that lacks a statistic of the rule.
     """
     rows = [
-        {
-            "id": name,
-            "claim": claim.says,
-            "paper": claim.paper,
-            "study": study.figures_dir.name,
-            "networks": _n_networks(study),
-            "scale": scale_of(study),
-        }
+        {"id": name, "claim": claim.says, "paper": claim.paper, "study": study.figures_dir.name}
+        | {"networks": _n_networks(study), "scale": scale_of(study)}
         | part
         for name, claim in claims().items()
         for study in studies
@@ -247,11 +241,12 @@ def decisions(claim: Claim, folder: Path, learned: bool | None = None, given: bo
         row = _row(table, statistic, folder)
         if row is None:
             continue
-        networks = 1 if given else max(1, int((each.quantity == row.quantity).sum()) or each.role.nunique())
+        of_each = each.value[each.quantity == row.quantity]
+        networks = 1 if given else max(1, len(of_each) or each.role.nunique())
         names = ("versus_placebo", "versus_low", "versus_high") if statistic.columns else ("value", "low", "high")
         value, low, high = (float(row[name]) for name in names)
         if statistic.share_of_networks:
-            decision = statistic.decide_share(value, int(each.value[each.quantity == row.quantity].notna().sum()))
+            decision = statistic.decide_share(value, int(of_each.count()))
         else:
             decision = statistic.decide(low, high, networks)
         roomy = statistic.has_room(table) or decision.how == "contrary"  # an effect the other way counts in any case
@@ -259,8 +254,8 @@ def decisions(claim: Claim, folder: Path, learned: bool | None = None, given: bo
             decision = Decision("not testable")
         quantity = row.quantity + (", more than the placebo" if statistic.columns else "")
         numbers = {"of": statistic.of, "quantity": quantity, "value": value, "low": low, "high": high}
-        part = {"part_verdict": decision.verdict, "how": decision.how, "more": decision.more}
-        rows.append(numbers | {"rule": statistic.rule} | part)
+        part = {"rule": statistic.rule, "part_verdict": decision.verdict, "how": decision.how, "more": decision.more}
+        rows.append(numbers | part)
     for row in rows:
         verdicts = {other["part_verdict"] for other in rows if other["of"] == row["of"]}
         row["verdict"] = next(verdict for verdict in reversed(VERDICTS) if verdict in verdicts)  # the worst
