@@ -160,8 +160,7 @@ def sparse_and_or(
     with np.errstate(over="ignore"):  # infinite where v is near the largest number that there is
         l1 = np.abs(i_and).sum(axis=1) + np.abs(i_or).sum(axis=1)
     summed = ROUNDINGS * FLOAT64 * largest + ROUNDINGS * FLOAT64 * l1  # no sum of interactions is more exact
-    bound = bound + summed
-    return _like(v, SparseAndOr(i_and, i_or, bias, noise, bound, l1, gap, iterations))
+    return _like(v, SparseAndOr(i_and, i_or, bias, noise, bound + summed, l1, gap, iterations))
 
 
 def prepare() -> None:
@@ -356,11 +355,9 @@ class _Solver:
 
     def _prepare_again(self, game, cold):
         """From the best so far, or from nothing; with the rows besides whose noise is near its bound."""
-        self.x[:], self.y[:] = self.best, self.best_y
-        noise = game.u - reconstruct(*self.x.reshape(2, -1), 0.0)
+        noise = game.u - reconstruct(*self.best.reshape(2, -1), 0.0)
         self.point.chosen[:] |= np.abs(noise) > NEAR * game.bound
-        if cold:
-            self.x[:], self.y[:] = 0, 0
+        self.x[:], self.y[:] = (0, 0) if cold else (self.best, self.best_y)
 
 
 def _point(size):
