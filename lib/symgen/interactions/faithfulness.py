@@ -23,10 +23,8 @@ def dictionary_size(n: int) -> int:
 def keep_strongest(effects: Float[np.ndarray, "*batch kind subset"], k: int) -> Float[np.ndarray, "*batch kind subset"]:
     """The effects with all but the k strongest of each sample set to 0."""
     flat = effects.reshape(*effects.shape[:-2], -1)
-    kept = np.argsort(-np.abs(flat), axis=-1, kind="stable")[..., :k]
-    result = np.zeros_like(flat)
-    np.put_along_axis(result, kept, np.take_along_axis(flat, kept, axis=-1), axis=-1)
-    return result.reshape(effects.shape)
+    rank = np.argsort(-np.abs(flat), axis=-1, kind="stable").argsort(axis=-1)
+    return np.where(rank < k, flat, 0).reshape(effects.shape)
 
 
 def logical_model(
