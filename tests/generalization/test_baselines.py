@@ -93,8 +93,12 @@ def test_judged_by_all_of_them_it_is_the_metric_itself(rng, rule):
     assert np.array_equal(ours, expected) and expected.any() and not expected.all()
 
 
-def test_a_sign_is_kept_of_what_is_salient_only():
-    assert ab.signs(sample(and_1=-2.0, or_3=1.0, and_7=0.1), 0.1).sum(axis=0).tolist() == [0, -1, 0, 1, 0, 0, 0, 0]
+def test_a_vote_is_for_what_is_salient_and_has_the_same_sign():
+    target = np.stack([sample(and_1=-2.0, or_3=1.0, and_7=0.1)] * 2)
+    family = votes(target, np.stack([target, -target]))
+    assert family.salient.sum(axis=(0, 1)).tolist() == [0, 2, 0, 2, 0, 0, 0, 0]
+    same, reverse = family.agree[0]
+    assert np.array_equal(same, family.salient) and not reverse.any()
 
 
 def test_h_by_number_of_baselines_worked_by_hand():

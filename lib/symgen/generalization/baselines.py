@@ -6,7 +6,7 @@ from math import comb
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float, Int8
+from jaxtyping import Bool, Float
 
 from symgen.errors import InputError
 from symgen.generalization.bootstrap import Bootstrap, Estimate, Power, power
@@ -73,14 +73,10 @@ def votes(
     seed: int = 0,
 ) -> Votes:
     """The votes of baselines on a target, from their effects on the same samples; derangements are drawn with the seed."""
-    target, bases = signs(effects, tau_ratio), signs(baselines, tau_ratio)
+    signs = (np.sign(of) * salient(of, tau_ratio) for of in (effects, baselines))  # all that Eq. 5 asks of a network
+    target, bases = (of.astype(np.int8) for of in signs)
     same, others = np.arange(len(effects)), derangements(len(effects), chance_draws, np.random.default_rng(seed))
     return Votes(effects, target != 0, np.stack([target * bases[:, order] > 0 for order in (same, *others)]))
-
-
-def signs(effects: Float[np.ndarray, "*batch kind subset"], tau_ratio: float) -> Int8[np.ndarray, "*batch kind subset"]:
-    """Sign of every salient interaction, 0 of the others: all that Eq. 5 asks of a network."""
-    return (np.sign(effects) * salient(effects, tau_ratio)).astype(np.int8)
 
 
 def share_of_choices(n_baselines: int, k: int, combine: str) -> Float[np.ndarray, "holders"]:
