@@ -109,12 +109,8 @@ def _rotated(x, pairs, turns):
 @lru_cache(maxsize=32)
 def inverse_blocks(n: int, added: float) -> np.ndarray:
     """The blocks of (Phi Phi' + added)^-1, flat; the empty set's row and column are those of the identity."""
-    return np.concatenate([_inverse(block + added * np.eye(len(block))).ravel() for block in gram_blocks(n)])
-
-
-def _inverse(block):
-    inverse = np.linalg.inv(block)
-    return (inverse + inverse.T) / 2
+    inverses = [np.linalg.inv(block + added * np.eye(len(block))) for block in gram_blocks(n)]
+    return np.concatenate([((inverse + inverse.T) / 2).ravel() for inverse in inverses])
 
 
 @lru_cache(maxsize=32)
