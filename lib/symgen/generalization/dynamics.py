@@ -126,20 +126,19 @@ def contents_table(comparisons: Comparisons, r: float = 1.0) -> pd.DataFrame:
     Columns panel, order, sign, total, generalizable. The phases are those of `learned_contrasts`, with a second one between;
     one without checkpoints is left out.
     """
-    tables, names = [], ("first phase", "second phase", "last phase")
+    tables = {"first phase": [], "second phase": [], "last phase": []}
     for c, (top, last) in _with_phases(comparisons, r).values():
         gained = np.sign(c.effects) * metrics.newly_learned(c.effects)
-        parts = dict(zip(names, (slice(1, top + 1), slice(top + 1, last), slice(last, None))))
         total, shared = (strength_by_order(gained, chosen).mean(axis=1) for chosen in (c.salient, c.generalizable))
-        for panel, part in parts.items():
+        parts = slice(1, top + 1), slice(top + 1, last), slice(last, None)
+        for (panel, of_panel), part in zip(tables.items(), parts):
             if len(total[part]):
                 sums = {"total": total[part].sum(axis=0), "generalizable": shared[part].sum(axis=0)}
-                tables.append(order_rows({"panel": panel}, **sums))
-    if not tables:
+                of_panel.append(order_rows({"panel": panel}, **sums))
+    if not any(tables.values()):
         raise InputError("one checkpoint; expected at least two, to see what is newly learned")
-    order = ["panel", "order", "sign"]
-    means = pd.concat(tables).groupby(order, sort=False, as_index=False).mean()
-    return means.sort_values("panel", key=lambda column: column.map(names.index), kind="stable", ignore_index=True)
+    rows = pd.concat(table for of_panel in tables.values() for table in of_panel)
+    return rows.groupby(["panel", "order", "sign"], sort=False, as_index=False).mean()
 
 
 def tuning_removal_contrasts(
