@@ -6,18 +6,9 @@ import xarray as xr
 from scipy.stats import t as student
 
 from symgen import interactions
-from symgen.generalization import (
-    Bootstrap,
-    Estimate,
-    compare,
-    contrasts,
-    estimates_table,
-    interval,
-    metrics,
-    pooled,
-    tables,
-)
+from symgen.generalization import Bootstrap, Estimate, compare, contrasts, estimates_table, metrics, pooled, tables
 from symgen.generalization.baselines import overlap
+from symgen.generalization.bootstrap import interval
 from symgen.interactions.subsets import orders
 from symgen.interactions.transforms import reconstruct
 

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from symgen import find_phases, plots
-from symgen.generalization import CERTAIN, Bootstrap, interval
-from symgen.generalization.phases import onset
+from symgen.generalization.bootstrap import Bootstrap, interval
+from symgen.generalization.phases import CERTAIN, onset
 
 EPOCHS = np.array([0.0, 1, 2, 4, 8, 16])
 

@@ -1,6 +1,6 @@
 """Which interactions another network has too, how many, how strong, since when, and how sure that is."""
 
-from symgen.generalization.bootstrap import LEVEL, Bootstrap, Estimate, estimates_table, exact_share, interval, pooled
+from symgen.generalization.bootstrap import LEVEL, Bootstrap, Estimate, estimates_table, exact_share, pooled
 from symgen.generalization.comparison import Comparison, compare
 from symgen.generalization.metrics import (
     agreed,
@@ -15,4 +15,4 @@ from symgen.generalization.metrics import (
     similarity,
     strength_by_order,
 )
-from symgen.generalization.phases import CERTAIN, Phases, find_phases
+from symgen.generalization.phases import Phases, find_phases
