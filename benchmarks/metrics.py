@@ -17,7 +17,7 @@ import pandas as pd
 import torch
 from hardware import hardware
 
-from symgen.generalization import Bootstrap, compare, contrasts, removal, tables
+from symgen.generalization import Bootstrap, compare, dynamics, removal, tables
 from symgen.interactions.subsets import orders
 
 RESULTS = Path(__file__).parent / "results" / "metrics.csv"
@@ -139,7 +139,7 @@ def tables_of_05(comparison):
     tables.dynamics_table(comparison, BOOTSTRAP)
     tables.phases_of(comparison, BOOTSTRAP)
     tables.learned_table(comparison)
-    contrasts.turn_contrasts({"target": comparison}, BOOTSTRAP)
+    dynamics.turn_contrasts({"target": comparison}, BOOTSTRAP)
     for epoch in comparison.epochs[::3]:
         comparison.by_order(epoch)
 
