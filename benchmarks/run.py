@@ -3,7 +3,7 @@
     python benchmarks/run.py "make all"
 
 The breakdown is that of data/runs/seconds.csv; the argument says what was run. It takes the place of an earlier one of the
-same command; those of others stay.
+same command on such a machine, and stands before those on others.
 """
 
 import sys
@@ -21,7 +21,8 @@ def main(command):
     path = ROOT / "benchmarks" / "results" / "run.csv"
     before = pd.read_csv(path) if path.is_file() else table.head(0)
     places = list(dict.fromkeys([*before.command, command]))
-    kept = pd.concat([before[before.command != command], table])
+    again = (before.command == command) & (before.hardware == table.hardware[0])
+    kept = pd.concat([table, before[~again]])
     kept.sort_values("command", key=lambda of: of.map(places.index), kind="stable").to_csv(
         path, index=False, float_format="%.4g"
     )

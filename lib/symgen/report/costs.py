@@ -110,9 +110,10 @@ def _penalty_row(penalty):
 def run_text(root: Path) -> str:
     """Where the time of a run went (Markdown), from benchmarks/results/run.csv: what `symgen figures` left behind."""
     table = read(root / "benchmarks" / "results" / "run.csv")
-    run = table[table.command == table.command.iloc[0]]
+    first = table.iloc[0]
+    run = table[(table.command == first.command) & (table.hardware == first.hardware)]
     lines = [
-        f"{run.command.iloc[0]}, on {run.hardware.iloc[0]}: {_minutes(run):.0f} minutes.",
+        f"{first.command}, on {first.hardware}: {_minutes(run):.0f} minutes.",
         "",
         *head("stage", "core seconds", "share"),
     ]
