@@ -173,7 +173,7 @@ def with_verdicts(root, name, **of):
         ([YES, YES, NO], [YES, OPEN, YES], "**Reproduced, also against their controls**: [F2 holds]({}) (2 of 3)"),
         ([YES, YES, NO], [YES, OPEN, NO], "**Reproduced, but not against their controls**: [F2 holds]({}) (2 of 3)"),
         ([YES, YES, YES], ["–", "–", "–"], "**Reproduced**: [F2 holds]({}) (3 of 3)"),
-        ([YES, YES, YES], [MUTE, MUTE, MUTE], "**Reproduced**: [F2 holds]({}) (3 of 3)"),
+        ([YES, YES, YES], [MUTE, MUTE, MUTE], "**Reproduced, their controls not testable**: [F2 holds]({}) (3 of 3)"),
         ([YES, OPEN, MUTE], [NO, NO, NO], "**Mixed**: [F2 holds]({}) (1 reproduced, 1 undecided)"),
         ([OPEN, MUTE, MUTE], [NO, NO, NO], "**Undecided**: [F2 holds]({}) (1 of 1; not testable in 2)"),
         ([NO, NO, YES], [YES, YES, YES], "**Not reproduced**: [F2 holds]({}) (2 of 3)"),
@@ -325,12 +325,12 @@ def test_a_command_takes_its_core_seconds_over_its_cores(tmp_path):
     table = pd.DataFrame({"stage": list("abc"), "seconds": [60.0, 180.0, 600.0], "share": 0.5, "cores": 2})
     commands = ["make figures, alone", "make figures, alone", "make test"]
     table = table.assign(command=commands, hardware="a chip, 2 cores")
-    slower = table.head(2).assign(seconds=600.0, hardware="another, 2 cores")
+    slower = table.head(2).assign(seconds=600.0, hardware="Some(R) other Processor, 2 cores")
     pd.concat([table, slower]).to_csv(tmp_path / "benchmarks" / "results" / "run.csv", index=False)
     assert costs.commands_text(tmp_path).splitlines()[2:] == [
         "| make figures | 2 | a chip, 2 cores, alone |",
         "| make test | 5 | a chip, 2 cores |",
-        "| make figures | 10 | another, 2 cores, alone |",
+        "| make figures | 10 | Some other, 2 cores, alone |",
     ]
     assert costs.run_text(tmp_path).count("\n") == 6 and "| b | 180 | 50% |" in costs.run_text(tmp_path)
 

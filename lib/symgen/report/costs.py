@@ -13,7 +13,8 @@ def commands_text(root: Path) -> str:
     table = read(root / "benchmarks" / "results" / "run.csv")
     for (command, hardware), run in table.groupby(["command", "hardware"], sort=False):
         what, *beside = command.split(", ")
-        lines.append(line(what, f"{_minutes(run):.0f}", ", ".join([hardware, *beside])))
+        chip = hardware.replace("(R)", "").replace(" Processor", "")
+        lines.append(line(what, f"{_minutes(run):.0f}", ", ".join([chip, *beside])))
     return "\n".join(lines) + "\n"
 
 

@@ -15,6 +15,7 @@ SILENT = (NO_CONTROL, "not testable")  # what says nothing against a claim
 GROUPS = (  # of claims, in the README
     "Reproduced",
     "Reproduced, also against their controls",
+    "Reproduced, their controls not testable",
     "Reproduced, but not against their controls",
     "Mixed",
     "Undecided",
@@ -85,8 +86,10 @@ def _where_not_testable(verdicts):
 def _group(rows):
     """That of `GROUPS` to which a claim with these verdicts belongs."""
     by_paper, beyond = (_most(rows[column])[0] for column in COLUMNS)
-    if by_paper != "reproduced" or beyond in SILENT:
+    if by_paper != "reproduced" or beyond == NO_CONTROL:
         return _capital(by_paper)
+    if beyond == "not testable":
+        return "Reproduced, their controls not testable"
     return f"Reproduced, {'also' if beyond == 'reproduced' else 'but not'} against their controls"
 
 
