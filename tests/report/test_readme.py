@@ -400,7 +400,7 @@ def test_the_numbers_of_a_picture_end_with_a_sentence_or_with_dots(tmp_path):
         Image.new("L", (1, 1)).save(tmp_path / "one.png", pnginfo=described_by(text))
         page.write_text("![A line](one.png)")
         numbers = re.fullmatch(r"!\[A line\. In numbers: (.*)\]\(one\.png\)", report.with_numbers(page))[1]
-        assert numbers.endswith(end) and len(numbers) <= report.NUMBERS
+        assert numbers.endswith(end) and len(numbers) <= report.MOST_LETTERS
 
 
 def described_by(text):

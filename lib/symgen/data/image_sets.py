@@ -103,7 +103,7 @@ def _cub(folder):
 
 def _table(path, columns, separator=" "):
     """The first columns of a table without a header, by the first of them; InputError if it cannot be read."""
-    kinds = {name: NUMBERS.get(name, str) for name in columns}
+    kinds = {name: NUMBER_COLUMNS.get(name, str) for name in columns}
     options = {"names": columns, "usecols": range(len(columns)), "dtype": kinds, "quoting": csv.QUOTE_NONE}
     table = read_table(path, sep=separator, **options)
     if not len(table) or table.isna().any(axis=None) or table[columns[0]].duplicated().any():
@@ -119,7 +119,7 @@ def _lines(path, table, keys):
     return table.loc[list(keys)]
 
 
-NUMBERS = {"image": int, "class_id": int} | dict.fromkeys(("x", "y", "width", "height"), float)
+NUMBER_COLUMNS = {"image": int, "class_id": int} | dict.fromkeys(("x", "y", "width", "height"), float)
 SOURCES = {
     "tiny-imagenet": Source(
         "tiny-imagenet-200",

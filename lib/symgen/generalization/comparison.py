@@ -15,7 +15,7 @@ from symgen.generalization.bootstrap import Bootstrap, Power, power
 from symgen.generalization.metrics import order_sums, strength_by_order
 from symgen.interactions import KINDS, joined_names, n_variables, orders
 
-FEW = 10  # samples, of which resampling gives no interval that can be relied on
+FEWEST_SAMPLES = 10  # samples, of which resampling gives no interval that can be relied on
 AXES = ("epoch", "sample", "kind", "subset")
 ARRAYS = ("of", "v", "effects", "salient", "generalizable", "chance", "normalized", "graded", "graded_chance")
 IDENTITY = ("sample", "label", "variables", "names", "image", "words")  # explanations of the same samples share these
@@ -69,7 +69,7 @@ class Comparison:
         lines = [f"Comparison of {sizes['sample']} sample(s){at}, n = {n} variables"]
         salient, shared = (mask.sum(axis=(-2, -1)).mean(axis=-1) for mask in (self.salient, self.generalizable))
         h, chance, excess = self.power(Bootstrap())
-        bounds, few = np.transpose(excess.interval()), sizes["sample"] < FEW
+        bounds, few = np.transpose(excess.interval()), sizes["sample"] < FEWEST_SAMPLES
         for t in sorted({0, int(np.nan_to_num(h.value, nan=-1).argmax()), len(bounds) - 1}):  # first, highest and last
             when = f"epoch {self.epochs[t]:g}: " if followed else ""
             lines += [
@@ -80,7 +80,7 @@ class Comparison:
                 low, high = bounds[t]
                 lines[-1] += f", above chance {excess.value[t]:z.2f} [{low:z.2f}, {high:z.2f}]"
         legend = "[95 % interval over samples]: where it holds 0, H may be luck"
-        lines.append(f"fewer than {FEW} samples: too few for an interval" if few else legend)
+        lines.append(f"fewer than {FEWEST_SAMPLES} samples: too few for an interval" if few else legend)
         return "\n".join(lines)
 
     __repr__ = __str__

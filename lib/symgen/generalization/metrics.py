@@ -13,7 +13,7 @@ from symgen.errors import InputError, whole_number
 from symgen.interactions import n_variables, orders
 
 COMBINE = ("any", "majority", "all")
-MOST = 0.8  # of the strength, which N counts (Eq. 9-10)
+SHARE_HELD = 0.8  # of the strength, which N counts (Eq. 9-10)
 
 
 def salient(
@@ -202,7 +202,8 @@ def effective_number(effects: Float[np.ndarray, "*batch kind subset"]) -> Float[
     strongest_first = -np.sort(-np.abs(effects), axis=-1)
     held = strongest_first.cumsum(axis=-1)
     total = held[..., -1:]
-    needed = (held < MOST * total * (1 - 1e-12)).sum(axis=-1) + (total[..., 0] > 0)  # rounding must not cost one more
+    too_few = held < SHARE_HELD * total * (1 - 1e-12)  # rounding must not cost one more
+    needed = too_few.sum(axis=-1) + (total[..., 0] > 0)
     return needed.sum(axis=-1).astype(float)[()]
 
 

@@ -17,7 +17,7 @@ QUANTITIES = (
     "effect on training", "effect on testing", "share apart", "effect apart",
 )  # fmt: skip
 OF_THE_GAP = ("training rise", "testing change", "gap narrowed by")  # also as shares of the mean gap before
-SETS = ("removed", "reverse")
+REMOVED_SETS = ("removed", "reverse")
 SMALLER_IS_MORE = ("testing change", "gap after", "effect on testing")  # what the claim says goes down, or stays small
 
 
@@ -117,7 +117,7 @@ def contrasts_table(comparisons: Comparisons, bootstrap: Bootstrap, draws: int =
     befores = [network["removed"][0]["gap before"] for network in of_networks.values()]
     mean_before = sum(befores) / len(befores)
     rows = []
-    for what, quantity in product(SETS, QUANTITIES):
+    for what, quantity in product(REMOVED_SETS, QUANTITIES):
         taken = {role: [part[quantity] for part in network[what]] for role, network in of_networks.items()}
         rows += [(role, what, quantity, *_compared(quantity, [parts])) for role, parts in taken.items()]
         rows.append(("all", what, quantity, *_compared(quantity, list(taken.values()))))
@@ -130,7 +130,7 @@ def contrasts_table(comparisons: Comparisons, bootstrap: Bootstrap, draws: int =
 
 
 def _contrasts(comparison, bootstrap, draws):
-    """QUANTITIES by name, for each of SETS: of what is removed, of the mean of its placebos, of each placebo (draw,)."""
+    """QUANTITIES by name, for each of REMOVED_SETS: of what is removed, the mean of its placebos, each placebo (draw,)."""
     t, outcome = len(comparison.epochs) - 1, {}
     v, effects, kinds = comparison.v[t, :, -1], comparison.effects[t], _by_kind(comparison, bootstrap).values()
     of = _effects(comparison, t, draws, bootstrap.seed)

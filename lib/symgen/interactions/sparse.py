@@ -37,7 +37,7 @@ from symgen.interactions.subsets import MAX_VARIABLES, n_variables
 from symgen.interactions.transforms import Array, reconstruct
 
 FIRST_ROOM = 256  # rows of the Newton matrix for which a sample has room to begin with
-FEW = 7  # variables up to which all rows are chosen at once, and ADMM is not worth its time
+FEW_VARIABLES = 7  # variables up to which all rows are chosen at once, and ADMM is not worth its time
 ROUNDINGS = 4  # noise of so many rounding errors of v is always allowed: measured, a network's v is off by one at most
 SUMMED = 2  # of these, so many are kept for adding up interactions and bias; the rest is for the solver
 # The gap that is aimed at where less is asked. Against 1e-5: 9 % more time in the mean, and an answer that differs by 1.5e-4
@@ -270,7 +270,7 @@ class _Solver:
 
     def __init__(self, n):
         size = 1 << n
-        self.few, self.tables = n <= FEW, tables(n)
+        self.few, self.tables = n <= FEW_VARIABLES, tables(n)
         self.x, self.best, self.y, self.best_y = (np.zeros(count * size) for count in (2, 2, 1, 1))
         self.rough = Rough(*(np.zeros(count * size) for count in (2, 2, 2, 1, 1, 1)))
         self.work = np.zeros((5, size))

@@ -13,8 +13,8 @@ from matplotlib.container import BarContainer, ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-LONGEST = 1200  # letters of a text
-FEW = 6  # numbers of a line that are said one by one
+MOST_LETTERS = 1200  # letters of a text
+FEW_NUMBERS = 6  # numbers of a line that are said one by one
 PROSE = "monospace"  # letters of a text that is explained, word by word
 DIGITS = re.compile(r"[-−+]?[\d.,]+")
 NUMBER = re.compile(rf"{DIGITS.pattern}|\$.*\$")  # or a power
@@ -32,7 +32,7 @@ def alt_text(figure: Figure) -> str:
     titles = [part.get_suptitle() for part in parts]
     sentences = [_plain(part) for part in [*titles, *panels, *small]]
     *panels, small = [part for part in sentences if part] or [""]
-    numbers = textwrap.shorten(". ".join(panels), LONGEST, placeholder=" …")
+    numbers = textwrap.shorten(". ".join(panels), MOST_LETTERS, placeholder=" …")
     return f"{numbers}. {small}." if numbers else f"{small}."
 
 
@@ -60,7 +60,7 @@ def _bars(ax: Axes) -> Iterator[str]:
             sizes = np.array([bar.get_width() if lying else bar.get_height() for bar in bars])
             places = [bar.get_center()[int(lying)] for bar in bars]
             if _names(along) is not None:
-                said = (f"{_short(size)} of {_at(along, place)}" for size, place in zip(sizes[:FEW], places))
+                said = (f"{_short(size)} of {_at(along, place)}" for size, place in zip(sizes[:FEW_NUMBERS], places))
                 yield f"{bars.get_label()} {', '.join(said)}"
             elif np.isfinite(sizes).any():
                 largest = int(np.nanargmax(np.abs(sizes)))
@@ -79,7 +79,7 @@ def _lines(ax: Axes) -> Iterator[str]:
         if len(lines) == 1 and (places == places[0]).all() and len(places) > 1:  # a line across the panel
             yield f"{name} at {_at(along, places[0])}"
             continue
-        if len(lines) == 1 and len(values) <= FEW:
+        if len(lines) == 1 and len(values) <= FEW_NUMBERS:
             yield f"{name} " + ", ".join(f"{_short(y)} at {_at(along, x)}" for x, y in zip(places, values))
             continue
         first, last = (_range([line[end, 1] for line in lines]) for end in (0, -1))

@@ -12,11 +12,11 @@ from matplotlib.patches import FancyArrowPatch, Polygon
 from matplotlib.ticker import MaxNLocator
 
 from symgen.games import cell_boxes
-from symgen.plots.samples import LETTERS, letters_of, lines_of, show_cells, show_words, wrapped
+from symgen.plots.samples import LINE_LETTERS, letters_of, lines_of, show_cells, show_words, wrapped
 from symgen.plots.style import AS_IT_IS, COLOURS, legend_of, note, signed, tint
 
-LINE = 0.18  # height of a line of text (inches)
-LABEL = 48  # letters in a line of an interaction's name
+LINE_HEIGHT = 0.18  # height of a line of text (inches)
+NAME_LETTERS = 48  # letters in a line of an interaction's name
 WEAKEST = 0.01  # of the strongest: fainter lines are not drawn
 OF_SHARES = {"colour": "a part's share of all effects (log-odds), teal for the label, pink against it"}
 LINES = {"and": "-", "or": (0, (2, 1.2))}
@@ -56,8 +56,8 @@ def words(table: pd.DataFrame, shares: pd.DataFrame, text: list[str], variable_o
     table: as `bars`. shares: share (log-odds) of each variable. text: its pieces, each with the space that follows it.
     variable_of: of each piece, -1 for none.
     """
-    lines = len(lines_of(text, LETTERS))
-    sizes = [0.4 + LINE * lines, 0.24 * sum(_labels(table)[1]) + 0.9]
+    lines = len(lines_of(text, LINE_LETTERS))
+    sizes = [0.4 + LINE_HEIGHT * lines, 0.24 * sum(_labels(table)[1]) + 0.9]
     figure = plt.figure(figsize=(8, sum(sizes)))
     above, below = figure.subfigures(2, 1, height_ratios=sizes)  # the text has all of the width
     largest, share = shares.share.abs().max(), shares.share.to_numpy()
@@ -153,18 +153,19 @@ def masked_pictures(table: pd.DataFrame, picture: np.ndarray, variables, grid: i
 
 def masked_words(table: pd.DataFrame, text: list[str], variable_of, title: str = "") -> Figure:
     """As `masked_pictures`, of a text; text and variable_of: as in `words`."""
-    lines, form = len(lines_of(text, LETTERS - 24)), _form(table.v)
-    figure, axes = plt.subplots(len(table), 1, figsize=(8, (LINE * lines + 0.12) * len(table) + 0.3), squeeze=False)
+    lines, form = len(lines_of(text, LINE_LETTERS - 24)), _form(table.v)
+    height = (LINE_HEIGHT * lines + 0.12) * len(table) + 0.3
+    figure, axes = plt.subplots(len(table), 1, figsize=(8, height), squeeze=False)
     for ax, row in zip(axes[:, 0], table.itertuples()):
         hidden = [number for number, i in enumerate(variable_of) if i >= 0 and not row.subset >> i & 1]
         shown = [
             re.sub(r"\S", lambda letter: "█" * letters_of(letter[0]), piece) if number in hidden else piece
             for number, piece in enumerate(text)
         ]
-        show_words(ax, shown, {number: {"color": "#d0d0d0"} for number in hidden}, LETTERS - 24)
-        ax.set_xlim(0, LETTERS)
+        show_words(ax, shown, {number: {"color": "#d0d0d0"} for number in hidden}, LINE_LETTERS - 24)
+        ax.set_xlim(0, LINE_LETTERS)
         values = f"v {signed(row.v, form):>6}  model {signed(row.model, form):>6}"
-        ax.text(LETTERS - 22, 0, values, family="monospace", fontsize=7.8, va="center", fontweight="bold")
+        ax.text(LINE_LETTERS - 22, 0, values, family="monospace", fontsize=7.8, va="center", fontweight="bold")
     figure.suptitle(title, fontsize=9, **AS_IT_IS)
     return note(figure, network=1, sample=1, grey="masked")
 
@@ -179,7 +180,7 @@ def _form(values):
 def _labels(table):
     """Names of interactions, in lines, and the height of each (bars of one line)."""
     parts = [re.split(r" (?=[∧∨] )", name) for name in table.variables]  # a line ends between them, if it can
-    lines = [wrapped(" ".join(of), LABEL, [part for part in of if len(part) <= LABEL]) for of in parts]
+    lines = [wrapped(" ".join(of), NAME_LETTERS, [part for part in of if len(part) <= NAME_LETTERS]) for of in parts]
     return ["\n".join(of) for of in lines], [1 + 0.6 * (len(of) - 1) for of in lines]
 
 

@@ -13,7 +13,7 @@ from symgen.games import cell_boxes
 from symgen.plots.over_time import phase_spans, share_areas
 from symgen.plots.style import COLOURS, count_phrase, middle_of, note, signed
 
-EACH = 2  # interactions shown of those that generalize, and of the others
+SHOWN_OF_EACH = 2  # interactions shown of those that generalize, and of the others
 GAP = 0.28  # between pictures, in their height
 CONSTANT = 0.8  # and before the first interaction, for the constant
 FAINT = 0.2  # what is left of a picture where an interaction has no cell
@@ -62,8 +62,8 @@ def _sum(ax, table, picture, grid, judges):
     left, rest = 1 + CONSTANT, table.v.iloc[0] - table.bias.iloc[0]
     for role, text in SAYS.items():
         ax.text(left + 1 + GAP / 2, 1.1, text.format(judges), ha="center", fontsize=8, color=INK[role])
-        rows = table[table.generalizable == (role == "generalizable")].head(EACH)
-        for place, row in zip(left + (1 + GAP) * np.arange(EACH), rows.itertuples()):
+        rows = table[table.generalizable == (role == "generalizable")].head(SHOWN_OF_EACH)
+        for place, row in zip(left + (1 + GAP) * np.arange(SHOWN_OF_EACH), rows.itertuples()):
             inside = [cells[int(number)] for number in re.findall(r"\d+", row.variables)]
             line = {"linewidth": 1.8, "linestyle": "-" if row.kind == "and" else (0, (1.6, 0.8))}
             _draw(ax, place, _fainter(picture, grid, inside), grid, inside, edgecolor=COLOURS[role], **line)
@@ -72,7 +72,7 @@ def _sum(ax, table, picture, grid, judges):
             rest -= row.effect
             if place > 1 + CONSTANT:
                 ax.text(place - GAP / 2, 0.5, "+", ha="center", va="center", fontsize=12)
-        left += EACH * (1 + GAP)
+        left += SHOWN_OF_EACH * (1 + GAP)
     ax.text(left - GAP / 2, 0.5, "+ …", va="center", fontsize=12)
     ax.text(left + GAP, -0.1, f"the\nrest\n{signed(rest, '+.1f')}", ha="center", va="top", fontsize=8)
     ax.set(xlim=(0, left + 2.2 * GAP), ylim=(-0.6, 1.5), aspect="equal")

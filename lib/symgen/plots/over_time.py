@@ -8,9 +8,9 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import NullFormatter
 
 from symgen.plots.style import (
-    BEHIND,
     BY_CHANCE,
     COLOURS,
+    NUMBER_BOX,
     count_phrase,
     epoch_axis,
     legend_below,
@@ -26,7 +26,7 @@ QUANTITIES = {
     "N": "N: interactions that hold\n80 % of the strength",
     "loss_gap": "testing loss − training loss\n(nats)",
 }
-SETS = {"train": "training", "test": "testing", "validation": "validation"}
+SET_NAMES = {"train": "training", "test": "testing", "validation": "validation"}
 LINES_OF = {"train": "-", "test": "-", "validation": "--"}  # testing and validation losses often lie on each other
 SIGNS = {"+": "positive", "-": "negative"}
 PHASES = ("#f0f0f0", "#dedede", "#cccccc")  # greys: what is green or orange is said of strength
@@ -40,7 +40,7 @@ SPANS = {  # of training, which the paper would call its phases
     "second phase": "phase 2:\nafter it",
     "last phase": "phase 3: most of what\nis new does not generalize",
 }
-MANY = 4  # more networks than these are thin lines, with their mean
+MANY_LINES = 4  # more networks than these are thin lines, with their mean
 APART = {"color": "black", "linestyle": "-.", "linewidth": 1, "alpha": 1}  # the line of one of them
 
 
@@ -50,7 +50,7 @@ def losses(table: pd.DataFrame) -> Figure:
     figure, axes = rows_of_panels(networks, 3, (2.5, 2.1), (0.6, 0.7), sharey=True)
     for ax, (role, shown) in zip(axes.flat, table.groupby("role", sort=False)):
         for name, part in shown.groupby("set", sort=False):
-            ax.plot(part.epoch, part.loss, LINES_OF[name], color=COLOURS[name], label=SETS[name])
+            ax.plot(part.epoch, part.loss, LINES_OF[name], color=COLOURS[name], label=SET_NAMES[name])
         if shown.best.notna().any():
             ax.axvline(shown.best.iloc[0], color="black", linestyle=":", linewidth=1, label="lowest validation loss")
         ax.set(title=role)
@@ -216,7 +216,7 @@ def dynamics(
     bottom[0].set_ylim(0, 1)
     _order_legend(figure, bottom[0])
     says = {"above": "a scale each, negative effects below 0"}
-    says |= {"band": "95 %, over samples"} if curves.role.nunique() <= MANY else {}
+    says |= {"band": "95 %, over samples"} if curves.role.nunique() <= MANY_LINES else {}
     says |= {"t1": f"H is highest, {boundaries.role.iloc[0]}"} if boundaries.n_phases.iloc[0] >= 2 else {}
     says |= {"t2": "most of what is newly learned does not generalize"} if boundaries.n_phases.iloc[0] == 3 else {}
     return note(figure, network=curves.role.nunique(), sample=samples, **says)
@@ -240,7 +240,7 @@ def side_by_side(table: pd.DataFrame) -> Figure:
     drawn = axes[0, 0].lines
     lines = {"each network": drawn[0], "mean over networks": drawn[-2], "by chance": drawn[-1]}
     legend_below(figure, lines)
-    thick = f"means over networks, where there are more than {MANY}"
+    thick = f"means over networks, where there are more than {MANY_LINES}"
     return note(figure, thick=thick, band="95 %, over samples, where there are fewer")
 
 
@@ -255,7 +255,7 @@ def learned(table: pd.DataFrame, boundaries: pd.DataFrame, samples: int | None =
     given = table.assign(part=table.delta_g / (table.delta_g + table.delta_n).where(lambda total: total > 0))
     _each_and_median(right, given.dropna(subset="part"), "part", "generalizable", label="share that generalizes")
     right.axhline(0.5, color="black", linewidth=0.8)
-    below = {"transform": right.transAxes, "fontsize": 7, "bbox": BEHIND}
+    below = {"transform": right.transAxes, "fontsize": 7, "bbox": NUMBER_BOX}
     right.text(0.02, 0.03, "below 0.5: mostly what no baseline has", **below)
     for ax in (left, right):
         t1 = ax.axvline(boundaries.t1.median(), color="black", linestyle=":", linewidth=1)
@@ -350,7 +350,7 @@ def _orders_meant(ranges, axes):
 
 def _in_corner(ax, text):
     """Numbers of a panel in its upper right corner."""
-    place = {"transform": ax.transAxes, "ha": "right", "va": "top", "bbox": BEHIND}
+    place = {"transform": ax.transAxes, "ha": "right", "va": "top", "bbox": NUMBER_BOX}
     ax.text(0.98, 0.97, text, fontsize=8, linespacing=1.3, **place)
 
 
@@ -391,7 +391,7 @@ def _curves(ax, curves, name, first=""):
     first: of several networks the one that is told apart.
     """
     roles, chance = curves.role.unique(), f"{name}_chance"
-    many, apart = len(roles) > MANY, len(roles) > 1 and first in roles
+    many, apart = len(roles) > MANY_LINES, len(roles) > 1 and first in roles
     label = roles[0] if len(roles) == 1 else f"each of {len(roles)} networks"
     if apart and not many:
         label = "the other network" if len(roles) == 2 else f"each of the {len(roles) - 1} others"

@@ -16,8 +16,9 @@ from matplotlib.ticker import MaxNLocator
 from symgen.games import UNSPACED, cell_boxes, places_of
 from symgen.plots.style import AS_IT_IS, COLOURS, GREY, fonts, note, rows_of_panels, shades_of_models, signed, tint
 
-PAGE, LETTER = 8.6, 8.2  # width of a prompt's picture (inches), size of a typewriter's letters (points), 0.6 as wide
-LETTERS = 118  # in a line
+PAGE_WIDTH = 8.6  # of a prompt's picture (inches)
+LETTER_SIZE = 8.2  # of a typewriter's letters (points), 0.6 as wide
+LINE_LETTERS = 118  # in a line
 PALE = 0.35  # opacity of what another model does not share
 MARKED = {"backgroundcolor": "#dcdcdc", "fontweight": "bold"}
 OUTLINE = "#f2d544"  # seen on dark and on light
@@ -33,11 +34,11 @@ def logical_model(
     title: whose interactions they are.
     """
     labels = [wrapped(interaction, 42, variables) for interaction in table.interaction]
-    lines = wrapped(f"{prompt} → {next_word}", LETTERS, [*variables, f"→ {next_word}"])
+    lines = wrapped(f"{prompt} → {next_word}", LINE_LETTERS, [*variables, f"→ {next_word}"])
     head = 0.25 * bool(title)
     rows = max(12, sum(len(label) + 0.5 for label in labels))  # the outputs beside need room, too
     sizes = [head + 0.12 + 0.22 * len(lines), 1.2 + 0.155 * rows]
-    figure = plt.figure(figsize=(PAGE, sum(sizes)), dpi=80)  # dpi: in a notebook
+    figure = plt.figure(figsize=(PAGE_WIDTH, sum(sizes)), dpi=80)  # dpi: in a notebook
     above, below = figure.subfigures(2, 1, height_ratios=sizes)
     largest = max(map(abs, shares), default=0)
     colours = [{"backgroundcolor": tint(share, largest)} for share in shares] or [{}] * len(variables)
@@ -91,7 +92,7 @@ def input_variables(table: pd.DataFrame, pictures: np.ndarray, grid: int) -> Fig
 def chosen_words(table: pd.DataFrame, texts: list[list[str]]) -> Figure:
     """Texts with their input variables marked (Fig. 9). table: sample, of, label, variables; texts: words, in its order."""
     texts = [[f"{word} " for word in words] for words in texts]
-    lines = [len(lines_of(words, LETTERS)) for words in texts]
+    lines = [len(lines_of(words, LINE_LETTERS)) for words in texts]
     size = (8, 0.18 * sum(lines) + 0.3 * len(lines))
     figure, axes = plt.subplots(len(lines), 1, figsize=size, height_ratios=lines, squeeze=False)
     for ax, words, row in zip(axes[:, 0], texts, table.itertuples()):
@@ -131,7 +132,7 @@ def show_cells(ax, picture, cells, grid, colours, labels):
     ax.axis("off")
 
 
-def show_words(ax, pieces, styles, width=LETTERS):
+def show_words(ax, pieces, styles, width=LINE_LETTERS):
     """A text in lines of a typewriter's letters; `styles` (number of a piece: a dict) say which are marked, and how."""
     lines = lines_of(pieces, width)
     for row, line in enumerate(lines):
@@ -176,7 +177,7 @@ def wrapped(text, width, whole=()):
 
 
 def _text_with_phrases(ax, lines, styles, next_word):
-    """Lines of a typewriter's letters, as many on the page as LETTERS, phrases in their styles; the last word comes next."""
+    """Lines of a typewriter's letters, LINE_LETTERS on the page, phrases in their styles; the last word comes next."""
     for row, line in enumerate(lines):
         body = line.removesuffix(f"→ {next_word}") if row == len(lines) - 1 else line
         marked = {place: style for phrase, style in styles.items() for place in places_of(phrase, body)}
@@ -187,8 +188,8 @@ def _text_with_phrases(ax, lines, styles, next_word):
         pieces = {word.span(): {} for word in words} | marked
         pieces |= {(len(body), len(line)): {"fontweight": "bold"}} if body != line else {}
         for (first, last), style in sorted(pieces.items()):  # as it is read
-            _type(ax, first + 1, -row, line[first:last], 0.12, fontsize=LETTER, **style)
-    ax.set(xlim=(0, PAGE * 72 / (0.602 * LETTER)), ylim=(0.6 - len(lines), 0.6))
+            _type(ax, first + 1, -row, line[first:last], 0.12, fontsize=LETTER_SIZE, **style)
+    ax.set(xlim=(0, PAGE_WIDTH * 72 / (0.602 * LETTER_SIZE)), ylim=(0.6 - len(lines), 0.6))
     ax.axis("off")
 
 

@@ -48,7 +48,7 @@ COLOURS = {
 OF_SAMPLES = {"training": COLOURS["train"], "testing": COLOURS["test"]}
 MODELS = "#28197f", "#805ce5"  # logical models with many interactions, and with few
 GREY = "#666666"  # of small print
-BEHIND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5}  # numbers in a panel
+NUMBER_BOX = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5}  # numbers in a panel
 BY_CHANCE = {"color": COLOURS["chance"], "linestyle": "--", "linewidth": 1}  # the same in every figure
 
 CHINESE_FONTS = (

@@ -20,19 +20,19 @@ from symgen.study import Study, pipeline, study_names
 VERDICTS = ("reproduced", "undecided", "not reproduced", "not testable")
 EMBEDDED = ("fashion-vgg", "snippets-bert", "snippets-lm")  # studies whose data come with the project
 COLUMNS = {"verdict": "as the paper measures it", "beyond": "against its control"}  # of what is read
-OF = dict(zip(("paper", "control"), COLUMNS.values()))  # the same, by what a statistic is of
+COLUMN_OF = dict(zip(("paper", "control"), COLUMNS.values()))  # the same, by what a statistic is of
 BRIEFLY = (
     "*Each number with its 95 % interval, and in parentheses what is asked of that: where to lie and, after *reaches*, how "
     "far beyond that its far end must come.*"
 )
-MOST = 1000  # times the samples and networks: more would be no plan
-FAR = 20  # times: of more, the number means little
-LEARNED = "fig06_learned"  # the table that says whether networks have learned anything
+MOST_TIMES = 1000  # times the samples and networks: more would be no plan
+FEW_TIMES = 20  # times: of more, the number means little
+LEARNED_TABLE = "fig06_learned"  # the table that says whether networks have learned anything
 
 
 class Decision(NamedTuple):
     """verdict: one of `VERDICTS`. how: contrary or negligible, where not reproduced. more: about how many times as many
-    samples and networks would decide what is undecided, inf where not even `MOST` would; NaN else.
+    samples and networks would decide what is undecided, inf where not even `MOST_TIMES` would; NaN else.
     """
 
     verdict: str
@@ -110,7 +110,7 @@ class Statistic(BaseModel):
         decision = decided(share, networks)
         if decision.verdict != "undecided":
             return decision
-        enough = (times for times in range(2, MOST) if decided(share, times * networks).verdict != "undecided")
+        enough = (times for times in range(2, MOST_TIMES) if decided(share, times * networks).verdict != "undecided")
         return Decision("undecided", more=next(enough, np.inf))
 
 
@@ -120,7 +120,7 @@ def _times_as_much(half, room, networks):
     It goes down with the root of their number and, where networks are few, with the quantile of Student's t. Its degrees of
     freedom are those of networks alone: where samples vary as well, it takes more.
     """
-    times = np.geomspace(1, MOST, 4000)
+    times = np.geomspace(1, MOST_TIMES, 4000)
     quantile = stdtrit(networks * times - 1, (1 + LEVEL) / 2) if networks > 1 else np.ones_like(times)
     enough = half * quantile / quantile[0] <= room * np.sqrt(times)
     return times[enough.argmax()] if enough.any() else np.inf
@@ -227,10 +227,10 @@ def claims_table(studies: list[Study]) -> pd.DataFrame:
 def decisions(claim: Claim, folder: Path, learned: bool | None = None, given: bool = False) -> list[dict]:
     """The statistics of a claim that are among a study's figures, with the verdicts of each and, by column, of all.
 
-    learned: whether its networks have; without, as the table `LEARNED` among the figures says. given: its networks are
+    learned: whether its networks have; without, as the table `LEARNED_TABLE` among the figures says. given: its networks are
     these and no others, as in `pooled`.
     """
-    path, record = folder / f"{claim.table}.csv", folder / f"{LEARNED}.csv"
+    path, record = folder / f"{claim.table}.csv", folder / f"{LEARNED_TABLE}.csv"
     if not path.is_file() or (learned is None and not record.is_file()):
         return []
     table, learned = pd.read_csv(path), pd.read_csv(record).learned.all() if learned is None else learned
@@ -284,7 +284,7 @@ def in_brief(study: Study, *names: str) -> str:
 def _verdict(of, rows):
     """The verdict of a column, with the numbers behind it."""
     numbers = [f"{row.quantity}: {interval(row.value, row.low, row.high)} ({row.rule})" for row in rows.itertuples()]
-    return f"{OF[of]}: **{rows.verdict.iloc[0]}**. {'; '.join(numbers)}"
+    return f"{COLUMN_OF[of]}: **{rows.verdict.iloc[0]}**. {'; '.join(numbers)}"
 
 
 def _is_given(study):
@@ -334,6 +334,6 @@ def by_itself(row, undecided: str = ";") -> str:
 
 def what_decides(more: float) -> str:
     """How many times the samples and networks would decide what is undecided, in words."""
-    if not more <= FAR:
-        return f"it would take more than {FAR} times the samples and networks"
+    if not more <= FEW_TIMES:
+        return f"it would take more than {FEW_TIMES} times the samples and networks"
     return f"about {float(f'{max(more, 1.1):.2g}'):g} times the samples and networks would decide it"

@@ -16,7 +16,7 @@ from symgen.store import file_state, project_root
 from symgen.study import Study, notebooks
 
 DEFAULT = "fashion-vgg"
-NOTEBOOK = 0.25  # minutes, of several side by side
+NOTEBOOK_MINUTES = 0.25  # of several side by side
 OPTIONS = ("--nolock", "--quiet", "rules", "--rerun-incomplete", "--keep-going")  # of Snakemake
 
 
@@ -150,7 +150,7 @@ def _snakemake(arguments, stream):
 def _with_time_left(lines, last):
     """Show what Snakemake says; how many steps are done, with about how long the others take.
 
-    The `last` steps are notebooks, which take `NOTEBOOK` minutes each; the steps before them are jobs, which take as long as
+    The `last` steps are notebooks, which take `NOTEBOOK_MINUTES` each; the steps before them are jobs, which take as long as
     those that are done. Short jobs end first, so nothing is said before a sixth of them is done.
     """
     start = time.monotonic()
@@ -158,7 +158,7 @@ def _with_time_left(lines, last):
         if progress := re.match(r"(\d+) of (\d+) steps", line):
             done, steps = map(int, progress.groups())
             jobs, gone = max(0, steps - last), (time.monotonic() - start) / 60
-            left = gone / done * max(0, jobs - done) + NOTEBOOK * min(last, steps - done)
+            left = gone / done * max(0, jobs - done) + NOTEBOOK_MINUTES * min(last, steps - done)
             rest = f", about {left:.0f} min left" if 6 * done >= jobs else ""
             line = f"{done} of {steps} steps, {gone:.1f} min gone{rest}\n"
         sys.stderr.write(line)

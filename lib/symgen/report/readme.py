@@ -16,7 +16,7 @@ from symgen.report.claims import EMBEDDED
 from symgen.store import project_root, write_whole
 from symgen.study import SECTIONS, Study, pipeline
 
-NUMBERS = 700  # letters of a picture's numbers on a page, at most
+MOST_LETTERS = 700  # letters of a picture's numbers on a page, at most
 IDEA = "fig01_idea"  # the README's picture, and the table of the interactions on it
 
 
@@ -137,9 +137,9 @@ def with_numbers(page: Path) -> str:
 
 
 def _whole_sentences(text):
-    """As many sentences as `NUMBERS` letters hold; of a single one that is longer, its beginning."""
-    end = len(text) if len(text) <= NUMBERS else text[:NUMBERS].rfind(". ") + 1
-    return text[:end].rstrip(".") if end else textwrap.shorten(text, NUMBERS, placeholder=" …")
+    """As many sentences as `MOST_LETTERS` letters hold; of a single one that is longer, its beginning."""
+    end = len(text) if len(text) <= MOST_LETTERS else text[:MOST_LETTERS].rfind(". ") + 1
+    return text[:end].rstrip(".") if end else textwrap.shorten(text, MOST_LETTERS, placeholder=" …")
 
 
 def _update(page, name, section):

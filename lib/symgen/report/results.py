@@ -7,10 +7,10 @@ import pandas as pd
 
 from symgen.errors import InputError
 from symgen.report._markdown import head, interval, line, read, span
-from symgen.report.claims import COLUMNS, EMBEDDED, OF, VERDICTS, by_itself, claims, readable
+from symgen.report.claims import COLUMN_OF, COLUMNS, EMBEDDED, VERDICTS, by_itself, claims, readable
 
 MIXED, NO_CONTROL = "mixed", "no control"
-MANY = 10  # networks of a study whose numbers rest on many
+MANY_NETWORKS = 10  # networks of a study whose numbers rest on many
 SILENT = (NO_CONTROL, "not testable")  # what says nothing against a claim
 GROUPS = (  # of claims, in the README
     "Reproduced",
@@ -22,7 +22,7 @@ GROUPS = (  # of claims, in the README
     "Not reproduced",
     "Not testable",
 )
-WAYS = {  # to train, against plain training
+WAYS_TO_TRAIN = {  # to train, against plain training
     "penalty": "the penalty",
     "distilled": "distillation from the same baselines",
     "data": "the baselines' data as further training data",
@@ -70,7 +70,7 @@ def grouped(table: pd.DataFrame) -> dict[str, dict[str, str]]:
 
 def _with_many(rows):
     """Of a claim on which studies are divided, and not all of them large: what those say that have many networks."""
-    large = rows.networks >= MANY
+    large = rows.networks >= MANY_NETWORKS
     if _most(rows.verdict)[0] != MIXED or not large.any() or large.all():
         return ""
     of_large = _most(rows.verdict[large])[0]
@@ -112,7 +112,7 @@ def verdicts_text(root: Path) -> str:
     lines = head("claim", COLUMNS[by_paper], "the same, of studies with ten networks", COLUMNS[beyond])
     for name, rows in readable(_claims(root)).groupby("id", sort=False):
         link = f"[{name} · {_capital(rows.claim.iloc[0])}](#{name.lower()})"
-        large = rows[by_paper][rows.networks >= MANY]
+        large = rows[by_paper][rows.networks >= MANY_NETWORKS]
         lines.append(line(link, in_most(rows[by_paper]), in_most(large) if len(large) else "–", in_most(rows[beyond])))
     return "\n".join(lines) + "\n"
 
@@ -174,7 +174,7 @@ def rerun_text(root: Path) -> str:
     for row in table[table.part_verdict != table.part_verdict_earlier].itertuples():
         values = interval(row.value_earlier, row.low_earlier, row.high_earlier), interval(row.value, row.low, row.high)
         both = " → ".join(dict.fromkeys([row.verdict_earlier, row.verdict]))
-        lines.append(line(f"[{row.id}](#{row.id.lower()})", row.quantity, *values, f"{OF[row.of]}: {both}"))
+        lines.append(line(f"[{row.id}](#{row.id.lower()})", row.quantity, *values, f"{COLUMN_OF[row.of]}: {both}"))
     return "\n".join(lines) + "\n"
 
 
@@ -182,7 +182,7 @@ def _statistics(rows):
     """Rows of the statistics of a claim; its study and its verdict stand in the first that they hold for."""
     studies, columns = (~rows.duplicated(names) for names in (["study"], ["study", "of"]))
     for row, new_study, new_column in zip(rows.itertuples(), studies, columns):
-        verdict = f"{OF[row.of]}: **{row.verdict}**" if new_column else ""
+        verdict = f"{COLUMN_OF[row.of]}: **{row.verdict}**" if new_column else ""
         value = interval(row.value, row.low, row.high)
         yield line(row.study if new_study else "", verdict, row.quantity, value, row.rule, by_itself(row))
 
@@ -300,7 +300,7 @@ def penalty_text(root: Path) -> str:
             continue
         plain = levels[study].query("arm == 'plain' and setting == 'all samples'").set_index("quantity")
         lines.append(line(study, "nothing else: the levels", *_intervals(plain.loc[quantities], ".3f")))
-        for way, words in WAYS.items():
+        for way, words in WAYS_TO_TRAIN.items():
             rows = changes.loc[[f"all samples: {what}, {way} - plain" for what in quantities]]
             lines.append(line(study, words, *_intervals(rows, "+z.3f")))
     return "\n".join(lines) + "\n"

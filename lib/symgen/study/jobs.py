@@ -13,10 +13,11 @@ from symgen.study.pipeline import ensure_interactions
 from symgen.study.samples import as_penalised, ensure_samples, given_prompts
 from symgen.study.settings import Study
 
-PROMPTS = ("09_language_models", "10_fine_tuning")  # notebooks of prompts
-SHARED = ("02_training", "05_three_phase_dynamics")  # of all kinds of data; what 04 says of orders, 09 says of prompts
-OTHERS = ("00_quickstart", "01_data_split", "03_extraction", "04_order_analysis", "06_removal_loss", "07_penalty",
-          "08_ablations")  # fmt: skip
+PROMPT_NOTEBOOKS = ("09_language_models", "10_fine_tuning")  # notebooks of prompts
+SHARED_NOTEBOOKS = ("02_training", "05_three_phase_dynamics")  # of all data; what 04 says of orders, 09 says of prompts
+OTHER_NOTEBOOKS = (
+    "00_quickstart", "01_data_split", "03_extraction", "04_order_analysis", "06_removal_loss", "07_penalty", "08_ablations",
+)  # fmt: skip
 Look = tuple[Study, float | str]  # how the samples are looked at, and at which checkpoint
 
 
@@ -107,7 +108,7 @@ def notebooks(study: Study) -> list[str]:
     elif study.tunes_given:
         of_its_kind = ["10_fine_tuning"]
     else:
-        of_its_kind = [*SHARED, *(PROMPTS if study.modality == "prompts" else OTHERS)]
+        of_its_kind = [*SHARED_NOTEBOOKS, *(PROMPT_NOTEBOOKS if study.modality == "prompts" else OTHER_NOTEBOOKS)]
     return sorted(name for name in of_its_kind if not left_out.get(name))
 
 
