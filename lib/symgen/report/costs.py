@@ -7,11 +7,12 @@ from symgen.report._markdown import head, line, read, span
 PUBLISHED = ("published loop, first", "published loop, last")  # as the solver's table names them
 
 
-def commands_text(root: Path) -> str:
-    """How long the README's commands take (Markdown), from benchmarks/results/run.csv."""
+def commands_text(root: Path, other_studies: bool = False) -> str:
+    """How long commands take (Markdown), from benchmarks/results/run.csv: those of the README, or also of other studies."""
     lines = head("command", "minutes", "measured on")
     table = read(root / "benchmarks" / "results" / "run.csv")
-    for (command, hardware), run in table.groupby(["command", "hardware"], sort=False):
+    shown = table if other_studies else table[~table.command.str.contains("STUDY=")]
+    for (command, hardware), run in shown.groupby(["command", "hardware"], sort=False):
         what, *beside = command.split(", ")
         chip = hardware.replace("(R)", "").replace(" Processor", "")
         lines.append(line(what, f"{_minutes(run):.0f}", ", ".join([chip, *beside])))

@@ -50,7 +50,10 @@ def answer_text(root: Path) -> str:
             f"[{says[name]}](docs/results.md#{name.lower()})" + (f" ({count})" if several and count else "")
             for name, count in counts.items()
         ]
-        lines.append(f"- **{group}**: {'; '.join(texts)}.")
+        if len(texts) > 2:
+            lines += [f"- **{group}**:", *(f"  - {text}" for text in texts)]
+        else:
+            lines.append(f"- **{group}**: {'; '.join(texts)}.")
     if not main.all():
         lines += ["", _others(table[~main])]
     return "\n".join(lines) + "\n"
