@@ -1,9 +1,9 @@
-"""How far another run moves the numbers of a study: its claims in two runs, as a table for docs/results.md.
+"""How far another run moves the numbers of studies: their claims in two runs, as a table for docs/results.md.
 
-    python benchmarks/rerun.py fashion-vgg d5084b6
+    python benchmarks/rerun.py d5084b6 fashion-vgg snippets-lm
 
-The arguments say which study, and in which commit figures/claims.csv is that of the earlier run. Both must follow the same
-rules.
+The arguments say in which commit figures/claims.csv is that of the earlier runs, and which studies were run again. Both must
+follow the same rules.
 """
 
 import io
@@ -18,10 +18,10 @@ STATISTIC = ["study", "id", "of", "quantity", "rule"]
 NUMBERS = ["value", "low", "high", "part_verdict", "verdict"]
 
 
-def main(study, commit):
+def main(commit, *studies):
     shown = subprocess.run(["git", "show", f"{commit}:figures/claims.csv"], cwd=ROOT, capture_output=True, check=True)
     runs = [pd.read_csv(table) for table in (io.BytesIO(shown.stdout), ROOT / "figures" / "claims.csv")]
-    earlier, later = (run.loc[run.study == study, STATISTIC + NUMBERS] for run in runs)
+    earlier, later = (run.loc[run.study.isin(studies), STATISTIC + NUMBERS] for run in runs)
     both = earlier.merge(later, on=STATISTIC, suffixes=("_earlier", ""), validate="one_to_one")
     assert len(both) == len(earlier) == len(later), "the two runs were judged by different rules"
     both.to_csv(ROOT / "benchmarks" / "results" / "rerun.csv", index=False, float_format="%.6g")

@@ -224,10 +224,10 @@ def test_what_another_run_changed_is_counted_and_shown(tmp_path):
     (tmp_path / "benchmarks" / "results").mkdir(parents=True)
     pd.DataFrame(of_both).to_csv(tmp_path / "benchmarks" / "results" / "rerun.csv", index=False)
     first, *rows = results.rerun_text(tmp_path).strip().split("\n")
-    assert first == "2 of 3 values lie in the interval of the earlier run, and 1 of 3 verdicts of `one` changed."
+    assert first == "- `one`: 2 of 3 values lie in the interval of the earlier run, and 1 of 3 verdicts changed."
     assert rows[-2:] == [
-        "| [F2](#f2) | b | 1.0 [0.5, 1.5] | 1.6 [1.2, 2.0] | as the paper measures it: undecided → reproduced |",
-        "| [F5](#f5) | c | 3.0 [2.0, 4.0] | 2.0 [1.0, 3.0] | against its control: not reproduced |",
+        "| one | [F2](#f2) | b | 1.0 [0.5, 1.5] | 1.6 [1.2, 2.0] | as the paper measures it: undecided → reproduced |",
+        "| one | [F5](#f5) | c | 3.0 [2.0, 4.0] | 2.0 [1.0, 3.0] | against its control: not reproduced |",
     ]
 
 

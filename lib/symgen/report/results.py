@@ -162,22 +162,19 @@ def claims_text(root: Path) -> str:
 
 
 def rerun_text(root: Path) -> str:
-    """What another run of the same study gave (Markdown), from benchmarks/results/rerun.csv: a row a changed statistic."""
-    table = read(root / "benchmarks" / "results" / "rerun.csv")
-    resampled = table[table.low_earlier < table.high_earlier]
-    inside = resampled.value.between(resampled.low_earlier, resampled.high_earlier).sum()
-    verdicts = table.drop_duplicates(["id", "of"])
-    changed = verdicts.verdict != verdicts.verdict_earlier
-    of_verdicts = f"{changed.sum()} of {len(verdicts)} verdicts of `{table.study[0]}`"
-    lines = [
-        f"{inside} of {len(resampled)} values lie in the interval of the earlier run, and {of_verdicts} changed.",
-        "",
-    ]
-    lines += head("claim", "statistic", "earlier", "now", "verdict on the claim")
+    """What another run of a study gave (Markdown), from benchmarks/results/rerun.csv: a row a changed statistic."""
+    table, lines = read(root / "benchmarks" / "results" / "rerun.csv"), []
+    for study, rows in table.groupby("study", sort=False):
+        resampled, verdicts = rows[rows.low_earlier < rows.high_earlier], rows.drop_duplicates(["id", "of"])
+        inside = resampled.value.between(resampled.low_earlier, resampled.high_earlier).sum()
+        of_values = f"{inside} of {len(resampled)} values lie in the interval of the earlier run"
+        changed = f"{(verdicts.verdict != verdicts.verdict_earlier).sum()} of {len(verdicts)} verdicts changed"
+        lines.append(f"- `{study}`: {of_values}, and {changed}.")
+    lines += ["", *head("study", "claim", "statistic", "earlier", "now", "verdict on the claim")]
     for row in table[table.part_verdict != table.part_verdict_earlier].itertuples():
         values = interval(row.value_earlier, row.low_earlier, row.high_earlier), interval(row.value, row.low, row.high)
-        both = " → ".join(dict.fromkeys([row.verdict_earlier, row.verdict]))
-        lines.append(line(f"[{row.id}](#{row.id.lower()})", row.quantity, *values, f"{COLUMN_OF[row.of]}: {both}"))
+        both = f"{COLUMN_OF[row.of]}: {' → '.join(dict.fromkeys([row.verdict_earlier, row.verdict]))}"
+        lines.append(line(row.study, f"[{row.id}](#{row.id.lower()})", row.quantity, *values, both))
     return "\n".join(lines) + "\n"
 
 
