@@ -61,8 +61,9 @@ def rng():
 
 
 @pytest.fixture(autouse=True)
-def figures_closed():
-    """No test leaves its figures or its style to the next: which tests share a process is chance."""
+def left_alone():
+    """No test leaves its figures, its style or its random weights to the next: which tests share a process is chance."""
+    torch.manual_seed(0)
     with plt.rc_context():
         yield
     plt.close("all")
