@@ -58,7 +58,7 @@ def lab(notebook, tmp_path):
 
 
 def run_all_cells(screen):
-    """Until the kernel is busy: a click on a menu that the page is still making is lost."""
+    """Until a cell waits or has run: a click on a menu that the page is still making is lost."""
     from playwright.sync_api import TimeoutError
 
     for _ in range(5):
@@ -66,7 +66,7 @@ def run_all_cells(screen):
         with suppress(TimeoutError):
             screen.click(".lm-MenuBar-itemLabel:text-is('Run')")
             screen.click(".lm-Menu-itemLabel:text-is('Run All Cells')", timeout=10_000)
-            screen.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=busy]", timeout=10_000)
+            screen.wait_for_selector(".jp-InputArea-prompt:text-matches('\\\\[[*0-9]')", timeout=10_000)
             return
     pytest.fail("JupyterLab does not run the notebook")
 
