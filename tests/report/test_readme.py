@@ -327,13 +327,13 @@ def test_a_command_takes_its_core_seconds_over_its_cores(tmp_path):
     table = table.assign(command=commands, hardware="a chip, 2 cores")
     slower = table.head(2).assign(seconds=600.0, hardware="Some(R) other Processor, 2 cores")
     pd.concat([table, slower]).to_csv(tmp_path / "benchmarks" / "results" / "run.csv", index=False)
-    of_each = [
+    row = "| make figures | 2 on 2 cores of a chip, 10 on 2 cores of Some other |"
+    assert costs.commands_text(tmp_path).splitlines()[2:] == [row]
+    assert costs.times_text(tmp_path).splitlines()[2:] == [
         "| make figures | 2 | a chip, 2 cores, alone |",
         "| make figures STUDY=other | 5 | a chip, 2 cores |",
-        "| make figures | 10 | Some other, 2 cores, alone |",
+        "| make figures | 10 | Some(R) other Processor, 2 cores, alone |",
     ]
-    assert costs.commands_text(tmp_path, other_studies=True).splitlines()[2:] == of_each
-    assert costs.commands_text(tmp_path).splitlines()[2:] == of_each[::2]
     assert costs.run_text(tmp_path).count("\n") == 6 and "| b | 180 | 50% |" in costs.run_text(tmp_path)
 
 

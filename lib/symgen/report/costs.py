@@ -7,16 +7,30 @@ from symgen.report._markdown import head, line, read, span
 PUBLISHED = ("published loop, first", "published loop, last")  # as the solver's table names them
 
 
-def commands_text(root: Path, other_studies: bool = False) -> str:
-    """How long commands take (Markdown), from benchmarks/results/run.csv: those of the README, or also of other studies."""
-    lines = head("command", "minutes", "measured on")
-    table = read(root / "benchmarks" / "results" / "run.csv")
-    shown = table if other_studies else table[~table.command.str.contains("STUDY=")]
-    for (command, hardware), run in shown.groupby(["command", "hardware"], sort=False):
-        what, *beside = command.split(", ")
-        chip = hardware.replace("(R)", "").replace(" Processor", "")
-        lines.append(line(what, f"{_minutes(run):.0f}", ", ".join([chip, *beside])))
+def commands_text(root: Path) -> str:
+    """How long the README's commands take on each machine (Markdown), from benchmarks/results/run.csv: a row a command."""
+    lines, table = head("command", "minutes"), read(root / "benchmarks" / "results" / "run.csv")
+    for command, runs in table[~table.command.str.contains("STUDY=")].groupby("command", sort=False):
+        times = [
+            f"{_minutes(run):.0f} on {run.cores.iloc[0]} cores of {_chip(hardware)}"
+            for hardware, run in runs.groupby("hardware", sort=False)
+        ]
+        lines.append(line(command.split(", ")[0], ", ".join(times)))
     return "\n".join(lines) + "\n"
+
+
+def times_text(root: Path) -> str:
+    """How long runs of all studies took (Markdown), from the same table: a row a command and machine."""
+    lines, table = head("command", "minutes", "measured on"), read(root / "benchmarks" / "results" / "run.csv")
+    for (command, hardware), run in table.groupby(["command", "hardware"], sort=False):
+        what, *beside = command.split(", ")
+        lines.append(line(what, f"{_minutes(run):.0f}", ", ".join([hardware, *beside])))
+    return "\n".join(lines) + "\n"
+
+
+def _chip(hardware):
+    """The name of a processor, without marks."""
+    return hardware.split(",")[0].replace("(R)", "").removesuffix(" Processor")
 
 
 def _minutes(run):

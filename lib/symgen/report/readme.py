@@ -103,7 +103,7 @@ PAGES = {  # by name of a section: the page, and what writes the section
     "sensitivity": (RESULTS, results.sensitivity_text),
     "judges": (RESULTS, results.judges_text),
     "penalty": (RESULTS, results.penalty_text),
-    "times": (COSTS, lambda root: costs.commands_text(root, other_studies=True)),
+    "times": (COSTS, costs.times_text),
     "costs": (COSTS, costs.costs_text),
     "run": (COSTS, costs.run_text),
     "growth": (COSTS, costs.growth_text),
