@@ -21,7 +21,8 @@ NUMBERS = ["value", "low", "high", "part_verdict", "verdict"]
 def main(commit, *studies):
     shown = subprocess.run(["git", "show", f"{commit}:figures/claims.csv"], cwd=ROOT, capture_output=True, check=True)
     runs = [pd.read_csv(table) for table in (io.BytesIO(shown.stdout), ROOT / "figures" / "claims.csv")]
-    earlier, later = (run.loc[run.study.isin(studies), STATISTIC + NUMBERS] for run in runs)
+    asked = (run[run.study.isin(studies) & (run.id != "L1")] for run in runs)  # L1 is about seconds
+    earlier, later = (run[STATISTIC + NUMBERS] for run in asked)
     both = earlier.merge(later, on=STATISTIC, suffixes=("_earlier", ""), validate="one_to_one")
     assert len(both) == len(earlier) == len(later), "the two runs were judged by different rules"
     both.to_csv(ROOT / "benchmarks" / "results" / "rerun.csv", index=False, float_format="%.6g")

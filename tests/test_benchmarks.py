@@ -1,4 +1,4 @@
-"""Benchmarks take too long for a test; that what they ask of the library is there is asked here."""
+"""Benchmarks take too long for a test; that what they name of the library is there is asked here."""
 
 import ast
 import importlib

@@ -117,7 +117,8 @@ def test_h_by_number_of_baselines_worked_by_hand():
     assert growth.loc["growth of H, K = 1 against 3"].tolist() == pytest.approx([5 / 12] * 3)
     assert growth.loc["growth of H, K = 2 against 3"].tolist() == pytest.approx([1 / 12] * 3)
     assert growth.value["share of H reached, K = 1 against 3"] == pytest.approx(7 / 12)
-    assert (growth.value[growth.index.str.startswith("growth of H above chance")].dropna() == 0).all()
+    above_chance = growth.value[growth.index.str.startswith("growth of H above chance")].dropna()
+    assert len(above_chance) >= 2 and (above_chance == 0).all()  # of all orders at least, from one and from two
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -150,9 +151,8 @@ def test_growth_is_the_difference_of_two_rows(rng):
         expected["share of H reached"] = ends.H.shift() / ends.H
         for quantity, values in expected.items():
             assert growth.value[f"{quantity}, K = {k} against 4"] == pytest.approx(values[4])
-    assert (
-        len(growth) == 18 and len(grown(target, bases[:2])) == 9
-    )  # from one to two only; in all, by low, by high orders
+    assert len(growth) == 18  # of all, of low, of high orders
+    assert len(grown(target, bases[:2])) == 9  # from one to two only
     assert not len(grown(target, bases[:1]))
 
 

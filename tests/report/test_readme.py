@@ -15,6 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 
 import symgen
 from symgen import Study, plots
+from symgen.errors import InputError
 from symgen.report import claims, costs, results
 from symgen.report import readme as report
 from symgen.report._markdown import interval
@@ -272,6 +273,16 @@ def test_networks_in_which_phases_were_found_are_counted(tmp_path):
         shares.to_csv(tmp_path / "figures" / name / "fig03_shares.csv", index=False)
     rows = results.phases_text(tmp_path).strip().split("\n")[2:]
     assert rows == ["| fashion-vgg | 3 | 2 | 1 | 1 | 1 of 2 | 2 |", "| other | 3 | 2 | 1 | 1 | 1 of 2 | 2 |"]
+
+
+@pytest.mark.parametrize("section", [results.networks_text, results.phases_text, results.learned_text])
+def test_a_study_without_one_of_its_tables_is_named_in_one_line(tmp_path, section):
+    (tmp_path / "figures" / "one").mkdir(parents=True)
+    pd.DataFrame({"role": ["a"], "n_phases": 1, "t1": 1.0, "t2": 2.0}).to_csv(
+        tmp_path / "figures" / "one" / "fig03_phases.csv", index=False
+    )
+    with pytest.raises(InputError, match=r"fig03_\w+.csv is missing in one/; `make figures` makes the tables"):
+        section(tmp_path)
 
 
 def test_networks_that_learn_as_the_appendix_says_are_counted(tmp_path):

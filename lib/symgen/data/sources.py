@@ -1,4 +1,4 @@
-"""What data sets are; as they are published, a folder unpacked from an archive; and one line for what is wrong with it."""
+"""Labelled sets of images and texts, and where published ones are found, unpacked, and said to be damaged."""
 
 import os
 from collections.abc import Callable, Iterator

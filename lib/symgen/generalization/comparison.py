@@ -15,7 +15,7 @@ from symgen.generalization.bootstrap import Bootstrap, Power, power
 from symgen.generalization.metrics import order_sums, strength_by_order
 from symgen.interactions import KINDS, joined_names, n_variables, orders
 
-FEWEST_SAMPLES = 10  # samples, of which resampling gives no interval that can be relied on
+FEWEST_SAMPLES = 10  # with fewer, resampling gives no interval that can be relied on
 AXES = ("epoch", "sample", "kind", "subset")
 ARRAYS = ("of", "v", "effects", "salient", "generalizable", "chance", "normalized", "graded", "graded_chance")
 IDENTITY = ("sample", "label", "variables", "names", "image", "words")  # explanations of the same samples share these

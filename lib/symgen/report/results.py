@@ -62,8 +62,8 @@ def answer_text(root: Path) -> str:
 def grouped(table: pd.DataFrame) -> dict[str, dict[str, str]]:
     """Claims of a readable table by what most studies say as the paper measures them, and whether also against controls.
 
-    By group: the claims' names, each with the number of studies behind it, of those that could test it, in words, and where
-    studies are divided with what those say that have many networks; and where most cannot test it, how many these are.
+    By group: the claims' names, each with the number of studies behind it, of those that could test it, in words; with what
+    those say that have many networks, where that is another verdict; and where most cannot test it, how many these are.
     """
     groups = {group: {} for group in GROUPS}
     for name, rows in table.groupby("id", sort=False):
@@ -72,12 +72,11 @@ def grouped(table: pd.DataFrame) -> dict[str, dict[str, str]]:
 
 
 def _with_many(rows):
-    """Of a claim on which studies are divided, and not all of them large: what those say that have many networks."""
-    large = rows.networks >= MANY_NETWORKS
-    if _most(rows.verdict)[0] != MIXED or not large.any() or large.all():
+    """What the studies that have many networks say of a claim, if it is clear, and not what all say."""
+    of_large = rows.verdict[rows.networks >= MANY_NETWORKS]
+    if not len(of_large) or _most(of_large)[0] in (MIXED, _most(rows.verdict)[0]):
         return ""
-    of_large = _most(rows.verdict[large])[0]
-    return f"; with ten networks: {MIXED if of_large == MIXED else in_most(rows.verdict[large])}"
+    return f"; with ten networks: {in_most(of_large)}"
 
 
 def _where_not_testable(verdicts):
@@ -197,9 +196,8 @@ def networks_text(root: Path) -> str:
         "study, network", "H: untrained → peak → end", "by chance", "training loss", "N: untrained → least (epoch) → end",
         "H peaks at epoch (t1)", "t2", "phases",
     )  # fmt: skip
-    dynamics = _tables(root, "fig03_dynamics")
     for study, phases in _tables(root, "fig03_phases").items():
-        curves = dynamics[study]
+        curves = _table(root, study, "fig03_dynamics")
         lines += [_network(study, row, curves[curves.role == row.role]) for row in phases.itertuples()]
     return "\n".join(lines) + "\n"
 
@@ -222,10 +220,10 @@ def phases_text(root: Path) -> str:
     lines = head(
         "study", "networks", "H rises", "and falls", "in three phases", "three phases, by the letter", "t2 comes"
     )
-    shares = _tables(root, "fig03_shares")
     for study, phases in _tables(root, "fig03_phases").items():
         certain = ((phases.n_phases >= number).sum() for number in (1, 2, 3))
-        letter = shares[study].query("quantity == 'three phases, by the letter' and role != 'all'").value  # 0, 1 or NaN
+        shares = _table(root, study, "fig03_shares")
+        letter = shares.query("quantity == 'three phases, by the letter' and role != 'all'").value  # 0, 1 or NaN
         by_letter = f"{letter.sum():.0f} of {letter.count()}"
         lines.append(line(study, len(phases), *certain, by_letter, np.isfinite(phases.t2).sum()))
     return "\n".join(lines) + "\n"
@@ -236,12 +234,9 @@ def learned_text(root: Path) -> str:
     lines = head("study", "networks", "phase 1 learns mostly what generalizes", "after t2 it is mostly what does not",
                  "of what is learned after t2, share that generalizes",
                  "what does not generalize: untrained → t1 → end (log-odds)")  # fmt: skip
-    curves, learning = (_tables(root, name) for name in ("fig03_dynamics", "fig03_learning"))
     for study, phases in _tables(root, "fig03_phases").items():
-        each = [
-            _learned(row, *(of[study][of[study].role == row.role] for of in (learning, curves)))
-            for row in phases.itertuples()
-        ]
+        tables = [_table(root, study, name) for name in ("fig03_learning", "fig03_dynamics")]
+        each = [_learned(row, *(table[table.role == row.role] for table in tables)) for row in phases.itertuples()]
         first, after, shares, strength = zip(*each)
         share = pd.Series(shares).mean()  # of the networks in which t2 comes
         share = "–" if np.isnan(share) else f"{share:.2f}"
@@ -291,14 +286,14 @@ def penalty_text(root: Path) -> str:
 
     Only of studies with a second family of judges, who have not been trained on.
     """
-    levels = _tables(root, "figK_values")
     lines = head("study", "trained with", "accuracy on D", "H by others", "the same, above chance")
     quantities = ["accuracy", "H by others", "H by others, above chance"]
     for study, table in _tables(root, "figK_contrasts").items():
         changes = table[table.role == "all"].set_index("quantity")
         if not changes.index.str.contains("by others").any():
             continue
-        plain = levels[study].query("arm == 'plain' and setting == 'all samples'").set_index("quantity")
+        levels = _table(root, study, "figK_values")
+        plain = levels.query("arm == 'plain' and setting == 'all samples'").set_index("quantity")
         lines.append(line(study, "nothing else: the levels", *_intervals(plain.loc[quantities], ".3f")))
         for way, words in WAYS_TO_TRAIN.items():
             rows = changes.loc[[f"all samples: {what}, {way} - plain" for what in quantities]]
@@ -318,8 +313,12 @@ def _claims(root):
     return table
 
 
+def _table(root, study, name):
+    return read(root / "figures" / study / f"{name}.csv")
+
+
 def _tables(root, name):
     """A table by study, of every study that has it among its figures, the embedded ones first."""
     folders = [path.parent for path in (root / "figures").glob(f"*/{name}.csv") if "+" not in path.parent.name]
     ordered = sorted(folders, key=lambda folder: (folder.name not in EMBEDDED, folder.name))
-    return {folder.name: read(folder / f"{name}.csv") for folder in ordered}
+    return {folder.name: _table(root, folder.name, name) for folder in ordered}
