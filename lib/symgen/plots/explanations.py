@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from symgen.games import cell_boxes
 from symgen.plots.samples import LINE_LETTERS, letters_of, lines_of, show_cells, show_words, wrapped
-from symgen.plots.style import AS_IT_IS, COLOURS, legend_of, note, signed, tint
+from symgen.plots.style import AS_IT_IS, COLOURS, legend_below, legend_of, note, signed, tint
 
 LINE_HEIGHT = 0.18  # height of a line of text (inches)
 NAME_LETTERS = 48  # letters in a line of an interaction's name
@@ -115,7 +115,7 @@ def network(table: pd.DataFrame, members: list[tuple[int, ...]], names: list[str
     for sign in ("positive", "negative"):
         for kind, style in LINES.items():
             ax.plot([], [], color=COLOURS[sign], linestyle=style, label=f"{kind.upper()}, {sign}")
-    figure.legend(loc="outside lower center", ncols=2)
+    legend_below(figure, ax, columns=2)
     return note(figure, network=1, sample=1, ring="one variable", line="two", star="more")
 
 

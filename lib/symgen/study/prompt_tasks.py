@@ -70,7 +70,7 @@ class PromptTask(TextTask):
     def candidates(self, item: int) -> list[str]:
         """Words of an item's prompt that may be variables; none where there is no prompt."""
         prompt = self.prompt(item)
-        return self.game(None).candidates(prompt[0]) if prompt else []
+        return self.game(None).candidates(prompt[0]) if prompt else []  # refuses a masking that the tokenizer lacks
 
     def variables(self, samples: pd.DataFrame) -> np.ndarray:
         """Variables (sample, variable) of a table of samples: words."""
