@@ -191,16 +191,40 @@ def test_phases_are_counted_by_the_letter_and_with_certainty():
     phases |= {"d": phases_like(np.inf, 0.1, 1), "e": phases_like(np.inf, 0.0, 0)}
     table = dynamics.phase_contrasts(dict.fromkeys(phases, learner(3, 1.0)), phases)
     for name, hits, known in (
-        ("three phases, by the letter", 0, 5),  # the phases here are of no network
         ("three phases, with certainty", 1, 2),  # of b, c and d neither yes nor no is certain
         ("t2", 3, 5),
         ("t2 with certainty", 2, 5),
     ):
         assert rows_of(table).loc[name].tolist() == pytest.approx(exact_share(hits, known))
-    np.testing.assert_array_equal(rows_of(table, "b").value, [0, np.nan, 1, 1])
+    letter = np.nan  # these learn nothing between the peak and what they learn last
+    np.testing.assert_array_equal(rows_of(table, "b").value, [letter, np.nan, 1, 1])
     assert replace(phases["c"], excess_fall_interval=(-0.2, -0.1)).certainly_three == 0  # it certainly does not fall
     nobody = dynamics.phase_contrasts({"c": learner(3, 1.0)}, {"c": phases["c"]})
     assert rows_of(nobody).loc["three phases, with certainty"].isna().all()
+
+
+def test_by_the_letter_phases_begin_where_those_of_the_others_do(rng):
+    """Curves of noise alone: where a network has its own peak, H always rises to it and falls from it."""
+    networks = {}
+    for i in range(20):
+        effects = rng.uniform(0, 1, size=(7, 1, 2, 16)) * (rng.uniform(size=(7, 1, 2, 16)) < 0.5)
+        networks[f"n{i}"] = compared(effects, rng.uniform(size=(2, 16)) < 0.5)
+    curves = {role: np.stack([c.H, *(part.mean(axis=1) for part in c.newly_learned)]) for role, c in networks.items()}
+
+    def expected(role, course):
+        t1 = int(course[0].argmax())
+        t2 = next((t for t in range(t1 + 1, 7) if course[1, t] < course[2, t]), np.inf)
+        number = metrics.effective_number(networks[role].effects).mean(axis=1)
+        return by_the_letter(networks[role].epochs, networks[role].H, number, float(t1), float(t2))
+
+    others = {role: np.mean([curves[other] for other in networks if other != role], axis=0) for role in networks}
+    letter = [expected(role, course) for role, course in others.items()]
+    table = dynamics.phase_contrasts(networks, dict.fromkeys(networks, phases_like(4.0, 0.5, 2)))
+    measured = table[(table.quantity == "three phases, by the letter") & (table.role != "all")].set_index("role").value
+    np.testing.assert_array_equal(measured[list(networks)], letter)
+    assert not np.array_equal(letter, [expected(role, curve) for role, curve in curves.items()], equal_nan=True)
+    alone = dynamics.phase_contrasts({"n0": networks["n0"]}, {"n0": phases_like(4.0, 0.5, 2)})
+    assert rows_of(alone).loc["three phases, by the letter"].isna().all()  # nobody else places its phases
 
 
 @pytest.mark.parametrize(

@@ -351,10 +351,11 @@ def test_pictures_draw_the_gap_and_no_effect_of_removing_nothing():
     ]
     names = ["role", "epoch", "of", "what", "loss", "low", "high", "effect", "effect_low", "effect_high"]
     table = pd.DataFrame(rows, columns=names)
-    (ax,) = plots.removal_dynamics(table).axes
+    ax, change = plots.removal_dynamics(table).axes
     drawn = {line.get_label().split()[-1]: line.get_ydata() for line in ax.lines[:3]}
     np.testing.assert_allclose(list(drawn.values()), [[0.4, 0.4], [0.3, 0.3], [0.1, 0.1]])
     assert list(drawn) == ["whole", "(placebo)", "generalize"]
+    np.testing.assert_allclose([line.get_ydata() for line in change.lines[:2]], [[-0.1, -0.1], [-0.3, -0.3]])
     unsure = table.assign(low=table.loss - table.of.map({"training": 9, "testing": 0.3}))
     unsure["high"] = table.loss + table.of.map({"training": 0.4, "testing": 9})
     (band,) = plots.removal_dynamics(unsure).axes[0].collections

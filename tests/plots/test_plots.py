@@ -96,7 +96,7 @@ def test_words_of_an_explained_text_are_one_sentence_and_its_interactions_are_na
     cut = alt_text(plots.words(table, shares, ["well-", "known ", "film", ", 好", "书"], [-1, 1, 0, -1, -1], "it"))
     assert cut.startswith("it: well-known film, 好书. strongest")
     small = (
-        "1 network · 1 sample · colour: a part's share of all effects (log-odds), teal for the label, pink against it."
+        "1 network · 1 sample · colour: what a part contributes (log-odds), teal for the label, pink against it."
     )
     assert said.endswith(f"effect on the log-odds of the label: effect -2 of bad, 1.5 of bad ∨ not. {small}")
 
@@ -130,13 +130,14 @@ def test_small_print_counts_the_networks_and_samples_and_says_what_bands_mean():
     assert [line.get_label() for line in drawn if line.get_linestyle() == "-."] == ["one1"]
     learned = curves[["role", "epoch"]].assign(delta_g=1.0, delta_n=3.0)
     said = alt_text(plots.learned(learned, boundaries, samples=1))
-    assert "3 networks · 1 sample " in said and said.endswith("steps: 1 to 1 epochs long.")
+    assert "3 networks · 1 sample " in said and said.endswith("steps: 1 to 1 epochs long: compare colours, not steps.")
 
 
 def test_what_is_newly_learned_is_shown_by_its_share_its_mean_order_and_its_strength():
     (ax,) = plots.newly_learned(ORDERS, networks=2, samples=5).axes
     (text,) = ax.texts
-    assert text.get_text().splitlines() == ["0.75 of it generalizes", "mean order 1.5", "8 log-odds", "per sample"]
+    amount = ["newly learned: 8", "(log-odds per sample)"]
+    assert text.get_text().splitlines() == [*amount, "0.75 of it generalizes", "mean order 1.5"]
     assert [bar.get_height() for bar in ax.patches] == [0.5, 0.5, 0.375, 0.375]
 
 

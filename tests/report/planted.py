@@ -64,8 +64,8 @@ def of_the_gap(holds, seed, n):
 
 
 def of_phases(holds, seed, n):
-    """Three phases; or H that rises to the end."""
-    shared, own = ([0.1, 1, 1.6, 1.6], [0.5, 0.1, 0.3, 1.2]) if holds else ([0.1, 0.4, 0.7, 1], [0.5, 0.4, 0.3, 0.2])
+    """Three phases; or H that is highest before training, and no onset of a third."""
+    shared, own = ([0.1, 1, 1.6, 1.6], [0.5, 0.1, 0.3, 1.2]) if holds else ([2, 1, 1.6, 1.6], [0.1, 0.1, 0.3, 0.3])
     return network(seed, n, path(shared), path(own))
 
 

@@ -73,25 +73,35 @@ def gap_contrasts(comparisons: Comparisons, losses: dict[str, pd.DataFrame], boo
     return estimates_table(estimates)
 
 
-def phase_contrasts(comparisons: Comparisons, phases: dict[str, Phases]) -> pd.DataFrame:
+def phase_contrasts(comparisons: Comparisons, phases: dict[str, Phases], r: float = 1.0) -> pd.DataFrame:
     """Shares of networks with three phases, by the letter of Appendix I and with certainty, with exact intervals (F3d).
 
-    Networks of which nobody knows (NaN) are left out; without any other there is no share. t2: it comes, whether or not a
-    checkpoint lies between it and the peak.
+    By the letter, the other networks say where phases begin: that H rises to its own peak, and falls from there, is true of
+    any curve. Networks of which nobody knows (NaN) are left out, as is one that is alone; without any other there is no
+    share. t2: it comes, whether or not a checkpoint lies between it and the peak. r: as in `find_phases`.
     """
+    places = _with_phases(comparisons, r) if len(comparisons) > 1 else {}
     kinds = {
-        "three phases, by the letter": lambda c, p: by_the_letter(c.epochs, c.H, _number(c).mean(axis=0), p.t1, p.t2),
-        "three phases, with certainty": lambda c, p: p.certainly_three,
-        "t2": lambda c, p: np.isfinite(p.t2),
-        "t2 with certainty": lambda c, p: p.t2_found >= CERTAIN,
+        "three phases, by the letter": {role: _by_the_letter(*place) for role, place in places.items()},
+        "three phases, with certainty": {role: p.certainly_three for role, p in phases.items()},
+        "t2": {role: np.isfinite(p.t2) for role, p in phases.items()},
+        "t2 with certainty": {role: p.t2_found >= CERTAIN for role, p in phases.items()},
     }
     rows = []
     for name, holds in kinds.items():
-        each = {role: float(holds(comparisons[role], p)) for role, p in phases.items()}
+        each = {role: float(holds.get(role, np.nan)) for role in phases}
         rows += [(name, role, value, value, value) for role, value in each.items()]
         known = [value for value in each.values() if not np.isnan(value)]
         rows.append((name, "all", *exact_share(int(sum(known)), len(known))))
     return pd.DataFrame(rows, columns=["quantity", "role", "value", "low", "high"])
+
+
+def _by_the_letter(c, places):
+    """As `by_the_letter`, of a network's mean curves, with the checkpoint numbers at which its phases begin."""
+    top, last = places
+    return by_the_letter(
+        c.epochs, np.atleast_1d(c.H), _number(c).mean(axis=0), *np.append(c.epochs, np.inf)[[top, last]]
+    )
 
 
 def learned_contrasts(comparisons: Comparisons, bootstrap: Bootstrap, r: float = 1.0) -> pd.DataFrame:

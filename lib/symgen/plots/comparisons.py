@@ -38,6 +38,7 @@ WAYS = {"data": "more data"}  # to train, where the name alone does not say it
 SIGNS_OF = {"reproduced": "R", "undecided": "U", "not reproduced": "N", "not testable": "T"}  # verdicts
 MIDDLE = "middle 80 % of samples"
 OVER_BOTH = "95 %, over networks and over what they are measured on"
+OVER_ITEMS = "95 %, over what it is measured on; another network may differ by more"
 DIAMOND = dict(marker="D", markersize=5, mfc="white", mec="black", linestyle="", clip_on=False, zorder=4)
 
 
@@ -156,7 +157,7 @@ def judged_pairs(
             ax.plot(shown.value, rows, "o", color=colour, markersize=4, label=label)
             chance = {"color": COLOURS["chance"], "linewidth": 1.6, "label": f"{label}, by chance"}
             ax.vlines(shown.chance, rows - 0.17, rows + 0.17, **chance)
-        title = textwrap.fill(f"each judged by {judge}", 30)
+        title = textwrap.fill(f"judged by {judge}", 30)
         ax.set(title=title, xlabel="share of strength that generalizes", xlim=(-0.02, 1))
         ax.set(yticks=range(len(roles)), yticklabels=roles, ylim=(most - 0.4, -0.6))
         ax.grid(axis="y", visible=False)
@@ -228,7 +229,7 @@ def removal(table: pd.DataFrame, samples: int | None = None) -> Figure:
 def removal_dynamics(
     table: pd.DataFrame, samples: int | None = None, at_end: pd.DataFrame | None = None, more: int | None = None
 ) -> Figure:
-    """The loss gap, testing - training, before and after removal, over training, a panel a network.
+    """The loss gap, testing - training, over training, before and after removal, a column a network; below, its change.
 
     table: role, epoch, of, what, loss, low, high; at_end: the same of the last checkpoint, on more samples, left out if
     these are as many. The gap after the placebo is what removing as much at random leaves of it. The band of the whole gap
@@ -236,7 +237,7 @@ def removal_dynamics(
     ones together.
     """
     roles = table.role.unique()
-    figure, axes = plt.subplots(1, len(roles), figsize=(2.6 * len(roles) + 0.6, 3.2), sharey=True, squeeze=False)
+    figure, axes = plt.subplots(2, len(roles), figsize=(2.6 * len(roles) + 0.6, 5.2), sharey="row", squeeze=False)
     lines = {
         "before": ("whole", "black", "-"),
         "placebo": ("without as much at random (placebo)", COLOURS["chance"], "--"),
@@ -246,22 +247,27 @@ def removal_dynamics(
     gaps = losses.loss.testing - losses.loss.training
     below = np.hypot(losses.loss.testing - losses.low.testing, losses.high.training - losses.loss.training)
     above = np.hypot(losses.high.testing - losses.loss.testing, losses.loss.training - losses.low.training)
-    for ax, role in zip(axes[0], roles):
+    for (upper, lower), role in zip(axes.T, roles):
+        whole = gaps[role, "before"]
         for what, (label, colour, style) in lines.items():
-            gap = gaps[role, what]
-            ax.plot(gap.index, gap, style, color=colour, marker="o", markersize=3, label=label)
-        whole = role, "before"
-        band = gaps[whole] - below[whole], gaps[whole] + above[whole]
-        ax.fill_between(gaps[whole].index, *band, color="black", alpha=0.12, linewidth=0)
-        ax.axhline(0, color="black", linewidth=0.8)
-        ax.set_title(role)
-        epoch_axis(ax, gap.index)
+            line = {"color": colour, "linestyle": style, "marker": "o", "markersize": 3}
+            upper.plot(whole.index, gaps[role, what], label=label, **line)
+            if what != "before":
+                lower.plot(whole.index, gaps[role, what] - whole, label=f"{label}, less the whole", **line)
+        band = whole - below[role, "before"], whole + above[role, "before"]
+        upper.fill_between(whole.index, *band, color="black", alpha=0.12, linewidth=0)
+        upper.set_title(role)
+        for ax in (upper, lower):
+            ax.axhline(0, color="black", linewidth=0.8)
+            epoch_axis(ax, whole.index)
+        upper.set_xlabel("")
     legend_below(figure, axes[0, 0])
     says = {"band": "95 %, of the whole gap, over samples"}
     if at_end is not None and more != samples:
-        _ends_beside(axes[0], table.epoch.max(), at_end, lines)
+        _ends_beside(axes, table.epoch.max(), at_end, lines)
         says["diamonds"] = f"the last epoch again, on {count_phrase(more, 'sample') if more else 'more samples'}"
-    axes[0, 0].set(ylabel="loss gap, testing − training (nats)", ylim=(min(axes[0, 0].get_ylim()[0], -0.26), None))
+    axes[0, 0].set(ylabel="loss gap, testing − training\n(nats)", ylim=(min(axes[0, 0].get_ylim()[0], -0.26), None))
+    axes[1, 0].set(ylabel="its change by the removal\n(nats): below 0, narrower")
     return note(figure, network=len(roles), sample=samples, **says)
 
 
@@ -280,7 +286,7 @@ def arms(
     table = table.drop_duplicates(["arm", "quantity", "value", "low", "high"], keep="last")  # all samples may be few
     quantities, names, setting_names = (table[column].unique() for column in ("quantity", "arm", "setting"))
     figure, axes = plt.subplots(
-        1, len(quantities), figsize=(2.1 * len(quantities) + 0.8, 0.4 * len(names) + 1.6), sharey=True, squeeze=False
+        1, len(quantities), figsize=(2.25 * len(quantities) + 0.8, 0.4 * len(names) + 1.6), sharey=True, squeeze=False
     )
     shifts = (-0.15, 0.15) if len(setting_names) > 1 else (0,)
     places = dict(zip(names, range(len(names))))
@@ -294,7 +300,7 @@ def arms(
             if (gain := (gains or {}).get((setting, quantity))) is not None:
                 ax.plot(gain, places["penalty"] + shift, **DIAMOND)
         ax.axvline(0, color="black", linewidth=0.8)
-        better = "← better" if quantity.startswith("loss") else "better →"
+        better = {"loss": "← better", "H": "more generalizes →"}.get(re.match(r"\w+", quantity)[0], "better →")
         title = quantity.replace(", ", ",\n").replace(" at best", "\nat the best checkpoint")
         ax.set(title=title, xlabel=f"{_unit(quantity)}\n{better}")
         ax.xaxis.set_major_locator(MaxNLocator(3))
@@ -305,7 +311,8 @@ def arms(
     reported = {*zip(table.setting, table.quantity)} & {*(gains or {})}
     legend_below(figure, axes[0, 0], {"the paper's gain by the penalty": Line2D([], [], **DIAMOND)} if reported else {})
     measured_on = {"measured on": count_phrase(samples, "sample")} if samples else {}
-    return note(figure, **measured_on, bar=OVER_BOTH, **_others(quantities))
+    alone = set((networks or {}).values()) == {1}
+    return note(figure, **measured_on, bar=OVER_ITEMS if alone else OVER_BOTH, **_others(quantities))
 
 
 def penalty_curve(table: pd.DataFrame, chosen: float | None = None, networks: int | None = None) -> Figure:
@@ -326,7 +333,7 @@ def penalty_curve(table: pd.DataFrame, chosen: float | None = None, networks: in
         if chosen in weights:
             ax.axvline(weights.tolist().index(chosen), color="black", linestyle=":", linewidth=1)
     dotted = "the weight of the study" if chosen in weights else None
-    band = f"{OVER_BOTH}, of each weight by itself"
+    band = f"{OVER_ITEMS if networks == 1 else OVER_BOTH}, of each weight by itself"
     return note(figure, network=networks, band=band, dotted=dotted, **_others(quantities))
 
 
@@ -347,7 +354,7 @@ def claims(table: pd.DataFrame) -> Figure:
     labels = [_in_even_lines(f"{name}  {claim_of[name]}", 52) for name in names]
     ax.set(xlim=(0, len(studies)), ylim=(len(names), 0))
     ax.set_yticks(np.arange(len(names)) + 0.5, labels, fontsize=8.5)
-    networks = table.drop_duplicates("study").set_index("study").networks
+    networks = table.groupby("study").networks.max()  # some claims are about fewer
     labels = [f"{study} ({networks[study]})" for study in studies]
     ax.set_xticks(np.arange(len(studies)) + 0.5, labels, fontsize=9, rotation=60, ha="left", rotation_mode="anchor")
     ax.xaxis.tick_top()
@@ -373,16 +380,20 @@ def _in_even_lines(text, width):
 
 
 def _ends_beside(axes, last, table, lines):
-    """Loss gaps at the last epoch on other samples, as diamonds side by side, right of each network's panel."""
+    """Loss gaps at the last epoch on other samples, and their changes, as diamonds side by side, right of the panels."""
     losses = table.pivot(index=["role", "what"], columns="of", values="loss")
-    gaps = losses.testing - losses.training
-    for ax in axes:
-        for place, (what, (label, colour, _)) in enumerate(lines.items()):
-            beside = ScaledTranslation((6 + 8 * place) / 72, 0, ax.figure.dpi_scale_trans)
-            style = DIAMOND | {"mec": colour, "transform": ax.transData + beside}
-            ax.plot(last, gaps[ax.get_title(), what], label=f"{label}, on more samples", **style)
-    highest = 1.05 * gaps.loc[:, list(lines)].max()  # axes do not grow for what stands beside them
-    axes[0].set_ylim(top=max(axes[0].get_ylim()[1], highest))
+    gaps = (losses.testing - losses.training).unstack("what")[list(lines)]
+    changes = gaps.sub(gaps.before, axis=0).drop(columns="before")
+    for row, of_row in zip(axes, (gaps, changes)):
+        for ax, role in zip(row, [upper.get_title() for upper in axes[0]]):
+            for place, what in enumerate(of_row):
+                label, colour, _ = lines[what]
+                beside = ScaledTranslation((6 + 8 * place) / 72, 0, ax.figure.dpi_scale_trans)
+                style = DIAMOND | {"mec": colour, "transform": ax.transData + beside}
+                ax.plot(last, of_row.loc[role, what], label=f"{label}, on more samples", **style)
+        low, high = row[0].get_ylim()  # axes do not grow for what stands beside them
+        ends = of_row.min(axis=None), of_row.max(axis=None)
+        row[0].set_ylim(min(low, 1.05 * ends[0]), max(high, 1.05 * ends[1]))
 
 
 def _unit(quantity):

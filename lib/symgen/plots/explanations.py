@@ -18,7 +18,7 @@ from symgen.plots.style import AS_IT_IS, COLOURS, legend_below, legend_of, note,
 LINE_HEIGHT = 0.18  # height of a line of text (inches)
 NAME_LETTERS = 48  # letters in a line of an interaction's name
 WEAKEST = 0.01  # of the strongest: fainter lines are not drawn
-OF_SHARES = {"colour": "a part's share of all effects (log-odds), teal for the label, pink against it"}
+OF_SHARES = {"colour": "what a part contributes (log-odds), teal for the label, pink against it"}
 LINES = {"and": "-", "or": (0, (2, 1.2))}
 
 
@@ -101,7 +101,7 @@ def network(table: pd.DataFrame, members: list[tuple[int, ...]], names: list[str
         middle = corners.mean(axis=0) + np.array([0.07 * (kind == "or"), 0])  # aside, for the same reason
         ax.add_patch(Polygon(corners, facecolor=to_rgba(colour, 0.12 * weight), linewidth=0))
         ax.add_collection(LineCollection([(middle, corner) for corner in corners], colors=colour, **style))
-        ax.plot(*middle, "o", color=colour, markersize=2 + 4 * weight)
+        ax.plot(*middle, "o", color=colour, markersize=4 + 7 * weight)  # wider than the rays
     ax.scatter(*places.T, s=260, color="white", edgecolors=ring_colours, linewidths=1 + ring_widths, zorder=3)
     for name, (x, y), number in zip(names, places, range(len(names))):
         ax.text(x, y, number, ha="center", va="center", fontsize=8, zorder=4)
@@ -116,7 +116,7 @@ def network(table: pd.DataFrame, members: list[tuple[int, ...]], names: list[str
         for kind, style in LINES.items():
             ax.plot([], [], color=COLOURS[sign], linestyle=style, label=f"{kind.upper()}, {sign}")
     legend_below(figure, ax, columns=2)
-    return note(figure, network=1, sample=1, ring="one variable", line="two", star="more")
+    return note(figure, network=1, sample=1, ring="one variable", line="two", star="more, shaded between")
 
 
 def fidelity(table: pd.DataFrame, n_salient: float | None = None, title: str = "") -> Figure:

@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import NullFormatter
 
@@ -37,7 +38,7 @@ MEASURES = {"generalizable": "yes or no"}  # beside another measure
 SPIKE = 20  # times the loss of the untrained network
 SPANS = {  # of training, which the paper would call its phases
     "first phase": "phase 1:\nup to the peak of H",
-    "second phase": "phase 2:\nafter it",
+    "second phase": "phase 2: after the peak,\nuntil phase 3",
     "last phase": "phase 3: most of what\nis new does not generalize",
 }
 MANY_LINES = 4  # more networks than these are thin lines, with their mean
@@ -134,7 +135,8 @@ def newly_learned(table: pd.DataFrame, networks: int | None = None, samples: int
         _stacked(ax, strength.index, strength.total / whole, strength.generalizable / whole)
         mean = (strength.index * strength.total).sum() / whole
         ax.axvline(mean, color="black", linestyle=":", linewidth=1.2)
-        _in_corner(ax, f"{share(shown)} of it generalizes\nmean order {mean:.1f}\n{whole:.3g} log-odds\nper sample")
+        amount = f"newly learned: {whole:.3g}\n(log-odds per sample)"
+        _in_corner(ax, f"{amount}\n{share(shown)} of it generalizes\nmean order {mean:.1f}")
         ax.set(title=SPANS.get(panel, panel), xlabel="order", xticks=strength.index[::3])
     axes[0, 0].set(ylabel="share of what is\nnewly learned")
     _order_legend(figure)
@@ -237,11 +239,10 @@ def side_by_side(table: pd.DataFrame) -> Figure:
         row[0].set_title(f"{name}, {count_phrase(shown.role.nunique(), 'network')}", loc="left")
     for ax in axes[:-1].flat:
         ax.set_xlabel("")
-    drawn = axes[0, 0].lines
-    lines = {"each network": drawn[0], "mean over networks": drawn[-2], "by chance": drawn[-1]}
-    legend_below(figure, lines)
-    thick = f"means over networks, where there are more than {MANY_LINES}"
-    return note(figure, thick=thick, band="95 %, over samples, where there are fewer")
+    blue = {"color": COLOURS["target"]}
+    lines = {"each network": blue | {"linewidth": 1}, f"mean of more than {MANY_LINES}": blue | {"linewidth": 2.2}}
+    legend_below(figure, {name: Line2D([], [], **style) for name, style in (lines | {"by chance": BY_CHANCE}).items()})
+    return note(figure, band=f"95 %, over samples, of each network, where these are {MANY_LINES} or fewer")
 
 
 def learned(table: pd.DataFrame, boundaries: pd.DataFrame, samples: int | None = None) -> Figure:
@@ -255,8 +256,6 @@ def learned(table: pd.DataFrame, boundaries: pd.DataFrame, samples: int | None =
     given = table.assign(part=table.delta_g / (table.delta_g + table.delta_n).where(lambda total: total > 0))
     _each_and_median(right, given.dropna(subset="part"), "part", "generalizable", label="share that generalizes")
     right.axhline(0.5, color="black", linewidth=0.8)
-    below = {"transform": right.transAxes, "fontsize": 7, "bbox": NUMBER_BOX}
-    right.text(0.02, 0.03, "below 0.5: mostly what no baseline has", **below)
     for ax in (left, right):
         t1 = ax.axvline(boundaries.t1.median(), color="black", linestyle=":", linewidth=1)
         epoch_axis(ax, table.epoch.unique())
@@ -264,10 +263,10 @@ def learned(table: pd.DataFrame, boundaries: pd.DataFrame, samples: int | None =
         left.set_yscale("log", nonpositive="mask")  # a thousand times as much at the end as at the beginning
         left.yaxis.set_minor_formatter(NullFormatter())
     left.set(ylabel="log-odds per sample", title="newly learned since the checkpoint before")
-    right.set(ylabel="share", ylim=(0, 1), title="how much of it generalizes")
+    right.set(ylabel="share", ylim=(0, 1), title="how much of it generalizes\n(below 0.5: mostly what no baseline has)")
     legend_below(figure, left, {"H is highest (median network)": t1})
     steps = np.diff(np.unique([0, *table.epoch]))
-    length = f"{steps.min():g} to {steps.max():g} epochs long"
+    length = f"{steps.min():g} to {steps.max():g} epochs long: compare colours, not steps"
     networks = table.role.nunique()
     thick = {"thick": "median over networks", "thin": "each"} if networks > 1 else {}
     return note(figure, network=networks, sample=samples, **thick, steps=length)
@@ -395,7 +394,7 @@ def _curves(ax, curves, name, first=""):
     label = roles[0] if len(roles) == 1 else f"each of {len(roles)} networks"
     if apart and not many:
         label = "the other network" if len(roles) == 2 else f"each of the {len(roles) - 1} others"
-    line = {"color": COLOURS["target"], "linewidth": 0.6, "alpha": 0.5} if many else {"color": COLOURS["target"]}
+    line = {"color": COLOURS["target"]} | ({"linewidth": 0.6, "alpha": 0.5} if many else {"linewidth": 1})
     for role, shown in curves.groupby("role", sort=False):
         style = APART | {"label": role} if apart and role == first else line | {"label": label}
         ax.plot(shown.epoch, shown[name], **style)

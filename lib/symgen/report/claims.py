@@ -3,6 +3,7 @@
 import re
 from datetime import date
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -22,8 +23,9 @@ EMBEDDED = ("fashion-vgg", "snippets-bert", "snippets-lm")  # studies whose data
 COLUMNS = {"verdict": "as the paper measures it", "beyond": "against its control"}  # of what is read
 COLUMN_OF = dict(zip(("paper", "control"), COLUMNS.values()))  # the same, by what a statistic is of
 BRIEFLY = (
-    "*Each number with its 95 % interval, and in parentheses what is asked of that: where to lie and, after *reaches*, how "
-    "far beyond that its far end must come.*"
+    "*Each number with its 95 % interval. In parentheses the rule: where the whole interval has to lie and, after "
+    "*reaches*, how far beyond that its far end must come; *ours*: the paper gives no threshold. The worst number decides "
+    "the claim ([the verdicts](11_claims.ipynb#The-rule)).*"
 )
 MOST_TIMES = 1000  # times the samples and networks: more would be no plan
 FEW_TIMES = 20  # times: of more, the number means little
@@ -204,20 +206,20 @@ def tables_of(studies: list[Study], name: str) -> pd.DataFrame:
 def claims_table(studies: list[Study]) -> pd.DataFrame:
     """Every claim on every study whose figures have its statistics, one row a statistic.
 
-    Columns id, claim, paper, study, networks, scale, of (paper, control), quantity, value, low, high, rule, part_verdict,
-    how, more (see `Decision`), and verdict: that of the claim in this column, which is that of its worst statistic. Values
-    are those of the mean over the study's networks, intervals over samples and networks. A study is left out of a claim
-    whose table it does not have; InputError for a table that lacks a statistic of the rule.
+    Columns id, claim, paper, study, networks (that the claim's numbers are of), scale, of (paper, control), quantity,
+    value, low, high, rule, part_verdict, how, more (see `Decision`), and verdict: that of the claim in this column, which is
+    that of its worst statistic. Values are those of the mean over these networks, intervals over samples and networks. A
+    study is left out of a claim whose table it does not have; InputError for a table that lacks a statistic of the rule.
     """
-    rows = [
-        {"id": name, "claim": claim.says, "paper": claim.paper, "study": study.figures_dir.name}
-        | {"networks": _n_networks(study), "scale": scale_of(study)}
-        | part
-        for name, claim in claims().items()
-        for study in studies
-        if claim.asks(study)
-        for part in decisions(claim, study.figures_dir, True if _is_given(study) else None, bool(study.target_model))
-    ]
+    rows = []
+    for (name, claim), study in product(claims().items(), studies):
+        if not claim.asks(study):
+            continue
+        parts = decisions(claim, study.figures_dir, True if _is_given(study) else None, bool(study.target_model))
+        behind = _n_networks(study) if study.target_model else max((part["networks"] for part in parts), default=0)
+        of = {"id": name, "claim": claim.says, "paper": claim.paper, "study": study.figures_dir.name}
+        of |= {"networks": behind, "scale": scale_of(study)}
+        rows += [of | part | {"networks": behind} for part in parts]
     if not rows:
         names = [study.figures_dir.name for study in studies]
         raise InputError(f"no table of a claim in {names}; notebooks 02 to 10 make them")
@@ -226,6 +228,8 @@ def claims_table(studies: list[Study]) -> pd.DataFrame:
 
 def decisions(claim: Claim, folder: Path, learned: bool | None = None, given: bool = False) -> list[dict]:
     """The statistics of a claim that are among a study's figures, with the verdicts of each and, by column, of all.
+
+    networks: how many a number is the mean of.
 
     learned: whether its networks have; without, as the table `LEARNED_TABLE` among the figures says. given: its networks are
     these and no others, as in `pooled`.
@@ -253,7 +257,14 @@ def decisions(claim: Claim, folder: Path, learned: bool | None = None, given: bo
         if not roomy or not (learned or claim.of_any_network):
             decision = Decision("not testable")
         quantity = row.quantity + (", more than the placebo" if statistic.columns else "")
-        numbers = {"of": statistic.of, "quantity": quantity, "value": value, "low": low, "high": high}
+        numbers = {
+            "of": statistic.of,
+            "quantity": quantity,
+            "networks": networks,
+            "value": value,
+            "low": low,
+            "high": high,
+        }
         part = {"rule": statistic.rule, "part_verdict": decision.verdict, "how": decision.how, "more": decision.more}
         rows.append(numbers | part)
     for row in rows:

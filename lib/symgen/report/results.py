@@ -12,16 +12,6 @@ from symgen.report.claims import COLUMN_OF, COLUMNS, EMBEDDED, VERDICTS, by_itse
 MIXED, NO_CONTROL = "mixed", "no control"
 MANY_NETWORKS = 10  # networks of a study whose numbers rest on many
 SILENT = (NO_CONTROL, "not testable")  # what says nothing against a claim
-GROUPS = (  # of claims, in the README
-    "Reproduced",
-    "Reproduced, also against their controls",
-    "Reproduced, their controls not testable",
-    "Reproduced, but not against their controls",
-    "Mixed",
-    "Undecided",
-    "Not reproduced",
-    "Not testable",
-)
 WAYS_TO_TRAIN = {  # to train, against plain training
     "penalty": "the penalty",
     "distilled": "distillation from the same baselines",
@@ -32,67 +22,28 @@ WAYS_TO_TRAIN = {  # to train, against plain training
 
 
 def answer_text(root: Path) -> str:
-    """What became of the main claims (Markdown), from figures/claims.csv: a line a verdict; and how many of the others."""
+    """What became of the main claims (Markdown), from figures/claims.csv, a row each; and how many of the others."""
     table = readable(_claims(root))
-    networks = table.groupby("study", sort=False).networks.first()
+    networks = table.groupby("study", sort=False).networks.max()
     where = f"(`{networks.index[0]}`)" if len(networks) == 1 else f"in {len(networks)} studies"
-    several = (
-        ". In brackets: how many of the studies that could test it say so; *mixed*, where no verdict has more than half"
-        if len(networks) > 1
-        else ""
-    )
     main = table.id.map(lambda name: claims()[name].main)
-    tested = f"{table.id.nunique()} claims were tested on {networks.sum()} networks {where}"
-    lines = [f"{tested}. The main ones, as the paper measures them{several}:", ""]
-    says = table.groupby("id").claim.first()
-    for group, counts in grouped(table[main]).items():
-        texts = [
-            f"[{says[name]}](docs/results.md#{name.lower()})" + (f" ({count})" if several and count else "")
-            for name, count in counts.items()
-        ]
-        if len(texts) > 2:
-            lines += [f"- **{group}**:", *(f"  - {text}" for text in texts)]
-        else:
-            lines.append(f"- **{group}**: {'; '.join(texts)}.")
+    tested = f"{table.id.nunique()} claims were tested on {networks.sum()} small networks {where}"
+    lines = [f"{tested}.{_followed(root)}", ""]
+    lines += _verdict_rows(table[main], "docs/results.md", "{claim}")
     if not main.all():
         lines += ["", _others(table[~main])]
     return "\n".join(lines) + "\n"
 
 
-def grouped(table: pd.DataFrame) -> dict[str, dict[str, str]]:
-    """Claims of a readable table by what most studies say as the paper measures them, and whether also against controls.
-
-    By group: the claims' names, each with the number of studies behind it, of those that could test it, in words; with what
-    those say that have many networks, where that is another verdict; and where most cannot test it, how many these are.
-    """
-    groups = {group: {} for group in GROUPS}
-    for name, rows in table.groupby("id", sort=False):
-        groups[_group(rows)][name] = _counted(rows.verdict) + _with_many(rows) + _where_not_testable(rows.verdict)
-    return {group: counts for group, counts in groups.items() if counts}
-
-
-def _with_many(rows):
-    """What the studies that have many networks say of a claim, if it is clear, and not what all say."""
-    of_large = rows.verdict[rows.networks >= MANY_NETWORKS]
-    if not len(of_large) or _most(of_large)[0] in (MIXED, _most(rows.verdict)[0]):
+def _followed(root):
+    """In how many of the networks that were followed through training H rises and falls, and has three phases."""
+    tables = _tables(root, "fig03_phases").values()
+    if not tables:
         return ""
-    return f"; with ten networks: {in_most(of_large)}"
-
-
-def _where_not_testable(verdicts):
-    """Of a claim that most studies cannot test: how many these are."""
-    count = (verdicts == "not testable").sum()
-    return f"; not testable in {count}" if count > _most(verdicts)[1].sum() > 0 else ""
-
-
-def _group(rows):
-    """That of `GROUPS` to which a claim with these verdicts belongs."""
-    by_paper, beyond = (_most(rows[column])[0] for column in COLUMNS)
-    if by_paper != "reproduced" or beyond == NO_CONTROL:
-        return _capital(by_paper)
-    if beyond == "not testable":
-        return "Reproduced, their controls not testable"
-    return f"Reproduced, {'also' if beyond == 'reproduced' else 'but not'} against their controls"
+    number = pd.concat(tables).n_phases
+    turn, three = (number >= 2).sum(), (number == 3).sum()
+    certain = f"H certainly rises and falls, also above chance, in {turn}; three phases are certain in {three}"
+    return f" Of {len(number)} networks followed through training, {certain}."
 
 
 def _others(table):
@@ -110,21 +61,31 @@ def _others(table):
 
 def verdicts_text(root: Path) -> str:
     """What became of every claim (Markdown), from figures/claims.csv: a row each."""
+    return "\n".join(_verdict_rows(readable(_claims(root)), "", "{name} · {claim}")) + "\n"
+
+
+def _verdict_rows(table, page, words):
+    """Rows of a table in Markdown, one for each claim of a readable table: what most studies say of it, by column."""
     by_paper, beyond = COLUMNS
-    lines = head("claim", COLUMNS[by_paper], "the same, of studies with ten networks", COLUMNS[beyond])
-    for name, rows in readable(_claims(root)).groupby("id", sort=False):
-        link = f"[{name} · {_capital(rows.claim.iloc[0])}](#{name.lower()})"
+    lines = head("claim", COLUMNS[by_paper], "with ten networks", COLUMNS[beyond])
+    for name, rows in table.groupby("id", sort=False):
+        link = f"[{words.format(name=name, claim=_capital(rows.claim.iloc[0]))}]({page}#{name.lower()})"
         large = rows[by_paper][rows.networks >= MANY_NETWORKS]
         lines.append(line(link, in_most(rows[by_paper]), in_most(large) if len(large) else "–", in_most(rows[beyond])))
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def in_most(verdicts: pd.Series) -> str:
-    """The verdict of more than half of the studies that could test it, and how many these are; else how many have each."""
+    """The verdict of more than half of the studies that could test a claim, and how many these are; else how many have each.
+
+    Where most could not test it, that is said, too.
+    """
     verdict, counts = _most(verdicts)
-    if verdict == MIXED:
-        return _counted(verdicts)
-    return f"{verdict}, {_counted(verdicts)}" if counts.sum() > 1 else verdict
+    words = _counted(verdicts)
+    if verdict != MIXED:
+        words = f"{verdict}, {words}" if counts.sum() > 1 else verdict
+    untested = (verdicts == "not testable").sum()
+    return f"{words}; not testable in {untested}" if untested > counts.sum() > 0 else words
 
 
 def _counted(verdicts):
@@ -155,7 +116,7 @@ def claims_text(root: Path) -> str:
         paper = first.paper if claim.later else f"the paper: {first.paper}"
         lines += ["", f"### {name}", "", f"{_capital(first.claim)}. {_capital(paper)}.", ""]
         lines += [f"*The numbers*: {claim.means}.", ""]
-        lines += head("study", "verdict", "statistic", "value", "rule", "by itself")
+        lines += head("study (networks)", "verdict", "statistic", "value", "rule", "by itself")
         lines += _statistics(rows)
     return "\n".join(lines) + "\n"
 
@@ -183,7 +144,9 @@ def _statistics(rows):
     for row, new_study, new_column in zip(rows.itertuples(), studies, columns):
         verdict = f"{COLUMN_OF[row.of]}: **{row.verdict}**" if new_column else ""
         value = interval(row.value, row.low, row.high)
-        yield line(row.study if new_study else "", verdict, row.quantity, value, row.rule, by_itself(row))
+        yield line(
+            f"{row.study} ({row.networks})" if new_study else "", verdict, row.quantity, value, row.rule, by_itself(row)
+        )
 
 
 def _capital(text):
