@@ -438,7 +438,12 @@ class Wrong:
     [
         (np.zeros(4), 3, "variables = 3, but the game has no candidates to draw from; expected a list"),
         (np.zeros(4), [1, 2, 3], r"the game's values have shape \(4,\); expected \(8,\)"),
-        (np.array([0, 1, np.nan, 1]), [1, 2], "v holds NaN"),
+        (
+            np.array([0, 1, np.nan, 1]),
+            [1, 2],
+            "the game's values hold NaN or infinity, in sample 0; expected finite numbers",
+        ),
+        (np.zeros(4), pd.Index([1, 2, 3]), r"values have shape \(4,\); expected \(8,\)"),
         (np.array([0, 1, 2, 1j]), [1, 2], "the game's values are no real numbers: .*complex"),
         (["a", "b", "c", "d"], [1, 2], "the game's values are no real numbers"),
         (np.zeros(8), ["age", "age", "income"], "variables hold 'age' more than once; expected different ones"),
@@ -473,6 +478,14 @@ def test_a_game_may_give_a_tensor_with_its_gradient():
     assert given.equals(plain)
 
 
+def test_a_comparison_of_explanations_asks_for_what_they_call_salient():
+    v = np.random.default_rng(0).normal(size=(2, 6, 8)) ** 3
+    games = [type("Game", (), {"values": lambda self, x, label, variables, v=of: v[x]})() for of in v]
+    one, other = (sg.explain(game, list(range(6)), [0] * 6, list("abc"), tau_ratio=0.4) for game in games)
+    assert compare(one.data, [other.data]).H == compare(one, [other]).H == one.compare(other).H
+    assert compare(one, [other], tau_ratio=0.05).H != one.compare(other).H
+
+
 def test_what_cannot_be_asked_of_an_explanation(images, batch, e):
     game = sg.ImageGame(network(1), "features.1")
     other = sg.explain(game, images.flip(0), [1, 2, 3], variables=batch.variables)
@@ -490,7 +503,8 @@ def test_what_cannot_be_asked_of_an_explanation(images, batch, e):
             lambda: apart["a"],
             r"variables \('a',\); .* or names of one sample, e.sample\(i\): the samples' names differ",
         ),
-        (lambda: e.compare([None]), r"others = \[None\]; expected an explanation, or a list of them"),
+        (lambda: e.compare([None]), r"others are \['NoneType'\]; expected an explanation, or a list of them"),
+        (lambda: e.compare(torch.nn.Linear(1, 1)), "others are Linear; expected an explanation"),
         (lambda: e["a", "z"], r"variables \('a', 'z'\); expected numbers from 0 to 3, or names: a, b, c, d"),
         (lambda: e[0, 4], r"variables \(0, 4\); expected numbers from 0 to 3"),
         (lambda: e[0.9], r"variables \(0.9,\); expected numbers from 0 to 3"),

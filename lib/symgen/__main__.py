@@ -12,7 +12,7 @@ from symgen.errors import InputError, handle_signals
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="Name of a file in studies/, such as fashion-vgg.")]
 Roles = Annotated[list[str], typer.Argument(help="Networks, <family>-<seed>, such as target-11.")]
-Overrides = Annotated[str, typer.Option(metavar="YAML", help="Settings put over the study's: '{epochs: 3}'.")]
+Overrides = Annotated[str, typer.Option(metavar="YAML", help="Settings put over the study's: '{tau_ratio: 0.1}'.")]
 Tuned = Annotated[bool, typer.Option(help="Fine-tuned networks, on the study's other domain.")]
 
 

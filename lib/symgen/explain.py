@@ -111,7 +111,7 @@ class Explanation:
     """The interactions of a network on one sample, or on each of several; `explain` makes it.
 
     Print it for a summary. `e[0, 3]` gives the effects of the AND and of the OR interaction of variables 0 and 3, by their
-    numbers or names; `e["and", (0, 3)]` that of the AND.
+    positions in `e.variables`, from 0, or by their names; `e["and", (0, 3)]` that of the AND.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ class Explanation:
         ]
         if not shown.all():
             where = f" in {(~shown).sum()} of {len(shown)} samples" if shown.any() else ""
-            lines.append(f"the output does not depend on these variables beyond rounding{where}")
+            lines.append(f"the output does not depend on these variables beyond rounding and the noise bound{where}")
         if shown.any():
             counts = self.salient.sum(axis=(1, 2))[shown]
             lines += [
@@ -259,7 +259,12 @@ class Explanation:
         others = [others] if isinstance(others, Explanation) else others
         others = list(others) if isinstance(others, Iterable) else others
         if not isinstance(others, list) or not all(isinstance(other, Explanation) for other in others):
-            raise InputError(f"others = {others!r}; expected an explanation, or a list of them")
+            kinds = (
+                sorted({type(other).__name__ for other in others})
+                if isinstance(others, list)
+                else type(others).__name__
+            )
+            raise InputError(f"others are {kinds}; expected an explanation, or a list of them")
         return compare(
             self.data, [other.data for other in others], tau_ratio=self.data.tau_ratio, combine=combine,
             chance_draws=chance_draws, seed=seed,

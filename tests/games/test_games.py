@@ -273,6 +273,14 @@ def test_a_model_with_nothing_to_cut_at():
         ImageGame(nn.Flatten(), "relu")
 
 
+def test_a_network_whose_output_depends_on_its_batch_is_refused():
+    """As in instance-wise statistics that are taken over the batch: v would depend on how many masked maps go in at once."""
+    head = [nn.Conv2d(3, 4, 3), nn.ReLU(), nn.BatchNorm2d(4, track_running_stats=False), nn.Flatten(), nn.LazyLinear(3)]
+    game = ImageGame(nn.Sequential(*head), "1", grid=4)
+    with pytest.raises(ValueError, match="output for an image depends on the other images of its batch"):
+        game.values(torch.rand(3, 10, 10), 0, [1, 2, 3])
+
+
 class Normalising(nn.Module):
     """Has no weights, changes its input in place, and lets something around the cut only for bright images."""
 

@@ -117,7 +117,19 @@ def test_only_the_same_samples_and_variables_are_compared(rng):
         compare(target, [])
     with pytest.raises(ValueError, match="chance_draws = 0; expected a whole number, 1 or more"):
         compare(target, [base], chance_draws=0)
+    with pytest.raises(ValueError, match=r"epochs has shape \(9,\); expected \(3,\), one for each epoch"):
+        compare(target, [base], epochs=np.arange(9))
+    with pytest.raises(ValueError, match=r"of has shape \(9,\); expected \(6,\), one for each sample"):
+        compare(target, [base], of=np.repeat("training", 9))
+    with pytest.raises(ValueError, match="samples = 'train'; expected all, training or testing"):
+        compare(target, [base]).power(Bootstrap(10), "train")
     v, effects = base
+    with pytest.raises(ValueError, match="a network is given as a ndarray; expected an explanation's data, or a pair"):
+        compare(v, [base])
+    with pytest.raises(
+        ValueError, match=r"v has shape .* and effects .*; expected \(.., subset\) and \(.., 2, subset\)"
+    ):
+        compare((effects, v), [base])
     one = xr.Dataset(
         {"v": (("sample", "subset"), v), "effects": (("sample", "kind", "subset"), effects)}, {"sample": np.arange(6)}
     )
@@ -129,6 +141,8 @@ def test_only_the_same_samples_and_variables_are_compared(rng):
     assert at_four.epochs.tolist() == [4.0]
     with pytest.raises(ValueError, match="no samples to resample"):
         at_four.power(Bootstrap(10), "training")
+    with pytest.raises(ValueError, match=r"v has the axes \['checkpoint'\]; expected epoch and sample"):
+        compare(one.expand_dims(checkpoint=[0, 1]), [one])
     labelled = one.assign(label=("sample", np.zeros(6, int)))
     with pytest.raises(ValueError, match="its label differs"):
         compare(labelled, [labelled.assign(label=("sample", np.ones(6, int)))])

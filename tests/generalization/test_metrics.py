@@ -77,6 +77,7 @@ def test_h_is_a_ratio_of_sums_over_samples():
     gen = strength_by_order(np.stack([effects(and_1=1.0), effects()]))
     assert generalization_ratio(gen, total) == pytest.approx(1 / 5)  # the mean of ratios would be 1/4
     assert generalization_ratio(gen, total, (1, 2)) == pytest.approx(1 / 4)
+    assert generalization_ratio(gen, total, (2, 1, 2, -1)) == pytest.approx(1 / 4)  # an order counts once
     assert generalization_ratio(gen, total, (3, 4, 5)) == 0  # one sample has none of order 3; orders above n are empty
 
 
@@ -102,6 +103,8 @@ def test_jaccard_of_distributions():
 def test_removal_subtracts_what_is_triggered_on_the_full_input():
     target = effects(and_1=1.0, or_3=-2.0, and_7=4.0)
     assert removed_value(np.array(5.0), target, target < 0) == 7.0
+    with pytest.raises(ValueError, match=r"v has shape \(8,\); expected \(\), one number a sample, with nothing masked"):
+        removed_value(np.zeros(8), target, target < 0)
     assert removed_value(np.array(5.0), target, np.zeros((2, 8), bool)) == 5.0
 
 

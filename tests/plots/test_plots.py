@@ -95,9 +95,7 @@ def test_words_of_an_explained_text_are_one_sentence_and_its_interactions_are_na
     assert said.startswith("positive: this is not as bad. strongest interactions, ")
     cut = alt_text(plots.words(table, shares, ["well-", "known ", "film", ", 好", "书"], [-1, 1, 0, -1, -1], "it"))
     assert cut.startswith("it: well-known film, 好书. strongest")
-    small = (
-        "1 network · 1 sample · colour: what a part contributes (log-odds), teal for the label, pink against it."
-    )
+    small = "1 network · 1 sample · colour: what a part contributes (log-odds), teal for the label, pink against it."
     assert said.endswith(f"effect on the log-odds of the label: effect -2 of bad, 1.5 of bad ∨ not. {small}")
 
 

@@ -60,7 +60,7 @@ from symgen.study import VERSIONS
         ({"validation_size": 0}, "baseline_checkpoint = 'best' needs validation_size > 0"),
         ("epochs: [", "overrides is no valid YAML, line 1: "),
         ("epochs: 3\n\tdecay: 1", "overrides is no valid YAML, line 2: found character"),
-        ("epochs=3", "overrides holds a str; expected a mapping of settings to values, as {epochs: 3}"),
+        ("epochs=3", "overrides holds a str; expected a mapping of settings to values, as {tau_ratio: 0.1}"),
         ("- epochs", "overrides holds a list; expected a mapping"),
         ("epochs: 80\nepochs: 90", "overrides is no valid YAML, line 2: 'epochs' stands twice"),
         ({"split_seed": 10**18}, "split_seed = 1000000000000000000; expected less than 1000000000000000000"),

@@ -173,15 +173,21 @@ def test_a_network_that_has_diverged_is_said_to_have(judged, images):
         penalty(torch.tensor([0, 6]))
 
 
-def test_no_samples_are_refused():
-    with pytest.raises(ValueError, match="no samples to penalise; expected at least one item"):
-        Penalty(None, {}, weight=1)
-
-
-def test_a_penalty_on_no_step_or_no_sample_is_refused(judged):
-    for options in ({"every": 0}, {"per_batch": 0}):
-        with pytest.raises(ValueError, match="expected at least 1 of each"):
-            Penalty(None, judged, weight=1, **options)
+@pytest.mark.parametrize(
+    ("samples", "options", "message"),
+    [
+        ({}, {}, "no samples; expected items of the training set, by their number"),
+        ([1], {}, "samples is a list; expected items of the training set, by their number"),  # would never be found
+        ({"0": 1}, {}, "an item of samples = '0'; expected its number"),
+        ({0: 1}, {"every": 0}, "every = 0; expected a whole number, 1 or more"),
+        ({0: 1}, {"per_batch": 0}, "per_batch = 0; expected a whole number, 1 or more"),
+        ({0: 1}, {"weight": -1}, "weight = -1; expected a finite number, 0 or more"),
+        ({0: 1}, {"combine": "most"}, "combine = 'most'; expected one of any, majority, all"),
+    ],
+)
+def test_a_penalty_that_could_do_nothing_is_refused(samples, options, message):
+    with pytest.raises(ValueError, match=message):
+        Penalty(ImageGame(Net(), "features.2", grid=3), samples, **{"weight": 1} | options)
 
 
 def test_with_weight_0_training_is_bit_identical_to_plain_training(judged, images):

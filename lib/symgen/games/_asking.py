@@ -1,5 +1,6 @@
 """What `explain` asks any game: variables to explain by, v of every sample, and what pictures need."""
 
+import reprlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -45,13 +46,13 @@ def samples_of(game, x, label) -> tuple:
 
 def variables_of(game, samples, variables, seed: int, one: bool) -> list:
     """The variables of each sample, given or drawn; one: whether the samples are one and the same."""
-    variables = in_lists(variables)
+    variables = variables.tolist() if hasattr(variables, "tolist") else variables  # of an array, a tensor, a column
     if isinstance(variables, int):
         rng = np.random.default_rng(whole_number(seed, "seed", "a whole number, 0 or more", least=0))
         drawn = [_draw(game, x, variables, rng) for x in (samples[:1] if one else samples)]
         return drawn * len(samples) if one else drawn
     if not isinstance(variables, list | tuple) or not variables:
-        raise InputError(f"variables = {variables!r}; expected how many, or a list of them")
+        raise InputError(f"variables = {reprlib.repr(variables)}; expected how many, or a list of them")
     variables = [in_lists(each) for each in variables]
     are_lists = {isinstance(each, Sequence) and not isinstance(each, str) for each in variables}
     if len(are_lists) > 1:
@@ -74,7 +75,7 @@ def _draw(game, x, n, rng):
     """n of the game's candidates for variables of a sample, in their order."""
     if not hasattr(game, "candidates"):
         raise InputError(f"variables = {n}, but the game has no candidates to draw from; expected a list of variables")
-    candidates = game.candidates(x)
+    candidates = different(game.candidates(x))
     most = min(len(candidates), MAX_VARIABLES)
     if most < 2:
         raise InputError(
@@ -94,8 +95,13 @@ def values_of(game, samples, labels, variables, one: bool) -> tuple[Float[np.nda
         v = [_numbers(game.values(*each)) for each in zip(samples, labels, variables)]
     expected = (2 ** len(variables[0]),)
     if wrong := [np.shape(row) for row in v if np.shape(row) != expected]:
-        raise InputError(f"the game's values have shape {wrong[0]}; expected {expected}, one for every subset")
-    return np.asarray(v, float), getattr(game, "rounding", ROUNDING)
+        each = ", of each label" if hasattr(game, "is_one") else ""
+        raise InputError(f"the game's values have shape {wrong[0]}; expected {expected}, one for every subset{each}")
+    v = np.asarray(v, float)
+    if len(wrong := np.flatnonzero(~np.isfinite(v).all(axis=1))):
+        remedy = "expected finite numbers: keep probabilities away from 0 and 1 before you take log-odds"
+        raise InputError(f"the game's values hold NaN or infinity, in sample {wrong[0]}; {remedy}")
+    return v, getattr(game, "rounding", ROUNDING)
 
 
 def _numbers(values):
@@ -115,6 +121,9 @@ def pictured(game, samples, variables) -> dict:
     if hasattr(game, "grid"):
         names = [range(len(row)) for row in variables]
         images = [np.asarray(torch.as_tensor(x).detach().float().cpu()) for x in samples]
+        if any(image.ndim != 3 for image in images):
+            shape = next(image.shape for image in images if image.ndim != 3)
+            raise InputError(f"the game has a grid, and x has shape {shape}; expected images (channel, height, width)")
         result = {"image": (("sample", "channel", "height", "width"), np.stack(images))}
     elif hasattr(game, "words"):
         words = [game.words(x) for x in samples]

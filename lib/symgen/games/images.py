@@ -43,7 +43,8 @@ class ImageGame(Game):
         Cells per side of the map.
     baseline : tensor, optional
         What a masked cell takes: images (image, c, h, w), or a list of them, whose `mean_map` it is; or a map (channel,
-        height, width), or anything that broadcasts to it; zero without.
+        height, width), or anything that broadcasts to it; zero without. The mean is taken now: when the weights have
+        changed, make the game anew, or set `game.baseline = game.mean_map(images)`.
 
     Raises
     ------
@@ -98,7 +99,7 @@ class ImageGame(Game):
 
         All 2^n masked maps at once, so for small n; a masked cell's own value is a constant.
         """
-        x = x.to(self._like(x))[None]
+        label, x = whole_number(label, "label", LABEL), self._one_image(_stacked(x, "x"))
         with evaluating(self.model):
             feature_map = self._feature_map(x)
             baseline = self._baseline_like(feature_map[0])
@@ -109,16 +110,14 @@ class ImageGame(Game):
             hidden = np.einsum("sc,chw->shw", ~subset_matrix(len(cells)), of_cell)
             hidden = torch.as_tensor(hidden, device=x.device)[:, None]
             masked = torch.where(hidden, baseline, feature_map).contiguous(memory_format=torch.channels_last)
-            return self._log_odds(masked, x, [int(label)], plan)[0]
+            return self._log_odds(masked, x, [label], plan)[0]
 
     def _all_values(self, samples, labels, variables):
         return super()._all_values(_stacked(samples, "x"), labels, variables)
 
     def _of_one(self, x, labels, variables):
         cells = check_cells(variables, self.grid)
-        if x.ndim != 3 or not x.is_floating_point():
-            raise InputError(f"x has shape {tuple(x.shape)} of {x.dtype}; expected floats (channel, height, width)")
-        x, labels = x.to(self._like(x))[None], [whole_number(label, "label", LABEL) for label in labels]
+        x, labels = self._one_image(x), [whole_number(label, "label", LABEL) for label in labels]
         maps = self._feature_map(x)
         baseline = self._baseline_like(maps[0])
         plan = self._plan(x, maps[0], baseline, pooled=True)
@@ -136,6 +135,12 @@ class ImageGame(Game):
             return self._log_odds(masked.permute(0, 3, 1, 2), x, labels, plan)
 
         return self._in_parts((len(labels), 1 << len(cells)), 1, evaluate)
+
+    def _one_image(self, x):
+        """A batch of one image, of the model's own type and on its device."""
+        if x.ndim != 3 or not x.is_floating_point():
+            raise InputError(f"x has shape {tuple(x.shape)} of {x.dtype}; expected floats (channel, height, width)")
+        return x.to(self._like(x))[None]
 
     def _room(self, maps, shape):
         """An uninitialised tensor like maps; on a CPU always the same memory, for fresh pages cost more than filling it."""
@@ -160,7 +165,10 @@ class ImageGame(Game):
             return torch.as_tensor(self.baseline).to(one_map).broadcast_to(one_map.shape)
         except RuntimeError:
             shape = tuple(torch.as_tensor(self.baseline).shape)
-            raise InputError(f"baseline has shape {shape}; expected that of the map, {tuple(one_map.shape)}") from None
+            raise InputError(
+                f"baseline has shape {shape}; expected that of the map of x, {tuple(one_map.shape)}: x may be larger or "
+                "smaller than the images of the baseline"
+            ) from None
 
     # the two halves of the network, by hooks on the cut: any module works, whatever its forward looks like
     def _feature_map(self, x):
@@ -223,6 +231,12 @@ class ImageGame(Game):
             raise _refused(image, error) from error
         check_repeats(probe[0], lambda: self._feature_map(image)[0])
         check_repeats(expected, lambda: self._rest(probe.clone(), image, PLAIN))
+        alone = torch.cat([self._rest(one[None].clone(), image, PLAIN) for one in probe])
+        if expected.isfinite().all() and not agree(alone, expected):
+            raise InputError(
+                "the model's output for an image depends on the other images of its batch, in evaluation mode, too; "
+                "expected one that does not, such as batch normalisation with track_running_stats=True"
+            )
         ways = [(True, True), (True, False), (False, True)]
         for plan in [_Plan(*way, module) for module in dict.fromkeys((pool, None)) for way in ways]:
             maps = plan.pool(probe) if plan.pool else probe

@@ -3,6 +3,7 @@
 from symgen.generalization.bootstrap import LEVEL, Bootstrap, Estimate, estimates_table, exact_share, pooled
 from symgen.generalization.comparison import Comparison, compare
 from symgen.generalization.metrics import (
+    COMBINE,
     agreed,
     check_tau_ratio,
     checked_k,

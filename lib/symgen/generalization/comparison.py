@@ -94,6 +94,8 @@ class Comparison:
 
     def chosen(self, samples: str) -> Bool[np.ndarray, "sample"]:
         """Which samples are meant by all, training, testing."""
+        if samples not in ("all", "training", "testing"):
+            raise InputError(f"samples = {samples!r}; expected all, training or testing")
         return np.full(len(self.of), True) if samples == "all" else self.of == samples
 
     @cached_property
@@ -175,14 +177,11 @@ def order_rows(first: dict, **strengths: Float[np.ndarray, "sign order"]) -> pd.
     return pd.DataFrame(first | places | {name: strength[:, 1:].ravel() for name, strength in strengths.items()})
 
 
-Explained = xr.Dataset | tuple[np.ndarray, np.ndarray]  # with v and effects, or these two
-
-
 def compare(
-    target: Explained,
-    baselines: Iterable[Explained],
+    target,
+    baselines: Iterable,
     *,
-    tau_ratio: float = 0.05,
+    tau_ratio: float | None = None,
     strongest: int | None = None,
     tau: float | None = None,
     combine: str = "any",
@@ -195,13 +194,14 @@ def compare(
 
     Parameters
     ----------
-    target : Dataset with v and effects, or these two arrays
+    target : Explanation, xarray.Dataset with v and effects, or a pair of these two arrays
         v ([epoch, ][sample, ]subset) and effects ([epoch, ][sample, ]kind, subset), in log-odds. Of explanations at several
         checkpoints: `xarray.concat([e.data for e in explanations], pandas.Index(epochs, name="epoch"))`.
     baselines : iterable of the same
         Of each baseline on the same samples, without an axis epoch.
     tau_ratio, strongest, tau
-        What is salient, as in `salient`: tau is of effects that are normalised by each network's mean |v(N) - v(0)|.
+        What is salient, as in `salient`: tau is of effects that are normalised by each network's mean |v(N) - v(0)|. Without
+        a tau_ratio it is that of the target's explanation, 0.05 where it says none.
     combine : str
         Whether any, the majority or all of the baselines must have an interaction.
     chance_draws, seed : int
@@ -212,7 +212,8 @@ def compare(
     Raises
     ------
     InputError
-        For no baseline at all, and for one that explains other samples or has other variables.
+        For no baseline at all, for one that explains other samples or has other variables, and for axes of other names or
+        lengths.
     """
     chance_draws = whole_number(chance_draws, "chance_draws", "a whole number, 1 or more", least=1)
     seed = whole_number(seed, "seed", "a whole number, 0 or more", least=0)
@@ -220,11 +221,15 @@ def compare(
     _check_same_samples(target, baselines)
     base_v, base_effects = (np.concatenate([base[name] for base in baselines]) for name in ("v", "effects"))
     v, effects, n_samples = target.v.to_numpy(), target.effects.to_numpy(), target.sizes["sample"]
+    tau_ratio = target.attrs.get("tau_ratio", 0.05) if tau_ratio is None else tau_ratio
     salience = {"tau_ratio": tau_ratio, "strongest": strongest, "tau": tau}
     arrays = _compared(v, effects, base_v, base_effects, salience, combine, chance_draws, seed)
     data = target.assign({name: (AXES, array) for name, array in arrays.items()})
     epochs = np.asarray(target["epoch"] if epochs is None else epochs, float)
     of = np.repeat("unknown", n_samples) if of is None else np.asarray(of)
+    for name, given, axis in (("epochs", epochs, "epoch"), ("of", of, "sample")):
+        if given.shape != (target.sizes[axis],):
+            raise InputError(f"{name} has shape {given.shape}; expected ({target.sizes[axis]},), one for each {axis}")
     return Comparison(data.assign_coords(epoch=epochs, of=("sample", of), kind=list(KINDS)))
 
 
@@ -259,8 +264,18 @@ def _compared(v, effects, base_v, base_effects, salience, combine, chance_draws,
 
 def _dataset(explained):
     """v and effects by name, with the axes epoch and sample."""
+    data = getattr(explained, "data", None)
+    explained = data if isinstance(data, xr.Dataset) else explained  # of an explanation
     if not isinstance(explained, xr.Dataset):
+        if not isinstance(explained, tuple | list) or len(explained) != 2:
+            kind = type(explained).__name__
+            raise InputError(f"a network is given as a {kind}; expected an explanation's data, or a pair (v, effects)")
         v, effects = map(np.asarray, explained)
+        if v.ndim not in (1, 2, 3) or effects.shape != (*v.shape[:-1], 2, v.shape[-1]):
+            shapes = f"v has shape {v.shape} and effects {effects.shape}"
+            raise InputError(
+                f"{shapes}; expected (.., subset) and (.., 2, subset), with at most epoch and sample before"
+            )
         axes = AXES[:2][3 - v.ndim :]
         explained = xr.Dataset({"v": ((*axes, "subset"), v), "effects": ((*axes, "kind", "subset"), effects)})
     for name in [name for name in IDENTITY if name in explained and "epoch" in explained[name].dims]:
@@ -270,6 +285,10 @@ def _dataset(explained):
         explained = explained.assign({name: first})
     explained = explained.set_coords([name for name in IDENTITY if name in explained])
     explained = explained.drop_vars(set(explained.data_vars) - {"v", "effects"})
+    if others := sorted(set(explained.v.dims) - set(AXES)):
+        raise InputError(
+            f"v has the axes {others}; expected epoch and sample, as of pandas.Index(epochs, name='epoch')"
+        )
     explained = explained.expand_dims([axis for axis in ("sample", "epoch") if axis not in explained.dims])
     return explained.transpose(*AXES, ...)
 

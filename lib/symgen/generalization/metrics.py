@@ -160,7 +160,7 @@ def strength_by_order(
 
 def order_sums(strength: Float[np.ndarray, "*batch sign order"], of_orders=None) -> Float[np.ndarray, "*batch"] | float:
     """Strength (both signs, absolute) summed over the given orders, or over all."""
-    kept = [order for order in of_orders if order < strength.shape[-1]] if of_orders is not None else slice(None)
+    kept = [order for order in range(strength.shape[-1]) if of_orders is None or order in of_orders]
     return np.abs(strength[..., kept]).sum(axis=(-2, -1))
 
 
@@ -226,11 +226,16 @@ def removed_value(
 ) -> Float[np.ndarray, "*batch"] | float:
     """v(x) without the `removed` interactions (Eq. 12): on the full input every interaction is triggered.
 
+    v: of each sample with nothing masked, of an explanation `e.data.v[:, -1]`; InputError for another shape.
+
     Examples
     --------
     >>> float(removed_value(3.0, np.array([[0.0, 2.0], [0.0, 0.0]]), np.array([[False, True], [False, False]])))
     1.0
     """
+    if np.shape(v) not in ((), effects.shape[:-2]):
+        expected = "one number a sample, with nothing masked: e.data.v[:, -1] of an explanation e"
+        raise InputError(f"v has shape {np.shape(v)}; expected {effects.shape[:-2]}, {expected}")
     return v - (effects * removed).sum(axis=(-2, -1))
 
 

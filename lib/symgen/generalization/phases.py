@@ -114,6 +114,9 @@ def find_phases(
 ) -> Phases:
     """Phases of one network from its per-sample strengths at each checkpoint (Appendix I).
 
+    Of a comparison c, `generalizable, total, chance = c.strengths()` and
+    `learned_generalizable, learned_other = c.newly_learned` are what is asked for.
+
     Parameters
     ----------
     epochs, generalizable, total, chance

@@ -24,7 +24,7 @@ class OneOfEachKey(yaml.SafeLoader):
 
 
 def read_overrides(overrides) -> dict:
-    """Overrides as a dict, from a dict or from YAML text such as '{epochs: 3}'; InputError for anything else."""
+    """Overrides as a dict, from a dict or from YAML text such as '{tau_ratio: 0.1}'; InputError for anything else."""
     if overrides is None or isinstance(overrides, str):
         return dict(_read(overrides or "", "overrides"))
     if not isinstance(overrides, dict):
@@ -65,7 +65,7 @@ def _read(text, source):
         return {}
     if not isinstance(settings, dict):
         kind = type(settings).__name__
-        raise InputError(f"{source} holds a {kind}; expected a mapping of settings to values, as {{epochs: 3}}")
+        raise InputError(f"{source} holds a {kind}; expected a mapping of settings to values, as {{tau_ratio: 0.1}}")
     return settings
 
 

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from symgen.errors import InputError
-from symgen.generalization import agreed
+from symgen.errors import InputError, whole_number
+from symgen.generalization import COMBINE, agreed
 from symgen.interactions import and_interactions, merge_singletons, or_interactions, sparse_and_or
 
 ZERO = 1e-6  # of the strongest interaction: weaker ones are zero but for rounding, whose sign must not steer a training
@@ -20,7 +20,8 @@ class JudgedSample:
     """An item that may be penalised.
 
     x and label: as the game takes them. variables (variable,): those of the game. baselines: the baselines' salient
-    interactions on the same sample and variables, 0 where an interaction is not salient; only signs matter.
+    interactions on the same sample and variables, 0 where an interaction is not salient; only signs matter. From
+    explanations of sample i by each of the judges: `np.stack([(e.data.effects.values * e.salient)[i] for e in judges])`.
 
     Examples
     --------
@@ -60,7 +61,8 @@ class Penalty:
     Raises
     ------
     InputError
-        For no samples, and for numbers of samples or steps below 1; in a call, for NaN or infinite outputs.
+        For no samples, or none that could be found by their numbers; for a weight below 0, numbers of samples or steps below
+        1, and a rule to combine that is none; in a call, for NaN or infinite outputs.
 
     Examples
     --------
@@ -74,15 +76,24 @@ class Penalty:
     """
 
     def __init__(
-        self, game, samples: Mapping[int, JudgedSample], *, weight: float, per_batch: int = 2, every: int = 4,
+        self, game, samples, *, weight: float, per_batch: int = 2, every: int = 4,
         combine: str = "any", noise_bound: float = 0.04, ridge: float = 0.5, seen: Tensor | None = None,
     ):  # fmt: skip
-        if not samples:
-            raise InputError("no samples to penalise; expected at least one item of the training set")
-        if min(per_batch, every) < 1:
-            raise InputError(f"per_batch = {per_batch}, every = {every}; expected at least 1 of each")
-        self.game, self.samples, self.seen = game, samples, seen
-        self.weight, self.per_batch, self.every = weight, per_batch, every
+        if not isinstance(samples, Mapping) or not samples:
+            what = "no samples" if isinstance(samples, Mapping) else f"samples is a {type(samples).__name__}"
+            raise InputError(
+                f"{what}; expected items of the training set, by their number: {{0: JudgedSample(..), ..}}"
+            )
+        if not 0 <= weight < np.inf:
+            raise InputError(f"weight = {weight}; expected a finite number, 0 or more")
+        if combine not in COMBINE:
+            raise InputError(f"combine = {combine!r}; expected one of {', '.join(COMBINE)}")
+        self.game, self.weight, self.seen = game, weight, seen
+        self.samples = {whole_number(item, "an item of samples", "its number"): one for item, one in samples.items()}
+        self.per_batch, self.every = (
+            whole_number(value, name, "a whole number, 1 or more", least=1)
+            for name, value in (("per_batch", per_batch), ("every", every))
+        )
         self.combine, self.solver = combine, {"noise_bound": noise_bound, "ridge": ridge, "rounding": game.rounding}
         self._calls = 0
 
