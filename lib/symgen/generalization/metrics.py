@@ -222,7 +222,7 @@ def jaccard(
 
 
 def removed_value(
-    v: Float[np.ndarray, "*batch"] | float, effects: Float[np.ndarray, "*batch kind subset"], removed
+    v: Float[np.ndarray, "..."] | float, effects: Float[np.ndarray, "*batch kind subset"], removed
 ) -> Float[np.ndarray, "*batch"] | float:
     """v(x) without the `removed` interactions (Eq. 12): on the full input every interaction is triggered.
 
