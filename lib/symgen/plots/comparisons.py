@@ -265,7 +265,8 @@ def removal_dynamics(
     says = {"band": "95 %, of the whole gap, over samples"}
     if at_end is not None and more != samples:
         _ends_beside(axes, table.epoch.max(), at_end, lines)
-        says["diamonds"] = f"the last epoch again, on {count_phrase(more, 'sample') if more else 'more samples'}"
+        many = count_phrase(more, "sample") if more else "more samples"
+        says["diamonds"] = f"the last epoch again, on {many}: trust these more"
     axes[0, 0].set(ylabel="loss gap, testing − training\n(nats)", ylim=(min(axes[0, 0].get_ylim()[0], -0.26), None))
     axes[1, 0].set(ylabel="its change by the removal\n(nats): below 0, narrower")
     return note(figure, network=len(roles), sample=samples, **says)

@@ -27,7 +27,7 @@ QUANTITIES = {
     "N": "N: interactions that hold\n80 % of the strength",
     "loss_gap": "testing loss − training loss\n(nats)",
 }
-SET_NAMES = {"train": "training", "test": "testing", "validation": "validation"}
+SET_NAMES = {"train": "training", "test": "testing (held out)", "validation": "validation"}
 LINES_OF = {"train": "-", "test": "-", "validation": "--"}  # testing and validation losses often lie on each other
 SIGNS = {"+": "positive", "-": "negative"}
 PHASES = ("#f0f0f0", "#dedede", "#cccccc")  # greys: what is green or orange is said of strength
