@@ -32,7 +32,7 @@ def test_a_saved_picture_says_its_numbers_and_is_always_the_same(tmp_path):
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
     assert Image.open(tmp_path / "one.png").text["Description"] == (
         "one, cross-entropy (nats) by epoch: training from 2.3 to 0.25, lowest 0.25, highest 2.3 at 0; "
-        "testing from 2.3 to 2.1, lowest 1, highest 2.3 at 0; lowest validation loss at 4. 1 network."
+        "testing (held out) from 2.3 to 2.1, lowest 1, highest 2.3 at 0; lowest validation loss at 4. 1 network."
     )
 
 
