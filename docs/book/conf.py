@@ -26,7 +26,7 @@ project = "symgen"
 html_title = "symgen"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 root_doc = "README"
-include_patterns = ["README.md", "docs/*.md", "notebooks/[0-9]*_*.ipynb"]
+include_patterns = ["README.md", "docs/*.md", "notebooks/[0-9]*_*.ipynb", "figures/*/[0-9]*_*.ipynb"]
 exclude_patterns = ["notebooks/*.failed.ipynb"]
 
 default_role = "py:obj"  # of docstrings: what is named there is linked
@@ -62,6 +62,8 @@ NAVIGATION = """
 :glob:
 :caption: Notebooks
 notebooks/*
+09 on SmolLM2 and Gemma-3 <figures/smollm2-gemma3/09_language_models>
+10 on SmolLM2 <figures/smollm2-reviews/10_fine_tuning>
 ```
 ```{toctree}
 :hidden:

@@ -200,8 +200,8 @@ def compare(
     baselines : iterable of the same
         Of each baseline on the same samples, without an axis epoch.
     tau_ratio, strongest, tau
-        What is salient, as in `salient`: tau is of effects that are normalised by each network's mean |v(N) - v(0)|. Without
-        a tau_ratio it is that of the target's explanation, 0.05 where it says none.
+        What is salient, as in `salient`: tau is of effects that are divided by each network's mean distance of v(N) from
+        v(0). Without a tau_ratio it is that of the target's explanation, 0.05 where it says none.
     combine : str
         Whether any, the majority or all of the baselines must have an interaction.
     chance_draws, seed : int
