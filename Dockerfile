@@ -1,4 +1,5 @@
-# The project in an image: `docker build -t symgen .`; `docker run -v "$PWD/data/runs:/symgen/data/runs" symgen figures`.
+# The project in an image: `docker build -t symgen .`; `docker run -v "$PWD/data/runs:/symgen/data/runs"
+# -v "$PWD/figures:/symgen/figures" symgen figures`; what is written elsewhere, as README.md, stays in the container.
 FROM python:3.11-slim-bookworm
 RUN useradd --uid 1000 symgen && install -d -o symgen /symgen
 USER 1000

@@ -166,7 +166,6 @@ def main():
     print(f"{comparison.salient.sum(axis=(-2, -1)).mean():.0f} salient interactions a sample, H = "
           f"{comparison.generalizable.sum() / comparison.salient.sum():.2f} by number")  # fmt: skip
     print(table.drop(columns="hardware").round(2).to_string(index=False))
-    RESULTS.parent.mkdir(exist_ok=True)
     table.to_csv(RESULTS, index=False, float_format="%.4g")
 
 

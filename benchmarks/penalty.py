@@ -29,7 +29,6 @@ def main():
         for name in STUDIES
     )
     print(table.round(2).to_string(index=False))
-    RESULTS.parent.mkdir(exist_ok=True)
     table.assign(hardware=hardware()).to_csv(RESULTS, index=False, float_format="%.4g")
 
 

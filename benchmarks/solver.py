@@ -197,7 +197,6 @@ def main():
     prepare()
     if options.part == "one":
         return one(options.kind, options.n)
-    RESULTS.mkdir(exist_ok=True)
     print(hardware())
     parts = {"speed": speed, "ridge": ridge, "growth": growth, "tried": tried}
     for name, part in parts.items():

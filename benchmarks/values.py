@@ -120,7 +120,6 @@ def main():
     rows.append(measure("llama-30x576, 37 tokens, n = 8", prompts(large_language_model, 8), repeats=3))
     table = pd.DataFrame(rows).assign(hardware=hardware())
     print(table.drop(columns="hardware").round(4).to_string(index=False))
-    RESULTS.parent.mkdir(exist_ok=True)
     table.to_csv(RESULTS, index=False, float_format="%.4g")
 
 

@@ -54,20 +54,15 @@ def notebook(
     overrides: Overrides = "",
 ) -> None:
     """Execute a notebook through papermill."""
-    from papermill.exceptions import PapermillExecutionError
-
     from symgen.report import execute
     from symgen.study import read_overrides
     from symgen.timing import stage, started
 
     given = {"study": study, "overrides": read_overrides(overrides)}
     started()
-    try:
-        with stage("notebooks"):
-            written = execute(name, {key: value for key, value in given.items() if value})
-            print(f"wrote {os.path.relpath(written)}")
-    except PapermillExecutionError as error:
-        raise InputError(f"{name} failed: {error.ename}: {error.evalue}") from None
+    with stage("notebooks"):
+        written = execute(name, {key: value for key, value in given.items() if value})
+        print(f"wrote {os.path.relpath(written)}")
 
 
 @app.command()

@@ -4,6 +4,7 @@ import hashlib
 import shutil
 from pathlib import Path
 
+import made_up_sets
 import pytest
 import torch
 from tiny_project import ROOT
@@ -146,32 +147,23 @@ def test_sentences_for_language_models_are_all_there_whatever_their_rating():
 
 def test_the_embedded_sentences_are_made_again_byte_for_byte(tmp_path):
     """From a source distribution of the same layout, made of the embedded sentences themselves."""
-    import io
     import lzma
     import subprocess
     import sys
-    import tarfile
-
-    def archive(contents):
-        packed = io.BytesIO()
-        with tarfile.open(fileobj=packed, mode="w:gz") as opened:
-            for name, content in contents.items():
-                entry = tarfile.TarInfo(name)
-                entry.size = len(content)
-                opened.addfile(entry, io.BytesIO(content))
-        return packed.getvalue()
 
     def numbered(name):
         lines = lzma.decompress((DATA / f"{name}.tsv.xz").read_bytes()).decode().splitlines()
         return "".join(f"{i}\t{line}\r\n" for i, line in enumerate(lines, start=1)).encode()
 
     named = {"movie_snippets": "movie", "product_snippets": "amazon"}
-    inner = archive(
-        {f"hutto_ICWSM_2014/{prefix}ReviewSnippets_GroundTruth.txt": numbered(name) for name, prefix in named.items()}
+    inner, source = tmp_path / "inner.tar.gz", tmp_path / "source.tar.gz"
+    made_up_sets.tarred(
+        inner,
+        {f"hutto_ICWSM_2014/{prefix}ReviewSnippets_GroundTruth.txt": numbered(name) for name, prefix in named.items()},
     )
-    source = archive({"vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz": inner})
-    (tmp_path / "source.tar.gz").write_bytes(source)
-    subprocess.run([sys.executable, DATA / "make_snippets.py", tmp_path / "source.tar.gz", tmp_path], check=True)
+    packed = {"vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz": inner.read_bytes()}
+    made_up_sets.tarred(source, packed)
+    subprocess.run([sys.executable, DATA / "make_snippets.py", source, tmp_path], check=True)
     for name in named:
         made = hashlib.sha256((tmp_path / f"{name}.tsv.xz").read_bytes()).hexdigest()
         assert made == datasets.SNIPPETS_SHA256[name]

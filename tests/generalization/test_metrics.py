@@ -103,7 +103,9 @@ def test_jaccard_of_distributions():
 def test_removal_subtracts_what_is_triggered_on_the_full_input():
     target = effects(and_1=1.0, or_3=-2.0, and_7=4.0)
     assert removed_value(np.array(5.0), target, target < 0) == 7.0
-    with pytest.raises(ValueError, match=r"v has shape \(8,\); expected \(\), one number a sample, with nothing masked"):
+    with pytest.raises(
+        ValueError, match=r"v has shape \(8,\); expected \(\), one number a sample, with nothing masked"
+    ):
         removed_value(np.zeros(8), target, target < 0)
     assert removed_value(np.array(5.0), target, np.zeros((2, 8), bool)) == 5.0
 

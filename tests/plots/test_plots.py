@@ -79,8 +79,9 @@ def test_numbers_have_three_digits_and_large_ones_no_power_of_ten():
 @pytest.mark.filterwarnings("error")
 def test_what_has_no_value_is_left_out_without_a_warning():
     gaps = LOSSES.assign(loss=LOSSES.loss.where((LOSSES.epoch > 0) & (LOSSES.set == "test")))
-    assert "by epoch: testing (held out) 1.8 at 1, 1.1 at 2, 1 at 4, 1.3 at 8, 1.7 at 16, 2.1 at 32; lowest" in alt_text(
-        plots.losses(gaps)
+    assert (
+        "by epoch: testing (held out) 1.8 at 1, 1.1 at 2, 1 at 4, 1.3 at 8, 1.7 at 16, 2.1 at 32; lowest"
+        in alt_text(plots.losses(gaps))
     )
     nothing = ORDERS.assign(total=0.0, generalizable=0.0)
     assert "none of it generalizes" in alt_text(plots.newly_learned(nothing))

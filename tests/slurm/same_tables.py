@@ -19,16 +19,12 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-import yaml
+sys.path.append(str(Path(__file__).parents[1]))
 
-ROOT = Path(__file__).parents[2]
-COPIED = ("Snakefile", "lib", "notebooks", "profiles", "data/fashion_mnist_6k.npz")
+import tiny_project
+
 NOTEBOOKS = ("04_order_analysis", "05_three_phase_dynamics")
-TINY = {
-    "train_size": 100, "validation_size": 50, "test_size": 100, "epochs": 2, "batch_size": 32, "n_variables": 6,
-    "checkpoints": [0, 0.5, 1, 2], "target_seeds": [91], "baseline_seeds": [93], "explain_classes": 2,
-    "explain_per_class": 3, "bootstrap_draws": 50, "chance_draws": 2, "penalty_weight": 0.0, "ablation_per_class": 0,
-}  # fmt: skip
+TINY = tiny_project.ALONE | {"n_variables": 6}
 HERE_ALONE = (  # no accounting on this cluster, and no need to ask it rarely
     "--slurm-no-account", "--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "2",
     "--seconds-between-status-checks", "2", "--default-resources", "slurm_partition=main",
@@ -99,16 +95,8 @@ def wait_until_idle(seconds=60):
 
 def copy_project(folder):
     """What a run needs, with a study `tiny`."""
-    for name in COPIED:
-        source, target = ROOT / name, folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        ignored = shutil.ignore_patterns("*.egg-info", ".ipynb_checkpoints")  # the solver need not be compiled again
-        shutil.copytree(source, target, ignore=ignored) if source.is_dir() else shutil.copy(source, target)
-    (folder / "studies").mkdir()
-    settings = (ROOT / "studies" / "fashion-vgg.yaml").read_text()
-    (folder / "studies" / "fashion-vgg.yaml").write_text(settings)
-    (folder / "studies" / "tiny.yaml").write_text(yaml.safe_dump(yaml.safe_load(settings) | TINY))
-    return folder
+    folder.mkdir()
+    return tiny_project.make(folder, **TINY)
 
 
 def run(folder, *further):
@@ -137,7 +125,7 @@ def main():
         alone, through = (copy_project(place / name) for name in ("alone", "slurm"))
         seconds = run(alone)
         with slurm(place / "cluster"):
-            through_seconds = run(through, "--profile", "profiles/slurm", *HERE_ALONE)
+            through_seconds = run(through, "--profile", str(tiny_project.ROOT / "profiles" / "slurm"), *HERE_ALONE)
         one, other = made(alone), made(through)
     different = sorted(str(path) for path in one.keys() | other.keys() if one.get(path) != other.get(path))
     print(

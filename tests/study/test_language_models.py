@@ -333,6 +333,7 @@ def test_the_notebook_runs_on_given_models(given, in_one_kernel, tmp_path):
     assert {"fig07_prompt_1.png", "fig07_prompt_2_baseline.csv", "fig11_orders.png", "fig11_contrasts.csv"} <= made
     assert {"fig07_contrasts.csv", "fig11_judges.csv"} <= made
     assert "fig11_masking.csv" not in made
+    runner.execute("11_claims", {"study": "smollm2", "overrides": given}, tmp_path / "claims.ipynb")  # no training here
 
 
 @pytest.fixture

@@ -14,7 +14,18 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from symgen.games import UNSPACED, cell_boxes, places_of
-from symgen.plots.style import AS_IT_IS, COLOURS, GREY, fonts, note, rows_of_panels, shades_of_models, signed, tint
+from symgen.plots.style import (
+    AS_IT_IS,
+    COLOURS,
+    GREY,
+    fonts,
+    legend_below,
+    note,
+    rows_of_panels,
+    shades_of_models,
+    signed,
+    tint,
+)
 
 PAGE_WIDTH = 8.6  # of a prompt's picture (inches)
 LETTER_SIZE = 8.2  # of a typewriter's letters (points), 0.6 as wide
@@ -56,9 +67,7 @@ def logical_model(
         legend |= {
             f"word {way} “{next_word}”": Patch(facecolor=tint(sign, 1)) for way, sign in (("for", 1), ("against", -1))
         }
-    dots, names = right.get_legend_handles_labels()
-    legend |= dict(zip(names, dots))
-    below.legend(legend.values(), legend.keys(), loc="outside lower center", ncols=4, markerscale=4)
+    legend_below(below, legend, right, columns=4, markerscale=4)
     above.suptitle(title, y=0.98, fontsize=10, fontweight="bold", **AS_IT_IS)
     return note(figure, network=1, prompt=1)
 
@@ -74,8 +83,8 @@ def matching(table: pd.DataFrame) -> Figure:
         _outputs(ax, shown)
         ax.set_title(f"{panel}\n{_fits(shown)}")
     axes[0, 0].set_ylabel("log-odds of the label")
-    *models, network = zip(*axes[0, 0].get_legend_handles_labels())
-    figure.legend(*zip(*models[::-1], network), loc="outside lower center", ncols=len(models) + 1, markerscale=4)
+    *models, network = zip(*axes[0, 0].get_legend_handles_labels()[::-1])
+    legend_below(figure, dict([*models[::-1], network]), markerscale=4)
     return note(figure, network=1, sample=samples, scale="each panel's")
 
 

@@ -207,12 +207,12 @@ def legend_of(ax, roles, labels, **options):
     ax.legend(squares, labels, **options)
 
 
-def legend_below(figure, *parts, columns: int | None = None):
+def legend_below(figure, *parts, columns: int | None = None, **options):
     """A legend under the panels, each label once: of what is drawn in axes, or of a dict of what has which label."""
     drawn = {}
     for part in parts:
         drawn |= part if isinstance(part, dict) else dict(zip(*part.get_legend_handles_labels()[::-1]))
-    figure.legend(drawn.values(), drawn.keys(), loc="outside lower center", ncols=columns or len(drawn))
+    figure.legend(drawn.values(), drawn.keys(), loc="outside lower center", ncols=columns or len(drawn), **options)
 
 
 def middle_of(ax, start, stop):

@@ -9,6 +9,8 @@ import sys
 import time
 from contextlib import contextmanager, suppress
 
+import yaml
+
 from symgen import timing
 from symgen.errors import InputError, handle_signals
 from symgen.report.readme import update_readme
@@ -32,7 +34,7 @@ def make_figures(arguments: list[str]) -> int:
     asked = _asked(options)
     cores, studies = _cores(asked), [Study.load(name) for name in names]
     last = 2 + sum(len(notebooks(study)) for study in studies)  # steps after all jobs: 11_claims and the rule all, too
-    number = asked.cores or "all"
+    number = str(asked.cores or _of_profile(asked.profile).get("cores", "all"))
     with _lock():
         before = _claims_state()
         with _timed(available_cpu_count() if number == "all" else int(number)):
@@ -61,6 +63,12 @@ def _asked(options):
     for names in (("--cores", "-c"), ("--profile",), ("--executor", "-e")):
         parser.add_argument(*names, nargs="?", const="without a value")
     return parser.parse_known_args(options)[0]
+
+
+def _of_profile(profile):
+    """The options that a profile's file holds; none without one."""
+    path = project_root() / (profile or "") / "config.yaml"
+    return yaml.safe_load(path.read_bytes()) if profile and path.is_file() else {}
 
 
 def _divided(arguments):

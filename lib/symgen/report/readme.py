@@ -27,6 +27,8 @@ def draw_idea(root: Path) -> None:
     from symgen import plots
 
     folder, study = root / "figures" / EMBEDDED[0], Study.load(EMBEDDED[0])
+    if not folder.is_dir():  # a study that was not run here
+        return
     table, curve, phases = (read(folder / f"{name}.csv") for name in (IDEA, "fig01_phases", "fig03_phases"))
     (picture,) = pipeline.load_data(study).pictures(table["item"].unique())
     samples = 2 * study.dynamics.explain_classes * study.dynamics.explain_per_class  # training and testing ones

@@ -22,8 +22,8 @@ def execute(name: str, parameters: dict, output: Path | None = None) -> Path:
     """Execute `notebooks/<name>.ipynb` with some of its parameters, and return the path of the executed copy.
 
     A notebook run with none is also what the project shows: its outputs are written back into `notebooks/`. InputError for
-    a notebook, parameter or study that is not there. A notebook that fails leaves `<output>.failed.ipynb` beside the
-    output, and raises papermill's PapermillExecutionError.
+    a notebook, parameter or study that is not there, and for a notebook that fails, which leaves `<name>.failed.ipynb`
+    beside the output.
     """
     source = notebook_path(name)
     defaults = declared_parameters(source)
@@ -65,7 +65,7 @@ def is_whole(study: Study, name: str) -> bool:
 def _executed(source, output, parameters, folder):
     """The text of the executed notebook, written to `output` with the names of what it put into a folder of figures.
 
-    One that fails leaves `<output>.failed.ipynb` beside it.
+    One that fails leaves `<name>.failed.ipynb` beside it.
     """
     output.parent.mkdir(parents=True, exist_ok=True)
     temporary = output.with_name(f".{output.stem}.{uuid4().hex}.ipynb")
@@ -74,10 +74,12 @@ def _executed(source, output, parameters, folder):
         with _listing(temporary.with_suffix(".figures")) as written:
             _run(source, temporary, parameters)
         notebook = clean(json.loads(temporary.read_bytes()))
-    except BaseException:
+    except BaseException as error:
         if temporary.exists():
             os.replace(temporary, failed)
             print(f"what was executed is in {os.path.relpath(failed)}", file=sys.stderr)
+        if isinstance(error, _papermill().exceptions.PapermillExecutionError):
+            raise InputError(f"{source.stem} failed: {error.ename}: {error.evalue}") from error
         raise
     temporary.unlink()
     kept = notebook
