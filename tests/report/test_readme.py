@@ -176,7 +176,7 @@ def test_networks_that_were_followed_are_counted_by_what_is_certain_of_their_pha
         table.to_csv(tmp_path / "figures" / study / "fig03_phases.csv", index=False)
     first = results.answer_text(tmp_path).split("\n")[0]
     assert " Of 4 networks followed through training, H certainly rises and falls" in first
-    assert first.endswith("chance, in 2; three phases are certain in 1.")
+    assert "chance, in 2; three phases are certain in 1. In the table" in first
 
 
 def test_claims_that_are_not_alike_in_most_studies_are_counted_by_themselves(tmp_path):
