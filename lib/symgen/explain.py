@@ -259,12 +259,8 @@ class Explanation:
         others = [others] if isinstance(others, Explanation) else others
         others = list(others) if isinstance(others, Iterable) else others
         if not isinstance(others, list) or not all(isinstance(other, Explanation) for other in others):
-            kinds = (
-                sorted({type(other).__name__ for other in others})
-                if isinstance(others, list)
-                else type(others).__name__
-            )
-            raise InputError(f"others are {kinds}; expected an explanation, or a list of them")
+            given = sorted({type(other).__name__ for other in (others if isinstance(others, list) else [others])})
+            raise InputError(f"others: {', '.join(given)}; expected an explanation, or a list of them")
         return compare(
             self.data, [other.data for other in others], tau_ratio=self.data.tau_ratio, combine=combine,
             chance_draws=chance_draws, seed=seed,

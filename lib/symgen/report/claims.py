@@ -257,14 +257,8 @@ def decisions(claim: Claim, folder: Path, learned: bool | None = None, given: bo
         if not roomy or not (learned or claim.of_any_network):
             decision = Decision("not testable")
         quantity = row.quantity + (", more than the placebo" if statistic.columns else "")
-        numbers = {
-            "of": statistic.of,
-            "quantity": quantity,
-            "networks": networks,
-            "value": value,
-            "low": low,
-            "high": high,
-        }
+        numbers = {"of": statistic.of, "quantity": quantity, "networks": networks}
+        numbers |= {"value": value, "low": low, "high": high}
         part = {"rule": statistic.rule, "part_verdict": decision.verdict, "how": decision.how, "more": decision.more}
         rows.append(numbers | part)
     for row in rows:
