@@ -204,11 +204,12 @@ def test_phases_are_counted_by_the_letter_and_with_certainty():
 
 
 def test_by_the_letter_phases_begin_where_those_of_the_others_do(rng):
-    """Curves of noise alone: where a network has its own peak, H always rises to it and falls from it."""
-    networks = {}
+    """Three phases and noise: where a network has its own peak, H always rises to it and falls from it."""
+    networks, generalizable = {}, np.repeat([[True], [False]], 16, axis=1)  # of kinds: what ANDs have, ORs have not
+    course = np.transpose([[0.2, 1, 1.3, 1.6, 1.7, 1.7, 1.7], [0.5, 0.3, 0.5, 0.6, 1.5, 2.5, 3.5]])[:, None, :, None]
     for i in range(20):
-        effects = rng.uniform(0, 1, size=(7, 1, 2, 16)) * (rng.uniform(size=(7, 1, 2, 16)) < 0.5)
-        networks[f"n{i}"] = compared(effects, rng.uniform(size=(2, 16)) < 0.5)
+        noise = rng.uniform(0.6, 1.4, size=(7, 1, 2, 1)) * rng.uniform(size=(7, 1, 2, 16)) ** 4
+        networks[f"n{i}"] = compared(course * noise, generalizable)
     curves = {role: np.stack([c.H, *(part.mean(axis=1) for part in c.newly_learned)]) for role, c in networks.items()}
 
     def expected(role, course):
@@ -222,6 +223,12 @@ def test_by_the_letter_phases_begin_where_those_of_the_others_do(rng):
     table = dynamics.phase_contrasts(networks, dict.fromkeys(networks, phases_like(4.0, 0.5, 2)))
     measured = table[(table.quantity == "three phases, by the letter") & (table.role != "all")].set_index("role").value
     np.testing.assert_array_equal(measured[list(networks)], letter)
+    known = [value for value in letter if not np.isnan(value)]
+    share = rows_of(table).loc["three phases, by the letter"].tolist()
+    assert known and share == pytest.approx(exact_share(int(sum(known)), len(known)))
+    never = dynamics.phase_contrasts(networks, dict.fromkeys(networks, phases_like(4.0, 0.5, 2)), r=0.0)
+    share = rows_of(never).loc["three phases, by the letter"].tolist()
+    assert share == pytest.approx(exact_share(0, 20))  # no third begins
     assert not np.array_equal(letter, [expected(role, curve) for role, curve in curves.items()], equal_nan=True)
     alone = dynamics.phase_contrasts({"n0": networks["n0"]}, {"n0": phases_like(4.0, 0.5, 2)})
     assert rows_of(alone).loc["three phases, by the letter"].isna().all()  # nobody else places its phases

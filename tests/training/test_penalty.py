@@ -179,6 +179,7 @@ def test_a_network_that_has_diverged_is_said_to_have(judged, images):
         ({}, {}, "no samples; expected items of the training set, by their number"),
         ([1], {}, "samples is a list; expected items of the training set, by their number"),  # would never be found
         ({"0": 1}, {}, "an item of samples = '0'; expected its number"),
+        ({-1: 1}, {}, "an item of samples = -1; expected its number"),
         ({0: 1}, {"every": 0}, "every = 0; expected a whole number, 1 or more"),
         ({0: 1}, {"per_batch": 0}, "per_batch = 0; expected a whole number, 1 or more"),
         ({0: 1}, {"weight": -1}, "weight = -1; expected a finite number, 0 or more"),

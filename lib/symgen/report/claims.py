@@ -206,7 +206,7 @@ def tables_of(studies: list[Study], name: str) -> pd.DataFrame:
 def claims_table(studies: list[Study]) -> pd.DataFrame:
     """Every claim on every study whose figures have its statistics, one row a statistic.
 
-    Columns id, claim, paper, study, networks (that the claim's numbers are of), scale, of (paper, control), quantity,
+    Columns id, claim, paper, study, networks (that its numbers are of, at most), scale, of (paper, control), quantity,
     value, low, high, rule, part_verdict, how, more (see `Decision`), and verdict: that of the claim in this column, which is
     that of its worst statistic. Values are those of the mean over these networks, intervals over samples and networks. A
     study is left out of a claim whose table it does not have; InputError for a table that lacks a statistic of the rule.

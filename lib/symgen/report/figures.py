@@ -68,7 +68,7 @@ def _asked(options):
 def _of_profile(profile):
     """The options that a profile's file holds; none without one."""
     path = project_root() / (profile or "") / "config.yaml"
-    return yaml.safe_load(path.read_bytes()) if profile and path.is_file() else {}
+    return (yaml.safe_load(path.read_bytes()) or {}) if profile and path.is_file() else {}
 
 
 def _divided(arguments):

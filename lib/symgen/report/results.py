@@ -28,7 +28,7 @@ def answer_text(root: Path) -> str:
     where = f"(`{networks.index[0]}`)" if len(networks) == 1 else f"in {len(networks)} studies"
     main = table.id.map(lambda name: claims()[name].main)
     tested = f"{table.id.nunique()} claims were tested on {networks.sum()} small networks {where}"
-    lines = [f"{tested}.{_followed(root)} In the table, numbers are studies that could test a claim.", ""]
+    lines = [f"{tested}.{_followed(root)} In the table, numbers are studies that could test a claim; –: none.", ""]
     lines += _verdict_rows(table[main], "docs/results.md", "{claim}")
     if not main.all():
         lines += ["", _others(table[~main])]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import torch
@@ -84,12 +85,14 @@ class Penalty:
             raise InputError(
                 f"{what}; expected items of the training set, by their number: {{0: JudgedSample(..), ..}}"
             )
-        if not 0 <= weight < np.inf:
+        if not isinstance(weight, Real) or not 0 <= weight < np.inf:
             raise InputError(f"weight = {weight}; expected a finite number, 0 or more")
         if combine not in COMBINE:
             raise InputError(f"combine = {combine!r}; expected one of {', '.join(COMBINE)}")
         self.game, self.weight, self.seen = game, weight, seen
-        self.samples = {whole_number(item, "an item of samples", "its number"): one for item, one in samples.items()}
+        self.samples = {
+            whole_number(item, "an item of samples", "its number", least=0): one for item, one in samples.items()
+        }
         self.per_batch, self.every = (
             whole_number(value, name, "a whole number, 1 or more", least=1)
             for name, value in (("per_batch", per_batch), ("every", every))
