@@ -111,6 +111,7 @@ YES, OPEN, NO, MUTE = claims.VERDICTS
         ([NO, NO, NO], "not reproduced, 3 of 3"),
         ([YES, "–", "–"], "reproduced"),
         ([NO, MUTE], "not reproduced"),
+        ([NO, MUTE, MUTE], "not reproduced; not testable in 2"),
         ([YES, OPEN, MUTE, OPEN], "undecided, 2 of 3"),
         ([YES, NO, MUTE, MUTE, MUTE], "1 reproduced, 1 not reproduced; not testable in 3"),
         ([YES, MUTE, MUTE, MUTE], "reproduced; not testable in 3"),

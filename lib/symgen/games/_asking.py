@@ -46,7 +46,7 @@ def samples_of(game, x, label) -> tuple:
 
 def variables_of(game, samples, variables, seed: int, one: bool) -> list:
     """The variables of each sample, given or drawn; one: whether the samples are one and the same."""
-    variables = variables.tolist() if hasattr(variables, "tolist") else variables  # of an array, a tensor, a column
+    variables = in_lists(variables)
     if isinstance(variables, int):
         rng = np.random.default_rng(whole_number(seed, "seed", "a whole number, 0 or more", least=0))
         drawn = [_draw(game, x, variables, rng) for x in (samples[:1] if one else samples)]

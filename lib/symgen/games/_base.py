@@ -89,8 +89,8 @@ def check_repeats(output: Tensor, evaluate) -> None:
 
 
 def in_lists(numbers):
-    """What an array or a tensor, on whatever device, holds as numbers in lists; anything else as it is."""
-    return numbers.tolist() if isinstance(numbers, np.ndarray | np.generic | Tensor) else numbers
+    """What an array, a tensor on whatever device, or a column of a table holds, in lists; anything else as it is."""
+    return numbers.tolist() if hasattr(numbers, "tolist") else numbers
 
 
 def device_of(model: torch.nn.Module) -> torch.device:

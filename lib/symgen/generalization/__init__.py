@@ -3,8 +3,8 @@
 from symgen.generalization.bootstrap import LEVEL, Bootstrap, Estimate, estimates_table, exact_share, pooled
 from symgen.generalization.comparison import Comparison, compare
 from symgen.generalization.metrics import (
-    COMBINE,
     agreed,
+    check_combine,
     check_tau_ratio,
     checked_k,
     effective_number,

@@ -8,10 +8,18 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
-from symgen.errors import InputError
 from symgen.generalization.bootstrap import Bootstrap, Estimate, Power, power
 from symgen.generalization.comparison import Comparison, order_rows
-from symgen.generalization.metrics import COMBINE, derangements, jaccard, order_sums, ratio, salient, strength_by_order
+from symgen.generalization.metrics import (
+    COMBINE,
+    check_combine,
+    derangements,
+    jaccard,
+    order_sums,
+    ratio,
+    salient,
+    strength_by_order,
+)
 from symgen.generalization.tables import SAMPLES, dynamics_table, phases_of, phases_table
 from symgen.interactions import n_variables, orders
 
@@ -85,8 +93,7 @@ def share_of_choices(n_baselines: int, k: int, combine: str) -> Float[np.ndarray
     combine: at least one of the k chosen has it (any, Eq. 13), more than half of them (majority), or all. The tail of a
     hypergeometric distribution, which spares going through the choices.
     """
-    if combine not in COMBINE:
-        raise InputError(f"combine = {combine!r}; expected one of {', '.join(COMBINE)}")
+    check_combine(combine)
     least = {"any": 1, "majority": k // 2 + 1, "all": k}[combine]
     kept = [
         sum(comb(holders, j) * comb(n_baselines - holders, k - j) for j in range(least, k + 1))

@@ -222,14 +222,14 @@ def compare(
     base_v, base_effects = (np.concatenate([base[name] for base in baselines]) for name in ("v", "effects"))
     v, effects, n_samples = target.v.to_numpy(), target.effects.to_numpy(), target.sizes["sample"]
     tau_ratio = target.attrs.get("tau_ratio", 0.05) if tau_ratio is None else tau_ratio
-    salience = {"tau_ratio": tau_ratio, "strongest": strongest, "tau": tau}
-    arrays = _compared(v, effects, base_v, base_effects, salience, combine, chance_draws, seed)
-    data = target.assign({name: (AXES, array) for name, array in arrays.items()})
     epochs = np.asarray(target["epoch"] if epochs is None else epochs, float)
     of = np.repeat("unknown", n_samples) if of is None else np.asarray(of)
     for name, given, axis in (("epochs", epochs, "epoch"), ("of", of, "sample")):
         if given.shape != (target.sizes[axis],):
             raise InputError(f"{name} has shape {given.shape}; expected ({target.sizes[axis]},), one for each {axis}")
+    salience = {"tau_ratio": tau_ratio, "strongest": strongest, "tau": tau}
+    arrays = _compared(v, effects, base_v, base_effects, salience, combine, chance_draws, seed)
+    data = target.assign({name: (AXES, array) for name, array in arrays.items()})
     return Comparison(data.assign_coords(epoch=epochs, of=("sample", of), kind=list(KINDS)))
 
 

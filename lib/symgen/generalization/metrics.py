@@ -261,10 +261,15 @@ def derangements(n_samples: int, draws: int, rng: np.random.Generator) -> np.nda
     return np.stack(kept)
 
 
-def _combined(per_baseline, combine):
-    """One value an interaction from one a baseline (first axis): largest, median-like, or smallest."""
+def check_combine(combine: str) -> None:
+    """InputError unless this says how many of the baselines must have an interaction."""
     if combine not in COMBINE:
         raise InputError(f"combine = {combine!r}; expected one of {', '.join(COMBINE)}")
+
+
+def _combined(per_baseline, combine):
+    """One value an interaction from one a baseline (first axis): largest, median-like, or smallest."""
+    check_combine(combine)
     if combine == "majority":  # the value that more than half of the baselines reach
         return np.sort(per_baseline, axis=0)[(len(per_baseline) - 1) // 2]
     return per_baseline.max(axis=0) if combine == "any" else per_baseline.min(axis=0)

@@ -385,8 +385,9 @@ def _ends_beside(axes, last, table, lines):
     losses = table.pivot(index=["role", "what"], columns="of", values="loss")
     gaps = (losses.testing - losses.training).unstack("what")[list(lines)]
     changes = gaps.sub(gaps.before, axis=0).drop(columns="before")
+    roles = [ax.get_title() for ax in axes[0]]
     for row, of_row in zip(axes, (gaps, changes)):
-        for ax, role in zip(row, [upper.get_title() for upper in axes[0]]):
+        for ax, role in zip(row, roles):
             for place, what in enumerate(of_row):
                 label, colour, _ = lines[what]
                 beside = ScaledTranslation((6 + 8 * place) / 72, 0, ax.figure.dpi_scale_trans)

@@ -216,10 +216,10 @@ def claims_table(studies: list[Study]) -> pd.DataFrame:
         if not claim.asks(study):
             continue
         parts = decisions(claim, study.figures_dir, True if _is_given(study) else None, bool(study.target_model))
-        behind = _n_networks(study) if study.target_model else max((part["networks"] for part in parts), default=0)
+        most = max((part.pop("networks") for part in parts), default=0)
         of = {"id": name, "claim": claim.says, "paper": claim.paper, "study": study.figures_dir.name}
-        of |= {"networks": behind, "scale": scale_of(study)}
-        rows += [of | part | {"networks": behind} for part in parts]
+        of |= {"networks": _n_networks(study) if study.target_model else most, "scale": scale_of(study)}
+        rows += [of | part for part in parts]
     if not rows:
         names = [study.figures_dir.name for study in studies]
         raise InputError(f"no table of a claim in {names}; notebooks 02 to 10 make them")

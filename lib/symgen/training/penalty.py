@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from symgen.errors import InputError, whole_number
-from symgen.generalization import COMBINE, agreed
+from symgen.generalization import agreed, check_combine
 from symgen.interactions import and_interactions, merge_singletons, or_interactions, sparse_and_or
 
 ZERO = 1e-6  # of the strongest interaction: weaker ones are zero but for rounding, whose sign must not steer a training
@@ -87,8 +87,7 @@ class Penalty:
             )
         if not isinstance(weight, Real) or not 0 <= weight < np.inf:
             raise InputError(f"weight = {weight}; expected a finite number, 0 or more")
-        if combine not in COMBINE:
-            raise InputError(f"combine = {combine!r}; expected one of {', '.join(COMBINE)}")
+        check_combine(combine)
         self.game, self.weight, self.seen = game, weight, seen
         self.samples = {
             whole_number(item, "an item of samples", "its number", least=0): one for item, one in samples.items()
