@@ -1,4 +1,4 @@
-"""Measure the sparse AND-OR solver: python benchmarks/solver.py [speed|ridge|growth|tried|all].
+"""Measure the sparse AND-OR solver: python benchmarks/solver.py [speed|ridge|growth|all].
 
 Every part writes a table under benchmarks/results/ and prints it, with the hardware named.
 """
@@ -181,15 +181,10 @@ def one(kind, n):
     print(json.dumps(row | {"largest gap": float(max(each.gap for each in results))}))
 
 
-def tried():
-    """What was tried on the way, with what it gave: recorded by hand."""
-    return pd.read_csv(RESULTS / "tried.csv")
-
-
 def main():
     """Run the parts asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("part", nargs="?", default="all", choices=["speed", "ridge", "growth", "tried", "one", "all"])
+    parser.add_argument("part", nargs="?", default="all", choices=["speed", "ridge", "growth", "one", "all"])
     parser.add_argument("--n", type=int)
     parser.add_argument("--kind")
     options = parser.parse_args()
@@ -198,13 +193,12 @@ def main():
     if options.part == "one":
         return one(options.kind, options.n)
     print(hardware())
-    parts = {"speed": speed, "ridge": ridge, "growth": growth, "tried": tried}
+    parts = {"speed": speed, "ridge": ridge, "growth": growth}
     for name, part in parts.items():
         if options.part in (name, "all"):
             table = part()
             target = RESULTS / ("solver.csv" if name == "speed" else f"{name}.csv")
-            if name != "tried":
-                table.assign(hardware=hardware()).to_csv(target, index=False, float_format="%.4g")
+            table.assign(hardware=hardware()).to_csv(target, index=False, float_format="%.4g")
             print(f"\n{name}\n{table.to_string(index=False, float_format=lambda x: f'{x:.3g}')}")
 
 

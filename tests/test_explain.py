@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -246,6 +247,19 @@ def test_a_batch_is_its_samples_and_several_labels_are_side_by_side(images, batc
     with pytest.raises(ValueError, match="variables: 2 different lists for one sample; expected the same for all its"):
         sg.explain(game, images[0], [4, 7], variables=[[3, 8, 12], [3, 8, 13]])
     assert batch[0, 1].shape == (3, 2) and batch["and", (0, 1)].shape == (3,)
+
+
+@pytest.mark.parametrize("labels", [(7, " Paris"), (None, 1), ({"a": 1}, 2), ((1, 2), (3, 4))], ids=str)
+def test_labels_stay_what_they_are_and_a_file_takes_numbers_or_strings(labels, tmp_path):
+    class Game:
+        def values(self, x, label, variables):
+            return np.arange(2.0 ** len(variables))
+
+    e = sg.explain(Game(), ["a b", "c d"], list(labels), variables=[0, 1])
+    assert e.data.label.to_numpy().tolist() == list(labels)
+    with pytest.raises(sg.InputError, match=re.escape(f"labels {list(labels)}; expected all numbers, or all strings")):
+        e.save(tmp_path / "e.nc")
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_is_saved_comes_back(e, batch, tmp_path):

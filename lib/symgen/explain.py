@@ -232,7 +232,12 @@ class Explanation:
             return getattr(self, f"_plot_{kind}")(plots, k, title)
 
     def save(self, path) -> None:
-        """Write it to a netCDF file, whole or not at all; `load` reads it."""
+        """Write it to a netCDF file, whole or not at all; `load` reads it. Labels must be numbers, or strings."""
+        labels = self.data.label
+        if labels.dtype == object and not all(isinstance(label, str) for label in labels.to_numpy()):
+            raise InputError(
+                f"labels {labels.to_numpy().tolist()[:3]}; expected all numbers, or all strings, in a file"
+            )
         write_whole(Path(path).expanduser(), as_netcdf(self.data))
 
     def to_shapiq(self):

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,12 @@ def project(tmp_path):
 def test_the_numbers_are_those_of_the_tables(name):
     page, section = report.PAGES[name]
     assert section(ROOT) in PAGES[ROOT / page]
+
+
+def test_what_one_cites_is_this_version():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == version
+    assert f"version = {{{version}}}" in README
 
 
 LINES = {  # of each page, one that is computed

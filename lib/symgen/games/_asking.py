@@ -2,6 +2,7 @@
 
 import reprlib
 from collections.abc import Sequence
+from numbers import Number
 
 import numpy as np
 import torch
@@ -128,9 +129,9 @@ def pictured(game, samples, variables) -> dict:
     elif hasattr(game, "words"):
         words = [game.words(x) for x in samples]
         padded = [text + [""] * (max(map(len, words)) - len(text)) for text in words]
-        result = {"words": (("sample", "word"), as_array(padded))}
+        result = {"words": (("sample", "word"), np.array(padded, object))}
         names = [[text[i] if not isinstance(i, str) else i for i in row] for text, row in zip(words, variables)]
-    return result | {"names": (("sample", "variable"), as_array([_distinct(row) for row in names]))}
+    return result | {"names": (("sample", "variable"), np.array([_distinct(row) for row in names], object))}
 
 
 def _distinct(names):
@@ -141,6 +142,7 @@ def _distinct(names):
 
 
 def as_array(values) -> np.ndarray:
-    """As an array; strings as objects, which files keep as they are."""
-    array = np.asarray(values)
-    return array.astype(object) if array.dtype.kind == "U" else array
+    """One axis: an array of numbers if all are; else of objects, each as it is."""
+    values = list(values)
+    numbers = all(isinstance(each, Number | np.bool_) for each in values)
+    return np.array(values) if numbers else np.fromiter(values, object)

@@ -46,7 +46,7 @@ COLOURS = {
     "not testable": "#ffffff",
 }
 OF_SAMPLES = {"training": COLOURS["train"], "testing": COLOURS["test"]}
-MODELS = "#28197f", "#805ce5"  # logical models with many interactions, and with few
+MODELS = "#4d4d4d", "#b3b3b3"  # logical models with many interactions, and with few; the network is black
 GREY = "#666666"  # of small print
 NUMBER_BOX = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5}  # numbers in a panel
 BY_CHANCE = {"color": COLOURS["chance"], "linestyle": "--", "linewidth": 1}  # the same in every figure
