@@ -15,6 +15,8 @@ from symgen.report import claims
 from symgen.study import arms
 from symgen.study.settings import Study
 
+ROOT = Path(__file__).parents[2]
+
 FIGURES = Path(__file__).parents[2] / "figures"
 NAN = float("nan")
 
@@ -427,6 +429,23 @@ def test_claims_are_read_in_both_columns_with_what_would_decide_them(study):
     assert (rows.verdict["L1"], rows.beyond["L1"], rows.loc["L1", "control"]) == ("not reproduced", "–", "–")
     (ax,) = plots.claims(readable).axes
     assert len(ax.patches) == 5  # two halves a claim, but for the one without a control
+
+
+def test_effects_are_the_rows_of_the_table_that_they_name():
+    """On the committed table: whoever renames a statistic is told, and no number is lost on the way to the picture."""
+    of_claims = pd.read_csv(ROOT / "figures" / "claims.csv")
+    effects = claims.effects(of_claims)
+    assert effects.effect.unique().tolist() == list(claims.EFFECTS)
+    assert effects.groupby("effect").of.unique().map(set).eq({"paper", "control"}).all()
+    key = ["study", "of", "value", "low", "high"]
+    assert len(effects.merge(of_claims, on=key).drop_duplicates([*key, "effect"])) == len(effects)
+    accuracy = effects[effects.effect == "the penalty raises the accuracy"]
+    assert set(accuracy.sesoi) == {0.0125, 0.022}  # of images and of texts
+    nothing = of_claims.assign(part_verdict="not testable")
+    assert claims.effects(nothing).empty
+    axes = [ax for ax in plots.effects(effects).axes if ax.has_data()]
+    drawn = sum(len(line.get_xdata()) for ax in axes for line in ax.lines if line.get_marker() == "o")
+    assert len(axes) == len(claims.EFFECTS) and drawn == len(effects)
 
 
 @pytest.mark.parametrize(("learned", "verdicts"), [(True, ("reproduced", "undecided")), (False, ("not testable",) * 2)])

@@ -5,6 +5,7 @@ from symgen.plots.comparisons import (
     baselines,
     claims,
     conditions,
+    effects,
     judged_pairs,
     judges,
     penalty_curve,

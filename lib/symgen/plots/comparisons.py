@@ -23,6 +23,7 @@ from symgen.plots.style import (
     legend_of,
     note,
     orders_phrase,
+    rows_of_panels,
     shades,
 )
 
@@ -36,6 +37,8 @@ JUDGES = {
 }
 WAYS = {"data": "more data"}  # to train, where the name alone does not say it
 SIGNS_OF = {"reproduced": "R", "undecided": "U", "not reproduced": "N", "not testable": "T"}  # verdicts
+MEASURED = {"paper": "as the paper measures it", "control": "against its control"}
+BAR = "less than the smallest effect of interest"
 MIDDLE = "middle 80 % of samples"
 OVER_BOTH = "95 %, over networks and over what they are measured on"
 OVER_ITEMS = "95 %, over what it is measured on; another network may differ by more"
@@ -368,6 +371,34 @@ def claims(table: pd.DataFrame) -> Figure:
     says = {"–": "has none", "empty": "not asked of this study"}
     places = {"left": "as the paper measures it", "right": "against its control", "in brackets": "networks"}
     return note(figure, **places, **says)
+
+
+def effects(table: pd.DataFrame) -> Figure:
+    """How large the effects behind the claims are: a panel an effect, a row a study. table: as `claims.effects`.
+
+    Filled: as the paper measures it; open: against its control. The grey bar at each row reaches from 0 to the smallest
+    effect of interest. A panel is as wide as its values need: intervals that are wider are cut off.
+    """
+    networks = table.groupby("study", sort=False).networks.max().sort_values(ascending=False, kind="stable")
+    studies, names = list(networks.index), [f"{study} ({number})" for study, number in networks.items()]
+    size = (2.3, 0.24 * len(studies) + 0.75)
+    figure, axes = rows_of_panels(table.effect.nunique(), 4, size, (1.8, 0.6), sharey=True)
+    styles = {"paper": {"mfc": COLOURS["target"]}, "control": {"mfc": "white"}}
+    for ax, (effect, shown) in zip(axes.flat, table.groupby("effect", sort=False)):
+        rows = shown.study.map(studies.index)
+        ax.barh(rows, shown.sesoi, 0.8, color=COLOURS["chance"], alpha=0.12, label=BAR)
+        for (of, style), shift in zip(styles.items(), (-0.17, 0.17)):
+            part, places = shown[shown.of == of], rows[shown.of == of] + shift
+            ax.hlines(places, part.low, part.high, color=COLOURS["target"], linewidth=1)
+            ax.plot(part.value, places, "o", color=COLOURS["target"], markersize=4.5, label=MEASURED[of], **style)
+        ax.axvline(0, color="black", linewidth=0.8)
+        least, most = min(0, shown.value.min()), shown[["value", "sesoi"]].max(axis=None)
+        ax.set(xlim=(least - 0.3 * (most - least), most + 0.3 * (most - least)), xlabel=shown.unit.iloc[0])
+        ax.set(yticks=range(len(studies)), yticklabels=names, ylim=(len(studies) - 0.4, -0.6))
+        ax.set_title(_in_even_lines(effect, 26))
+        ax.grid(axis="y", visible=False)
+    legend_below(figure, axes[0, 0])
+    return note(figure, line="95 %, over samples and networks", **{"in brackets": "networks", "no point": "not asked, or not testable"})
 
 
 # pieces of figures

@@ -27,6 +27,30 @@ BRIEFLY = (
     "*reaches*, how far beyond that its far end must come; *ours*: the paper gives no threshold. The worst number decides "
     "the claim ([the verdicts](11_claims.ipynb#The-rule)).*"
 )
+EFFECTS = {  # how large, of the main claims: what is seen, the claims, the statistic of the paper, that of the control, the unit
+    "low orders generalize better": (["F2"], "H_low - H_high", "above chance", "share of strength"),
+    "H rises": (["F3b"], "H rises", "H rises above chance", "share of strength"),
+    "H falls": (["F3b"], "H falls", "H falls above chance", "share of strength"),
+    "what is learned later generalizes less": (
+        ["F3e"], "share that generalizes, first phase - last", "share that generalizes above chance, first phase - last",
+        "share of strength",
+    ),
+    "removal narrows the gap": (
+        ["F4"], "gap narrowed by, share of the gap", "gap narrowed by, share of the gap, more than the placebo",
+        "share of the gap",
+    ),
+    "the penalty raises H": (
+        ["K1"], "all samples: H by others, penalty - plain", "all samples: H by others, penalty - distilled",
+        "share of strength",
+    ),
+    "the penalty raises the accuracy": (
+        ["K2", "K3"], "all samples: accuracy, penalty - plain", "all samples: accuracy, penalty - distilled",
+        "share of items",
+    ),
+    "the same with few samples": (
+        ["K4"], "few samples: accuracy, penalty - plain", "few samples: accuracy, penalty - distilled", "share of items",
+    ),
+}  # fmt: skip
 MOST_TIMES = 1000  # times the samples and networks: more would be no plan
 FEW_TIMES = 20  # times: of more, the number means little
 LEARNED_TABLE = "fig06_learned"  # the table that says whether networks have learned anything
@@ -304,6 +328,23 @@ def _row(table, statistic, folder):
     if statistic.optional and not len(rows):
         return None
     raise InputError(f"{folder.name}: {len(rows)} rows of {statistic.quantity!r}; expected one. Run its notebook again")
+
+
+def effects(table: pd.DataFrame) -> pd.DataFrame:
+    """How large the effects of the main claims are, of a table of claims: a row for each of `EFFECTS`, study and column.
+
+    Columns effect, unit, study, networks, of (paper, control), value, low, high, sesoi. What is not testable is left out.
+    """
+    rows = []
+    for effect, (names, *quantities, unit) in EFFECTS.items():
+        smallest = {name: next(one.sesoi for one in claims()[name].statistics if one.quantity == quantities[0])
+                    for name in names}  # fmt: skip
+        for of, quantity in zip(COLUMN_OF, quantities):
+            shown = table[table.id.isin(names) & (table.of == of) & (table.quantity == quantity)]
+            shown = shown[shown.part_verdict != "not testable"]
+            numbers = shown[["study", "networks", "of", "value", "low", "high"]]
+            rows.append(numbers.assign(effect=effect, unit=unit, sesoi=shown.id.map(smallest)))
+    return pd.concat(rows, ignore_index=True)
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
