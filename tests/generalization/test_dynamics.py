@@ -97,6 +97,24 @@ def test_a_single_network_has_its_place_from_one_half_of_the_samples_and_is_meas
     assert top != shares(whole, whole.generalizable).argmax()  # so that it matters
 
 
+@pytest.mark.parametrize("roles", ["ab", "a"])
+def test_what_judges_of_shuffled_labels_see_is_taken_off_what_as_many_others_see_where_the_study_has_the_peak(
+    roles, rng
+):
+    peaks = {"study": [0.1, 0.3, 0.6, 0.3], "as many": [0.1, 0.5, 0.4, 0.2], "shuffled": [0.2, 0.2, 0.3, 0.25]}
+    whole, as_many, shuffled = ({role: trained(h, rng) for role in roles} for h in peaks.values())
+    values = rows_of(dynamics.turn_contrasts(whole, BOOTSTRAP, control=(as_many, shuffled))).value
+    measured = slice(None) if len(roles) > 1 else slice(1, None, 2)  # of one network, the half that did not place it
+    seen = [
+        np.mean([shares(half, half.generalizable) for half in halves], axis=0)
+        for halves in ([Comparison(c.data.isel(sample=measured)) for c in of.values()] for of in (as_many, shuffled))
+    ]
+    difference = seen[0] - seen[1]
+    for name, expected in (("rises", difference[2] - difference[0]), ("falls", difference[2] - difference[3])):
+        assert values[f"H {name}, less that by judges of shuffled labels"] == pytest.approx(expected)
+    assert not any("shuffled" in name for name in rows_of(dynamics.turn_contrasts(whole, BOOTSTRAP)).index)
+
+
 def test_n_falls_and_rises_relative_to_where_it_comes_from():
     """20, 10, 5, 15 interactions of one strength; four fifths of them hold four fifths of it."""
     effects = np.zeros((4, 6, 2, 32))
@@ -273,6 +291,16 @@ def test_what_is_learned_late_against_what_is_learned_first_worked_by_hand():
         above = (2 / 3 - 0.25) - (1 / 4 - 0.25)
         assert rows.value["share that generalizes above chance, first phase - last"] == pytest.approx(above)
     assert rows_of(table).value["mean order, last phase - first"] == pytest.approx(1.5)
+
+
+def test_the_share_that_judges_of_shuffled_labels_have_of_what_is_learned_is_taken_off():
+    """They have all that is learned first, and nothing later; as many others 2 of 3 and 1 of 4."""
+    networks = {role: learner(3, 1.0) for role in "ab"}
+    early = np.isin(orders(4), (1,)) * np.ones((2, 1), bool)
+    shuffled = {role: compared(c.effects, early) for role, c in networks.items()}
+    values = rows_of(dynamics.learned_contrasts(networks, BOOTSTRAP, control=(networks, shuffled))).value
+    less = "share that generalizes, first phase - last, less that by judges of shuffled labels"
+    assert values[less] == pytest.approx((2 / 3 - 1 / 4) - (1 - 0))
 
 
 def test_without_a_last_phase_nothing_is_said_of_it():

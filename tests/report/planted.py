@@ -47,12 +47,12 @@ def of_orders(holds, seed, n):
     return tuple(network(seed, n, path(*shared), path(*own), strangers=by) for by in (False, True))
 
 
-def of_turns(holds, seed, n):
+def of_turns(holds, seed, n, strangers=False):
     """H rises to a peak and N falls, and back; or H falls and N rises, and back."""
     shared, own = (
         ([0.2, 0.6, 1, 0.8, 0.4], [1, 0.4, 0.1, 0.5, 1]) if holds else ([1, 0.6, 0.2, 0.6, 1], [0.1, 0.5, 1, 0.5, 0.1])
     )
-    return network(seed, n, path(shared), path(own))
+    return network(seed, n, path(shared), path(own), strangers=strangers)
 
 
 def of_the_gap(holds, seed, n):
@@ -69,13 +69,13 @@ def of_phases(holds, seed, n):
     return network(seed, n, path(shared), path(own))
 
 
-def of_learning(holds, seed, n):
+def of_learning(holds, seed, n, strangers=False):
     """Low orders that are shared, then high ones that are not; or high ones, then low ones that are shared more."""
     if holds:
         shared, own = path([0, 1, 1, 1], [0, 0, 0.2, 0.2]), path([0.3, 0.3, 0.3, 0.3], [0, 0, 1, 1])
     else:
         shared, own = path([0, 0, 0.55, 0.55], [0, 0.9, 0, 0]), path([0.2, 0.2, 0.65, 0.65], [0, 1, 1, 1])
-    return network(seed, n, shared, own)
+    return network(seed, n, shared, own, strangers=strangers)
 
 
 def before_training(holds, seed, n):
@@ -201,6 +201,16 @@ def tuning_table(of):
     return dynamics.tuning_removal_contrasts(_each(of, 0), _each(of, 1), BOOTSTRAP)
 
 
+def by_strangers(make):
+    """Networks as their judge sees them, and as strangers do."""
+    return lambda holds, seed, n: tuple(make(holds, seed, n, strangers) for strangers in (False, True))
+
+
+def controlled(contrasts_of):
+    """The table of such networks, with strangers for the judges of shuffled labels."""
+    return lambda of: contrasts_of(_each(of, 0), BOOTSTRAP, control=(_each(of, 0), _each(of, 1)))
+
+
 def _each(of, i):
     return {role: parts[i] for role, parts in of.items()}
 
@@ -217,10 +227,10 @@ def pair_table(of):
 PLANTED = {
     "F2": (of_orders, order_table),
     "F3a": (of_turns, lambda of: dynamics.turn_contrasts(of, BOOTSTRAP)),
-    "F3b": (of_turns, lambda of: dynamics.turn_contrasts(of, BOOTSTRAP)),
+    "F3b": (by_strangers(of_turns), controlled(dynamics.turn_contrasts)),
     "F3c": (of_the_gap, lambda of: dynamics.gap_contrasts(_each(of, 0), _each(of, 1), BOOTSTRAP)),
     "F3d": (of_phases, phases_table),
-    "F3e": (of_learning, lambda of: dynamics.learned_contrasts(of, BOOTSTRAP)),
+    "F3e": (by_strangers(of_learning), controlled(dynamics.learned_contrasts)),
     "F3f": (before_training, lambda of: dynamics.untrained_contrasts(of, BOOTSTRAP)),
     "F4": (of_removal, lambda of: removal_contrasts(of, BOOTSTRAP, draws=20)),
     "F5": (of_growth, lambda of: contrasts.growth_contrasts(of, BOOTSTRAP, LOW, HIGH)),

@@ -72,6 +72,8 @@ def whole(study):
         yield from ((study.removal, role) for role in study.baselines)
     if "10_fine_tuning" in notebooks(study):
         yield from ((study.tuned, role) for role in roles)
+    if study.ablation_per_class:
+        yield from ((study.dynamics, f"shuffled-{seed}") for seed in study.shuffled_seeds)
     if "08_ablations" in notebooks(study):
         for variant in ablations.variants(study).values():
             yield from ((variant, role) for role in (study.targets[0], *study.baselines))

@@ -337,13 +337,14 @@ def test_what_vouches_for_interactions_is_one_row_a_checkpoint_that_is_there(stu
     assert (pipeline.certificate_table("target-91", wrong).error > 1e-5).all()
 
 
-def test_judges_of_shuffled_labels_judge_the_last_checkpoint_where_a_study_has_them(study):
+def test_judges_of_shuffled_labels_judge_where_a_study_has_them(study):
     assert not pipeline.compared_by_shuffled(study.replace(ablation_per_class=0))
     shuffling = study.replace(ablation_per_class=1, shuffled_seeds=[95])
-    judged_by = pipeline.compared_by_shuffled(shuffling)
+    judged_by = pipeline.compared_by_shuffled(shuffling, study.checkpoints[-1:])
     role, judged = "target-91", judged_by["target-91"]
     assert tuple(judged_by) == study.targets
     assert judged.epochs.tolist() == [2.0]
+    assert pipeline.compared_by_shuffled(shuffling)[role].epochs.tolist() == list(study.checkpoints)
     target, judge = (
         pipeline.ensure_interactions(shuffling, r, c) for r, c in (("target-91", 2.0), ("shuffled-95", "last"))
     )

@@ -18,15 +18,26 @@ from symgen.generalization.metrics import ratio, strength_by_order
 from symgen.generalization.phases import CERTAIN, Phases, by_the_letter, highest, onset
 from symgen.interactions import n_variables, orders
 
+Control = tuple[
+    Comparisons, Comparisons
+]  # the same networks as judged by some baselines, and by judges of shuffled labels
+LESS = ", less that by judges of shuffled labels"
 LEAST_CHANGES = 4  # checkpoints after the peak without which a correlation says nothing
 
 
-def turn_contrasts(comparisons: Comparisons, bootstrap: Bootstrap) -> pd.DataFrame:
-    """How far H rises and falls, also above chance, and N falls and rises, relative to where it comes from (F3a, F3b)."""
+def turn_contrasts(comparisons: Comparisons, bootstrap: Bootstrap, control: Control | None = None) -> pd.DataFrame:
+    """How far H rises and falls, also above chance, and N falls and rises, relative to where it comes from (F3a, F3b).
+
+    `control`: rise and fall as seen by judges of shuffled labels are taken off those seen by as many baselines.
+    """
     estimates = {role: {} for role in comparisons}
     for role, (c, top) in with_places(comparisons, _height).items():
         h, _, excess = c.power(bootstrap)
-        for name, curve in (("", h), (" above chance", excess)):
+        curves = {"": h, " above chance": excess}
+        if control:
+            as_many, shuffled = (part.power(bootstrap).H for part in _by_control(control, role, comparisons))
+            curves[LESS] = as_many - shuffled
+        for name, curve in curves.items():
             estimates[role] |= {f"H rises{name}": curve[top] - curve[0], f"H falls{name}": curve[top] - curve[-1]}
     for role, (c, least) in with_places(comparisons, lambda c: -_number(c).mean(axis=0)).items():
         number = bootstrap.mean(_number(c))
@@ -39,7 +50,7 @@ def with_places(comparisons: Comparisons, curve: Callable, place: Callable = hig
     """By role, the comparison to measure on, and the checkpoint number at which the mean curve of the others turns."""
     if len(comparisons) == 1:
         ((role, whole),) = comparisons.items()
-        one, other = (Comparison(whole.data.isel(sample=slice(half, None, 2))) for half in (0, 1))
+        one, other = (_half(whole, first) for first in (0, 1))
         return {role: (other, place(curve(one)))}
     curves = {role: curve(c) for role, c in comparisons.items()}
 
@@ -47,6 +58,16 @@ def with_places(comparisons: Comparisons, curve: Callable, place: Callable = hig
         return np.mean([curves[other] for other in curves if other != role], axis=0)
 
     return {role: (c, place(of_others(role))) for role, c in comparisons.items()}
+
+
+def _half(comparison, first):
+    """Every second sample, from the first (0) or the second (1) on."""
+    return Comparison(comparison.data.isel(sample=slice(first, None, 2)))
+
+
+def _by_control(control, role, comparisons):
+    """A network as the control's judges see it, on the samples on which `with_places` measures."""
+    return [of[role] if len(comparisons) > 1 else _half(of[role], 1) for of in control]
 
 
 def gap_contrasts(comparisons: Comparisons, losses: dict[str, pd.DataFrame], bootstrap: Bootstrap) -> pd.DataFrame:
@@ -104,21 +125,29 @@ def _by_the_letter(c, places):
     )
 
 
-def learned_contrasts(comparisons: Comparisons, bootstrap: Bootstrap, r: float = 1.0) -> pd.DataFrame:
+def learned_contrasts(
+    comparisons: Comparisons, bootstrap: Bootstrap, r: float = 1.0, control: Control | None = None
+) -> pd.DataFrame:
     """What is newly learned in the last phase against the first: its mean order, and the share that generalizes (F3e).
 
     The first phase goes to the peak of H, the last one begins where mostly other interactions are newly learned (r: as in
-    `find_phases`); both places come from the other networks. NaN where there is no last phase.
+    `find_phases`); both places come from the other networks. NaN where there is no last phase. `control`: as in
+    `turn_contrasts`.
     """
     estimates = {}
     for role, (c, (top, last)) in _with_phases(comparisons, r).items():
-        gained = metrics.newly_learned(c.effects)
-        one, three = (_learned(c, gained, part, bootstrap) for part in (slice(1, top + 1), slice(last, None)))
+        gained, phases = metrics.newly_learned(c.effects), (slice(1, top + 1), slice(last, None))
+        one, three = (_learned(c, gained, part, bootstrap) for part in phases)
         estimates[role] = {
             "mean order, last phase - first": three["order"] - one["order"],
             "share that generalizes, first phase - last": one["share"] - three["share"],
             "share that generalizes above chance, first phase - last": one["excess"] - three["excess"],
         }
+        if control:
+            seen = [[_learned(by, gained, part, bootstrap)["share"] for part in phases]
+                    for by in _by_control(control, role, comparisons)]  # fmt: skip
+            as_many, shuffled = (first - last for first, last in seen)
+            estimates[role][f"share that generalizes, first phase - last{LESS}"] = as_many - shuffled
     return estimates_table(estimates)
 
 

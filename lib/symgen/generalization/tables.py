@@ -5,7 +5,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from symgen.generalization import metrics
-from symgen.generalization.bootstrap import Bootstrap, Power, interval, power
+from symgen.generalization.bootstrap import Bootstrap, Power, estimates_table, interval, power
 from symgen.generalization.comparison import Comparison, Comparisons, order_rows
 from symgen.generalization.metrics import strength_by_order
 from symgen.generalization.phases import Phases, find_phases
@@ -93,6 +93,26 @@ def dynamics_table(comparison: Comparison, bootstrap: Bootstrap) -> pd.DataFrame
         {"epoch": comparison.epochs, "H": h.value, "H_low95": h_low, "H_high95": h_high, "H_chance": chance.value,
          "N": number.value, "N_low95": n_low, "N_high95": n_high, "generalizable": generalizable, "total": total}
     )  # fmt: skip
+
+
+def judges_table(judged: dict[str, Comparisons], bootstrap: Bootstrap) -> pd.DataFrame:
+    """H over training as several groups of judges see it, the mean over the networks, with intervals.
+
+    judged: who judges -> comparisons. Columns judged by, epoch, H, low, high, chance.
+    """
+    parts = []
+    for judges, comparisons in judged.items():
+        curves = {role: c.power(bootstrap) for role, c in comparisons.items()}
+        epochs = next(iter(comparisons.values())).epochs
+        h, chance = (
+            over_networks(estimates_table({
+                role: {epoch: getattr(power, name)[i] for i, epoch in enumerate(epochs)} for role, power in curves.items()
+            }))
+            for name in ("H", "chance")
+        )  # fmt: skip
+        columns = {"epoch": epochs, "H": h.value, "low": h["from"], "high": h["to"], "chance": chance.value}
+        parts.append(pd.DataFrame({"judged by": judges, **columns}).reset_index(drop=True))
+    return pd.concat(parts, ignore_index=True)
 
 
 def learned_table(comparison: Comparison) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from symgen.plots.comparisons import (
 from symgen.plots.explanations import bars, cells, fidelity, masked_pictures, masked_words, network, words
 from symgen.plots.idea import idea
 from symgen.plots.over_time import (
+    by_judges,
     dynamics,
     learned,
     losses,

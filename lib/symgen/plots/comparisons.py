@@ -398,7 +398,11 @@ def effects(table: pd.DataFrame) -> Figure:
         ax.set_title(_in_even_lines(effect, 26))
         ax.grid(axis="y", visible=False)
     legend_below(figure, axes[0, 0])
-    return note(figure, line="95 %, over samples and networks", **{"in brackets": "networks", "no point": "not asked, or not testable"})
+    return note(
+        figure,
+        line="95 %, over samples and networks",
+        **{"in brackets": "networks", "no point": "not asked, or not testable"},
+    )
 
 
 # pieces of figures

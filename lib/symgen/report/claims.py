@@ -27,7 +27,7 @@ BRIEFLY = (
     "*reaches*, how far beyond that its far end must come; *ours*: the paper gives no threshold. The worst number decides "
     "the claim ([the verdicts](11_claims.ipynb#The-rule)).*"
 )
-EFFECTS = {  # how large, of the main claims: what is seen, the claims, the statistic of the paper, that of the control, the unit
+EFFECTS = {  # how large: what is seen, of which claims, the statistic of the paper, that of the control, the unit
     "low orders generalize better": (["F2"], "H_low - H_high", "above chance", "share of strength"),
     "H rises": (["F3b"], "H rises", "H rises above chance", "share of strength"),
     "H falls": (["F3b"], "H falls", "H falls above chance", "share of strength"),

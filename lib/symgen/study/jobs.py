@@ -137,6 +137,8 @@ def _requirements(study) -> Iterator[tuple[Study, str, tuple[float | str, ...]]]
         yield from ((removal, role, removal.checkpoints_of(role)) for role in removal.baselines)
     if "10_fine_tuning" in named:
         yield from ((study.tuned, role, study.tuned.checkpoints_of(role)) for role in everyone)
+    if study.ablation_per_class:
+        yield from ((study.dynamics, role, study.checkpoints_of(role)) for role in study.shuffled)
     if "08_ablations" in named:
         yield from ablations.requirements(study)
     if "07_penalty" in named:

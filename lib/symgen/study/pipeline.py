@@ -163,12 +163,10 @@ def seconds_to_judge(study: Study, role: str) -> float:
     return (time.perf_counter() - start) * 100 / n_samples
 
 
-def compared_by_shuffled(study: Study) -> dict[str, Comparison]:
-    """Targets at their last checkpoint, judged by networks that were trained on shuffled labels; none without ablations."""
-    if not (study.ablation_per_class and study.shuffled):
-        return {}
-    last = study.checkpoints[-1:]
-    return {role: compare(study, role, judges=study.shuffled, checkpoints=last) for role in study.targets}
+def compared_by_shuffled(study: Study, checkpoints: tuple | None = None) -> dict[str, Comparison]:
+    """Targets at checkpoints as in `compare`, judged by networks trained on shuffled labels; none without ablations."""
+    judges = study.shuffled if study.ablation_per_class else ()
+    return {role: compare(study, role, judges, checkpoints) for role in study.targets if judges}
 
 
 # tables
