@@ -57,8 +57,8 @@ LEARNED_TABLE = "fig06_learned"  # the table that says whether networks have lea
 
 
 class Decision(NamedTuple):
-    """verdict: one of `VERDICTS`. how: contrary or negligible, where not reproduced. more: about how many times as many
-    samples and networks would decide what is undecided, inf where not even `MOST_TIMES` would; NaN else.
+    """verdict: one of `VERDICTS`. how: contrary, negligible or neither, where not reproduced. more: about how many times as
+    many samples and networks would decide what is undecided, inf where not even `MOST_TIMES` would; NaN else.
     """
 
     verdict: str
@@ -108,7 +108,8 @@ class Statistic(BaseModel):
         if low > 0 and high >= self.sesoi:
             return Decision("reproduced")
         if high < self.sesoi:
-            return Decision("not reproduced", "contrary" if high < 0 else "negligible")
+            small = "negligible" if low > -self.sesoi else ""  # else it may be large, the other way
+            return Decision("not reproduced", "contrary" if high < 0 else small)
         half, value = (high - low) / 2, (high + low) / 2
         room = max(abs(value) if value > 0 or not self.sesoi else 0.0, self.sesoi - value)
         return Decision("undecided", more=_times_as_much(half, room, networks))

@@ -28,7 +28,7 @@ def answer_text(root: Path) -> str:
     where = f"(`{networks.index[0]}`)" if len(networks) == 1 else f"in {len(networks)} studies"
     main = table.id.map(lambda name: claims()[name].main)
     tested = f"{table.id.nunique()} claims were tested on {networks.sum()} small networks {where}"
-    lines = [f"{tested}.{_followed(root)} In the table, numbers are studies that could test a claim; –: none.", ""]
+    lines = [f"{tested}.{_followed(root)} Numbers in the table: studies that could test a claim; –: none.", ""]
     lines += _verdict_rows(table[main], "docs/results.md", "{claim}")
     if not main.all():
         lines += ["", _others(table[~main])]
@@ -37,13 +37,26 @@ def answer_text(root: Path) -> str:
 
 def _followed(root):
     """In how many of the networks that were followed through training H rises and falls, and has three phases."""
-    tables = _tables(root, "fig03_phases").values()
+    tables = _tables(root, "fig03_phases")
     if not tables:
         return ""
-    number = pd.concat(tables).n_phases
-    turn, three = (number >= 2).sum(), (number == 3).sum()
-    certain = f"H certainly rises and falls, also above chance, in {turn}; three phases are certain in {three}"
-    return f" Of {len(number)} networks followed through training, {certain}."
+    number, turn = pd.concat(tables.values()).n_phases, sum(_turn(root, study) for study in tables)
+    certain = (
+        f"H certainly rises and falls, also above chance, in {turn}; three phases are certain in {(number == 3).sum()}"
+    )
+    learned = pd.DataFrame([_learned_in(root, study)[2:] for study in tables], columns=["after", "strength"])
+    fewer = sum(at_peak < before for before, at_peak, _ in learned.strength)
+    return (
+        f" Of {len(number)} networks followed through training, {certain}. Phase 1 leaves less of what does not generalize "
+        f"in {fewer} of {len(tables)} studies; of what phase 3 learns, {span(learned.after, '.2f')} generalizes."
+    )
+
+
+def _turn(root, study):
+    """In how many networks of a study H certainly rises and falls, also above chance, where the others place its peak."""
+    turns = _table(root, study, "fig03_contrasts")
+    sure = (turns.low > 0).groupby([turns.role, turns.quantity]).first().unstack()
+    return sure[["H rises", "H falls", "H rises above chance", "H falls above chance"]].drop("all").all(axis=1).sum()
 
 
 def _others(table):
@@ -181,14 +194,16 @@ def _network(study, row, curve):
 def phases_text(root: Path) -> str:
     """In how many networks of each study H rises, falls, and three phases follow (Markdown), from fig03_phases, _shares."""
     lines = head(
-        "study", "networks", "H rises", "and falls", "in three phases", "three phases, by the letter", "t2 comes"
-    )
+        "study", "networks", "H rises and falls, its peak placed by the others", "H rises, by itself", "and falls",
+        "in three phases", "three phases, by the letter", "t2 comes",
+    )  # fmt: skip
     for study, phases in _tables(root, "fig03_phases").items():
         certain = ((phases.n_phases >= number).sum() for number in (1, 2, 3))
         shares = _table(root, study, "fig03_shares")
         letter = shares.query("quantity == 'three phases, by the letter' and role != 'all'").value  # 0, 1 or NaN
         by_letter = f"{letter.sum():.0f} of {letter.count()}"
-        lines.append(line(study, len(phases), *certain, by_letter, np.isfinite(phases.t2).sum()))
+        counts = _turn(root, study), *certain, by_letter, np.isfinite(phases.t2).sum()
+        lines.append(line(study, len(phases), *counts))
     return "\n".join(lines) + "\n"
 
 
@@ -198,14 +213,19 @@ def learned_text(root: Path) -> str:
                  "of what is learned after t2, share that generalizes",
                  "what does not generalize: untrained → t1 → end (log-odds)")  # fmt: skip
     for study, phases in _tables(root, "fig03_phases").items():
-        tables = [_table(root, study, name) for name in ("fig03_learning", "fig03_dynamics")]
-        each = [_learned(row, *(table[table.role == row.role] for table in tables)) for row in phases.itertuples()]
-        first, after, shares, strength = zip(*each)
-        share = pd.Series(shares).mean()  # of the networks in which t2 comes
+        first, after, share, strength = _learned_in(root, study)
         share = "–" if np.isnan(share) else f"{share:.2f}"
-        means = " → ".join(f"{value:.2g}" for value in np.mean(strength, axis=0))
-        lines.append(line(study, len(phases), sum(first), sum(after), share, means))
+        means = " → ".join(f"{value:.2g}" for value in strength)
+        lines.append(line(study, len(phases), first, after, share, means))
     return "\n".join(lines) + "\n"
+
+
+def _learned_in(root, study):
+    """`_learned` of the networks of a study: two counts, the mean of the shares where t2 comes, and of the strengths."""
+    phases, *tables = (_table(root, study, f"fig03_{name}") for name in ("phases", "learning", "dynamics"))
+    each = [_learned(row, *(table[table.role == row.role] for table in tables)) for row in phases.itertuples()]
+    first, after, shares, strength = zip(*each)
+    return sum(first), sum(after), pd.Series(shares).mean(), np.mean(strength, axis=0)
 
 
 def _learned(phases, learned, curve):
