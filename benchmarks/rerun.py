@@ -2,8 +2,8 @@
 
     python benchmarks/rerun.py d5084b6 fashion-vgg snippets-lm
 
-The arguments say in which commit figures/claims.csv is that of the earlier runs, and which studies were run again. Statistics
-that the earlier runs did not have are left out; those that they had must follow the same rules.
+The arguments say in which commit figures/claims.csv is that of the earlier runs, and which studies were run again.
+Statistics that the earlier runs did not have are left out; those that they had must follow the same rules.
 """
 
 import io

@@ -257,8 +257,11 @@ def test_labels_stay_what_they_are_and_a_file_takes_numbers_or_strings(labels, t
 
     e = sg.explain(Game(), ["a b", "c d"], list(labels), variables=[0, 1])
     assert e.data.label.to_numpy().tolist() == list(labels)
-    with pytest.raises(sg.InputError, match=re.escape(f"labels {list(labels)}; expected all numbers, or all strings")):
+    with pytest.raises(sg.InputError, match=re.escape(f"label {list(labels)}; expected all numbers")):
         e.save(tmp_path / "e.nc")
+    mixed = sg.explain(Game(), "a b", 0, variables=[0, "b"])
+    with pytest.raises(sg.InputError, match=re.escape("variables [[0, 'b']]; expected all numbers")):
+        mixed.save(tmp_path / "e.nc")
     assert not list(tmp_path.iterdir())
 
 

@@ -232,12 +232,15 @@ class Explanation:
             return getattr(self, f"_plot_{kind}")(plots, k, title)
 
     def save(self, path) -> None:
-        """Write it to a netCDF file, whole or not at all; `load` reads it. Labels must be numbers, or strings."""
-        labels = self.data.label
-        if labels.dtype == object and not all(isinstance(label, str) for label in labels.to_numpy()):
-            raise InputError(
-                f"labels {labels.to_numpy().tolist()[:3]}; expected all numbers, or all strings, in a file"
-            )
+        """Write it to a netCDF file, whole or not at all; `load` reads it.
+
+        Labels must all be numbers, or all strings, and so must variables.
+        """
+        for name in ("label", "variables"):
+            given = self.data.variables[name].to_numpy()
+            if given.dtype == object and not all(isinstance(one, str) for one in given.flat):
+                wanted = "all numbers of 64 bits at most, or all strings"
+                raise InputError(f"{name} {given.tolist()[:3]}; expected {wanted}, in a file")
         write_whole(Path(path).expanduser(), as_netcdf(self.data))
 
     def to_shapiq(self):

@@ -179,19 +179,20 @@ def test_a_planted_difference_between_orders_is_found_above_chance():
 
 def test_what_judges_of_shuffled_labels_give_is_taken_off_network_by_network(comparisons):
     shuffled = {role: planted(seed, strangers=True) for seed, role in enumerate(comparisons, 1)}
-    table = contrasts.order_contrasts(comparisons, *RESAMPLING, shuffled)
-    by_shuffled = contrasts.order_contrasts(shuffled, *RESAMPLING)
+    others = {role: planted(seed) for seed, role in enumerate(comparisons, 11)}  # whom the control compares them with
+    table = contrasts.order_contrasts(comparisons, *RESAMPLING, (others, shuffled))
+    by_others, by_shuffled = (contrasts.order_contrasts(of, *RESAMPLING) for of in (others, shuffled))
     name = "less that by judges of shuffled labels"
     for role in (*comparisons, "all"):
-        expected = rows_of(table, role).value["H_low - H_high"] - rows_of(by_shuffled, role).value["H_low - H_high"]
-        assert rows_of(table, role).value[name] == pytest.approx(expected)
+        seen, not_known = (rows_of(of, role).value["H_low - H_high"] for of in (by_others, by_shuffled))
+        assert rows_of(table, role).value[name] == pytest.approx(seen - not_known)
     weights, role = BOOTSTRAP.weights(20), "target-1"
 
     def difference(c):
         low, high = ([part[-1] @ weights.T for part in c.strengths(of_orders=o)] for o in RESAMPLING[1:])
         return low[0] / low[1] - high[0] / high[1]
 
-    draws = difference(comparisons[role]) - difference(shuffled[role])  # of the same draws
+    draws = difference(others[role]) - difference(shuffled[role])  # of the same draws
     assert rows_of(table, role).loc[name, ["low", "high"]].tolist() == pytest.approx(interval(draws).tolist())
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from symgen import effective_number, find_phases, strength_by_order
-from symgen.generalization import Bootstrap, compare, tables
+from symgen.generalization import Bootstrap, compare, pooled, tables
 from symgen.generalization.metrics import newly_learned
 from symgen.interactions import orders
 
@@ -66,6 +66,21 @@ def test_dynamics_and_what_is_learned_are_means_over_samples(compared):
     np.testing.assert_allclose(curve.generalizable[1], sums(compared, compared.generalizable) / 6)
     np.testing.assert_allclose(learned.delta_g, (gained * compared.generalizable).sum(axis=(2, 3)).mean(axis=1))
     np.testing.assert_allclose(learned.delta_n, (gained * other).sum(axis=(2, 3)).mean(axis=1))
+
+
+def test_h_by_judges_is_the_mean_over_networks_with_the_interval_of_contrasts(compared, rng):
+    other = compare((compared.v, compared.effects), [(compared.v[0], compared.effects[1])], epochs=compared.epochs)
+    judged = {"some": {"a": compared, "b": other}, "others": {"a": other, "b": other}}
+    table = tables.judges_table(judged, BOOTSTRAP)
+    assert table["judged by"].unique().tolist() == ["some", "others"]
+    for judges, of in judged.items():
+        rows = table[table["judged by"] == judges]
+        powers = [c.power(BOOTSTRAP) for c in of.values()]
+        assert rows.epoch.tolist() == list(compared.epochs)
+        np.testing.assert_allclose(rows.H, np.mean([power.H.value for power in powers], axis=0))
+        np.testing.assert_allclose(rows.chance, np.mean([power.chance.value for power in powers], axis=0))
+        expected = [pooled([power.H[t] for power in powers]) for t in range(len(rows))]
+        np.testing.assert_allclose(rows[["H", "low", "high"]], expected)
 
 
 def test_phases_of_a_comparison_are_those_of_its_strengths_with_its_seed_and_ratio(compared):

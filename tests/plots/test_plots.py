@@ -304,6 +304,19 @@ def test_the_colour_of_what_does_not_generalize_means_nothing_else(other):
         assert np.linalg.norm(lab(COLOURS[other], sight) - lab(COLOURS["non-generalizable"], sight)) >= DIFFERENT
 
 
+def test_h_by_judges_and_by_chance_are_told_apart():
+    numbers = {"epoch": [0, 1] * 2, "H": [0.2, 0.6, 0.3, 0.3], "low": 0.1, "high": 0.7, "chance": [0.1, 0.2, 0.15, 0.1]}
+    table = pd.DataFrame({"judged by": np.repeat(["true labels", "shuffled labels"], 2)} | numbers)
+    figure = plots.by_judges(table, networks=3, samples=20)
+    (ax,) = figure.axes
+    assert [line.get_ydata().tolist() for line in ax.lines] == [[0.2, 0.6], [0.1, 0.2], [0.3, 0.3], [0.15, 0.1]]
+    looks = {(line.get_linestyle(), line.get_markerfacecolor()) for line in ax.lines}
+    assert len(looks) == 4 and [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "by true labels", "true labels, by chance", "by shuffled labels", "shuffled labels, by chance",
+    ]  # fmt: skip
+    assert "3 networks · 20 samples" in figure.legends[0].get_title().get_text()
+
+
 def test_the_network_has_a_ring_for_one_variable_a_line_for_two_and_a_star_for_more():
     members = [(2,), (0, 1), (0, 1), (0, 1, 2), (0, 1, 2), (0, 3)]
     kinds, effects = ["and", "and", "or", "and", "or", "and"], [1.0, 2.0, -1.0, 0.5, 0.4, 1e-3]

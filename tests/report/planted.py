@@ -216,7 +216,7 @@ def _each(of, i):
 
 
 def order_table(of):
-    return contrasts.order_contrasts(_each(of, 0), BOOTSTRAP, LOW, HIGH, _each(of, 1))
+    return contrasts.order_contrasts(_each(of, 0), BOOTSTRAP, LOW, HIGH, (_each(of, 0), _each(of, 1)))
 
 
 def pair_table(of):

@@ -16,8 +16,7 @@ from symgen.study import arms
 from symgen.study.settings import Study
 
 ROOT = Path(__file__).parents[2]
-
-FIGURES = Path(__file__).parents[2] / "figures"
+FIGURES = ROOT / "figures"
 NAN = float("nan")
 
 
@@ -435,7 +434,7 @@ def test_claims_are_read_in_both_columns_with_what_would_decide_them(study):
 
 def test_effects_are_the_rows_of_the_table_that_they_name():
     """On the committed table: whoever renames a statistic is told, and no number is lost on the way to the picture."""
-    of_claims = pd.read_csv(ROOT / "figures" / "claims.csv")
+    of_claims = pd.read_csv(FIGURES / "claims.csv")
     effects = claims.effects(of_claims)
     assert effects.effect.unique().tolist() == list(claims.EFFECTS)
     assert effects.groupby("effect").of.unique().map(set).eq({"paper", "control"}).all()

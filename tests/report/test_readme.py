@@ -212,8 +212,8 @@ def test_networks_that_were_followed_are_counted_by_what_is_certain_and_what_the
     first = results.answer_text(tmp_path).split("\n")[0]
     assert (
         " Of 4 networks followed through training, H certainly rises and falls, also above chance, in 1; three phases are "
-        "certain in 1. Phase 1 leaves less of what does not generalize in 1 of 2 studies; of what phase 3 learns, 0.29 to "
-        "0.29 generalizes. Numbers in the table: "
+        "certain in 1. By the paper's phases, the first adds to what does not generalize in 1 of 2 studies; of what the "
+        "third learns, 0.29 to 0.29 generalizes. Numbers in the table: "
     ) in first
 
 

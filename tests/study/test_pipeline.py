@@ -337,21 +337,24 @@ def test_what_vouches_for_interactions_is_one_row_a_checkpoint_that_is_there(stu
     assert (pipeline.certificate_table("target-91", wrong).error > 1e-5).all()
 
 
-def test_judges_of_shuffled_labels_judge_where_a_study_has_them(study):
-    assert not pipeline.compared_by_shuffled(study.replace(ablation_per_class=0))
-    shuffling = study.replace(ablation_per_class=1, shuffled_seeds=[95])
-    judged_by = pipeline.compared_by_shuffled(shuffling, study.checkpoints[-1:])
-    role, judged = "target-91", judged_by["target-91"]
-    assert tuple(judged_by) == study.targets
-    assert judged.epochs.tolist() == [2.0]
-    assert pipeline.compared_by_shuffled(shuffling)[role].epochs.tolist() == list(study.checkpoints)
-    target, judge = (
-        pipeline.ensure_interactions(shuffling, r, c) for r, c in (("target-91", 2.0), ("shuffled-95", "last"))
-    )
-    of = pipeline.ensure_samples(study).of.to_numpy()
-    expected = compare(target, [judge], tau_ratio=study.tau_ratio, chance_draws=study.chance_draws, of=of)
-    assert np.array_equal(judged.generalizable, expected.generalizable)
-    assert not np.array_equal(judged.generalizable, pipeline.compare(study, role).generalizable[-1:])
+def test_judges_of_shuffled_labels_and_as_many_others_judge_at_their_end(study):
+    assert pipeline.compared_by_shuffled(study.replace(ablation_per_class=0)) is None
+    assert (
+        pipeline.compared_by_shuffled(study.replace(ablation_per_class=1, shuffled_seeds=[])) is None
+    )  # no such judges
+    shuffling = study.replace(ablation_per_class=1, shuffled_seeds=[95], baseline_checkpoint="best")
+    assert len(shuffling.baselines) > 1
+    control = pipeline.compared_by_shuffled(shuffling, study.checkpoints[-1:])
+    of, role = pipeline.ensure_samples(study).of.to_numpy(), "target-91"
+    target = pipeline.ensure_interactions(shuffling, role, 2.0)
+    for judged, name in zip(control, (shuffling.baselines[0], "shuffled-95")):
+        assert tuple(judged) == study.targets and judged[role].epochs.tolist() == [2.0]
+        judge = pipeline.ensure_interactions(shuffling, name, "last")
+        expected = compare(target, [judge], tau_ratio=study.tau_ratio, chance_draws=study.chance_draws, of=of)
+        assert np.array_equal(judged[role].generalizable, expected.generalizable)
+    whole = pipeline.compared_by_shuffled(shuffling)
+    assert all(judged[role].epochs.tolist() == list(study.checkpoints) for judged in whole)
+    assert not np.array_equal(*(judged[role].generalizable for judged in control))
 
 
 def test_fewer_samples_are_followed_through_training_than_are_asked_at_its_ends(study):

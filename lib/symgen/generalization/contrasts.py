@@ -12,7 +12,7 @@ from jaxtyping import Float
 from symgen.generalization import metrics
 from symgen.generalization.baselines import Votes, crossvalidation, overlap
 from symgen.generalization.bootstrap import Bootstrap, estimates_table
-from symgen.generalization.comparison import Comparisons
+from symgen.generalization.comparison import Comparisons, Control
 from symgen.generalization.metrics import order_sums, ratio, strength_by_order
 from symgen.generalization.tables import ratios
 from symgen.interactions import conditions_of, dictionary_size, fidelity, n_variables, needed_for, orders, subset_matrix
@@ -25,12 +25,12 @@ def order_contrasts(
     bootstrap: Bootstrap,
     low_orders: range,
     high_orders: range,
-    control: Comparisons | None = None,
+    control: Control | None = None,
     of: str = "judges of shuffled labels",
 ) -> pd.DataFrame:
     """At the last checkpoint: H_low - H_high, that by chance, and what is left of it above chance (claim F2).
 
-    `control`: the same networks, judged by those that `of` names; what these give is taken off.
+    `control`: what its second judges, those that `of` names, give is taken off what its first ones give.
     """
 
     def difference(comparison):
@@ -40,8 +40,8 @@ def order_contrasts(
     def measured(role):
         estimates = difference(comparisons[role])
         if control:
-            by_control = difference(control[role])["H_low - H_high"]
-            estimates[f"less that by {of}"] = estimates["H_low - H_high"] - by_control
+            judges, controls = (difference(seen[role])["H_low - H_high"] for seen in control)
+            estimates[f"less that by {of}"] = judges - controls
         return estimates
 
     return estimates_table({role: measured(role) for role in comparisons})
@@ -61,7 +61,7 @@ def pair_contrasts(
     """
     parts = []
     for comparisons, ending in ((targets, ""), (baselines, OTHER_WAY)):
-        control = untrained and {role: untrained[role] for role in comparisons}
+        control = untrained and (comparisons, {role: untrained[role] for role in comparisons})
         table = order_contrasts(comparisons, bootstrap, low_orders, high_orders, control, "untrained judges")
         parts.append(table.assign(quantity=table.quantity + ending))
     return pd.concat(parts, ignore_index=True)

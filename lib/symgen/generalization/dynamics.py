@@ -13,14 +13,11 @@ from jaxtyping import Float
 from symgen.errors import InputError
 from symgen.generalization import metrics
 from symgen.generalization.bootstrap import Bootstrap, Estimate, estimates_table, exact_share, power
-from symgen.generalization.comparison import Comparison, Comparisons, order_rows
+from symgen.generalization.comparison import Comparison, Comparisons, Control, order_rows
 from symgen.generalization.metrics import ratio, strength_by_order
 from symgen.generalization.phases import CERTAIN, Phases, by_the_letter, highest, onset
 from symgen.interactions import n_variables, orders
 
-Control = tuple[
-    Comparisons, Comparisons
-]  # the same networks as judged by some baselines, and by judges of shuffled labels
 LESS = ", less that by judges of shuffled labels"
 LEAST_CHANGES = 4  # checkpoints after the peak without which a correlation says nothing
 
@@ -28,7 +25,7 @@ LEAST_CHANGES = 4  # checkpoints after the peak without which a correlation says
 def turn_contrasts(comparisons: Comparisons, bootstrap: Bootstrap, control: Control | None = None) -> pd.DataFrame:
     """How far H rises and falls, also above chance, and N falls and rises, relative to where it comes from (F3a, F3b).
 
-    `control`: rise and fall as seen by judges of shuffled labels are taken off those seen by as many baselines.
+    `control`: what its second judges, of shuffled labels, see of rise and fall is taken off what its first ones see.
     """
     estimates = {role: {} for role in comparisons}
     for role, (c, top) in with_places(comparisons, _height).items():

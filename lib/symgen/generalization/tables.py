@@ -102,11 +102,11 @@ def judges_table(judged: dict[str, Comparisons], bootstrap: Bootstrap) -> pd.Dat
     """
     parts = []
     for judges, comparisons in judged.items():
-        curves = {role: c.power(bootstrap) for role, c in comparisons.items()}
+        powers = {role: c.power(bootstrap) for role, c in comparisons.items()}
         epochs = next(iter(comparisons.values())).epochs
         h, chance = (
             over_networks(estimates_table({
-                role: {epoch: getattr(power, name)[i] for i, epoch in enumerate(epochs)} for role, power in curves.items()
+                role: {f"{t}": getattr(power, name)[t] for t in range(len(epochs))} for role, power in powers.items()
             }))
             for name in ("H", "chance")
         )  # fmt: skip

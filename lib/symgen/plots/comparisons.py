@@ -38,7 +38,7 @@ JUDGES = {
 WAYS = {"data": "more data"}  # to train, where the name alone does not say it
 SIGNS_OF = {"reproduced": "R", "undecided": "U", "not reproduced": "N", "not testable": "T"}  # verdicts
 MEASURED = {"paper": "as the paper measures it", "control": "against its control"}
-BAR = "less than the smallest effect of interest"
+BAR = {"color": COLOURS["chance"], "alpha": 0.2}  # from 0 to the smallest effect of interest
 MIDDLE = "middle 80 % of samples"
 OVER_BOTH = "95 %, over networks and over what they are measured on"
 OVER_ITEMS = "95 %, over what it is measured on; another network may differ by more"
@@ -377,7 +377,7 @@ def effects(table: pd.DataFrame) -> Figure:
     """How large the effects behind the claims are: a panel an effect, a row a study. table: as `claims.effects`.
 
     Filled: as the paper measures it; open: against its control. The grey bar at each row reaches from 0 to the smallest
-    effect of interest. A panel is as wide as its values need: intervals that are wider are cut off.
+    effect of interest. A panel is as wide as its values need; wider intervals are cut off.
     """
     networks = table.groupby("study", sort=False).networks.max().sort_values(ascending=False, kind="stable")
     studies, names = list(networks.index), [f"{study} ({number})" for study, number in networks.items()]
@@ -386,7 +386,8 @@ def effects(table: pd.DataFrame) -> Figure:
     styles = {"paper": {"mfc": COLOURS["target"]}, "control": {"mfc": "white"}}
     for ax, (effect, shown) in zip(axes.flat, table.groupby("effect", sort=False)):
         rows = shown.study.map(studies.index)
-        ax.barh(rows, shown.sesoi, 0.8, color=COLOURS["chance"], alpha=0.12, label=BAR)
+        first = ~shown.study.duplicated()
+        ax.barh(rows[first], shown.sesoi[first], 0.8, **BAR)
         for (of, style), shift in zip(styles.items(), (-0.17, 0.17)):
             part, places = shown[shown.of == of], rows[shown.of == of] + shift
             ax.hlines(places, part.low, part.high, color=COLOURS["target"], linewidth=1)
@@ -397,12 +398,9 @@ def effects(table: pd.DataFrame) -> Figure:
         ax.set(yticks=range(len(studies)), yticklabels=names, ylim=(len(studies) - 0.4, -0.6))
         ax.set_title(_in_even_lines(effect, 26))
         ax.grid(axis="y", visible=False)
-    legend_below(figure, axes[0, 0])
-    return note(
-        figure,
-        line="95 %, over samples and networks",
-        **{"in brackets": "networks", "no point": "not asked, or not testable"},
-    )
+    legend_below(figure, axes[0, 0], {"less than the smallest effect of interest": Patch(**BAR)})
+    says = {"in brackets": "networks, at most", "no point": "not asked, or not testable"}
+    return note(figure, line="95 %, over samples and networks; cut off where wider than the panel", **says)
 
 
 # pieces of figures

@@ -248,14 +248,14 @@ def side_by_side(table: pd.DataFrame) -> Figure:
 def by_judges(table: pd.DataFrame, networks: int | None = None, samples: int | None = None) -> Figure:
     """H over training as two groups of judges see it, the second as a control. table: as `tables.judges_table`."""
     figure, ax = plt.subplots(figsize=(5.2, 3.2))
-    for (judges, shown), filled in zip(table.groupby("judged by", sort=False), (COLOURS["target"], "white")):
+    looks = (COLOURS["target"], "--"), ("white", ":")  # of a line's dots, and of its chance level
+    for (judges, shown), (filled, dashes) in zip(table.groupby("judged by", sort=False), looks):
         ax.fill_between(shown.epoch, shown.low, shown.high, color=COLOURS["target"], alpha=0.15, linewidth=0)
         ax.plot(shown.epoch, shown.H, "-o", color=COLOURS["target"], mfc=filled, markersize=4.5, label=f"by {judges}")
-        ax.plot(shown.epoch, shown.chance, label=f"{judges}, by chance", **BY_CHANCE)
+        ax.plot(shown.epoch, shown.chance, label=f"{judges}, by chance", **BY_CHANCE | {"linestyle": dashes})
     ax.set(ylim=(0, 1), ylabel="H: share of strength", xlabel="epoch")
     epoch_axis(ax, table.epoch)
-    lines, labels = ax.get_legend_handles_labels()
-    legend_below(figure, {labels[0]: lines[0], labels[2]: lines[2], "each by chance": lines[1]})
+    legend_below(figure, ax, columns=2)
     return note(figure, network=networks, sample=samples, band="95 %, over networks and samples")
 
 

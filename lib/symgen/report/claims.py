@@ -47,7 +47,7 @@ EFFECTS = {  # how large: what is seen, of which claims, the statistic of the pa
         ["K2", "K3"], "all samples: accuracy, penalty - plain", "all samples: accuracy, penalty - distilled",
         "share of items",
     ),
-    "the same with few samples": (
+    "the penalty raises the accuracy with few samples": (
         ["K4"], "few samples: accuracy, penalty - plain", "few samples: accuracy, penalty - distilled", "share of items",
     ),
 }  # fmt: skip
@@ -332,7 +332,7 @@ def _row(table, statistic, folder):
 
 
 def effects(table: pd.DataFrame) -> pd.DataFrame:
-    """How large the effects of the main claims are, of a table of claims: a row for each of `EFFECTS`, study and column.
+    """How large some effects behind the claims are, of a table of claims: a row for each of `EFFECTS`, study and column.
 
     Columns effect, unit, study, networks, of (paper, control), value, low, high, sesoi. What is not testable is left out.
     """

@@ -41,14 +41,12 @@ def _followed(root):
     if not tables:
         return ""
     number, turn = pd.concat(tables.values()).n_phases, sum(_turn(root, study) for study in tables)
-    certain = (
-        f"H certainly rises and falls, also above chance, in {turn}; three phases are certain in {(number == 3).sum()}"
-    )
     learned = pd.DataFrame([_learned_in(root, study)[2:] for study in tables], columns=["after", "strength"])
-    fewer = sum(at_peak < before for before, at_peak, _ in learned.strength)
+    more = sum(at_peak > before for before, at_peak, _ in learned.strength)
     return (
-        f" Of {len(number)} networks followed through training, {certain}. Phase 1 leaves less of what does not generalize "
-        f"in {fewer} of {len(tables)} studies; of what phase 3 learns, {span(learned.after, '.2f')} generalizes."
+        f" Of {len(number)} networks followed through training, H certainly rises and falls, also above chance, in {turn}; "
+        f"three phases are certain in {(number == 3).sum()}. By the paper's phases, the first adds to what does not "
+        f"generalize in {more} of {len(tables)} studies; of what the third learns, {span(learned.after, '.2f')} generalizes."
     )
 
 

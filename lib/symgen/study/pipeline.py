@@ -12,7 +12,7 @@ import xarray as xr
 from symgen import generalization
 from symgen.errors import InputError
 from symgen.games import CausalLMGame, ImageGame, TextGame
-from symgen.generalization import Comparison
+from symgen.generalization import Comparison, Control
 from symgen.interactions import KINDS, by_definition
 from symgen.store import cached, keyed
 from symgen.study.devices import arithmetic, device
@@ -163,10 +163,16 @@ def seconds_to_judge(study: Study, role: str) -> float:
     return (time.perf_counter() - start) * 100 / n_samples
 
 
-def compared_by_shuffled(study: Study, checkpoints: tuple | None = None) -> dict[str, Comparison]:
-    """Targets at checkpoints as in `compare`, judged by networks trained on shuffled labels; none without ablations."""
-    judges = study.shuffled if study.ablation_per_class else ()
-    return {role: compare(study, role, judges, checkpoints) for role in study.targets if judges}
+def compared_by_shuffled(study: Study, checkpoints: tuple | None = None) -> Control | None:
+    """Targets as baselines see them, and as as many networks trained on shuffled labels do; None without ablations.
+
+    All judges are at the end of their training: that they are of different moments is no part of what is compared.
+    """
+    if not (study.ablation_per_class and study.shuffled):
+        return None
+    at_end = study.replace(baseline_checkpoint="last")
+    families = at_end.baselines[: len(at_end.shuffled)], at_end.shuffled
+    return tuple({role: compare(at_end, role, judges, checkpoints) for role in study.targets} for judges in families)
 
 
 # tables
