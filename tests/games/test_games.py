@@ -9,7 +9,7 @@ import torchvision
 from torch import nn
 
 from symgen import ImageGame, log_odds
-from symgen.games import ROUNDING
+from symgen.games import ROUNDING, _base
 from symgen.games import images as games
 from symgen.games.variables import cell_boxes, cell_map, draw_cells, draw_words
 from symgen.training import models
@@ -493,3 +493,38 @@ def test_few_bits_do_not_make_another_network_look_the_same(dtype):
     game = ImageGame(network.to(dtype), "body.1")
     game.values(x, 2, [0, 7, 12])
     assert not any(plan.pool for plan in game._plans.values())
+
+
+def test_a_mean_map_is_the_mean_over_the_images_of_the_map_at_the_cut():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 64, 3))
+    images = torch.rand(7, 3, 10, 10)
+    expected = network[:2](images).detach().mean(dim=0)
+    for batch in (256, 3):
+        torch.testing.assert_close(ImageGame(network, "1").mean_map(images, batch=batch), expected)
+
+
+def test_a_network_that_is_random_before_the_cut_is_refused():
+    class Noisy(nn.Module):
+        def forward(self, x):
+            return x + torch.rand_like(x)
+
+    network = nn.Sequential(Noisy(), nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 64, 3))
+    with pytest.raises(ValueError, match="changes from call to call"):
+        ImageGame(network, "2").values(torch.rand(3, 10, 10), 0, [1, 2, 3])
+
+
+def test_a_little_randomness_is_too_much():
+    with pytest.raises(ValueError, match="changes from call to call"):
+        _base.check_repeats(torch.ones(3), lambda: torch.ones(3) + 1e-4)
+
+
+def test_how_large_one_logit_is_excuses_no_other():
+    expected = torch.tensor([[0.0, 1000.0], [1.0, 1000.0]])
+    assert not _base.agree(expected + torch.tensor([0.5, 0.0]), expected)
+    assert _base.agree(expected + 1e-4, expected)
+
+
+def test_log_odds_are_taken_in_double_precision():
+    expected = 30 - (1 + np.log(2))
+    assert log_odds(torch.tensor([[1.0, 1.0, 30.0]]), torch.tensor([2])).item() == pytest.approx(expected, rel=1e-14)

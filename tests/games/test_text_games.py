@@ -292,3 +292,19 @@ def test_a_network_that_takes_tokens_alone_may_be_masked_with_pad_tokens(bert, t
             raise NotImplementedError("no embeddings")
 
     assert TextGame(Tokens(len(tokenizer)), tokenizer, masking="pad").values(SENTENCE, 1, [1, 2]).shape == (4,)
+
+
+def test_special_tokens_stay_where_the_first_word_is_masked():
+    text = "warm film with good actors"
+    tokenizer, seen = build_tokenizer([text], min_count=1, max_tokens=20), []
+    bert = models.build_bert("bert-1x64", 2, tokenizer, 20, seed=1)
+    bert.register_forward_pre_hook(
+        lambda module, args, given: seen.append(given["input_ids"].clone()), with_kwargs=True
+    )
+    TextGame(bert, tokenizer).values(text, 1, [0, 3])
+    masked = [list(tokenizer(text)["input_ids"]) for _ in range(4)]
+    for subset, row in enumerate(masked):
+        for bit, token in enumerate((1, 4)):  # words 0 and 3, behind [CLS]
+            if not subset >> bit & 1:
+                row[token] = tokenizer.mask_token_id
+    assert seen[-1].tolist() == masked

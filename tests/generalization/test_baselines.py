@@ -406,3 +406,14 @@ def test_the_figures_draw_the_numbers_of_their_tables(rng, variants):
     shares = ab.spindle_table({"exact": target, "sparse": families["B"][0]})
     bars = plots.order_shares(shares).axes[1].patches
     assert [bar.get_height() for bar in bars] == shares.share[shares.panel == "sparse"].tolist()
+
+
+def test_n_is_least_where_it_is_and_not_where_h_peaks(rng):
+    effects = np.zeros((3, 12, 2, 16))
+    for t, number in enumerate((8, 6, 2)):
+        effects[t, :, 0, 1 : number + 1] = 1
+    base = np.zeros((12, 2, 16))
+    base[:, 0, 3:7] = 1  # most of what there is at the second checkpoint
+    v = rng.normal(size=(3, 12, 16))
+    row = ab.sensitivity_rows({"as it is": (compare((v, effects), [(v[0], base)]), 1.0)}, Bootstrap(100)).iloc[0]
+    assert row.t1 == 1 and row.N_least == 2

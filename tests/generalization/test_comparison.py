@@ -146,3 +146,9 @@ def test_only_the_same_samples_and_variables_are_compared(rng):
     labelled = one.assign(label=("sample", np.zeros(6, int)))
     with pytest.raises(ValueError, match="its label differs"):
         compare(labelled, [labelled.assign(label=("sample", np.ones(6, int)))])
+
+
+@pytest.mark.parametrize(("n_samples", "few"), [(9, True), (10, False)])
+def test_ten_samples_are_enough_for_an_interval(n_samples, few, rng):
+    effects, v = rng.normal(size=(n_samples, 2, 8)) ** 3, rng.normal(size=(n_samples, 8))
+    assert ("too few for an interval" in str(compare((v, effects), [(v, effects[::-1])]))) == few

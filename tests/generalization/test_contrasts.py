@@ -388,3 +388,56 @@ def test_the_exponent_is_the_slope_of_a_power():
     bent = effects | of({12: 9})  # what only one of the two has does not count in the difference
     table = rows_of(contrasts.size_contrasts({"a": bent}, random, 0.05, BOOTSTRAP)).value
     assert table["exponent p"] < 1 and table["exponent p, less that of random values"] == pytest.approx(2 - slope)
+
+
+def test_recurrence_asks_about_salient_interactions_at_the_last_checkpoint():
+    effects = np.zeros((2, 4, 2, 4))
+    effects[:, :, 0, 1], effects[:, :, 0, 2] = 10, 5
+    effects[:, :, 1, 3] = [0.1, -0.1, 0.1, -0.1]  # not salient
+    effects[0, ::2, 0, 2] = -5  # before the end, it did not recur
+    base, v = effects[1] * (np.arange(4) == 1), effects[:, :, 0]
+    comparison = compare((v, effects), [(v[1], base)], of=["testing"] * 4)
+    variables, labels = np.tile([0, 1], (4, 1)), np.zeros(4, int)
+    table = contrasts.recurrence_contrasts({"a": comparison}, variables, labels, BOOTSTRAP)
+    assert rows_of(table, "all").value["recurs in samples of its class, generalizable - rest"] == 0
+
+
+def test_each_network_is_less_its_own_untrained_judges():
+    targets, baselines = ({f"{i}": planted(i) for i in of} for of in ((1, 2), (3, 4)))
+    untrained = {role: planted(int(role) + 4, strangers=True) for role in (*targets, *baselines)}
+    table = contrasts.pair_contrasts(targets, baselines, *RESAMPLING, untrained).set_index(["quantity", "role"]).value
+    for of, ending in ((targets, ""), (baselines, contrasts.OTHER_WAY)):
+        for role, comparison in of.items():
+            seen = {role: comparison}, {role: untrained[role]}
+            alone = contrasts.order_contrasts(seen[0], *RESAMPLING, seen, "untrained judges")
+            expected = rows_of(alone, role).value["less that by untrained judges"]
+            assert table[f"less that by untrained judges{ending}", role] == pytest.approx(expected)
+
+
+def test_a_sample_that_has_or_interactions_alone_is_described():
+    effects = np.zeros((2, 3, 2, 4))
+    effects[..., 1, 3] = 1
+    effects[:, 1:, 0, 1] = 2
+    v = reconstruct(effects[..., 0, :], effects[..., 1, :], np.zeros((2, 3)))
+    axes = ("epoch", "sample")
+    arrays = {
+        "v": ((*axes, "subset"), v),
+        "effects": ((*axes, "kind", "subset"), effects),
+        "bias": (axes, np.zeros((2, 3))),
+    }
+    table = contrasts.conditions_contrasts({"a": xr.Dataset(arrays)}, BOOTSTRAP)
+    assert not table.quantity.str.startswith("samples left out").any()
+    assert rows_of(table, "all").value["orders up to n / 2"] == pytest.approx((0 + 2 / 3 + 2 / 3) / 3)
+
+
+def test_of_networks_that_are_given_the_interval_is_over_samples_alone():
+    values = np.random.default_rng(0).normal([[0], [5]], size=(2, 30))
+    table = contrasts.mean_contrasts({role: {"q": of} for role, of in zip("ab", values)}, BOOTSTRAP, given=True)
+    assert rows_of(table, "all").loc["q"].tolist() == pytest.approx(BOOTSTRAP.mean(values.mean(axis=0)).row)
+
+
+def test_draws_without_a_value_are_left_out_over_networks_as_well():
+    draws = np.random.default_rng(1).normal([[0], [1], [2]], size=(3, 50))
+    holes = np.concatenate([draws, np.full((3, 1), np.nan)], axis=1)
+    whole, some = ([Estimate(float(i), row) for i, row in enumerate(of)] for of in (draws, holes))
+    assert pooled(some) == pytest.approx(pooled(whole)) and np.isfinite(pooled(some)).all()

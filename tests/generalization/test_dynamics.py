@@ -412,3 +412,25 @@ def test_removal_ends_when_more_is_learned_in_all_and_shares_are_above_their_own
     values = rows_of(table).value
     assert values["end of removal - lowest held-out loss, checkpoints"] == 0
     assert values["share that generalizes above chance, learned - removed"] == (1 - 0.25) - (0 - 0)
+
+
+@pytest.mark.parametrize(("gains", "end"), [([0, 0, 0], 2), ([0, 1, 3], 1), ([0, 1, 2], 2)])
+def test_removal_that_is_never_outweighed_ends_at_the_last_checkpoint(gains, end):
+    """1 is lost in each step. To learn as much is not more."""
+    effects = np.zeros((3, 4, 2, 4))
+    effects[:, :, 0, 1], effects[:, :, 0, 2] = np.array(gains)[:, None], np.array([-5, -4, -3])[:, None]
+    losses = pd.DataFrame({"epoch": np.arange(3.0), "test_loss": [3, 1, 2]})
+    table = dynamics.tuning_removal_contrasts({"a": compared(effects, np.arange(4) == 1)}, {"a": losses}, BOOTSTRAP)
+    assert rows_of(table).value["end of removal - lowest held-out loss, checkpoints"] == end - 1
+
+
+def test_what_may_be_either_is_certain_in_neither_direction():
+    unsure = phases_like(4.0, 0.5, 1)
+    for name in ("rise", "fall", "excess_rise", "excess_fall"):
+        assert np.isnan(replace(unsure, **{f"{name}_interval": (-0.1, 0.2)}).certainly_three)
+        assert replace(unsure, **{f"{name}_interval": (-0.2, -0.1)}).certainly_three == 0
+    falls = {replace(unsure, fall_interval=(low, 0.2)).verdict for low in (-0.1, 0.1)}
+    assert falls == {
+        "one phase: H rises, and does not fall with certainty",
+        "one phase: H rises, and falls, but not more than by chance",
+    }

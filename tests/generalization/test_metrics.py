@@ -14,7 +14,7 @@ from symgen import (
     strength_by_order,
 )
 from symgen.generalization import compare
-from symgen.generalization.metrics import derangements, newly_learned, normalized
+from symgen.generalization.metrics import derangements, newly_learned, normalized, ratio
 
 
 def effects(**values):
@@ -193,3 +193,7 @@ def test_baselines_without_an_axis_of_their_own_are_not_taken_for_several(rng, m
     assert measure(target, baseline[None]).shape == target.shape
     with pytest.raises(ValueError, match=r"baselines \(5, 2, 8\); expected one more axis in front"):
         measure(target, baseline)
+
+
+def test_a_ratio_may_be_of_negative_numbers():
+    assert ratio([1.0, -1.0], [-2.0, -2.0]).tolist() == [-0.5, 0.5]

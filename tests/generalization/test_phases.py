@@ -154,3 +154,9 @@ def test_pictures_show_the_boundaries_that_are_certain(n_phases, t2_found, drawn
     assert [text.get_text() for text in gap.texts] == drawn
     (ax,) = plots.phases(curves, boundaries.iloc[0], "one").axes
     assert [text.get_text() for text in ax.texts] == named
+
+
+def test_an_epoch_does_not_come_twice():
+    ones = np.ones((3, 12))
+    with pytest.raises(ValueError, match="expected those of the checkpoints, rising"):
+        find_phases(np.array([0.0, 1.0, 1.0]), ones, ones, 0 * ones, ones, ones)

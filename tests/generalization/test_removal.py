@@ -9,6 +9,7 @@ import xarray as xr
 
 from symgen import plots, removed_value, strength_by_order
 from symgen.generalization import Bootstrap, Comparison
+from symgen.generalization.bootstrap import interval
 from symgen.generalization.comparison import AXES
 from symgen.generalization.removal import (
     QUANTITIES,
@@ -362,3 +363,16 @@ def test_pictures_draw_the_gap_and_no_effect_of_removing_nothing():
     assert band.get_datalim(band.axes.transData).y0 == pytest.approx(0.4 - np.hypot(0.3, 0.4))
     above, below = plots.removal(table[table.epoch == 1]).axes
     assert (len(above.get_xticks()), len(below.get_xticks())) == (4, 3)
+
+
+def test_shares_of_the_gap_vary_with_the_gap_as_well(rng):
+    effects = rng.normal(size=(12, 2, 16)) * (np.arange(16) > 0)
+    shared, v = rng.random(effects.shape) < 0.5, effects.sum(axis=(1, 2)) - 3.0 * (np.arange(12) >= 6)
+    left = v - (effects * ~shared).sum(axis=(1, 2))
+    table = contrasts_table({"one": compared(effects, shared, v)}, BOOTSTRAP, draws=2)
+    row = table.set_index(["role", "what", "quantity"]).loc["all", "removed", "training rise, share of the gap"]
+    before, after = (
+        [Bootstrap(300, k).weights(6) @ loss(of)[6 * k : 6 * k + 6] / 6 for k in (0, 1)] for of in (v, left)
+    )
+    draws = (after[0] - before[0]) / (before[1] - before[0])
+    assert [row.low, row.high] == pytest.approx(interval(draws).tolist())

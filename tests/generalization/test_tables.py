@@ -130,3 +130,17 @@ def test_outputs_have_the_middle_80_percent_of_the_samples():
     v = np.outer(np.arange(1.0, 21), [0, 1, 1, 2])[None]
     table = tables.conditions_table(v, np.ones((1, 20, 2, 4)), [0.0])
     assert table.loc[1, ["low", "high"]].tolist() == pytest.approx([2 / 21, 18 / 21])
+
+
+def test_intervals_hold_what_they_are_of_and_networks_have_their_mean(compared, rng):
+    curve = tables.dynamics_table(compared, BOOTSTRAP)
+    for name in ("H", "N"):
+        assert (curve[f"{name}_low95"] <= curve[name]).all() and (curve[name] <= curve[f"{name}_high95"]).all()
+    assert (curve.N_low95 < curve.N_high95).any()
+    other = compare(
+        (compared.v, -compared.effects * rng.random(8)), [(compared.v[0], compared.effects[0])], epochs=[0, 1, 4]
+    )
+    both = tables.mean_order_table({"a": compared, "b": other}, 4.0)
+    columns = ["total", "generalizable"]
+    one, two = (c.by_order(4.0).sort_values(["order", "sign"])[columns].to_numpy() for c in (compared, other))
+    np.testing.assert_allclose(both.sort_values(["order", "sign"])[columns], (one + two) / 2)

@@ -105,3 +105,14 @@ def test_tables_of_subsets_are_everybodys_and_cannot_be_written():
         with pytest.raises(ValueError, match="read-only"):
             table[0] = 1
     assert subset_index([0, 2, 2]) == 5  # a variable that is named twice is in the subset once
+
+
+def test_the_noise_counts_when_it_is_asked_how_many_interactions_are_needed():
+    """One interaction explains 94.3 % of the variance, two 95.3 %, and the noise holds the rest."""
+    effects, bias = np.zeros((1, 2, 8)), np.zeros(1)
+    effects[0, 0, [1, 2]] = 1, 0.1
+    parity = np.array([subset.bit_count() % 2 for subset in range(8)]) - 0.5
+    v = reconstruct(effects[:, 0], effects[:, 1], bias) + 2 * np.sqrt(0.0125) * parity
+    curve = interactions.fidelity_curve(v[0], effects[0], 0.0)
+    assert curve[0] < 0.95 < curve[1]
+    assert interactions.needed_for(v, effects, bias).tolist() == [2]

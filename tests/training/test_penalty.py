@@ -228,3 +228,22 @@ def test_masked_values_with_a_gradient_are_those_without(images):
     np.testing.assert_allclose(v.detach(), game.values(TEXTS[1], 0, words), atol=1e-5)
     v.sum().backward()
     assert bert.training and all(parameter.grad is not None for parameter in bert.classifier.parameters())
+
+
+def test_rounding_errors_of_a_network_are_not_penalised():
+    class Rounded:
+        """Its v differ by rounding errors of float32 alone."""
+
+        rounding = 2.0**-23
+
+        def log_odds_of(self, x, label, variables):
+            return 1e6 + 0.05 * torch.rand(8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+    sample = JudgedSample(torch.zeros(3, 6, 6), 0, np.arange(3), np.zeros((1, 2, 8)))
+    assert Penalty(Rounded(), {0: sample}, weight=1, every=1)(torch.tensor([0])).item() == 0
+
+
+def test_a_sample_of_weak_interactions_is_penalised_beside_one_of_strong_ones(rng):
+    v = torch.tensor(rng.normal(size=(1, 8)))
+    both = strength_to_lose(torch.cat([v, 1e-8 * v]), np.zeros((1, 2, 2, 8)))
+    assert both[1].item() == pytest.approx(1e-8 * both[0].item(), rel=1e-3)
