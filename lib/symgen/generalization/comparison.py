@@ -168,9 +168,8 @@ class Comparison:
 
 
 Comparisons = dict[str, Comparison]  # of several networks, by role
-Control = tuple[
-    Comparisons, Comparisons
-]  # the same networks as seen by some judges, and by as many who serve as a control
+# the same networks as seen by some judges, and by as many who serve as a control
+Control = tuple[Comparisons, Comparisons]
 
 
 def order_rows(first: dict, **strengths: Float[np.ndarray, "sign order"]) -> pd.DataFrame:
