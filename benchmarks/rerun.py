@@ -13,14 +13,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from symgen.report.claims import VERDICTS
+from symgen.report.claims import worst
 
 ROOT = Path(__file__).parents[1]
 STATISTIC = ["study", "id", "of", "quantity", "rule"]
-LEFT_OUT = [
-    "L1",
-    "F3d",
-]  # claims: the first is about seconds; the other was measured in another way in the earlier runs
+# claims: the first is about seconds; the other was measured in another way in the earlier runs
+LEFT_OUT = ["L1", "F3d"]
 MEASURED_OTHERWISE = "less that by judges of shuffled labels"  # the same, a statistic of F2
 NUMBERS = ["value", "low", "high", "part_verdict"]
 
@@ -29,14 +27,13 @@ def main(commit, *studies):
     shown = subprocess.run(["git", "show", f"{commit}:figures/claims.csv"], cwd=ROOT, capture_output=True, check=True)
     runs = [pd.read_csv(table) for table in (io.BytesIO(shown.stdout), ROOT / "figures" / "claims.csv")]
     asked = (
-        run[run.study.isin(studies) & ~run.id.isin(LEFT_OUT) & (run.quantity != MEASURED_OTHERWISE)] for run in runs
+        run[run.study.isin(studies) & ~run.id.isin(LEFT_OUT)].query("quantity != @MEASURED_OTHERWISE") for run in runs
     )
     earlier, later = (run[STATISTIC + NUMBERS] for run in asked)
     both = earlier.merge(later, on=STATISTIC, suffixes=("_earlier", ""), validate="one_to_one")
     assert len(both) == len(earlier), "the two runs were judged by different rules"
-    for run in ("", "_earlier"):  # the worst of the statistics that both have
-        worst = both[f"part_verdict{run}"].map(VERDICTS.index).groupby([both.study, both.id, both.of]).transform("max")
-        both[f"verdict{run}"] = worst.map(dict(enumerate(VERDICTS)))
+    for run in ("", "_earlier"):  # of the statistics that both have
+        both[f"verdict{run}"] = both.groupby(["study", "id", "of"])[f"part_verdict{run}"].transform(worst)
     both.to_csv(ROOT / "benchmarks" / "results" / "rerun.csv", index=False, float_format="%.6g")
 
 

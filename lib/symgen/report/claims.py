@@ -1,6 +1,7 @@
 """The paper's claims, decided by the rules of claims.yaml, on the tables of every study."""
 
 import re
+from collections.abc import Iterable
 from datetime import date
 from functools import cache
 from itertools import product
@@ -287,9 +288,13 @@ def decisions(claim: Claim, folder: Path, learned: bool | None = None, given: bo
         part = {"rule": statistic.rule, "part_verdict": decision.verdict, "how": decision.how, "more": decision.more}
         rows.append(numbers | part)
     for row in rows:
-        verdicts = {other["part_verdict"] for other in rows if other["of"] == row["of"]}
-        row["verdict"] = next(verdict for verdict in reversed(VERDICTS) if verdict in verdicts)  # the worst
+        row["verdict"] = worst(other["part_verdict"] for other in rows if other["of"] == row["of"])
     return rows
+
+
+def worst(verdicts: Iterable[str]) -> str:
+    """The worst of some verdicts, which is that of all of them together."""
+    return max(verdicts, key=VERDICTS.index)
 
 
 def in_brief(study: Study, *names: str) -> str:

@@ -41,12 +41,12 @@ def _followed(root):
     if not tables:
         return ""
     number, turn = pd.concat(tables.values()).n_phases, sum(_turn(root, study) for study in tables)
-    learned = pd.DataFrame([_learned_in(root, study)[2:] for study in tables], columns=["after", "strength"])
-    more = sum(at_peak > before for before, at_peak, _ in learned.strength)
+    *_, shares, strengths = zip(*(_learned_in(root, study) for study in tables))
+    more, later = sum(at_peak > before for before, at_peak, _ in strengths), span(pd.Series(shares), ".2f")
     return (
         f" Of {len(number)} networks followed through training, H certainly rises and falls, also above chance, in {turn}; "
         f"three phases are certain in {(number == 3).sum()}. By the paper's phases, the first adds to what does not "
-        f"generalize in {more} of {len(tables)} studies; of what the third learns, {span(learned.after, '.2f')} generalizes."
+        f"generalize in {more} of {len(tables)} studies; of what the third learns, {later} generalizes."
     )
 
 

@@ -68,6 +68,17 @@ def many_baselines(study: Study) -> tuple[str, ...]:
     return study.baselines + roles_of("baseline", study.more_baseline_seeds)
 
 
+def judges_at_end(study: Study) -> tuple[Study, tuple[tuple[str, ...], tuple[str, ...]]] | None:
+    """The control of F2, F3b and F3e: the study with its judges at the end of their training, and who they are.
+
+    As many baselines as there are networks trained on shuffled labels, and these; None without ablations or such networks.
+    """
+    if not (study.ablation_per_class and study.shuffled):
+        return None
+    at_end = study.replace(baseline_checkpoint="last")
+    return at_end, (at_end.baselines[: len(at_end.shuffled)], at_end.shuffled)
+
+
 def requirements(study: Study) -> list[tuple[Study, str, tuple[float | str, ...]]]:
     """What the ablations need extracted, as (study, role, checkpoints); some of it more than once."""
     changed = variants(study)

@@ -137,9 +137,9 @@ def _requirements(study) -> Iterator[tuple[Study, str, tuple[float | str, ...]]]
         yield from ((removal, role, removal.checkpoints_of(role)) for role in removal.baselines)
     if "10_fine_tuning" in named:
         yield from ((study.tuned, role, study.tuned.checkpoints_of(role)) for role in everyone)
-    if study.ablation_per_class and study.shuffled:  # the control of F2, F3b, F3e
-        at_end = study.replace(baseline_checkpoint="last")
-        for role in (*at_end.baselines[: len(at_end.shuffled)], *at_end.shuffled):
+    if judging := ablations.judges_at_end(study):
+        at_end, families = judging
+        for role in chain.from_iterable(families):
             yield from ((whole, role, at_end.checkpoints_of(role)) for whole in (at_end, at_end.dynamics))
     if "08_ablations" in named:
         yield from ablations.requirements(study)

@@ -15,6 +15,7 @@ from symgen.games import CausalLMGame, ImageGame, TextGame
 from symgen.generalization import Comparison, Control
 from symgen.interactions import KINDS, by_definition
 from symgen.store import cached, keyed
+from symgen.study.ablations import judges_at_end
 from symgen.study.devices import arithmetic, device
 from symgen.study.networks import TrainedNetwork, check_checkpoint, ensure_training, label_of, path_of, untrained
 from symgen.study.samples import (
@@ -168,10 +169,9 @@ def compared_by_shuffled(study: Study, checkpoints: tuple | None = None) -> Cont
 
     All judges are at the end of their training: that they are of different moments is no part of what is compared.
     """
-    if not (study.ablation_per_class and study.shuffled):
+    if not (judging := judges_at_end(study)):
         return None
-    at_end = study.replace(baseline_checkpoint="last")
-    families = at_end.baselines[: len(at_end.shuffled)], at_end.shuffled
+    at_end, families = judging
     return tuple({role: compare(at_end, role, judges, checkpoints) for role in study.targets} for judges in families)
 
 
