@@ -3,10 +3,21 @@
 import numpy as np
 import pytest
 import xarray as xr
+from scipy.stats import norm
 from scipy.stats import t as student
 
 from symgen import interactions
-from symgen.generalization import Bootstrap, Estimate, compare, contrasts, estimates_table, metrics, pooled, tables
+from symgen.generalization import (
+    Bootstrap,
+    Estimate,
+    compare,
+    contrasts,
+    estimates_table,
+    metrics,
+    over_studies,
+    pooled,
+    tables,
+)
 from symgen.generalization.baselines import overlap
 from symgen.generalization.bootstrap import interval
 from symgen.interactions.subsets import orders
@@ -115,6 +126,58 @@ def test_intervals_over_networks_and_samples_cover_as_often_as_they_say(k, n_sam
     """Of 1000 simulated studies, whose standard error is 0.7 %: 93 to 97 %, but for two networks."""
     low, high = COVER[k]
     assert low <= covered(k, n_samples, of_networks, of_samples) <= high
+
+
+def over(values, errors):
+    """The mean over studies of which the 95 % interval is that of a normal distribution."""
+    half = norm.ppf(0.975) * np.asarray(errors)
+    return over_studies(values, values - half, values + half)
+
+
+def test_over_studies_that_are_alike_but_for_their_errors_the_interval_is_students(rng):
+    """Of equal errors, far below what is between them, it is that of the values as they are, and of one more of them."""
+    values = rng.normal(size=6)
+    mean, deviation = values.mean(), values.std(ddof=1)
+    half, further = (student.ppf(0.975, 5) * deviation * factor for factor in (6**-0.5, (1 + 1 / 6) ** 0.5))
+    expected = mean, mean - half, mean + half, mean - further, mean + further
+    assert over(values, np.full(6, 1e-4)) == pytest.approx(expected, rel=1e-3)
+
+
+def test_over_studies_that_agree_each_weighs_by_its_own_error():
+    values, errors = np.full(4, 0.1), np.array([0.1, 0.2, 0.4, 0.2])
+    half = norm.ppf(0.975) * (errors**-2).sum() ** -0.5  # squares of 0 leave nothing between them
+    assert over(values, errors) == pytest.approx((0.1, 0.1 - half, 0.1 + half, 0.1 - half, 0.1 + half))
+
+
+def test_over_studies_neither_scale_nor_order_matters(rng):
+    values, errors, order = rng.normal(size=5), rng.uniform(0.1, 1, size=5), rng.permutation(5)
+    assert over(10 * values[order] + 3, 10 * errors[order]) == pytest.approx(10 * np.array(over(values, errors)) + 3)
+
+
+@pytest.mark.parametrize("k", [3, 9])
+@pytest.mark.parametrize("between", [0.0, 0.3, 1.0])
+def test_over_studies_intervals_cover_the_mean_and_one_more_study(between, k):
+    """Of 500 simulations each. Where nothing is between studies, that is not known of so few: more than 95 %."""
+    rng, of_mean, of_next = np.random.default_rng(5), [], []
+    for _ in range(500):
+        errors = rng.uniform(0.1, 0.6, size=k)
+        _, low, high, next_low, next_high = over(rng.normal(0, np.hypot(errors, between)), errors)
+        of_mean.append(low < 0 < high)
+        of_next.append(next_low < between * rng.normal() < next_high)
+    most = 0.98 if between else 1
+    assert 0.93 <= np.mean(of_mean) <= most and 0.92 <= np.mean(of_next) <= most
+
+
+UNKNOWN = {
+    "two": ([0.1, 0.2], [0.1, 0.1]),
+    "one without a value": ([0.1, np.nan, 0.2], [0.1, 0.1, 0.1]),
+    "one without an error": ([0.1, 0.1, 0.1], [0, 1, 1]),
+}
+
+
+@pytest.mark.parametrize(("values", "errors"), UNKNOWN.values(), ids=UNKNOWN)
+def test_over_studies_too_little_is_known_of(values, errors):
+    assert np.isnan(over(np.array(values), errors)).all()
 
 
 def test_an_unbiased_estimate_is_less_what_resampling_adds():

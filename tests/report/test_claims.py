@@ -11,7 +11,7 @@ import scipy.stats
 
 from symgen import plots
 from symgen.generalization import Estimate, contrasts
-from symgen.report import claims
+from symgen.report import claims, results
 from symgen.study import arms
 from symgen.study.settings import Study
 
@@ -444,9 +444,23 @@ def test_effects_are_the_rows_of_the_table_that_they_name():
     assert set(accuracy.sesoi) == {0.0125, 0.022}  # of images and of texts
     nothing = of_claims.assign(part_verdict="not testable")
     assert claims.effects(nothing).empty
-    axes = [ax for ax in plots.effects(effects).axes if ax.has_data()]
-    drawn = sum(len(line.get_xdata()) for ax in axes for line in ax.lines if line.get_marker() == "o")
-    assert len(axes) == len(claims.EFFECTS) and drawn == len(effects)
+    means = claims.mean_effects(effects)
+    axes = [ax for ax in plots.effects(effects, means).axes if ax.has_data()]
+    for marker, table in (("o", effects), ("D", means)):
+        drawn = [x for ax in axes for line in ax.lines if line.get_marker() == marker for x in line.get_xdata()]
+        assert len(axes) == len(claims.EFFECTS) and sorted(drawn) == sorted(table.value)
+
+
+def test_means_of_effects_are_over_the_studies_that_have_an_interval_of_them():
+    effects = pd.DataFrame({"effect": "a", "of": ["paper"] * 4 + ["control"] * 2, "value": [1.0, 2, 3, 9, 1, 2]})
+    effects = effects.assign(low=effects.value - 0.5, high=effects.value + 0.5)
+    effects.loc[3, ["low", "high"]] = np.nan  # a network alone, of which nothing is resampled
+    means = claims.mean_effects(effects).set_index("of")
+    assert means.studies.to_dict() == {"paper": 3, "control": 2} and means.value["paper"] == 2
+    assert means.next_low["paper"] < means.low["paper"] < 1 < 3 < means.high["paper"] < means.next_high["paper"]
+    (row,) = results.readable_means(means.reset_index()).itertuples(index=False)
+    assert row[:2] == ("a", 3) and row[2].startswith("2.0 [") and row[-2:] == ("none", "none")
+    assert claims.mean_effects(effects.iloc[:0]).empty
 
 
 @pytest.mark.parametrize(("learned", "verdicts"), [(True, ("reproduced", "undecided")), (False, ("not testable",) * 2)])

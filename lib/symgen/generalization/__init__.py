@@ -1,6 +1,15 @@
 """Which interactions another network has too, how many, how strong, since when, and how sure that is."""
 
-from symgen.generalization.bootstrap import LEVEL, Bootstrap, Estimate, estimates_table, exact_share, pooled
+from symgen.generalization.bootstrap import (
+    LEVEL,
+    Bootstrap,
+    Estimate,
+    OverStudies,
+    estimates_table,
+    exact_share,
+    over_studies,
+    pooled,
+)
 from symgen.generalization.comparison import Comparison, Control, compare
 from symgen.generalization.metrics import (
     agreed,

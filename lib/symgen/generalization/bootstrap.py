@@ -8,12 +8,14 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from scipy.special import betaincinv, stdtrit
+from scipy.optimize import brentq
+from scipy.special import betaincinv, chdtri, ndtr, ndtri, stdtrit
 
 from symgen.errors import InputError, whole_number
 from symgen.generalization.metrics import ratio
 
 LEVEL = 0.95
+PLACES = 200  # at which a distribution is taken, where one is added up
 
 
 def interval(draws: Float[np.ndarray, "draw *rest"], level: float = LEVEL) -> Float[np.ndarray, "bound *rest"]:
@@ -116,6 +118,63 @@ def pooled(estimates: Sequence[Estimate], given: bool = False) -> tuple[float, f
     freedom = (k - 1) * max(variance / over_networks, 1) ** 2 if over_networks else np.inf
     half = float(stdtrit(freedom, (1 + LEVEL) / 2) * np.sqrt(variance))
     return mean, mean - half, mean + half
+
+
+class OverStudies(NamedTuple):
+    """The mean of an effect over studies, its 95 % interval, and that of the effect in one more study of their kind."""
+
+    value: float
+    low: float
+    high: float
+    next_low: float
+    next_high: float
+
+
+def over_studies(
+    values: Float[np.ndarray, "study"], lows: Float[np.ndarray, "study"], highs: Float[np.ndarray, "study"]
+) -> OverStudies:
+    """The mean of an effect over studies that may differ in it: random effects, from their values and 95 % intervals.
+
+    A study's error is read off the width of its interval, as that of a normal distribution; of few networks, whose
+    interval is Student's, that is more than it is, and such a study weighs less. How much variance is between studies is
+    uncertain, with few of them very: each value that it may have counts as often as the squares about the mean allow
+    (Viechtbauer, 2007), and both intervals are over all these values (generalized inference: Iyer, Wang and Mathew,
+    2004). Of studies with equal errors, the interval of the mean is Student's. NaN of fewer than three studies.
+    """
+    k, errors = len(values), (highs - lows) / (2 * ndtri((1 + LEVEL) / 2))
+    if k < 3 or not (np.isfinite(values).all() and (errors > 0).all()):
+        return OverStudies(*[np.nan] * 5)
+    squares = chdtri(k - 1, (np.arange(PLACES) + 0.5) / PLACES)  # as they may come out: of chi2, equally likely values
+    between = _between(values, errors, squares)
+    means, _, weights = _weighted(values, errors, between)
+    of_mean, of_next = (
+        [_quantile(means, np.sqrt(variance), tail) for tail in ((1 - LEVEL) / 2, (1 + LEVEL) / 2)]
+        for variance in (1 / weights, 1 / weights + between)
+    )
+    return OverStudies(float(means.mean()), *of_mean, *of_next)
+
+
+def _weighted(values, errors, between):
+    """For each variance between studies: their mean, the weighted squares about it, the sum of the weights."""
+    weights = 1 / (errors**2 + between[:, None])
+    means = (weights * values).sum(axis=1) / weights.sum(axis=1)
+    return means, (weights * (values - means[:, None]) ** 2).sum(axis=1), weights.sum(axis=1)
+
+
+def _between(values, errors, squares):
+    """The variances between studies that weigh their squares to be such; 0 where even that leaves fewer."""
+    low, high = np.zeros_like(squares), ((values - values.mean()) ** 2).sum() / squares
+    for _ in range(60):  # halvings, until no digit moves
+        middle = (low + high) / 2
+        more = _weighted(values, errors, middle)[1] > squares
+        low, high = np.where(more, middle, low), np.where(more, high, middle)
+    return high
+
+
+def _quantile(means, deviations, share):
+    """The value below which a share of a mixture of normal distributions lies."""
+    ends = means.min() - 10 * deviations.max(), means.max() + 10 * deviations.max()
+    return float(brentq(lambda x: ndtr((x - means) / deviations).mean() - share, *ends))
 
 
 def exact_share(hits: int, n: int) -> tuple[float, float, float]:

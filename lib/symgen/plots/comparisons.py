@@ -373,15 +373,17 @@ def claims(table: pd.DataFrame) -> Figure:
     return note(figure, **places, **says)
 
 
-def effects(table: pd.DataFrame) -> Figure:
-    """How large the effects behind the claims are: a panel an effect, a row a study. table: as `claims.effects`.
+def effects(table: pd.DataFrame, means: pd.DataFrame) -> Figure:
+    """How large the effects behind the claims are: a panel an effect, a row a study, and a last row for their mean.
 
-    Filled: as the paper measures it; open: against its control. The grey bar at each row reaches from 0 to the smallest
-    effect of interest. A panel is as wide as its values need; wider intervals are cut off.
+    table: as `claims.effects`; means: as `claims.mean_effects`. Filled: as the paper measures it; open: against its
+    control. The grey bar at each row reaches from 0 to the smallest effect of interest, the thin line of the mean to where
+    one more study would lie. A panel is as wide as its values need; wider intervals are cut off.
     """
     networks = table.groupby("study", sort=False).networks.max().sort_values(ascending=False, kind="stable")
     studies, names = list(networks.index), [f"{study} ({number})" for study, number in networks.items()]
-    size = (2.3, 0.24 * len(studies) + 0.75)
+    last = len(studies)
+    size = (2.3, 0.24 * (last + 1) + 0.75)
     figure, axes = rows_of_panels(table.effect.nunique(), 4, size, (1.8, 0.6), sharey=True)
     styles = {"paper": {"mfc": COLOURS["target"]}, "control": {"mfc": "white"}}
     for ax, (effect, shown) in zip(axes.flat, table.groupby("effect", sort=False)):
@@ -392,18 +394,30 @@ def effects(table: pd.DataFrame) -> Figure:
             part, places = shown[shown.of == of], rows[shown.of == of] + shift
             ax.hlines(places, part.low, part.high, color=COLOURS["target"], linewidth=1)
             ax.plot(part.value, places, "o", color=COLOURS["target"], markersize=4.5, label=MEASURED[of], **style)
+            _mean_of_studies(ax, means[(means.effect == effect) & (means.of == of)], last + shift)
+        ax.axhline(last - 0.5, color="black", linewidth=0.5)
         ax.axvline(0, color="black", linewidth=0.8)
         least, most = min(0, shown.value.min()), shown[["value", "sesoi"]].max(axis=None)
         ax.set(xlim=(least - 0.3 * (most - least), most + 0.3 * (most - least)), xlabel=shown.unit.iloc[0])
-        ax.set(yticks=range(len(studies)), yticklabels=names, ylim=(len(studies) - 0.4, -0.6))
+        ax.set(yticks=range(last + 1), yticklabels=[*names, "mean of the studies"], ylim=(last + 0.6, -0.6))
         ax.set_title(_in_even_lines(effect, 26))
         ax.grid(axis="y", visible=False)
     legend_below(figure, axes[0, 0], {"less than the smallest effect of interest": Patch(**BAR)})
     says = {"in brackets": "networks, at most", "no point": "not asked, or not testable"}
+    says["black"] = "mean of the studies, with its 95 % interval; thin: where one more study would lie, 95 %"
     return note(figure, line="95 %, over samples and networks; cut off where wider than the panel", **says)
 
 
 # pieces of figures
+
+
+def _mean_of_studies(ax, table, place):
+    """A mean over studies as a diamond, its interval thick, that of one more study thin. table: as `claims.mean_effects`."""
+    for row in table.itertuples():
+        ax.hlines(place, row.next_low, row.next_high, color="black", linewidth=0.6)
+        ax.hlines(place, row.low, row.high, color="black", linewidth=2)
+        style = {"color": "black", "mfc": "black" if row.of == "paper" else "white"}
+        ax.plot(row.value, place, "D", markersize=4.5, **style)
 
 
 def _in_even_lines(text, width):

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from scipy.special import stdtrit
 
 from symgen.errors import InputError
-from symgen.generalization import LEVEL, exact_share
+from symgen.generalization import LEVEL, OverStudies, exact_share, over_studies
 from symgen.report._markdown import interval
 from symgen.study import Study, pipeline, study_names
 
@@ -351,6 +351,19 @@ def effects(table: pd.DataFrame) -> pd.DataFrame:
             numbers = shown[["study", "networks", "of", "value", "low", "high"]]
             rows.append(numbers.assign(effect=effect, unit=unit, sesoi=shown.id.map(smallest)))
     return pd.concat(rows, ignore_index=True)
+
+
+def mean_effects(effects: pd.DataFrame) -> pd.DataFrame:
+    """Each of `effects`, and against its control, over the studies that have an interval of it (see `over_studies`).
+
+    Columns effect, of, studies (how many), value, low, high, next_low, next_high: NaN of fewer than three studies.
+    """
+    known = effects[effects.low.notna()]
+    rows = [
+        (*key, len(rows), *over_studies(*rows[["value", "low", "high"]].to_numpy().T))
+        for key, rows in known.groupby(["effect", "of"], sort=False)
+    ]
+    return pd.DataFrame(rows, columns=["effect", "of", "studies", *OverStudies._fields])
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:

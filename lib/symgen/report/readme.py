@@ -97,6 +97,7 @@ PAGES = {  # by name of a section: the page, and what writes the section
     "commands": (README, costs.commands_text),
     "notebooks": (README, notebooks_text),
     "verdicts": (RESULTS, results.verdicts_text),
+    "means": (RESULTS, results.means_text),
     "rerun": (RESULTS, results.rerun_text),
     "claims": (RESULTS, results.claims_text),
     "networks": (RESULTS, results.networks_text),

@@ -7,7 +7,17 @@ import pandas as pd
 
 from symgen.errors import InputError
 from symgen.report._markdown import head, interval, line, read, span
-from symgen.report.claims import COLUMN_OF, COLUMNS, EMBEDDED, VERDICTS, by_itself, claims, readable
+from symgen.report.claims import (
+    COLUMN_OF,
+    COLUMNS,
+    EMBEDDED,
+    VERDICTS,
+    by_itself,
+    claims,
+    effects,
+    mean_effects,
+    readable,
+)
 
 MIXED, NO_CONTROL = "mixed", "no control"
 MANY_NETWORKS = 10  # networks of a study whose numbers rest on many
@@ -280,6 +290,23 @@ def penalty_text(root: Path) -> str:
             rows = changes.loc[[f"all samples: {what}, {way} - plain" for what in quantities]]
             lines.append(line(study, words, *_intervals(rows, "+z.3f")))
     return "\n".join(lines) + "\n"
+
+
+def means_text(root: Path) -> str:
+    """How large the effects behind the claims are over all studies (Markdown), from figures/claims.csv."""
+    table = readable_means(mean_effects(effects(_claims(root))))
+    return "\n".join([*head(*table), *(line(*row) for row in table.itertuples(index=False))]) + "\n"
+
+
+def readable_means(means: pd.DataFrame) -> pd.DataFrame:
+    """A table of `claims.mean_effects` for reading: a row an effect, its means and the ranges of one more study."""
+    rows = {}
+    for row in means.itertuples():
+        cells = rows.setdefault(row.effect, {"effect": row.effect, "studies": row.studies})
+        cells[COLUMN_OF[row.of]] = interval(row.value, row.low, row.high)
+        further = "none" if np.isnan(row.next_low) else f"{row.next_low:z.2f} to {row.next_high:z.2f}"
+        cells[f"one more study, {COLUMN_OF[row.of]}"] = further
+    return pd.DataFrame(rows.values())
 
 
 def _intervals(table, form):
