@@ -15,6 +15,7 @@ from symgen.interactions import prepare
 from symgen.store import WRITTEN, project_root, write_whole
 from symgen.study import Study
 
+RELATIVE = re.compile(r"""(\]\(|src=")(?![\w+]+:|[#/])([^)\s"]+)""")  # a link, or a page that is shown, of the project
 ADDRESS = re.compile(r" at 0x[0-9a-f]+(?=>)")  # of an object without words, as Python shows it
 
 
@@ -82,13 +83,29 @@ def _executed(source, output, parameters, folder):
             raise InputError(f"{source.stem} failed: {error.ename}: {error.evalue}") from error
         raise
     temporary.unlink()
-    kept = notebook
+    kept = _moved(notebook, source.parent, output.parent)
     if folder:
-        figures = {"symgen": {"figures": _names(written, folder.parent)}}
-        kept = notebook | {"metadata": notebook["metadata"] | figures}
+        kept["metadata"] |= {"symgen": {"figures": _names(written, folder.parent)}}
     write_whole(output, _as_json(kept).encode())
     failed.unlink(missing_ok=True)
     return _as_json(notebook)
+
+
+def _moved(notebook, before, after):
+    """A copy of a notebook that lies in another folder: its relative links lead where they led before."""
+    way = os.path.relpath(before, after)
+
+    def moved(text):
+        lead = RELATIVE.sub(lambda link: link[1] + os.path.normpath(f"{way}/{link[2]}"), "".join(text))
+        return lead.splitlines(keepends=True)
+
+    copy = json.loads(json.dumps(notebook))
+    for cell in copy["cells"]:
+        if cell["cell_type"] == "markdown":
+            cell["source"] = moved(cell["source"])
+        for shown in (out.get("data", {}) for out in cell.get("outputs", [])):
+            shown |= {kind: moved(shown[kind]) for kind in ("text/markdown", "text/html") if kind in shown}
+    return copy
 
 
 @contextmanager
