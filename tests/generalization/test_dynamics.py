@@ -432,5 +432,5 @@ def test_what_may_be_either_is_certain_in_neither_direction():
     falls = {replace(unsure, fall_interval=(low, 0.2)).verdict for low in (-0.1, 0.1)}
     assert falls == {
         "one phase: H rises, and does not fall with certainty",
-        "one phase: H rises, and falls, but not more than by chance",
+        "one phase: H rises, and falls, but not certainly more than by chance",
     }

@@ -45,14 +45,14 @@ def test_an_h_that_is_all_chance_has_no_phases(rng):
     gen, total = planted([0.2, 0.5, 0.8, 0.7, 0.6, 0.5], rng)
     phases = find_phases(EPOCHS, gen, total, gen, constant([0, 3, 3, 2, 1, 1]), constant([0, 1, 1, 1, 2, 3]))
     assert phases.n_phases == 0 and phases.rise_interval[0] > 0 and phases.excess_rise == 0
-    assert phases.verdict == "no phases: H rises, but not more than by chance"
+    assert phases.verdict == "no phases: H rises, but not certainly more than by chance"
 
 
 def test_a_fall_that_chance_explains_is_none(rng):
     gen, total = planted([0.2, 0.5, 0.8, 0.7, 0.6, 0.5], rng)
     chance = gen - np.array([0.1, 0.3, 0.5, 0.5, 0.5, 0.5])[:, None] * total
     phases = find_phases(EPOCHS, gen, total, chance, constant([0, 3, 3, 2, 1, 1]), constant([0, 1, 1, 1, 2, 3]))
-    assert phases.verdict == "one phase: H rises, and falls, but not more than by chance"
+    assert phases.verdict == "one phase: H rises, and falls, but not certainly more than by chance"
 
 
 def test_where_nothing_is_salient_h_has_no_peak(rng):

@@ -312,7 +312,7 @@ def test_h_by_judges_and_by_chance_are_told_apart():
     assert [line.get_ydata().tolist() for line in ax.lines] == [[0.2, 0.6], [0.1, 0.2], [0.3, 0.3], [0.15, 0.1]]
     looks = {(line.get_linestyle(), line.get_markerfacecolor()) for line in ax.lines}
     assert len(looks) == 4 and [text.get_text() for text in figure.legends[0].get_texts()] == [
-        "by true labels", "true labels, by chance", "by shuffled labels", "shuffled labels, by chance",
+        "by true labels", "by true labels, by chance", "by shuffled labels", "by shuffled labels, by chance",
     ]  # fmt: skip
     assert "3 networks · 20 samples" in figure.legends[0].get_title().get_text()
 

@@ -170,7 +170,7 @@ def test_the_answer_is_a_row_for_each_main_claim_and_a_sentence_on_the_others(tm
     ]
     others = len(claims.claims()) - len(main)
     counts = f"{others} reproduced ({others} of them not against their control)"
-    everything = "([all of them](docs/results.md#at-a-glance))"
+    everything = "([all](docs/results.md#at-a-glance))"
     assert last == f"The other {others}, as the paper measures them: {counts} {everything}."
     assert len(results.verdicts_text(tmp_path).strip().split("\n")) == 2 + len(claims.claims())
 
@@ -211,10 +211,29 @@ def test_networks_that_were_followed_are_counted_by_what_is_certain_and_what_the
     turns_of(two, {"a": (True, "H rises above chance"), "b": (False, "")})
     first = results.answer_text(tmp_path).split("\n")[0]
     assert (
-        " Of 4 networks followed through training, H certainly rises and falls, also above chance, in 1; three phases are "
-        "certain in 1. By the paper's phases, the first adds to what does not generalize in 1 of 2 studies; of what the "
-        "third learns, 0.29 to 0.29 generalizes. Numbers in the table: "
+        " Of 4 followed through training, H certainly rises and falls, also above chance, in 1; three phases are "
+        "certain in 1. Phase 1 is to remove what does not generalize: its strength grows in 1 of 2 studies. Phase 3 is to "
+        "learn next to nothing that generalizes: 0.29 to 0.29 of what it learns does. Below: "
     ) in first
+
+
+def test_the_answer_says_by_how_much_removal_narrows_the_gap_over_all_studies(tmp_path):
+    claims_of(tmp_path, ["one", "two", "three"], ["F4"])
+    path = tmp_path / "figures" / "claims.csv"
+    table = pd.read_csv(path)
+    names = {
+        "paper": "gap narrowed by, share of the gap",
+        "control": "gap narrowed by, share of the gap, more than the placebo",
+    }
+    table = table.drop_duplicates(["study", "of"]).assign(quantity=table.of.map(names), part_verdict=YES)
+    table = table.assign(low=table.value - 0.1, high=table.value + 0.1)
+    table.to_csv(path, index=False)
+    by = {of: f"{rows.value.iloc[0]:.2f} [" for of, rows in table.groupby("of")}
+    first = results.answer_text(tmp_path).split("\n")[0]
+    assert f" Over all studies, removal narrows the loss gap by {by['paper']}" in first
+    assert f"] of it; a placebo by {by['control']}" in first
+    table[table.study != "one"].to_csv(path, index=False)  # two studies have no mean
+    assert "removal" not in results.answer_text(tmp_path).split("\n")[0]
 
 
 def test_claims_that_are_not_alike_in_most_studies_are_counted_by_themselves(tmp_path):
@@ -224,7 +243,7 @@ def test_claims_that_are_not_alike_in_most_studies_are_counted_by_themselves(tmp
     table.loc[(table.study == "two") & (table.id != "L1"), "verdict"] = NO
     table.to_csv(path, index=False)
     others = "1 reproduced (1 of them not against their control), 1 mixed"
-    assert f"The other 2, as the paper measures them: {others} ([all of them]" in results.answer_text(tmp_path)
+    assert f"The other 2, as the paper measures them: {others} ([all]" in results.answer_text(tmp_path)
     row = "| [F10 · F10 holds](#f10) | 1 reproduced, 1 not reproduced | – | not reproduced, 2 of 2 |"
     assert row in results.verdicts_text(tmp_path)
     table.assign(networks=table.networks.where(table.study == "two", 10)).to_csv(path, index=False)
@@ -359,8 +378,8 @@ def test_a_command_takes_its_core_seconds_over_its_cores(tmp_path):
     table = table.assign(command=commands, hardware="a chip, 2 cores")
     slower = table.head(2).assign(seconds=600.0, hardware="Some(R) other Processor, 2 cores")
     pd.concat([table, slower]).to_csv(tmp_path / "benchmarks" / "results" / "run.csv", index=False)
-    row = "| make figures | 2 on 2 cores of a chip, 10 on 2 cores of Some other |"
-    assert costs.commands_text(tmp_path).splitlines()[2:] == [row]
+    row = "| make figures | 2 (a chip), 10 (Some other) |"
+    assert costs.commands_text(tmp_path).splitlines() == ["| command | minutes on 2 cores |", "|---|---|", row]
     assert costs.times_text(tmp_path).splitlines()[2:] == [
         "| make figures | 2 | a chip, 2 cores, alone |",
         "| make figures STUDY=other | 5 | a chip, 2 cores |",

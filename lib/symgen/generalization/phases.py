@@ -80,10 +80,14 @@ class Phases:
             apart = "the second and the third are not told apart"
             return f"two phases: {'no certain onset of a third' if self.t2_found < CERTAIN else apart}"
         if self.n_phases == 1:
-            fall = "falls, but not more than by chance" if self.fall_interval[0] > 0 else "does not fall with certainty"
+            fall = (
+                "falls, but not certainly more than by chance"
+                if self.fall_interval[0] > 0
+                else "does not fall with certainty"
+            )
             return f"one phase: H rises, and {fall}"
         if self.rise_interval[0] > 0:
-            return "no phases: H rises, but not more than by chance"
+            return "no phases: H rises, but not certainly more than by chance"
         if np.isnan(self.rise_interval[0]):
             return "no phases known: too few samples, or nothing salient, and so no intervals"
         return "no phases: H does not rise with certainty"

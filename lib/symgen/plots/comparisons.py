@@ -58,7 +58,12 @@ def sparsity(table: pd.DataFrame, tau_ratio: float, samples: int | None = None) 
             ax.fill_between(shown["rank"], shown.low, shown.high, color=shade, alpha=0.2, linewidth=0)
     ax.axhline(tau_ratio, color="black", linestyle=":", linewidth=1)
     ax.annotate(
-        "salient above", (1, 1.04 * tau_ratio), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=7
+        "above this line: salient",
+        (1, 1.04 * tau_ratio),
+        xycoords=("axes fraction", "data"),
+        ha="right",
+        va="bottom",
+        fontsize=7,
     )
     ax.set(xlabel="interaction, by strength", ylabel="strength / strongest", xscale="log", yscale="log")
     ax.set(xlim=(0.9, 1.1 * table["rank"].max()), ylim=(1e-3, 1.2))
@@ -83,7 +88,7 @@ def conditions(table: pd.DataFrame, samples: int | None = None) -> Figure:
             right.fill_between(shown.m, shown.low, shown.high, color=shade, alpha=0.2, linewidth=0)
     left.set(xlabel="order", ylabel="share of all strength", title="condition 1: do high orders hold nothing?")
     left.set(yscale="log", ylim=(1e-4, 1))
-    right.set(xlabel="variables not masked, m", ylabel="mean output u(m)\n(over the mean |v(all) − v(none)|)")
+    right.set(xlabel="variables not masked, m", ylabel="mean output u(m)\n(over mean |v(all) − v(none)|)")
     right.set_title("condition 2: does u(m) grow?")
     for ax in (left, right):
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -352,7 +357,16 @@ def claims(table: pd.DataFrame) -> Figure:
         x, y = studies.index(row.study), names.index(row.id)
         for left, verdict in ((x + 0.06, row.verdict), (x + 0.5, row.beyond)):
             if verdict != "–":
-                ax.add_patch(Rectangle((left, y + 0.06), 0.43, 0.88, color=COLOURS[verdict]))
+                ax.add_patch(
+                    Rectangle(
+                        (left, y + 0.06),
+                        0.43,
+                        0.88,
+                        facecolor=COLOURS[verdict],
+                        edgecolor=COLOURS["chance"],
+                        linewidth=0.4,
+                    )
+                )
             ax.text(left + 0.215, y + 0.5, SIGNS_OF.get(verdict, verdict), ha="center", va="center", fontsize=9)
     claim_of = table.drop_duplicates("id").set_index("id").claim
     labels = [_in_even_lines(f"{name}  {claim_of[name]}", 52) for name in names]

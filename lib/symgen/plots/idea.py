@@ -15,7 +15,7 @@ from symgen.plots.style import COLOURS, count_phrase, middle_of, note, signed
 
 SHOWN_OF_EACH = 2  # interactions shown of those that generalize, and of the others
 GAP = 0.28  # between pictures, in their height
-CONSTANT = 0.8  # and before the first interaction, for the constant
+CONSTANT = 1.1  # and before the first interaction, for the constant
 FAINT = 0.2  # what is left of a picture where an interaction has no cell
 SAYS = {
     "generalizable": "they generalize: at least one\nof {} other networks has them",
@@ -45,7 +45,7 @@ def idea(
     _sum(above, table, picture, grid, judges)
     _share(below, curve, boundaries.iloc[0])
     three = f"all three are certain in {(boundaries.n_phases == 3).sum()} of {count_phrase(len(boundaries), 'network')}"
-    says = {"above": "one of them", "dashed": "OR", "phases": three}
+    says = {"above": "one of them", "dashed outline": "OR", "phases": three}
     return note(figure, network=1, sample=samples, **says)
 
 

@@ -252,8 +252,8 @@ def by_judges(table: pd.DataFrame, networks: int | None = None, samples: int | N
     for (judges, shown), (filled, dashes) in zip(table.groupby("judged by", sort=False), looks):
         ax.fill_between(shown.epoch, shown.low, shown.high, color=COLOURS["target"], alpha=0.15, linewidth=0)
         ax.plot(shown.epoch, shown.H, "-o", color=COLOURS["target"], mfc=filled, markersize=4.5, label=f"by {judges}")
-        ax.plot(shown.epoch, shown.chance, label=f"{judges}, by chance", **BY_CHANCE | {"linestyle": dashes})
-    ax.set(ylim=(0, 1), ylabel="H: share of strength", xlabel="epoch")
+        ax.plot(shown.epoch, shown.chance, label=f"by {judges}, by chance", **BY_CHANCE | {"linestyle": dashes})
+    ax.set(ylim=(0, 1), ylabel="H: share of strength\nthat generalizes", xlabel="epoch")
     epoch_axis(ax, table.epoch)
     legend_below(figure, ax, columns=2)
     return note(figure, network=networks, sample=samples, band="95 %, over networks and samples")

@@ -9,10 +9,12 @@ PUBLISHED = ("published loop, first", "published loop, last")  # as the solver's
 
 def commands_text(root: Path) -> str:
     """How long the README's commands take on each machine (Markdown), from benchmarks/results/run.csv: a row a command."""
-    lines, table = head("command", "minutes"), read(root / "benchmarks" / "results" / "run.csv")
+    table = read(root / "benchmarks" / "results" / "run.csv")
+    counts = table.cores.unique()  # one, mostly: then the head says it
+    lines = head("command", f"minutes on {counts[0]} cores" if len(counts) == 1 else "minutes")
     for command, runs in table[~table.command.str.contains("STUDY=")].groupby("command", sort=False):
         times = [
-            f"{_minutes(run):.0f} on {run.cores.iloc[0]} cores of {_chip(hardware)}"
+            f"{_minutes(run):.0f} ({_chip(hardware)}{'' if len(counts) == 1 else f', {run.cores.iloc[0]} cores'})"
             for hardware, run in runs.groupby("hardware", sort=False)
         ]
         lines.append(line(command.split(", ")[0], ", ".join(times)))
@@ -103,7 +105,8 @@ def _solver_rows(solver):
         ),
         line(
             "distance from the optimum",
-            f"L1 at most {kinds['L1 above LP, %'].max():.2f} % above the linear program's (median of each kind of game)",
+            f"total strength {kinds['L1 above LP, %'].max():.2f} % or less above the least possible (the median, for each "
+            "kind of game)",
             f"the first published loop stops {first_far.min():,.0f} % above it or more, its newest variant "
             f"{span(last_far, ',.0f')} %",
         ),
@@ -141,7 +144,7 @@ def scale_text(root: Path) -> str:
     """What the paper's studies would cost, and how long they would take (Markdown), from benchmarks/results/cost.csv."""
     table = read(root / "benchmarks" / "results" / "cost.csv")
     steps, workers = ("training", "masked", "solving", "overhead"), [c for c in table if c.startswith("days_")]
-    days = [f"days on {name.removeprefix('days_')}" for name in workers]
+    days = [f"days, cores: {name.removeprefix('days_')}" for name in workers]
     lines = head("study", "networks", "units", "core days: training", "masked values", "solving", "overhead", *days)
     for row in table.to_dict("records"):
         numbers = [f"{row[name]:,.0f}" if row[name] >= 10 else f"{row[name]:.2g}" for name in (*steps, *workers)]
@@ -151,10 +154,10 @@ def scale_text(root: Path) -> str:
     rates = [f"{one[kind + '_training']:.0f} and {one[kind + '_forward']:.0f} ({kind})" for kind in kinds]
     lines += [
         "",
-        f"Measured on one core of {one.hardware.split(',')[0]}: 10⁹ floating-point operations a second in training and in "
-        f"forward passes, {', '.join(rates)}; {one.solve:.2f} s to solve a sample of ten variables; and, added to every "
-        f"unit of a cluster, {one.start:.1f} s to start it, {one['map']:.1f} s to read the map, {one.job:.2f} s of "
-        "Snakemake.",
+        f"Measured on one core of {one.hardware.split(',')[0]}: its speed, in 10⁹ floating-point operations a second, in "
+        f"training and in forward passes, {', '.join(rates)}; {one.solve:.2f} s to solve a sample of ten variables; and, "
+        f"added to every unit of a cluster, {one.start:.1f} s to start it, {one['map']:.1f} s to read the map, "
+        f"{one.job:.2f} s of Snakemake.",
     ]
     return "\n".join(lines) + "\n"
 

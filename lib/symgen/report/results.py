@@ -33,12 +33,14 @@ WAYS_TO_TRAIN = {  # to train, against plain training
 
 def answer_text(root: Path) -> str:
     """What became of the main claims (Markdown), from figures/claims.csv, a row each; and how many of the others."""
-    table = readable(_claims(root))
+    of_statistics = _claims(root)
+    table = readable(of_statistics)
     networks = table.groupby("study", sort=False).networks.max()
     where = f"(`{networks.index[0]}`)" if len(networks) == 1 else f"in {len(networks)} studies"
     main = table.id.map(lambda name: claims()[name].main)
     tested = f"{table.id.nunique()} claims were tested on {networks.sum()} small networks {where}"
-    lines = [f"{tested}.{_followed(root)} Numbers in the table: studies that could test a claim; –: none.", ""]
+    below = "Below: what most studies say that could test a claim; –: none."
+    lines = [f"{tested}.{_followed(root)}{_removed(of_statistics)} {below}", ""]
     lines += _verdict_rows(table[main], "docs/results.md", "{claim}")
     if not main.all():
         lines += ["", _others(table[~main])]
@@ -54,10 +56,21 @@ def _followed(root):
     *_, shares, strengths = zip(*(_learned_in(root, study) for study in tables))
     more, later = sum(at_peak > before for before, at_peak, _ in strengths), span(pd.Series(shares), ".2f")
     return (
-        f" Of {len(number)} networks followed through training, H certainly rises and falls, also above chance, in {turn}; "
-        f"three phases are certain in {(number == 3).sum()}. By the paper's phases, the first adds to what does not "
-        f"generalize in {more} of {len(tables)} studies; of what the third learns, {later} generalizes."
+        f" Of {len(number)} followed through training, H certainly rises and falls, also above chance, in "
+        f"{turn}; three phases are certain in {(number == 3).sum()}. Phase 1 is to remove what does not generalize: "
+        f"its strength grows in {more} of {len(tables)} studies. Phase 3 is to learn next to nothing that generalizes: "
+        f"{later} of what it learns does."
     )
+
+
+def _removed(table):
+    """By how much removal narrows the loss gap over all studies, by itself and beyond the placebo."""
+    means = mean_effects(effects(table))
+    means = means[(means.effect == "removal narrows the gap") & means.low.notna()]
+    if len(means) < len(COLUMN_OF):
+        return ""
+    alone, beyond = (interval(row.value, row.low, row.high, "z.2f") for row in means.itertuples())
+    return f" Over all studies, removal narrows the loss gap by {alone} of it; a placebo by {beyond} less."
 
 
 def _turn(root, study):
@@ -76,8 +89,7 @@ def _others(table):
     if only.any():
         words["reproduced"] += f" ({only.sum()} of them not against their control)"
     others = ", ".join(words.values())
-    begin = f"The other {len(by_paper)}, as the paper measures them"
-    return f"{begin}: {others} ([all of them](docs/results.md#at-a-glance))."
+    return f"The other {len(by_paper)}, as the paper measures them: {others} ([all](docs/results.md#at-a-glance))."
 
 
 def verdicts_text(root: Path) -> str:
@@ -202,8 +214,9 @@ def _network(study, row, curve):
 def phases_text(root: Path) -> str:
     """In how many networks of each study H rises, falls, and three phases follow (Markdown), from fig03_phases, _shares."""
     lines = head(
-        "study", "networks", "H rises and falls, its peak placed by the others", "H rises, by itself", "and falls",
-        "in three phases", "three phases, by the letter", "t2 comes",
+        "study", "networks", "H rises and falls, its peak placed by the others",
+        "H rises, its peak placed by its own samples", "and falls", "in three phases", "three phases, by the letter",
+        "t2 comes",
     )  # fmt: skip
     for study, phases in _tables(root, "fig03_phases").items():
         certain = ((phases.n_phases >= number).sum() for number in (1, 2, 3))
