@@ -251,6 +251,7 @@ def removal_dynamics(
         "placebo": ("without as much at random (placebo)", COLOURS["chance"], "--"),
         "removed": ("without what does not generalize", COLOURS["generalizable"], "-"),
     }
+    pale = None if at_end is None or more == samples else 0.45  # beside what is known better
     losses = table.pivot(index=["role", "what", "epoch"], columns="of", values=["loss", "low", "high"])
     gaps = losses.loss.testing - losses.loss.training
     below = np.hypot(losses.loss.testing - losses.low.testing, losses.high.training - losses.loss.training)
@@ -261,7 +262,7 @@ def removal_dynamics(
             line = {"color": colour, "linestyle": style, "marker": "o", "markersize": 3}
             upper.plot(whole.index, gaps[role, what], label=label, **line)
             if what != "before":
-                lower.plot(whole.index, gaps[role, what] - whole, label=f"{label}, less the whole", **line)
+                lower.plot(whole.index, gaps[role, what] - whole, label=f"{label}, less the whole", **line, alpha=pale)
         band = whole - below[role, "before"], whole + above[role, "before"]
         upper.fill_between(whole.index, *band, color="black", alpha=0.12, linewidth=0)
         upper.set_title(role)
@@ -271,7 +272,7 @@ def removal_dynamics(
         upper.set_xlabel("")
     legend_below(figure, axes[0, 0])
     says = {"band": "95 %, of the whole gap, over samples"}
-    if at_end is not None and more != samples:
+    if pale:
         _ends_beside(axes, table.epoch.max(), at_end, lines)
         many = count_phrase(more, "sample") if more else "more samples"
         says["diamonds"] = f"the last epoch again, on {many}: trust these more"
@@ -452,7 +453,7 @@ def _ends_beside(axes, last, table, lines):
             for place, what in enumerate(of_row):
                 label, colour, _ = lines[what]
                 beside = ScaledTranslation((6 + 8 * place) / 72, 0, ax.figure.dpi_scale_trans)
-                style = DIAMOND | {"mec": colour, "transform": ax.transData + beside}
+                style = DIAMOND | {"mfc": colour, "mec": colour, "transform": ax.transData + beside}
                 ax.plot(last, of_row.loc[role, what], label=f"{label}, on more samples", **style)
         low, high = row[0].get_ylim()  # axes do not grow for what stands beside them
         ends = of_row.min(axis=None), of_row.max(axis=None)
