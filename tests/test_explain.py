@@ -344,6 +344,20 @@ def test_a_label_of_nothing_is_0_without_a_sign():
     assert signed(-0.04, "+.1f") == "0"
 
 
+def test_a_sum_can_be_put_at_order_one(e, batch):
+    class Sum:
+        def values(self, x, label, variables):
+            return np.array([0.0, 1.0, 2.0, 3.0])
+
+    added = sg.explain(Sum(), None, 0, variables=["a", "b"], noise_bound=0)
+    assert added["a", "b"]["or"] > 0.1 and len(added.to_frame()) == 4
+    folded = added.folded()
+    assert folded.to_frame().variables.tolist() == ["b", "a"] and folded["and", "b"] == pytest.approx(2, abs=1e-4)
+    np.testing.assert_array_equal(added.folded().folded().data.effects, folded.data.effects)
+    np.testing.assert_allclose(batch.folded().R2, batch.R2, atol=0.05)
+    assert (e.folded().data.v == e.data.v).all() and added.data.folded == 0
+
+
 def test_what_generalizes_to_other_networks(images, batch):
     others = [sg.ImageGame(network(seed), "features.1", baseline=images) for seed in (2, 3)]
     others = [sg.explain(game, images, [1, 2, 3], variables=batch.variables) for game in others]
@@ -355,7 +369,11 @@ def test_what_generalizes_to_other_networks(images, batch):
     shared = sg.generalizable(effects, bases, combine="all")
     of_all = np.abs(effects * shared).sum() / np.abs(effects * total).sum()
     assert pytest.approx(of_all) == batch.compare(others, combine="all").H and of_all < expected
+    folded = batch.folded().compare([other.folded() for other in others])
+    assert folded.data.folded == 1 and not np.array_equal(folded.effects, compared.effects)
     table = compared.by_order()
+    by_chance = np.abs(table.chance).sum() / np.abs(table.total).sum()
+    assert by_chance == pytest.approx(compared.H_chance)
     assert np.abs(table.generalizable).sum() / np.abs(table.total).sum() == pytest.approx(expected)
     assert compared.plot().axes and len(compared.to_frame())
     alone = batch.sample(0).compare(others[0].sample(0))
@@ -526,6 +544,8 @@ def test_what_cannot_be_asked_of_an_explanation(images, batch, e):
         (lambda: e[0, 4], r"variables \(0, 4\); expected numbers from 0 to 3"),
         (lambda: e[0.9], r"variables \(0.9,\); expected numbers from 0 to 3"),
         (lambda: batch.compare([]), "baselines is empty"),
+        (lambda: batch.compare(batch, batch), r"expected one, or a list of them: e.compare\(\[first, second\]\)"),
+        (lambda: e.compare(e.folded()), "baseline 0 was explained with folded = 1; expected 0, as the target"),
         (lambda: batch.compare([batch, other]), "baseline 1 explains other samples: its image differs"),
         (lambda: batch.compare(batch.sample(0)), "baseline 0 has 1 on the axis sample; expected"),
         (lambda: e.compare(sg.explain(Planted(), "x", 1, variables=list("abce"))), "its variables differs"),

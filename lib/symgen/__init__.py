@@ -19,6 +19,7 @@ from symgen.generalization import (
 from symgen.interactions import (
     SparseAndOr,
     and_interactions,
+    fold_sums,
     members,
     merge_singletons,
     or_interactions,
@@ -49,6 +50,7 @@ __all__ = [
     "effective_number",
     "explain",
     "find_phases",
+    "fold_sums",
     "generalizable",
     "generalization_ratio",
     "jaccard",

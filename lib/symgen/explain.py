@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 
 from symgen.errors import InputError, did_you_mean, whole_number
 from symgen.games import as_array, check_game, pictured, pieces_of, samples_of, values_of, variables_of
-from symgen.generalization import Comparison, check_tau_ratio, checked_k, compare, salient
+from symgen.generalization import Comparison, check_tau_ratio, checked_k, compare, folded, salient
 from symgen.interactions import (
     KINDS,
     and_interactions,
@@ -101,7 +101,7 @@ def explain(
         "label": ("sample", as_array(labels)),
         "variables": (("sample", "variable"), np.stack([as_array(row) for row in variables])),
     }
-    attributes = {"format": FORMAT, "tau_ratio": tau_ratio, "noise_bound": noise_bound, "ridge": ridge}
+    attributes = {"format": FORMAT, "tau_ratio": tau_ratio, "noise_bound": noise_bound, "ridge": ridge, "folded": 0}
     attributes |= {"grid": game.grid} if hasattr(game, "grid") else {}
     return Explanation(xr.Dataset(data | pictured(game, samples, variables), {"kind": list(KINDS)}, attributes))
 
@@ -195,6 +195,10 @@ class Explanation:
         n = len(self.data.label)
         return Explanation(self.data.isel(sample=[whole_number(i, "sample", f"0 to {n - 1}", -n, n - 1)]))
 
+    def folded(self) -> "Explanation":
+        """The same outputs with sums of two variables as two effects of order 1 (`fold_sums`)."""
+        return Explanation(folded(self.data))
+
     def to_frame(self, k: int | None = None) -> pd.DataFrame:
         """The k strongest interactions of each sample, or the salient ones: kind, variables, order, effect (log-odds).
 
@@ -258,12 +262,16 @@ class Explanation:
             values, index="Moebius", n_players=n, min_order=0, max_order=n, estimated=False, baseline_value=bias
         )
 
-    def compare(self, others, combine: str = "any", chance_draws: int = 5, seed: int = 0) -> Comparison:
+    def compare(self, others, combine="any", chance_draws: int = 5, seed: int = 0) -> Comparison:
         """Which of these interactions other networks have too, on the same samples (Eq. 5, 8).
 
         others: explanations by the baseline networks. combine: whether any, the majority or all of them must have it.
         Chance asks the baselines about other samples: NaN where there is one.
         """
+        if isinstance(combine, Explanation):
+            raise InputError(
+                "two explanations to compare with; expected one, or a list of them: e.compare([first, second])"
+            )
         others = [others] if isinstance(others, Explanation) else others
         others = list(others) if isinstance(others, Iterable) else others
         if not isinstance(others, list) or not all(isinstance(other, Explanation) for other in others):

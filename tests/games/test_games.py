@@ -381,6 +381,10 @@ def test_v_is_as_precise_as_the_network_computes():
         assert game.rounding == 2.0**-digits
     network.features.double()
     assert game.rounding == 2.0**-7  # as its coarsest part
+    with torch.autocast("cpu", torch.bfloat16):
+        assert (
+            ImageGame(models.build_model("small-vgg", 2, seed=1), "features.1").rounding == 2.0**-7
+        )  # weights in float32, and maps that are not
 
 
 class Tapped(nn.Module):

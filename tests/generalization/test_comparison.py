@@ -44,7 +44,9 @@ def test_h_is_that_of_the_metrics_and_by_chance_that_of_other_samples(compared):
 def test_tables_add_up_to_h(compared):
     (_, effects), _, c = compared
     by_order = c.by_order()
-    assert list(by_order) == ["epoch", "order", "sign", "total", "generalizable"] and len(by_order) == 3 * 3 * 2
+    assert (
+        list(by_order) == ["epoch", "order", "sign", "total", "generalizable", "chance"] and len(by_order) == 3 * 3 * 2
+    )
     sums = by_order[["total", "generalizable"]].abs().groupby(by_order.epoch).sum()
     np.testing.assert_allclose(sums.generalizable / sums.total, c.H)
     assert c.by_order(4).equals(by_order[by_order.epoch == 4].reset_index(drop=True))

@@ -9,7 +9,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symgen import and_interactions, members, merge_singletons, or_interactions, orders, reconstruct, subset_index
+from symgen import (
+    and_interactions,
+    fold_sums,
+    members,
+    merge_singletons,
+    or_interactions,
+    orders,
+    reconstruct,
+    sparse_and_or,
+    subset_index,
+)
 from symgen.interactions.subsets import subset_matrix
 
 sizes = st.integers(1, 8)
@@ -62,6 +72,32 @@ def test_an_or_of_one_variable_is_an_and_of_it(n, seed, other):
     merged_and, merged_or = merge_singletons(i_and, i_or)
     assert (merged_or[orders(n) == 1] == 0).all()
     np.testing.assert_allclose(reconstruct(merged_and, merged_or, 0.5), reconstruct(i_and, i_or, 0.5), atol=1e-9)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(2, 7), seeds, seeds)
+def test_folded_sums_give_the_same_outputs_with_no_more_strength(n, seed, other):
+    i_and, i_or = game(n, seed), game(n, other)
+    folded = fold_sums(i_and, i_or)
+    np.testing.assert_allclose(reconstruct(*folded, 0.5), reconstruct(i_and, i_or, 0.5), atol=1e-9)
+    before, after = (sum(np.abs(part[1:]).sum() for part in both) for both in ((i_and, i_or), folded))
+    assert after <= before + 1e-9
+    of_two = orders(n) == 2
+    signs = [np.sign(part[of_two]) for part in folded]
+    assert (signs[0] * signs[1] <= 0).all()  # no sum is left
+    assert all((one[orders(n) > 2] == other[orders(n) > 2]).all() for one, other in zip(folded, (i_and, i_or)))
+    of_tensors = fold_sums(torch.as_tensor(i_and), torch.as_tensor(i_or))
+    assert all((one.numpy() == other).all() for one, other in zip(of_tensors, folded))
+
+
+def test_of_a_sum_of_effects_the_solver_has_half_at_order_two_and_folding_has_all_at_order_one():
+    effects = np.array([1.0, -2.0, 0.5, 3.0])
+    v = (np.arange(16)[:, None] >> np.arange(4) & 1) @ effects
+    solved = sparse_and_or(v[None], noise_bound=0).effects[0]
+    assert np.abs(solved[:, orders(4) == 2]).sum() > 0.3 * np.abs(solved).sum()
+    i_and, i_or = fold_sums(*solved)
+    np.testing.assert_allclose(i_and[[1, 2, 4, 8]], effects, atol=1e-6)
+    assert np.abs(i_or).max() < 1e-6 and np.abs(i_and[orders(4) > 1]).max() < 1e-6
 
 
 @settings(max_examples=30, deadline=None)

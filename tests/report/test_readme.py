@@ -213,7 +213,7 @@ def test_networks_that_were_followed_are_counted_by_what_is_certain_and_what_the
     assert (
         " Of 4 followed through training, H certainly rises and falls, also above chance, in 1; three phases are "
         "certain in 1. Phase 1 is to remove what does not generalize: its strength grows in 1 of 2 studies. Phase 3 is to "
-        "learn next to nothing that generalizes: 0.29 to 0.29 of what it learns does. Below: "
+        "learn next to nothing that generalizes: 0.29 to 0.29 of what it learns does. In the table: "
     ) in first
 
 
@@ -230,7 +230,7 @@ def test_the_answer_says_by_how_much_removal_narrows_the_gap_over_all_studies(tm
     table.to_csv(path, index=False)
     by = {of: f"{rows.value.iloc[0]:.2f} [" for of, rows in table.groupby("of")}
     first = results.answer_text(tmp_path).split("\n")[0]
-    assert f" Over all studies, removal narrows the loss gap by {by['paper']}" in first
+    assert f" Over 3 studies, removal narrows the loss gap by {by['paper']}" in first
     assert f"] of it; a placebo by {by['control']}" in first
     table[table.study != "one"].to_csv(path, index=False)  # two studies have no mean
     assert "removal" not in results.answer_text(tmp_path).split("\n")[0]
@@ -355,6 +355,20 @@ def test_settings_are_counted_by_what_is_certain_with_as_many_samples(tmp_path):
         "| one | 40 | 2 | 2 | 1 | 1 | 1 |",
         "| one | 20 | 1 | 1 | 1 | 1 | 0 |",
         "| one | 10 | – | 1 | 1 | 0 | 0 |",
+    ]
+
+
+def test_sums_at_order_one_stand_beside_the_study_as_it_is(tmp_path):
+    numbers = {
+        f"{what}_{t}": [0.5, 0.1, 0.25] for what in ("H", "chance", "N") for t in ("first", "best", "least", "last")
+    }
+    table = pd.DataFrame({"variant": ["as it is", "another", "sums of two folded"], "samples": 40} | numbers)
+    table = table.assign(N_first=[30.4, 1, 20.0], N_least=[20, 1, 9], N_last=[40, 1, 31])
+    (tmp_path / "figures" / "one").mkdir(parents=True)
+    table.to_csv(tmp_path / "figures" / "one" / "fig05_sensitivity.csv", index=False)
+    assert results.sums_text(tmp_path).strip().split("\n")[2:] == [
+        "| one | as the solver has them | 0.50 → 0.50 → 0.50 | 0.50 → 0.50 → 0.50 | 30 → 20 → 40 |",
+        "| one | at order 1 | 0.25 → 0.25 → 0.25 | 0.25 → 0.25 → 0.25 | 20 → 9 → 31 |",
     ]
 
 

@@ -35,9 +35,9 @@ def test_one_setting_is_changed_at_a_time(study):
     )
 
 
-def test_salience_by_rank_and_absolutely_are_no_two_names_of_the_study_as_it_is(study):
-    ways = ablations.saliences(study)
-    assert [*ways.values()] == [{"strongest": ablations.STRONGEST}, {"tau": study.tau_ratio}]
+def test_other_readings_are_no_two_names_of_the_study_as_it_is(study):
+    ways = ablations.readings(study)
+    assert [*ways.values()] == [{"strongest": ablations.STRONGEST}, {"tau": study.tau_ratio}, {"fold": True}]
     assert not ways.keys() & ablations.variants(study).keys()
 
 

@@ -184,11 +184,24 @@ def test_a_network_that_has_diverged_is_said_to_have(judged, images):
         ({0: 1}, {"per_batch": 0}, "per_batch = 0; expected a whole number, 1 or more"),
         ({0: 1}, {"weight": -1}, "weight = -1; expected a finite number, 0 or more"),
         ({0: 1}, {"combine": "most"}, "combine = 'most'; expected one of any, majority, all"),
+        ({0: 1}, {}, "sample 0 is a int; expected a JudgedSample"),
+        (
+            {3: JudgedSample(torch.zeros(3, 12, 12), 1, np.array([6, 7]), np.zeros((1, 2, 8)))},
+            {},
+            r"sample 3: baselines have shape \(1, 2, 8\); expected \(baseline, 2, 4\) with its 2 variables",
+        ),
     ],
 )
 def test_a_penalty_that_could_do_nothing_is_refused(samples, options, message):
     with pytest.raises(ValueError, match=message):
         Penalty(ImageGame(Net(), "features.2", grid=3), samples, **{"weight": 1} | options)
+
+
+@pytest.mark.parametrize("game", [Net(), object()])
+def test_a_penalty_asks_for_a_game_with_a_gradient(judged, game):
+    message = f"game = {type(game).__name__}; expected one with a gradient: an ImageGame or TextGame"
+    with pytest.raises(ValueError, match=message):
+        Penalty(game, judged, weight=1)
 
 
 def test_with_weight_0_training_is_bit_identical_to_plain_training(judged, images):

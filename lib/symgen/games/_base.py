@@ -121,8 +121,15 @@ class Game:
 
     @property
     def rounding(self) -> float:
-        """Relative precision of v, that of the model's coarsest floating type; float32's where it has no weights."""
-        return max((torch.finfo(tensor.dtype).eps for tensor in floating_tensors(self.model)), default=ROUNDING)
+        """Relative precision of v: that of the model's coarsest floating type, or of `torch.autocast`, if it is on here.
+
+        float32's where the model has no weights.
+        """
+        precision = max((torch.finfo(tensor.dtype).eps for tensor in floating_tensors(self.model)), default=ROUNDING)
+        device = device_of(self.model).type
+        if torch.is_autocast_enabled(device):
+            precision = max(precision, torch.finfo(torch.get_autocast_dtype(device)).eps)
+        return precision
 
     def values(self, x, label, variables) -> np.ndarray:
         """v(x_S) (log-odds, float64) for every subset S of the variables; what is not in S is masked.

@@ -13,13 +13,13 @@ from symgen.errors import InputError, whole_number
 from symgen.generalization import metrics
 from symgen.generalization.bootstrap import Bootstrap, Power, power
 from symgen.generalization.metrics import order_sums, strength_by_order
-from symgen.interactions import KINDS, joined_names, n_variables, orders
+from symgen.interactions import KINDS, fold_sums, joined_names, n_variables, orders
 
 FEWEST_SAMPLES = 10  # with fewer, resampling gives no interval that can be relied on
 AXES = ("epoch", "sample", "kind", "subset")
 ARRAYS = ("of", "v", "effects", "salient", "generalizable", "chance", "normalized", "graded", "graded_chance")
 IDENTITY = ("sample", "label", "variables", "names", "image", "words")  # explanations of the same samples share these
-SETTINGS = ("grid", "noise_bound", "ridge", "tau_ratio")  # and these, where they say so
+SETTINGS = ("grid", "noise_bound", "ridge", "tau_ratio", "folded")  # and these, where they say so
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -128,11 +128,15 @@ class Comparison:
         return tuple(np.einsum("...ks,...ks->...", gained, mask) for mask in (self.generalizable, other))
 
     def by_order(self, epoch: float | None = None) -> pd.DataFrame:
-        """Strength by order (Fig. 2), at an epoch or all: epoch, order, sign, total, generalizable (mean, log-odds)."""
+        """Strength by order (Fig. 2), at an epoch or all, mean over samples in log-odds.
+
+        Columns epoch, order, sign, total, generalizable, and chance: what generalizes by chance.
+        """
         tables = []
         for t in range(len(self.epochs)) if epoch is None else [self.position(epoch)]:
-            generalizable, total, _ = (part[t].mean(axis=0) for part in self.by_sign)
-            tables.append(order_rows({"epoch": self.epochs[t]}, total=total, generalizable=generalizable))
+            generalizable, total, chance = (part[t].mean(axis=0) for part in self.by_sign)
+            strengths = {"total": total, "generalizable": generalizable, "chance": chance}
+            tables.append(order_rows({"epoch": self.epochs[t]}, **strengths))
         return pd.concat(tables, ignore_index=True)
 
     def plot(self, epoch: float | None = None):
@@ -310,6 +314,12 @@ def _check_same_samples(target, baselines):
             if base.attrs[name] != target.attrs[name]:
                 settings = f"{name} = {base.attrs[name]:g}; expected {target.attrs[name]:g}, as the target"
                 raise InputError(f"baseline {number} was explained with {settings}")
+
+
+def folded(data: xr.Dataset) -> xr.Dataset:
+    """Interactions with sums of two variables as two effects of order 1: effects (.., kind, subset), by `fold_sums`."""
+    both = fold_sums(*np.moveaxis(data.effects.to_numpy(), -2, 0))
+    return data.assign(effects=data.effects.copy(data=np.stack(both, axis=-2))).assign_attrs(folded=1)
 
 
 def _one(values):

@@ -24,4 +24,4 @@ from symgen.interactions.subsets import (
     subset_index,
     subset_matrix,
 )
-from symgen.interactions.transforms import and_interactions, merge_singletons, or_interactions, reconstruct
+from symgen.interactions.transforms import and_interactions, fold_sums, merge_singletons, or_interactions, reconstruct

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from symgen.interactions.subsets import n_variables, orders
+from symgen.interactions.subsets import members, n_variables, orders
 
 Array = np.ndarray | torch.Tensor
 
@@ -79,6 +79,32 @@ def merge_singletons(
     if isinstance(i_or, torch.Tensor):
         single = torch.as_tensor(single, device=i_or.device)
     return i_and + i_or * single, i_or * ~single
+
+
+def fold_sums(
+    i_and: Float[Array, "*batch subset"], i_or: Float[Array, "*batch subset"]
+) -> tuple[Float[Array, "*batch subset"], Float[Array, "*batch subset"]]:
+    """The same model with sums of two variables as two effects of order 1.
+
+    a + b = (a AND b) + (a OR b): an AND and an OR of the same two variables, with like signs, are such a sum as far as both
+    are as strong. Both forms have the same strength, so a sparse model may have either, and with a ridge it has some of
+    each. This one has none of the second: as strong at most, of lower order, and with fewer interactions.
+
+    Examples
+    --------
+    >>> fold_sums(np.array([0.0, 0.0, 0.0, 1.0]), np.array([0.0, 0.0, 0.0, 3.0]))
+    (array([0., 1., 1., 0.]), array([0., 0., 0., 2.]))
+    """
+    i_and, i_or = _without_empty(i_and), _without_empty(i_or)
+    least = torch.minimum if isinstance(i_and, torch.Tensor) else np.minimum
+    for pair in np.flatnonzero(orders(n_variables(i_and.shape[-1])) == 2):
+        a, b = i_and[..., pair], i_or[..., pair]
+        both = least(abs(a), abs(b)) * ((a > 0) & (b > 0)) - least(abs(a), abs(b)) * ((a < 0) & (b < 0))
+        for single in members(int(pair)):
+            i_and[..., 1 << single] += both
+        i_and[..., pair] -= both
+        i_or[..., pair] -= both
+    return i_and, i_or
 
 
 def _butterfly(x, sign):

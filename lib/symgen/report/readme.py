@@ -104,6 +104,7 @@ PAGES = {  # by name of a section: the page, and what writes the section
     "phases": (RESULTS, results.phases_text),
     "learned": (RESULTS, results.learned_text),
     "sensitivity": (RESULTS, results.sensitivity_text),
+    "sums": (RESULTS, results.sums_text),
     "judges": (RESULTS, results.judges_text),
     "penalty": (RESULTS, results.penalty_text),
     "times": (COSTS, costs.times_text),

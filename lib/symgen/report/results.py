@@ -39,7 +39,7 @@ def answer_text(root: Path) -> str:
     where = f"(`{networks.index[0]}`)" if len(networks) == 1 else f"in {len(networks)} studies"
     main = table.id.map(lambda name: claims()[name].main)
     tested = f"{table.id.nunique()} claims were tested on {networks.sum()} small networks {where}"
-    below = "Below: what most studies say that could test a claim; –: none."
+    below = "In the table: the verdict of most studies that could test a claim; –: none."
     lines = [f"{tested}.{_followed(root)}{_removed(of_statistics)} {below}", ""]
     lines += _verdict_rows(table[main], "docs/results.md", "{claim}")
     if not main.all():
@@ -70,7 +70,7 @@ def _removed(table):
     if len(means) < len(COLUMN_OF):
         return ""
     alone, beyond = (interval(row.value, row.low, row.high, "z.2f") for row in means.itertuples())
-    return f" Over all studies, removal narrows the loss gap by {alone} of it; a placebo by {beyond} less."
+    return f" Over {means.studies.max()} studies, removal narrows the loss gap by {alone} of it; a placebo by {beyond} less."
 
 
 def _turn(root, study):
@@ -259,6 +259,24 @@ def _learned(phases, learned, curve):
     share = later.delta_g.sum() / total if total else np.nan
     rest = (curve.total - curve.generalizable).set_axis(curve.epoch)[[0, phases.t1, curve.epoch.max()]]
     return until.delta_g.sum() > until.delta_n.sum(), len(later) > 0 and always, share, rest
+
+
+def sums_text(root: Path) -> str:
+    """H and N of the first target, as it is and with sums of two variables at order 1 (Markdown), from fig05_sensitivity."""
+    lines = head(
+        "study", "sums of two variables", "H: untrained → peak → end", "H by chance", "N: untrained → least → end"
+    )
+    for study, table in _tables(root, "fig05_sensitivity").items():
+        for name, words in {"as it is": "as the solver has them", "sums of two folded": "at order 1"}.items():
+            for row in table[table.variant == name].itertuples():
+                of_H, of_chance = (
+                    " → ".join(f"{getattr(row, f'{what}_{t}'):.2f}" for t in ("first", "best", "last"))
+                    for what in ("H", "chance")
+                )
+                lines.append(
+                    line(study, words, of_H, of_chance, f"{row.N_first:.0f} → {row.N_least:.0f} → {row.N_last:.0f}")
+                )
+    return "\n".join(lines) + "\n"
 
 
 def sensitivity_text(root: Path) -> str:

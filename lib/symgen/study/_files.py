@@ -37,7 +37,8 @@ def settings_in_file(name, extending=()) -> dict:
     if name not in (known := study_names()):
         asking = f", which studies/{extending[-1]}.yaml extends" if extending else ""
         unknown = f"no study named {reprlib.repr(name)}{asking}{did_you_mean(name, known)}"
-        raise InputError(f"{unknown}; there are: {', '.join(known)}")
+        here = ", ".join(known) if known else "none: studies run in a checkout of the project, or below it"
+        raise InputError(f"{unknown}; there are: {here}")
     if name in extending:
         raise InputError(f"studies/{name}.yaml extends itself, through {' and '.join(extending)}; expected another")
     path = project_root() / "studies" / f"{name}.yaml"

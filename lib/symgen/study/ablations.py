@@ -36,11 +36,15 @@ def variants(study: Study) -> dict[str, Study]:
     return looked_at | {name: few.replace(**change) for name, change in changes.items()}
 
 
-def saliences(study: Study) -> dict[str, dict]:
-    """Other ways to say what is salient, as `compare` takes them: by rank (Algorithm 1), and absolutely (Appendix M)."""
+def readings(study: Study) -> dict[str, dict]:
+    """Other ways to read the same interactions, as `pipeline.compare` takes them.
+
+    What is salient, by rank (Algorithm 1) and absolutely (Appendix M); sums of two variables as two effects of order 1.
+    """
     return {
         f"the {STRONGEST} strongest are salient": {"strongest": STRONGEST},
         f"absolute threshold of salience {study.tau_ratio:g}": {"tau": study.tau_ratio},
+        "sums of two folded": {"fold": True},
     }
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from symgen.errors import InputError, whole_number
 from symgen.generalization import agreed, check_combine
-from symgen.interactions import and_interactions, merge_singletons, or_interactions, sparse_and_or
+from symgen.interactions import KINDS, and_interactions, merge_singletons, or_interactions, sparse_and_or
 
 ZERO = 1e-6  # of the strongest interaction: weaker ones are zero but for rounding, whose sign must not steer a training
 
@@ -22,7 +22,8 @@ class JudgedSample:
 
     x and label: as the game takes them. variables (variable,): those of the game. baselines: the baselines' salient
     interactions on the same sample and variables, 0 where an interaction is not salient; only signs matter. From
-    explanations of sample i by each of the judges: `np.stack([(e.data.effects.values * e.salient)[i] for e in judges])`.
+    explanations of sample i by each of the judges: `np.stack([(e.data.effects.values * e.salient)[i] for e in judges])`,
+    and its variables are `judges[0].data["variables"].values[i]`.
 
     Examples
     --------
@@ -96,8 +97,9 @@ class Penalty:
             whole_number(value, name, "a whole number, 1 or more", least=1)
             for name, value in (("per_batch", per_batch), ("every", every))
         )
-        self.combine, self.solver = combine, {"noise_bound": noise_bound, "ridge": ridge, "rounding": game.rounding}
+        self.combine, self.solver = combine, {"noise_bound": noise_bound, "ridge": ridge}
         self._calls = 0
+        _check_items(game, self.samples)
 
     def __call__(self, batch: Tensor) -> Tensor:
         """The penalty (nats) on a batch, given as the numbers of its items, with its gradient through v only."""
@@ -114,7 +116,25 @@ class Penalty:
                 "or weight of the penalty"
             )
         baselines = np.stack([one.baselines for one in chosen], axis=1)  # (baseline, sample, kind, subset)
-        return self.weight * strength_to_lose(v, baselines, self.combine, **self.solver).mean()
+        return (
+            self.weight
+            * strength_to_lose(v, baselines, self.combine, **self.solver, rounding=self.game.rounding).mean()
+        )
+
+
+def _check_items(game, samples):
+    """InputError for what is no game with a gradient, and for samples that are none, or whose arrays do not fit."""
+    if not hasattr(game, "log_odds_of"):
+        raise InputError(f"game = {type(game).__name__}; expected one with a gradient: an ImageGame or TextGame")
+    for item, one in samples.items():
+        if not isinstance(one, JudgedSample):
+            raise InputError(f"sample {item} is a {type(one).__name__}; expected a JudgedSample")
+        expected = len(KINDS), 1 << np.size(one.variables)
+        if np.ndim(one.baselines) != 3 or np.shape(one.baselines)[1:] != expected:
+            shape, wanted = np.shape(one.baselines), f"(baseline, {', '.join(map(str, expected))})"
+            raise InputError(
+                f"sample {item}: baselines have shape {shape}; expected {wanted} with its {np.size(one.variables)} variables"
+            )
 
 
 def strength_to_lose(
