@@ -603,7 +603,7 @@ class Convolution(torch.nn.Module):
 
 def test_a_network_is_followed_while_it_trains_as_the_page_says(tmp_path, monkeypatch, capsys):
     page = (ROOT / "docs" / "own_network.md").read_text()
-    (code,) = re.findall(r"```python\n(import.*?)```", page, flags=re.S)
+    (code,) = re.findall(r"```python\n(import pandas.*?)```", page, flags=re.S)
     monkeypatch.chdir(tmp_path)
     checkpoints = {epoch: f"epoch{epoch}.pt" for epoch in (0, 5, 9)}
     for epoch, path in checkpoints.items():
@@ -613,6 +613,17 @@ def test_a_network_is_followed_while_it_trains_as_the_page_says(tmp_path, monkey
     exec(code, given | {"images": images, "labels": [1, 2, 3, 4]})
     h, chance, phases = capsys.readouterr().out.strip().split("\n", 2)
     assert h.count(".") == chance.count(".") == 3 and "phase" in phases
+
+
+def test_a_row_of_a_table_is_explained_as_the_page_says(capsys):
+    page = (ROOT / "docs" / "own_network.md").read_text()
+    (code,) = re.findall(r"```python\n(import torch\n.*?)```", page, flags=re.S)
+    names = {}
+    exec(code, names)
+    assert len(capsys.readouterr().out.strip().splitlines()) == 6
+    row, means, network = names["table"][0].clone(), names["table"].mean(dim=0), names["network"]
+    row[[1, 2, 3, 4, 5]] = means[[1, 2, 3, 4, 5]]  # the first column alone is known
+    assert names["e"].data.v[0, 1].item() == pytest.approx(network(row[None]).item(), abs=1e-6)
 
 
 def test_the_page_of_names_has_every_public_name_once():
