@@ -346,10 +346,14 @@ def test_a_label_of_nothing_is_0_without_a_sign():
 
 def test_a_sum_can_be_put_at_order_one(e, batch):
     class Sum:
+        unit = "euros"
+
         def values(self, x, label, variables):
             return np.array([0.0, 1.0, 2.0, 3.0])
 
     added = sg.explain(Sum(), None, 0, variables=["a", "b"], noise_bound=0)
+    assert str(added).splitlines()[1] == "v: 3 with all variables, 0 with none (euros)"
+    assert added.plot().axes[0].get_xlabel() == "effect (euros)"
     assert added["a", "b"]["or"] > 0.1 and len(added.to_frame()) == 4
     folded = added.folded()
     assert folded.to_frame().variables.tolist() == ["b", "a"] and folded["and", "b"] == pytest.approx(2, abs=1e-4)

@@ -31,6 +31,7 @@ from symgen.interactions import (
 )
 from symgen.store import as_netcdf, read_dataset, write_whole
 
+UNIT = "log-odds"  # of an output, where a game says no other
 FORMAT = 1  # of saved explanations; raise it when an older version could not read them
 PICTURES = ("bars", "cells", "words", "network", "fidelity", "masks")
 NEEDED = {"cells": "image", "words": "words"}
@@ -57,7 +58,8 @@ def explain(
         `values` gives v (2^n,) of one sample: the output with the variables masked that are not in each subset, bit i of the
         index being variable i. What more there is gets used: `candidates(x)`, from which variables are drawn; `grid`, or
         `words(x)`, for pictures; `is_one(x)`, which says that several samples or labels may be asked for in one call;
-        `rounding`, the relative precision of v: without, 2^-23, that of float32; a function in float64 may say 2^-52.
+        `rounding`, the relative precision of v: without, 2^-23, that of float32; a function in float64 may say 2^-52;
+        `unit`, that of v: without, log-odds.
     x : sample, or list of samples
         As the game takes them; of images also an array (sample, channel, height, width).
     label : label, or list of labels
@@ -102,6 +104,7 @@ def explain(
         "variables": (("sample", "variable"), np.stack([as_array(row) for row in variables])),
     }
     attributes = {"format": FORMAT, "tau_ratio": tau_ratio, "noise_bound": noise_bound, "ridge": ridge, "folded": 0}
+    attributes["unit"] = str(getattr(game, "unit", UNIT))
     attributes |= {"grid": game.grid} if hasattr(game, "grid") else {}
     return Explanation(xr.Dataset(data | pictured(game, samples, variables), {"kind": list(KINDS)}, attributes))
 
@@ -138,6 +141,10 @@ class Explanation:
         variables = self.data.variables["variables"].to_numpy()
         return variables[0] if (variables == variables[0]).all() else variables
 
+    @property
+    def _unit(self):
+        return self.data.attrs.get("unit", UNIT)
+
     @cached_property
     def salient(self) -> Bool[np.ndarray, "sample kind subset"]:
         """Which interactions are salient."""
@@ -157,7 +164,7 @@ class Explanation:
         lines = [
             f"{len(labels)} sample(s), label {', '.join(labels[:6])}{', ..' * (len(labels) > 6)}: n = {n} variables, "
             f"{2**n} masked inputs",
-            f"v: {_spread(data.v[:, -1])} with all variables, {_spread(data.v[:, 0])} with none (log-odds)",
+            f"v: {_spread(data.v[:, -1])} with all variables, {_spread(data.v[:, 0])} with none ({self._unit})",
         ]
         if not shown.all():
             where = f" in {(~shown).sum()} of {len(shown)} samples" if shown.any() else ""
@@ -333,7 +340,7 @@ class Explanation:
         return strongest_table(self._only("effects"), k, self._only("names")).query("effect != 0")
 
     def _plot_bars(self, plots, k, title):
-        return plots.bars(self._drawn(k), title)
+        return plots.bars(self._drawn(k), title, self._unit)
 
     def _plot_cells(self, plots, k, title):
         return plots.cells(self._drawn(k), self._shares(), self._picture(), int(self.data.grid), title)

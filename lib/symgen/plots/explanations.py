@@ -22,12 +22,14 @@ OF_SHARES = {"colour": "what a part contributes (log-odds), teal for the label, 
 LINES = {"and": "-", "or": (0, (2, 1.2))}
 
 
-def bars(table: pd.DataFrame, title: str = "") -> Figure:
-    """The strongest interactions as bars. table: kind, variables, effect (log-odds), strongest first."""
+def bars(table: pd.DataFrame, title: str = "", unit: str = "log-odds") -> Figure:
+    """The strongest interactions as bars. table: kind, variables, effect (in `unit`), strongest first."""
     labels, heights = _labels(table)
     longest = max((letters_of(line) for label in labels for line in label.splitlines()), default=0)
     figure, ax = plt.subplots(figsize=(max(5.2, 3.4 + 0.075 * longest), 0.24 * sum(heights) + 1))
     _strongest_bars(ax, table)
+    if unit != "log-odds":
+        ax.set_xlabel(f"effect ({unit})")
     figure.suptitle(title, fontsize=9, **AS_IT_IS)
     return figure
 
