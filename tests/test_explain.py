@@ -334,7 +334,7 @@ def test_a_network_that_does_not_care_is_said_to_not_care(images):
 
     e = sg.explain(Constant(), None, 0, variables=[0, 1, 2])
     assert "the output does not depend on these variables beyond rounding" in str(e) and not e.salient.any()
-    assert len(e.to_frame()) == 0 and len(e.fidelity()) == 0
+    assert len(e.to_frame()) == 0 and len(e.fidelity()) == 0 and np.isnan(e.R2).all()
     for kind in ("bars", "network", "fidelity", "masks"):
         e.plot(kind).canvas.draw()
 

@@ -152,9 +152,12 @@ class Explanation:
 
     @property
     def R2(self) -> Float[np.ndarray, "sample"]:
-        """Share of the variance of the 2^n outputs that the salient interactions explain, without the noise (Eq. 14-15)."""
+        """Share of the variance of the 2^n outputs that the salient interactions explain, without the noise (Eq. 14-15).
+
+        NaN of a sample without any: its output does not depend on the variables.
+        """
         v, effects, bias = (self.data[name].to_numpy() for name in ("v", "effects", "bias"))
-        return fidelity(v, effects * self.salient, bias)
+        return np.where(self.salient.any(axis=(1, 2)), fidelity(v, effects * self.salient, bias), np.nan)
 
     def __str__(self):
         data, n = self.data, self.data.sizes["variable"]

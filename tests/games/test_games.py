@@ -372,6 +372,16 @@ def test_images_may_come_as_a_list(several):
         game.values([images[0], images[1, :, :20]], [0, 1], cells)
 
 
+def test_a_gpu_does_not_round_convolutions_to_fewer_bits(monkeypatch):
+    network, seen = models.build_model("small-vgg", 10, seed=1), []
+    network.features[0].register_forward_hook(lambda *_: seen.append(torch.backends.cudnn.allow_tf32))
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    game, images = ImageGame(network, "features.1", baseline=torch.rand(2, 3, 30, 30)), torch.rand(2, 3, 30, 30)
+    game.values(images, [0, 1], [[1, 2], [3, 4]])
+    game.log_odds_of(images[0], 0, [1, 2])
+    assert len(seen) >= 3 and not any(seen) and torch.backends.cudnn.allow_tf32  # given back
+
+
 def test_v_is_as_precise_as_the_network_computes():
     network = models.build_model("small-vgg", 10, seed=1)
     game = ImageGame(network, "features.1")

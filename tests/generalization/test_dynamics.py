@@ -168,6 +168,8 @@ def test_too_few_checkpoints_after_the_peak_say_nothing(gaps):
     assert len(of_changes) == 6 and of_changes.isna().all()
     assert np.isfinite(values["gap at the peak of H, share of the last"])
     assert np.isnan(dynamics.rank_correlation(np.ones((1, 4)), np.arange(4.0))).all()  # a flat curve
+    steady, gap = np.array([0.1, 0.2, 0.3, 0.4, 0.9]), np.array([0.0, 1, 3, 4, 9])  # equal changes are ties
+    assert dynamics._by_shift(steady, gap)[0] == pytest.approx(spearmanr([1, 1, 1, 5], np.diff(gap)).statistic)
 
 
 def test_one_network_has_a_share_of_the_gap_without_an_interval(gaps):

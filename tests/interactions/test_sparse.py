@@ -329,6 +329,9 @@ def test_one_vector_gives_a_result_without_batch_axis():
     assert_feasible(result, v)
 
 
+TOO_SMALL = np.random.default_rng(0).uniform(-5e-320, 5e-320, size=(20, 16))  # a digit or two of them are left
+
+
 def test_a_result_that_is_not_converged_says_so_and_is_feasible():
     v = np.concatenate([np.ones((1, 64)), random_games(6, 1)])
     with pytest.warns(UserWarning, match=r"1 \(gap .*, 2 \(gap"):
@@ -355,6 +358,7 @@ def test_a_result_that_is_not_converged_says_so_and_is_feasible():
         (np.zeros(4), {"tol": -1e-3}, "tol = -0.001"),
         (np.zeros(4), {"max_iter": 0}, "max_iter = 0"),
         (np.zeros(1 << 17), {}, "v has n = 17 variables; expected at most 16"),
+        (TOO_SMALL, {}, "v is too near the ends of float64 in samples ["),
     ],
 )
 def test_one_clear_line_for_each_wrong_argument(v, arguments, message):

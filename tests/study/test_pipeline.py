@@ -9,7 +9,7 @@ import pytest
 import torch
 import xarray as xr
 
-from symgen import Study, reconstruct, training
+from symgen import Study, fold_sums, generalizable, reconstruct, training
 from symgen.generalization import Comparison, compare, tables
 from symgen.study import networks, pipeline, samples
 
@@ -100,6 +100,18 @@ def test_a_network_is_judged_by_the_settings_of_its_study(study, monkeypatch):
     monkeypatch.setattr(networks.TrainedNetwork, "best", 1.0)
     pipeline.compare(study, "target-91", checkpoints=("best", "last"))
     assert given["epochs"] == [1, 2]
+
+
+def test_folded_interactions_are_compared_with_folded_ones(study):
+    judged, folded = (pipeline.compare(study, "target-91", fold=fold) for fold in (False, True))
+    expected = fold_sums(*np.moveaxis(judged.effects, -2, 0))
+    np.testing.assert_array_equal(folded.effects, np.stack(expected, axis=-2))
+    bases = [
+        pipeline.ensure_interactions(study, base, study.checkpoints_of(base)[-1]).effects for base in study.baselines
+    ]
+    bases = np.stack([np.stack(fold_sums(*np.moveaxis(base.to_numpy(), -2, 0)), axis=-2) for base in bases])
+    last = generalizable(folded.effects[-1], bases, study.tau_ratio, combine=study.generalizes_to)
+    np.testing.assert_array_equal(folded.generalizable[-1], last)
 
 
 def test_a_training_that_diverges_names_the_network_and_the_epoch_and_leaves_no_curves(study):

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from symgen import Study
+from symgen.store import key_of
 from symgen.study import pipeline
+from symgen.study.settings import SECTION_OF, VERSIONS
 
 EXPECTED = Path(__file__).parent / "expected" / "tiny.npz"
 ROLES = {"target-91": 2.0, "baseline-93": "best"}
@@ -49,3 +51,12 @@ def test_a_tiny_study_gives_the_committed_numbers(shared, name):
             )
         else:
             assert np.array_equal(array, wanted[key]), key
+
+
+def test_whoever_changes_a_default_raises_a_version():
+    """What is computed is kept under the settings that are no defaults: a new default would read what the old one made."""
+    fields = {name: field for section in SECTION_OF.values() for name, field in section.model_fields.items()}
+    defaults = {name: field.default for name, field in sorted(fields.items()) if not field.is_required()}
+    assert key_of(defaults | {"versions": VERSIONS}) == "23e26d3ea0", (
+        "raise the version of its stage, then set this key"
+    )

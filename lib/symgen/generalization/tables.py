@@ -5,7 +5,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from symgen.generalization import metrics
-from symgen.generalization.bootstrap import Bootstrap, Power, estimates_table, interval, power
+from symgen.generalization.bootstrap import Bootstrap, Power, interval, pooled, power
 from symgen.generalization.comparison import Comparison, Comparisons, order_rows
 from symgen.generalization.metrics import strength_by_order
 from symgen.generalization.phases import Phases, find_phases
@@ -100,19 +100,13 @@ def judges_table(judged: dict[str, Comparisons], bootstrap: Bootstrap) -> pd.Dat
 
     judged: who judges -> comparisons. Columns judged by, epoch, H, low, high, chance.
     """
-    parts = []
+    rows = []
     for judges, comparisons in judged.items():
-        powers = {role: c.power(bootstrap) for role, c in comparisons.items()}
-        epochs = next(iter(comparisons.values())).epochs
-        h, chance = (
-            over_networks(estimates_table({
-                role: {f"{t}": getattr(power, name)[t] for t in range(len(epochs))} for role, power in powers.items()
-            }))
-            for name in ("H", "chance")
-        )  # fmt: skip
-        columns = {"epoch": epochs, "H": h.value, "low": h["from"], "high": h["to"], "chance": chance.value}
-        parts.append(pd.DataFrame({"judged by": judges, **columns}).reset_index(drop=True))
-    return pd.concat(parts, ignore_index=True)
+        powers = [c.power(bootstrap) for c in comparisons.values()]
+        for t, epoch in enumerate(next(iter(comparisons.values())).epochs):
+            h, chance = (pooled([getattr(power, name)[t] for power in powers]) for name in ("H", "chance"))
+            rows.append((judges, epoch, *h, chance[0]))
+    return pd.DataFrame(rows, columns=["judged by", "epoch", "H", "low", "high", "chance"])
 
 
 def learned_table(comparison: Comparison) -> pd.DataFrame:

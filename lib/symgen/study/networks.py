@@ -244,9 +244,9 @@ def ensure_penalised_effects(study: Study, role: str) -> xr.Dataset:
     checkpoint = few.checkpoints_of(role)[-1]
 
     def extract():
-        items = ensure_penalised(study)
-        game = study_game(few, role, ensure_training(few, role).model(checkpoint))
+        items, model = ensure_penalised(study), ensure_training(few, role).model(checkpoint)
         with arithmetic(few):
+            game = study_game(few, role, model)
             v = masked_values(few, game, items, f"{role} {checkpoint}, for the penalty")
             effects = solve(few, v).effects
         return xr.Dataset({"effects": (("item", "kind", "subset"), effects)}, {"item": items.item.to_numpy()})

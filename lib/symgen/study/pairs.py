@@ -59,7 +59,7 @@ def explained(study: Study) -> dict[str, xr.Dataset]:
         return {role: all_interactions(study, role, checkpoints=study.ends) for role in study.targets}
     ends, epochs = (study.controls["untrained"], study), pd.Index([0.0, 1.0], name="epoch")
     return {
-        role: xr.concat([ensure_interactions(one, role, "given") for one in ends], epochs)
+        role: xr.concat([ensure_interactions(one, role, "given") for one in ends], epochs, join="exact")
         for role in study.targets + study.baselines
     }
 

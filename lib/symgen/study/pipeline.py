@@ -83,7 +83,7 @@ def ensure_interactions(study: Study, role: str, checkpoint: float | str) -> xr.
         )
         return _as_dataset(solution, values, seconds)
 
-    return xr.merge([values, cached(*_place("interactions", study, role, checkpoint), extract)])
+    return xr.merge([values, cached(*_place("interactions", study, role, checkpoint), extract)], join="exact")
 
 
 def artefact_path(kind: str, study: Study, role: str, checkpoint: float | str) -> Path:
@@ -112,7 +112,7 @@ def all_interactions(study: Study, role: str, checkpoints: tuple[float | str, ..
     """Interactions of a role at its checkpoints, all or some, with an axis `epoch` in front, computed if need be."""
     checkpoints = study.checkpoints_of(role) if checkpoints is None else checkpoints
     per_checkpoint = [ensure_interactions(study, role, c) for c in checkpoints]
-    return xr.concat(per_checkpoint, pd.Index(checkpoints, name="epoch"))
+    return xr.concat(per_checkpoint, pd.Index(checkpoints, name="epoch"), join="exact")
 
 
 def effects_of(study: Study, roles: tuple[str, ...]) -> np.ndarray:
