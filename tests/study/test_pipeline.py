@@ -111,7 +111,8 @@ def test_folded_interactions_are_compared_with_folded_ones(study):
     ]
     bases = np.stack([np.stack(fold_sums(*np.moveaxis(base.to_numpy(), -2, 0)), axis=-2) for base in bases])
     last = generalizable(folded.effects[-1], bases, study.tau_ratio, combine=study.generalizes_to)
-    np.testing.assert_array_equal(folded.generalizable[-1], last)
+    np.testing.assert_array_equal(folded.generalizable[-1], last & folded.salient[-1])
+    assert not np.array_equal(folded.generalizable, judged.generalizable)
 
 
 def test_a_training_that_diverges_names_the_network_and_the_epoch_and_leaves_no_curves(study):
