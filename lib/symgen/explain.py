@@ -346,10 +346,10 @@ class Explanation:
         return plots.bars(self._drawn(k), title, self._unit)
 
     def _plot_cells(self, plots, k, title):
-        return plots.cells(self._drawn(k), self._shares(), self._picture(), int(self.data.grid), title)
+        return plots.cells(self._drawn(k), self._shares(), self._picture(), int(self.data.grid), title, self._unit)
 
     def _plot_words(self, plots, k, title):
-        return plots.words(self._drawn(k), self._shares(), *self._text(), title)
+        return plots.words(self._drawn(k), self._shares(), *self._text(), title, self._unit)
 
     def _plot_network(self, plots, k, title):
         effects, table = self._only("effects"), self._drawn(k)

@@ -372,14 +372,19 @@ def test_images_may_come_as_a_list(several):
         game.values([images[0], images[1, :, :20]], [0, 1], cells)
 
 
-def test_a_gpu_does_not_round_convolutions_to_fewer_bits(monkeypatch):
-    network, seen = models.build_model("small-vgg", 10, seed=1), []
-    network.features[0].register_forward_hook(lambda *_: seen.append(torch.backends.cudnn.allow_tf32))
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+@pytest.mark.parametrize("conv", ["tf32", "none"])
+def test_sums_are_not_rounded_to_fewer_bits(conv, monkeypatch):
+    network, sums = models.build_model("small-vgg", 10, seed=1), (torch.backends.cudnn.conv, torch.backends.cuda.matmul)
+    seen = []
+    network.features[0].register_forward_hook(lambda *_: seen.append([one.fp32_precision for one in sums]))
+    for one, precision in zip(sums, (conv, "tf32")):
+        monkeypatch.setattr(one, "fp32_precision", precision)
+    before = [one.fp32_precision for one in sums]
     game, images = ImageGame(network, "features.1", baseline=torch.rand(2, 3, 30, 30)), torch.rand(2, 3, 30, 30)
     game.values(images, [0, 1], [[1, 2], [3, 4]])
     game.log_odds_of(images[0], 0, [1, 2])
-    assert len(seen) >= 3 and not any(seen) and torch.backends.cudnn.allow_tf32  # given back
+    assert len(seen) >= 3 and all(each == ["ieee", "ieee"] for each in seen)
+    assert [one.fp32_precision for one in sums] == before and before[1] == "tf32"  # given back
 
 
 def test_v_is_as_precise_as_the_network_computes():

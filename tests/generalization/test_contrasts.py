@@ -131,10 +131,10 @@ def test_intervals_over_networks_and_samples_cover_as_often_as_they_say(k, n_sam
 def over(values, errors):
     """The mean over studies of which the 95 % interval is that of a normal distribution."""
     half = norm.ppf(0.975) * np.asarray(errors)
-    return over_studies(values, values - half, values + half)
+    return over_studies(values, values - half, values + half, np.ones(len(values)))
 
 
-def test_over_studies_that_are_alike_but_for_their_errors_the_interval_is_students(rng):
+def test_over_studies_whose_errors_are_small_the_interval_is_students(rng):
     """Of equal errors, far below what is between them, it is that of the values as they are, and of one more of them."""
     values = rng.normal(size=6)
     mean, deviation = values.mean(), values.std(ddof=1)
@@ -152,6 +152,24 @@ def test_over_studies_that_agree_each_weighs_by_its_own_error():
 def test_over_studies_neither_scale_nor_order_matters(rng):
     values, errors, order = rng.normal(size=5), rng.uniform(0.1, 1, size=5), rng.permutation(5)
     assert over(10 * values[order] + 3, 10 * errors[order]) == pytest.approx(10 * np.array(over(values, errors)) + 3)
+
+
+@pytest.mark.parametrize("between", [0.7, 1.5])
+def test_over_studies_of_few_networks_each_the_intervals_cover(between):
+    """Of 500 simulations: of three studies with ten networks, and six with three, whose intervals are Student's."""
+    rng, of_mean, of_next = np.random.default_rng(6), [], []
+    networks = np.array([10.0] * 3 + [3.0] * 6)
+    for _ in range(500):
+        truth = between * rng.normal(size=9)
+        of_networks = [mean + 1.7 * rng.normal(size=int(k)) for mean, k in zip(truth, networks)]
+        means = np.array([each.mean() for each in of_networks])
+        halves = np.array(
+            [student.ppf(0.975, len(each) - 1) * each.std(ddof=1) / len(each) ** 0.5 for each in of_networks]
+        )
+        _, low, high, next_low, next_high = over_studies(means, means - halves, means + halves, networks)
+        of_mean.append(low < 0 < high)
+        of_next.append(next_low < between * rng.normal() < next_high)
+    assert 0.93 <= np.mean(of_mean) <= 0.98 and 0.92 <= np.mean(of_next) <= 0.98
 
 
 @pytest.mark.parametrize("k", [3, 9])

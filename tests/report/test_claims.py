@@ -453,14 +453,18 @@ def test_effects_are_the_rows_of_the_table_that_they_name():
 
 def test_means_of_effects_are_over_the_studies_that_have_an_interval_of_them():
     effects = pd.DataFrame({"effect": "a", "of": ["paper"] * 4 + ["control"] * 2, "value": [1.0, 2, 3, 9, 1, 2]})
-    effects = effects.assign(low=effects.value - 0.5, high=effects.value + 0.5)
-    effects.loc[3, ["low", "high"]] = np.nan  # a network alone, of which nothing is resampled
-    means = claims.mean_effects(effects).set_index("of")
+    effects = effects.assign(low=effects.value - 0.5, high=effects.value + 0.5, networks=10)
+    effects.loc[3, ["low", "high"]] = 9.0  # no resampling moves it
+    effects.loc[6] = effects.loc[0].replace({"a": "b"})  # and another one, without a control
+    both = claims.mean_effects(effects)
+    means = both[both.effect == "a"].set_index("of")
     assert means.studies.to_dict() == {"paper": 3, "control": 2} and means.value["paper"] == 2
     assert means.next_low["paper"] < means.low["paper"] < 1 < 3 < means.high["paper"] < means.next_high["paper"]
-    (row,) = results.readable_means(means.reset_index()).itertuples(index=False)
-    assert row[:2] == ("a", 3) and row[2].startswith("2.0 [") and row[-2:] == ("none", "none")
-    assert claims.mean_effects(effects.iloc[:0]).empty
+    row, other = results.readable_means(both).itertuples(index=False)
+    assert row[:2] == ("a", "3, 2") and row[2].startswith("2.0 [") and row[-2:] == ("none", "none")
+    assert other == ("b", "1", "none", "none", "none", "none")
+    nothing = claims.mean_effects(effects.iloc[:0])
+    assert nothing.empty and list(results.readable_means(nothing))[:2] == ["effect", "studies"]
 
 
 @pytest.mark.parametrize(("learned", "verdicts"), [(True, ("reproduced", "undecided")), (False, ("not testable",) * 2)])

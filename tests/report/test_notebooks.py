@@ -22,7 +22,8 @@ from symgen.report import runner
 from symgen.study import jobs, notebooks
 
 NOTEBOOKS = ROOT / "notebooks"
-LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")  # to a file
+LINK = re.compile(r"""(?:\]\(|src=")(?!https?:|data:|#)([^)#"]+)""")  # to a file
+SHOWN = ("text/markdown", "text/html")
 NAMES = sorted(path.stem for path in NOTEBOOKS.glob("[0-9]*.ipynb") if ".failed" not in path.name)
 
 
@@ -111,7 +112,14 @@ def test_a_notebook_runs_end_to_end(study, name, worked, in_one_kernel, tmp_path
     assert printed(output)
     assert max(map(len, printed(output).splitlines())) <= 100
     assert not {header for header in headers(output) if "_" in header.replace("H_low", "").replace("H_high", "")}
-    links = [link for cell in cells(output, "markdown") for link in LINK.findall("".join(cell["source"]))]
+    texts = ["".join(cell["source"]) for cell in cells(output, "markdown")]
+    texts += [
+        "".join(out.get("data", {}).get(kind, ""))
+        for cell in cells(output)
+        for out in cell["outputs"]
+        for kind in SHOWN
+    ]
+    links = [link for text in texts for link in LINK.findall(text)]
     assert links and all((output.parent / link).resolve().is_relative_to(ROOT) for link in links)  # from where it lies
     assert all((output.parent / link).exists() for link in links)
     figures = set(figures_root.rglob("*.png")) - known

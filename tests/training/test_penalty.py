@@ -184,7 +184,7 @@ def test_a_network_that_has_diverged_is_said_to_have(judged, images):
         ({0: 1}, {"per_batch": 0}, "per_batch = 0; expected a whole number, 1 or more"),
         ({0: 1}, {"weight": -1}, "weight = -1; expected a finite number, 0 or more"),
         ({0: 1}, {"combine": "most"}, "combine = 'most'; expected one of any, majority, all"),
-        ({0: 1}, {}, "sample 0 is a int; expected a JudgedSample"),
+        ({0: 1}, {}, "sample 0 is of type int; expected a JudgedSample"),
         (
             {3: JudgedSample(torch.zeros(3, 12, 12), 1, np.array([6, 7]), np.zeros((1, 2, 8)))},
             {},

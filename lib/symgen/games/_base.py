@@ -100,14 +100,18 @@ def device_of(model: torch.nn.Module) -> torch.device:
 
 @contextmanager
 def evaluating(model: torch.nn.Module):
-    """Evaluation mode, and convolutions in float32, which a GPU would round to ten bits; all is given back as it was."""
-    training, cudnn = [module for module in model.modules() if module.training], torch.backends.cudnn
-    as_set = {"enabled": cudnn.enabled, "benchmark": cudnn.benchmark, "deterministic": cudnn.deterministic}
+    """Evaluation mode, and sums of float32 that are not rounded to fewer bits (TF32); all is given back as it was."""
+    training, backends = [module for module in model.modules() if module.training], torch.backends
+    sums = backends.cudnn.conv, backends.cudnn.rnn, backends.cuda.matmul, backends.mkldnn.conv, backends.mkldnn.matmul
+    before = [one.fp32_precision for one in sums]
     model.eval()
     try:
-        with cudnn.flags(**as_set, allow_tf32=False):
-            yield
+        for one in sums:
+            one.fp32_precision = "ieee"
+        yield
     finally:
+        for one, precision in zip(sums, before):
+            one.fp32_precision = precision
         for module in training:
             module.training = True
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 from scipy.optimize import brentq
-from scipy.special import betaincinv, chdtri, ndtr, ndtri, stdtrit
+from scipy.special import betaincinv, chdtri, ndtr, stdtrit
 
 from symgen.errors import InputError, whole_number
 from symgen.generalization.metrics import ratio
@@ -131,17 +131,21 @@ class OverStudies(NamedTuple):
 
 
 def over_studies(
-    values: Float[np.ndarray, "study"], lows: Float[np.ndarray, "study"], highs: Float[np.ndarray, "study"]
+    values: Float[np.ndarray, "study"],
+    lows: Float[np.ndarray, "study"],
+    highs: Float[np.ndarray, "study"],
+    networks: Float[np.ndarray, "study"],
 ) -> OverStudies:
     """The mean of an effect over studies that may differ in it: random effects, from their values and 95 % intervals.
 
-    A study's error is read off the width of its interval, as that of a normal distribution; of few networks, whose
-    interval is Student's, that is more than it is, and such a study weighs less. How much variance is between studies is
-    uncertain, with few of them very: each value that it may have counts as often as the squares about the mean allow
-    (Viechtbauer, 2007), and both intervals are over all these values (generalized inference: Iyer, Wang and Mathew,
-    2004). Of studies with equal errors, the interval of the mean is Student's. NaN of fewer than three studies.
+    A study's error is read off the width of its interval: Student's over its networks, that of a normal distribution for
+    one network. How much variance is between studies is uncertain, with few of them very: each value that it may have
+    counts as often as the squares about the mean allow (Viechtbauer, 2007), and both intervals are over all these values
+    (generalized inference: Iyer, Wang and Mathew, 2004). Where errors are equal, and small beside what lies between
+    studies, the interval of the mean is Student's. NaN of fewer than three studies, and where one has no error.
     """
-    k, errors = len(values), (highs - lows) / (2 * ndtri((1 + LEVEL) / 2))
+    freedom = np.where(networks > 1, networks - 1, np.inf)
+    k, errors = len(values), (highs - lows) / (2 * stdtrit(freedom, (1 + LEVEL) / 2))
     if k < 3 or not (np.isfinite(values).all() and (errors > 0).all()):
         return OverStudies(*[np.nan] * 5)
     squares = chdtri(k - 1, (np.arange(PLACES) + 0.5) / PLACES)  # as they may come out: of chi2, equally likely values

@@ -145,7 +145,8 @@ class Comparison:
 
         with plots.in_style():
             table = self.by_order(self.epochs[-1] if epoch is None else epoch)
-            return plots.order_strength(table.assign(panel=""), networks=1, samples=len(self.of))
+            unit = self.data.attrs.get("unit", "log-odds")
+            return plots.order_strength(table.assign(panel=""), unit=unit, networks=1, samples=len(self.of))
 
     def to_frame(self, k: int | None = None) -> pd.DataFrame:
         """The salient interactions, or at most the k strongest of them, of each sample and epoch, strongest first.

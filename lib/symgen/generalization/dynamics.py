@@ -248,10 +248,7 @@ def _by_shift(curves, gap):
     """Correlations (..., shift) of the changes of curves (..., checkpoint) with the gap's, these shifted by 0, 1, .."""
     if len(gap) <= LEAST_CHANGES:
         return np.full((*curves.shape[:-1], 2), np.nan)
-    changes, of_gap = (
-        np.round(np.diff(curves, axis=-1), 12),
-        np.diff(gap),
-    )  # equal changes are ties, whatever is rounded
+    changes, of_gap = (np.round(np.diff(x, axis=-1), 12) for x in (curves, gap))  # equal ones are ties
     return np.stack([rank_correlation(changes, np.roll(of_gap, shift)) for shift in range(len(of_gap))], axis=-1)
 
 

@@ -239,10 +239,11 @@ def _solve_all(u, bound, needed, ridge, tol, max_iter):
     threads = min(torch.get_num_threads(), len(needed))
     with _linear_algebra().limit(limits=1, user_api="blas"):  # its result must not depend on its threads
         if threads < 2:
-            list(map(solve, needed))
+            for k in needed:
+                solve(k)
         else:
             with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(solve, needed))  # which, after an error or Ctrl-C, begins no further sample
+                list(pool.map(solve, needed))  # after an error, or Ctrl-C, what has not begun by then is cancelled
     return x, gap, steps
 
 

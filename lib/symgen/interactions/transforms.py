@@ -1,7 +1,7 @@
 """AND and OR interactions from values over all subsets, and the values back (Theorem 1, its OR corrected).
 
 Every function takes numpy arrays or torch tensors of any float type, on any device, with the 2^n subsets on the last
-axis, and returns the same kind. All are exact linear maps in O(n 2^n).
+axis, and returns the same kind. All but `fold_sums` are exact linear maps in O(n 2^n).
 """
 
 import numpy as np
@@ -88,22 +88,21 @@ def fold_sums(
 
     a + b = (a AND b) + (a OR b): an AND and an OR of the same two variables, with like signs, are such a sum as far as both
     are as strong. Both forms have the same strength, so a sparse model may have either, and with a ridge it has some of
-    each. This one has none of the second: as strong at most, of lower order, and with fewer interactions.
+    each. This one has none of the second: it is of lower order, and as strong at most.
 
     Examples
     --------
     >>> fold_sums(np.array([0.0, 0.0, 0.0, 1.0]), np.array([0.0, 0.0, 0.0, 3.0]))
     (array([0., 1., 1., 0.]), array([0., 0., 0., 2.]))
     """
+    least, sign = (torch.minimum, torch.sign) if isinstance(i_and, torch.Tensor) else (np.minimum, np.sign)
+    both = least(abs(i_and), abs(i_or)) * (sign(i_and) + sign(i_or)) / 2
     i_and, i_or = _without_empty(i_and), _without_empty(i_or)
-    least = torch.minimum if isinstance(i_and, torch.Tensor) else np.minimum
     for pair in np.flatnonzero(orders(n_variables(i_and.shape[-1])) == 2):
-        a, b = i_and[..., pair], i_or[..., pair]
-        both = least(abs(a), abs(b)) * ((a > 0) & (b > 0)) - least(abs(a), abs(b)) * ((a < 0) & (b < 0))
+        i_and[..., pair] -= both[..., pair]
+        i_or[..., pair] -= both[..., pair]
         for single in members(int(pair)):
-            i_and[..., 1 << single] += both
-        i_and[..., pair] -= both
-        i_or[..., pair] -= both
+            i_and[..., 1 << single] += both[..., pair]
     return i_and, i_or
 
 

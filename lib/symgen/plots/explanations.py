@@ -18,23 +18,23 @@ from symgen.plots.style import AS_IT_IS, COLOURS, legend_below, legend_of, note,
 LINE_HEIGHT = 0.18  # height of a line of text (inches)
 NAME_LETTERS = 48  # letters in a line of an interaction's name
 WEAKEST = 0.01  # of the strongest: fainter lines are not drawn
-OF_SHARES = {"colour": "what a part contributes (log-odds), teal for the label, pink against it"}
+LOG_ODDS = "log-odds"  # the unit of an output, where its game says no other
 LINES = {"and": "-", "or": (0, (2, 1.2))}
 
 
-def bars(table: pd.DataFrame, title: str = "", unit: str = "log-odds") -> Figure:
+def bars(table: pd.DataFrame, title: str = "", unit: str = LOG_ODDS) -> Figure:
     """The strongest interactions as bars. table: kind, variables, effect (in `unit`), strongest first."""
     labels, heights = _labels(table)
     longest = max((letters_of(line) for label in labels for line in label.splitlines()), default=0)
     figure, ax = plt.subplots(figsize=(max(5.2, 3.4 + 0.075 * longest), 0.24 * sum(heights) + 1))
-    _strongest_bars(ax, table)
-    if unit != "log-odds":
-        ax.set_xlabel(f"effect ({unit})")
+    _strongest_bars(ax, table, unit)
     figure.suptitle(title, fontsize=9, **AS_IT_IS)
     return figure
 
 
-def cells(table: pd.DataFrame, shares: pd.DataFrame, picture: np.ndarray, grid: int, title: str = "") -> Figure:
+def cells(
+    table: pd.DataFrame, shares: pd.DataFrame, picture: np.ndarray, grid: int, title: str = "", unit: str = LOG_ODDS
+) -> Figure:
     """One prediction (Fig. 1, left): the picture with its cells tinted by their shares, and its strongest interactions.
 
     table: as `bars`. shares: variable (cell number), share (log-odds). picture: (height, width) or (h, w, 3), from 0 to 1;
@@ -48,11 +48,13 @@ def cells(table: pd.DataFrame, shares: pd.DataFrame, picture: np.ndarray, grid: 
     picture = picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=2)
     show_cells(left, 0.3 + 0.7 * picture, shares.variable, grid, colours, labels)
     left.set_title(title, **AS_IT_IS)
-    _strongest_bars(right, table)
-    return note(figure, network=1, sample=1, **OF_SHARES)
+    _strongest_bars(right, table, unit)
+    return note(figure, network=1, sample=1, colour=_of_shares(unit))
 
 
-def words(table: pd.DataFrame, shares: pd.DataFrame, text: list[str], variable_of, title: str = "") -> Figure:
+def words(
+    table: pd.DataFrame, shares: pd.DataFrame, text: list[str], variable_of, title: str = "", unit: str = LOG_ODDS
+) -> Figure:
     """One prediction on a text: its words coloured by the shares of their variables, and its strongest interactions.
 
     table: as `bars`. shares: share (log-odds) of each variable. text: its pieces, each with the space that follows it.
@@ -70,8 +72,8 @@ def words(table: pd.DataFrame, shares: pd.DataFrame, text: list[str], variable_o
     }
     show_words(ax := above.subplots(), text, styles)
     ax.set_title(title, **AS_IT_IS)
-    _strongest_bars(below.subplots(), table)
-    return note(figure, network=1, sample=1, **OF_SHARES)
+    _strongest_bars(below.subplots(), table, unit)
+    return note(figure, network=1, sample=1, colour=_of_shares(unit))
 
 
 def network(table: pd.DataFrame, members: list[tuple[int, ...]], names: list[str], title: str = "") -> Figure:
@@ -186,7 +188,13 @@ def _labels(table):
     return ["\n".join(of) for of in lines], [1 + 0.6 * (len(of) - 1) for of in lines]
 
 
-def _strongest_bars(ax, table):
+def _of_shares(unit):
+    """What the colours of variables mean."""
+    signs = "teal for the label, pink against it" if unit == LOG_ODDS else "teal for more, pink for less"
+    return f"what a part contributes ({unit}), {signs}"
+
+
+def _strongest_bars(ax, table, unit):
     """Effects as bars, coloured by kind, a row an interaction."""
     labels, heights = _labels(table)
     place = np.cumsum(heights) - np.array(heights) / 2 - 0.5
@@ -194,7 +202,8 @@ def _strongest_bars(ax, table):
     ax.set_yticks(place, labels, **AS_IT_IS)
     if table.empty:
         ax.text(0.5, 0.5, "none", ha="center", va="center", transform=ax.transAxes)
-    ax.set(xlabel="effect on the log-odds of the label", title="strongest interactions")
+    xlabel = "effect on the log-odds of the label" if unit == LOG_ODDS else f"effect ({unit})"
+    ax.set(xlabel=xlabel, title="strongest interactions")
     ax.set_ylim(sum(heights) - 0.1, -0.9)
     ax.xaxis.set_major_locator(MaxNLocator(5))  # small effects have long numbers
     ax.axvline(0, color="black", linewidth=0.8)

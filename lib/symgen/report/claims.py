@@ -354,13 +354,13 @@ def effects(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def mean_effects(effects: pd.DataFrame) -> pd.DataFrame:
-    """Each of `effects`, and against its control, over the studies that have an interval of it (see `over_studies`).
+    """Each of `effects`, and against its control, over the studies whose interval has a width (see `over_studies`).
 
     Columns effect, of, studies (how many), value, low, high, next_low, next_high: NaN of fewer than three studies.
     """
-    known = effects[effects.low.notna()]
+    known = effects[effects.high > effects.low]
     rows = [
-        (*key, len(rows), *over_studies(*rows[["value", "low", "high"]].to_numpy().T))
+        (*key, len(rows), *over_studies(*rows[["value", "low", "high", "networks"]].to_numpy(float).T))
         for key, rows in known.groupby(["effect", "of"], sort=False)
     ]
     return pd.DataFrame(rows, columns=["effect", "of", "studies", *OverStudies._fields])

@@ -22,6 +22,7 @@ from symgen.report.claims import (
 MIXED, NO_CONTROL = "mixed", "no control"
 MANY_NETWORKS = 10  # networks of a study whose numbers rest on many
 SILENT = (NO_CONTROL, "not testable")  # what says nothing against a claim
+SUMS = "sums at order 1"  # a reading of the same interactions, among the variants of the ablations
 WAYS_TO_TRAIN = {  # to train, against plain training
     "penalty": "the penalty",
     "distilled": "distillation from the same baselines",
@@ -57,20 +58,21 @@ def _followed(root):
     more, later = sum(at_peak > before for before, at_peak, _ in strengths), span(pd.Series(shares), ".2f")
     return (
         f" Of {len(number)} followed through training, H certainly rises and falls, also above chance, in "
-        f"{turn}; three phases are certain in {(number == 3).sum()}. Phase 1 is to remove what does not generalize: "
-        f"its strength grows in {more} of {len(tables)} studies. Phase 3 is to learn next to nothing that generalizes: "
-        f"{later} of what it learns does."
+        f"{turn}; three phases are certain in {(number == 3).sum()}. The paper's phase 1 removes what does not generalize; "
+        f"here that grows, in {more} of {len(tables)} studies. Its phase 3 learns next to nothing that generalizes; here "
+        f"{later} of what is learned does."
     )
 
 
 def _removed(table):
     """By how much removal narrows the loss gap over all studies, by itself and beyond the placebo."""
     means = mean_effects(effects(table))
-    means = means[(means.effect == "removal narrows the gap") & means.low.notna()]
+    means = means[(means.effect == "removal narrows the gap") & means.low.notna()].set_index("of")
     if len(means) < len(COLUMN_OF):
         return ""
-    alone, beyond = (interval(row.value, row.low, row.high, "z.2f") for row in means.itertuples())
-    return f" Over {means.studies.max()} studies, removal narrows the loss gap by {alone} of it; a placebo by {beyond} less."
+    alone, beyond = (interval(*means.loc[of, ["value", "low", "high"]], "z.2f") for of in COLUMN_OF)
+    studies = means.studies.max()
+    return f" On average over {studies} studies, removal narrows the loss gap by {alone} of it; a placebo by {beyond} less."
 
 
 def _turn(root, study):
@@ -267,7 +269,9 @@ def sums_text(root: Path) -> str:
         "study", "sums of two variables", "H: untrained → peak → end", "H by chance", "N: untrained → least → end"
     )
     for study, table in _tables(root, "fig05_sensitivity").items():
-        for name, words in {"as it is": "as the solver has them", "sums of two folded": "at order 1"}.items():
+        if SUMS not in set(table.variant):  # of an earlier run
+            continue
+        for name, words in {"as it is": "as the solver has them", SUMS: "at order 1"}.items():
             for row in table[table.variant == name].itertuples():
                 of_H, of_chance = (
                     " → ".join(f"{getattr(row, f'{what}_{t}'):.2f}" for t in ("first", "best", "last"))
@@ -286,7 +290,7 @@ def sensitivity_text(root: Path) -> str:
     for study, table in _tables(root, "fig05_sensitivity").items():
         for samples, rows in table.groupby("samples", sort=False):
             as_it_is = rows.variant.str.startswith("as it is")
-            others = rows.n_phases[~as_it_is]
+            others = rows.n_phases[~as_it_is & (rows.variant != SUMS)]
             before = rows.n_phases[as_it_is].iloc[0] if as_it_is.any() else "–"
             lines.append(line(study, samples, before, len(others), *((others >= n).sum() for n in (1, 2, 3))))
     return "\n".join(lines) + "\n"
@@ -331,13 +335,15 @@ def means_text(root: Path) -> str:
 
 def readable_means(means: pd.DataFrame) -> pd.DataFrame:
     """A table of `claims.mean_effects` for reading: a row an effect, its means and the ranges of one more study."""
+    further = {words: f"one more study, {words}" for words in COLUMN_OF.values()}
     rows = {}
     for row in means.itertuples():
-        cells = rows.setdefault(row.effect, {"effect": row.effect, "studies": row.studies})
-        cells[COLUMN_OF[row.of]] = interval(row.value, row.low, row.high)
-        further = "none" if np.isnan(row.next_low) else f"{row.next_low:z.2f} to {row.next_high:z.2f}"
-        cells[f"one more study, {COLUMN_OF[row.of]}"] = further
-    return pd.DataFrame(rows.values())
+        words, cells = COLUMN_OF[row.of], rows.setdefault(row.effect, {"effect": row.effect})
+        cells["studies"] = ", ".join(means[means.effect == row.effect].studies.astype(str).unique())
+        cells[words] = interval(row.value, row.low, row.high)
+        cells[further[words]] = "none" if np.isnan(row.next_low) else f"{row.next_low:z.2f} to {row.next_high:z.2f}"
+    columns = ["effect", "studies", *(column for pair in further.items() for column in pair)]
+    return pd.DataFrame(rows.values(), columns=columns).fillna("none")
 
 
 def _intervals(table, form):

@@ -92,12 +92,18 @@ def _executed(source, output, parameters, folder):
 
 
 def _moved(notebook, before, after):
-    """A copy of a notebook that lies in another folder: its relative links lead where they led before."""
+    """A copy of a notebook that lies in another folder: its relative links lead where they led before.
+
+    So do those to the notebook before and after it: a study may have no copies of these.
+    """
     way = os.path.relpath(before, after)
 
+    def place(link):
+        path = (before / link[2].split("#")[0]).exists()  # and not what only looks like a link
+        return link[1] + os.path.normpath(f"{way}/{link[2]}") if path else link[0]
+
     def moved(text):
-        lead = RELATIVE.sub(lambda link: link[1] + os.path.normpath(f"{way}/{link[2]}"), "".join(text))
-        return lead.splitlines(keepends=True)
+        return RELATIVE.sub(place, "".join(text)).splitlines(keepends=True)
 
     copy = json.loads(json.dumps(notebook))
     for cell in copy["cells"]:

@@ -44,7 +44,7 @@ def readings(study: Study) -> dict[str, dict]:
     return {
         f"the {STRONGEST} strongest are salient": {"strongest": STRONGEST},
         f"absolute threshold of salience {study.tau_ratio:g}": {"tau": study.tau_ratio},
-        "sums of two folded": {"fold": True},
+        "sums at order 1": {"fold": True},
     }
 
 

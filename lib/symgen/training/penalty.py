@@ -128,13 +128,12 @@ def _check_items(game, samples):
         raise InputError(f"game = {type(game).__name__}; expected one with a gradient: an ImageGame or TextGame")
     for item, one in samples.items():
         if not isinstance(one, JudgedSample):
-            raise InputError(f"sample {item} is a {type(one).__name__}; expected a JudgedSample")
-        expected = len(KINDS), 1 << np.size(one.variables)
+            raise InputError(f"sample {item} is of type {type(one).__name__}; expected a JudgedSample")
+        n = len(one.variables)
+        expected = len(KINDS), 1 << n
         if np.ndim(one.baselines) != 3 or np.shape(one.baselines)[1:] != expected:
             shape, wanted = np.shape(one.baselines), f"(baseline, {', '.join(map(str, expected))})"
-            raise InputError(
-                f"sample {item}: baselines have shape {shape}; expected {wanted} with its {np.size(one.variables)} variables"
-            )
+            raise InputError(f"sample {item}: baselines have shape {shape}; expected {wanted} with its {n} variables")
 
 
 def strength_to_lose(
