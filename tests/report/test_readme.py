@@ -228,10 +228,10 @@ def test_the_answer_says_by_how_much_removal_narrows_the_gap_over_all_studies(tm
     table = table.drop_duplicates(["study", "of"]).assign(quantity=table.of.map(names), part_verdict=YES)
     table = table.assign(low=table.value - 0.1, high=table.value + 0.1)
     table.to_csv(path, index=False)
-    by = {of: f"{rows.value.iloc[0]:.2f} [" for of, rows in table.groupby("of")}
+    by = {of: f"{100 * rows.value.iloc[0]:.0f} % [" for of, rows in table.groupby("of")}
     first = results.answer_text(tmp_path).split("\n")[0]
     assert f" On average over 3 studies, removal narrows the loss gap by {by['paper']}" in first
-    assert f"] of it; a placebo by {by['control']}" in first
+    assert f"]; a placebo by {by['control']}" in first
     table[table.study != "one"].to_csv(path, index=False)  # two studies have no mean
     assert "removal" not in results.answer_text(tmp_path).split("\n")[0]
 

@@ -70,9 +70,10 @@ def _removed(table):
     means = means[(means.effect == "removal narrows the gap") & means.low.notna()].set_index("of")
     if len(means) < len(COLUMN_OF):
         return ""
-    alone, beyond = (interval(*means.loc[of, ["value", "low", "high"]], "z.2f") for of in COLUMN_OF)
+    percent = 100 * means[["value", "low", "high"]]
+    alone, beyond = (interval(*percent.loc[of], "z.0f").replace(" ", " % ", 1) for of in COLUMN_OF)
     studies = means.studies.max()
-    return f" On average over {studies} studies, removal narrows the loss gap by {alone} of it; a placebo by {beyond} less."
+    return f" On average over {studies} studies, removal narrows the loss gap by {alone}; a placebo by {beyond} less."
 
 
 def _turn(root, study):
