@@ -7,7 +7,7 @@ WORKDIR /symgen
 ENV PATH=/symgen/.venv/bin:$PATH
 COPY --chown=symgen pyproject.toml constraints.txt README.md LICENSE ./
 COPY --chown=symgen lib lib
-RUN python -m venv .venv && pip install --no-cache-dir -c constraints.txt -e .
+RUN python -m venv .venv && pip install --no-cache-dir -c constraints.txt -e '.[study]'
 COPY --chown=symgen . .
 ENTRYPOINT ["symgen"]
 CMD ["figures", "--profile", "profiles/kubernetes"]

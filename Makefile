@@ -94,7 +94,7 @@ clean:
 $(VENV): pyproject.toml constraints.txt
 	@echo "Installing 200 packages into .venv: 6.6 GB on disk, 5.2 of them torch and the CUDA libraries that it brings along."
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
-	$(INSTALL) -e '.[dev]'
+	$(INSTALL) -e '.[study,dev]'
 	touch $@
 
 $(BOOK): $(VENV)

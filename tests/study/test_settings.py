@@ -1,6 +1,8 @@
 """Settings: what is wrong is named in one line; what a result depends on decides its key, and nothing else."""
 
 import re
+import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -214,11 +216,24 @@ def test_conda_and_pip_ask_for_the_same():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     conda = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     assert conda[0] == "python" + project["requires-python"]
-    assert conda[1:] == ["pip", {"pip": ["-c constraints.txt", "-e .[dev]"]}]
+    assert conda[1:] == ["pip", {"pip": ["-c constraints.txt", "-e .[study,dev]"]}]
     lines = (ROOT / "constraints.txt").read_text().split()
     assert all(re.fullmatch(r"[\w.\-]+==[\w.+]+", line) for line in lines)
     pinned = {line.split("==")[0].lower().replace("_", "-") for line in lines}
-    assert {*project["dependencies"], *project["optional-dependencies"]["dev"]} <= pinned
+    further = project["optional-dependencies"]
+    assert {*project["dependencies"], *further["study"], *further["dev"]} <= pinned
+
+
+def test_the_library_does_without_what_studies_and_notebooks_need():
+    further = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["study"]
+    code = f"""
+import sys
+sys.modules |= dict.fromkeys({further!r})  # as if they were not installed
+import torch, symgen
+game = symgen.ImageGame(torch.nn.Sequential(torch.nn.Conv2d(3, 2, 3), torch.nn.Flatten(), torch.nn.Linear(72, 2)), "0")
+symgen.explain(game, torch.rand(3, 8, 8), 1, variables=3).plot()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_file_may_extend_another(monkeypatch, tmp_path):
