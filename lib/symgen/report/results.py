@@ -269,18 +269,16 @@ def sums_text(root: Path) -> str:
     lines = head(
         "study", "sums of two variables", "H: untrained → peak → end", "H by chance", "N: untrained → least → end"
     )
+    variants = {"as it is": "as the solver has them", SUMS: "at order 1"}
+    courses = ("H", "best", ".2f"), ("chance", "best", ".2f"), ("N", "least", ".0f")
     for study, table in _tables(root, "fig05_sensitivity").items():
-        if SUMS not in set(table.variant):  # of an earlier run
-            continue
-        for name, words in {"as it is": "as the solver has them", SUMS: "at order 1"}.items():
-            for row in table[table.variant == name].itertuples():
-                of_H, of_chance = (
-                    " → ".join(f"{getattr(row, f'{what}_{t}'):.2f}" for t in ("first", "best", "last"))
-                    for what in ("H", "chance")
-                )
-                lines.append(
-                    line(study, words, of_H, of_chance, f"{row.N_first:.0f} → {row.N_least:.0f} → {row.N_last:.0f}")
-                )
+        rows = table[table.variant.isin(variants)]
+        for row in rows.itertuples() if len(rows) == len(variants) else ():  # not of an earlier run
+            cells = (
+                " → ".join(f"{getattr(row, f'{what}_{t}'):{form}}" for t in ("first", turn, "last"))
+                for what, turn, form in courses
+            )
+            lines.append(line(study, variants[row.variant], *cells))
     return "\n".join(lines) + "\n"
 
 
