@@ -11,7 +11,7 @@ import xarray as xr
 from jaxtyping import Bool, Float
 
 from symgen.errors import InputError, did_you_mean, whole_number
-from symgen.games import as_array, check_game, pictured, pieces_of, samples_of, values_of, variables_of
+from symgen.games import LOG_ODDS, as_array, check_game, pictured, pieces_of, samples_of, values_of, variables_of
 from symgen.generalization import Comparison, check_tau_ratio, checked_k, compare, folded, salient
 from symgen.interactions import (
     KINDS,
@@ -31,7 +31,6 @@ from symgen.interactions import (
 )
 from symgen.store import as_netcdf, read_dataset, write_whole
 
-UNIT = "log-odds"  # of an output, where a game says no other
 FORMAT = 1  # of saved explanations; raise it when an older version could not read them
 PICTURES = ("bars", "cells", "words", "network", "fidelity", "masks")
 NEEDED = {"cells": "image", "words": "words"}
@@ -104,7 +103,7 @@ def explain(
         "variables": (("sample", "variable"), np.stack([as_array(row) for row in variables])),
     }
     attributes = {"format": FORMAT, "tau_ratio": tau_ratio, "noise_bound": noise_bound, "ridge": ridge, "folded": 0}
-    attributes["unit"] = str(getattr(game, "unit", UNIT))
+    attributes["unit"] = str(getattr(game, "unit", LOG_ODDS))
     attributes |= {"grid": game.grid} if hasattr(game, "grid") else {}
     return Explanation(xr.Dataset(data | pictured(game, samples, variables), {"kind": list(KINDS)}, attributes))
 
@@ -143,7 +142,7 @@ class Explanation:
 
     @property
     def _unit(self):
-        return self.data.attrs.get("unit", UNIT)
+        return self.data.attrs.get("unit", LOG_ODDS)
 
     @cached_property
     def salient(self) -> Bool[np.ndarray, "sample kind subset"]:

@@ -397,9 +397,8 @@ def test_v_is_as_precise_as_the_network_computes():
     network.features.double()
     assert game.rounding == 2.0**-7  # as its coarsest part
     with torch.autocast("cpu", torch.bfloat16):
-        assert (
-            ImageGame(models.build_model("small-vgg", 2, seed=1), "features.1").rounding == 2.0**-7
-        )  # weights in float32, and maps that are not
+        in_float32 = ImageGame(models.build_model("small-vgg", 2, seed=1), "features.1")
+        assert in_float32.rounding == 2.0**-7  # its weights are, its maps are not
 
 
 class Tapped(nn.Module):

@@ -12,6 +12,7 @@ from torch import Tensor
 from symgen.errors import InputError, first_line, saying
 from symgen.interactions import subset_matrix
 
+LOG_ODDS = "log-odds"  # the unit of v, where a game says no other
 ROUNDING = 2.0**-23  # relative precision of v of a network that computes in float32
 NO_LIMIT = 1 << 30  # tokens; a tokenizer that has none says a number that is too large for its own code
 LABEL = "a whole number, which output of the model is meant"

@@ -10,6 +10,7 @@ import xarray as xr
 from jaxtyping import Bool, Float
 
 from symgen.errors import InputError, whole_number
+from symgen.games import LOG_ODDS
 from symgen.generalization import metrics
 from symgen.generalization.bootstrap import Bootstrap, Power, power
 from symgen.generalization.metrics import order_sums, strength_by_order
@@ -145,7 +146,7 @@ class Comparison:
 
         with plots.in_style():
             table = self.by_order(self.epochs[-1] if epoch is None else epoch)
-            unit = self.data.attrs.get("unit", "log-odds")
+            unit = self.data.attrs.get("unit", LOG_ODDS)
             return plots.order_strength(table.assign(panel=""), unit=unit, networks=1, samples=len(self.of))
 
     def to_frame(self, k: int | None = None) -> pd.DataFrame:

@@ -431,8 +431,7 @@ def _mean_of_studies(ax, table, place):
     for row in table.itertuples():
         ax.hlines(place, row.next_low, row.next_high, color="black", linewidth=0.6)
         ax.hlines(place, row.low, row.high, color="black", linewidth=2)
-        style = {"color": "black", "mfc": "black" if row.of == "paper" else "white"}
-        ax.plot(row.value, place, "D", markersize=4.5, **style)
+        ax.plot(row.value, place, **DIAMOND | {"mfc": "black" if row.of == "paper" else "white"})
 
 
 def _in_even_lines(text, width):

@@ -11,14 +11,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Polygon
 from matplotlib.ticker import MaxNLocator
 
-from symgen.games import cell_boxes
+from symgen.games import LOG_ODDS, cell_boxes
 from symgen.plots.samples import LINE_LETTERS, letters_of, lines_of, show_cells, show_words, wrapped
 from symgen.plots.style import AS_IT_IS, COLOURS, legend_below, legend_of, note, signed, tint
 
 LINE_HEIGHT = 0.18  # height of a line of text (inches)
 NAME_LETTERS = 48  # letters in a line of an interaction's name
 WEAKEST = 0.01  # of the strongest: fainter lines are not drawn
-LOG_ODDS = "log-odds"  # the unit of an output, where its game says no other
 LINES = {"and": "-", "or": (0, (2, 1.2))}
 
 

@@ -8,6 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import NullFormatter
 
+from symgen.games import LOG_ODDS
 from symgen.plots.style import (
     BY_CHANCE,
     COLOURS,
@@ -71,7 +72,7 @@ def order_strength(
     parts: tuple[str, ...] = ("generalizable",),
     *,
     ranges: dict[str, range] | None = None,
-    unit: str = "log-odds",
+    unit: str = LOG_ODDS,
     name: str = "H",
     judges: str | None = None,
     networks: int | None = None,

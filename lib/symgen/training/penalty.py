@@ -116,10 +116,8 @@ class Penalty:
                 "or weight of the penalty"
             )
         baselines = np.stack([one.baselines for one in chosen], axis=1)  # (baseline, sample, kind, subset)
-        return (
-            self.weight
-            * strength_to_lose(v, baselines, self.combine, **self.solver, rounding=self.game.rounding).mean()
-        )
+        lost = strength_to_lose(v, baselines, self.combine, **self.solver, rounding=self.game.rounding)
+        return self.weight * lost.mean()
 
 
 def _check_items(game, samples):
@@ -130,9 +128,9 @@ def _check_items(game, samples):
         if not isinstance(one, JudgedSample):
             raise InputError(f"sample {item} is of type {type(one).__name__}; expected a JudgedSample")
         n = len(one.variables)
-        expected = len(KINDS), 1 << n
-        if np.ndim(one.baselines) != 3 or np.shape(one.baselines)[1:] != expected:
-            shape, wanted = np.shape(one.baselines), f"(baseline, {', '.join(map(str, expected))})"
+        shape, expected = np.shape(one.baselines), (len(KINDS), 1 << n)
+        if len(shape) != 3 or shape[1:] != expected:
+            wanted = "(baseline, {}, {})".format(*expected)
             raise InputError(f"sample {item}: baselines have shape {shape}; expected {wanted} with its {n} variables")
 
 
