@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 
 from symgen.errors import InputError, first_line, whole_number
-from symgen.games._base import ROUNDING, in_lists
+from symgen.games._base import ROUNDING, in_lists, labels_of
 from symgen.games.variables import different, some_of
 from symgen.interactions import MAX_VARIABLES
 
@@ -27,9 +27,7 @@ def check_game(game) -> None:
 def samples_of(game, x, label) -> tuple:
     """Whether x is one sample; the samples and the labels, as many of each."""
     one = game.is_one(x) if hasattr(game, "is_one") else not isinstance(x, list)
-    label = in_lists(label)
-    several = hasattr(label, "__len__") and not isinstance(label, str | bytes | dict | set)
-    labels = [in_lists(each) for each in label] if several else [label]
+    _, labels = labels_of(label)
     samples = [x] * len(labels) if one else x
     if not hasattr(samples, "__len__"):
         raise InputError(f"x is a {type(x).__name__}; expected a sample, or a list of them")

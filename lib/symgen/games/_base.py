@@ -94,6 +94,13 @@ def in_lists(numbers):
     return numbers.tolist() if hasattr(numbers, "tolist") else numbers
 
 
+def labels_of(label) -> tuple[bool, list]:
+    """Whether several labels are given, and a list of them, each of its own type."""
+    label = in_lists(label)
+    several = hasattr(label, "__len__") and not isinstance(label, str | bytes | dict | set)
+    return several, [in_lists(each) for each in label] if several else [label]
+
+
 def device_of(model: torch.nn.Module) -> torch.device:
     """Where the model's weights are; the processor for a model without any."""
     return next(chain(model.parameters(), model.buffers()), torch.empty(0)).device
@@ -159,13 +166,12 @@ class Game:
         InputError
             For labels or variables out of range, shapes that do not fit, and NaN or infinite outputs.
         """
-        label, variables = in_lists(label), in_lists(variables)
+        (several, labels), variables = labels_of(label), in_lists(variables)
+        if not labels:
+            raise InputError("no labels; expected at least one")
         if self.is_one(x):
-            several = np.ndim(label) > 0
-            v = self._all_values([x], [label if several else [label]], [variables])[0]
+            v = self._all_values([x], [labels], [variables])[0]
             return v if several else v[0]
-        labels = [in_lists(each) for each in label] if np.ndim(label) else [label]
-        labels = np.array(labels, dtype=object).ravel().tolist()  # each of its own type
         variables = [in_lists(each) for each in variables]
         if not len(x) == len(labels) == len(variables) or not len(x):
             sizes = f"{len(x)} samples, {len(labels)} labels and {len(variables)} lists of variables"

@@ -71,14 +71,16 @@ class ImageGame(Game):
         self._module = _submodule(model, split_at)
         self._memory = None  # for masked maps
         self._plans = {}  # how the rest of the network is run, found at the first call with maps of a size
-        self.baseline = None if baseline is None else _stacked(baseline, "baseline")
-        if self.baseline is not None:
-            shape, dtype, images = tuple(self.baseline.shape), self.baseline.dtype, self.baseline.ndim == 4
-            if not self.baseline.numel() or (images and not dtype.is_floating_point):
-                raise InputError(f"baseline has shape {shape} of {dtype}; expected floats, one image or more")
-            if not self.baseline.isfinite().all():
-                raise InputError("baseline holds NaN or infinity; expected finite numbers")
-            self.baseline = self.mean_map(self.baseline) if images else self.baseline
+        self.baseline = None if baseline is None else self._baseline_of(_stacked(baseline, "baseline"))
+
+    def _baseline_of(self, given):
+        """The map that is given, or the mean map of the images."""
+        shape, dtype, images = tuple(given.shape), given.dtype, given.ndim == 4
+        if not given.numel() or (images and not dtype.is_floating_point):
+            raise InputError(f"baseline has shape {shape} of {dtype}; expected floats, one image or more")
+        if not given.isfinite().all():
+            raise InputError("baseline holds NaN or infinity; expected finite numbers")
+        return self.mean_map(given) if images else given
 
     def mean_map(self, images: Float[Tensor, "image c h w"], batch: int = 256) -> Float[Tensor, "channel height width"]:
         """Mean of the feature map over images, per channel and position: the value of a masked cell."""
@@ -183,7 +185,7 @@ class ImageGame(Game):
             except _Reached as reached:
                 (feature_map,) = reached.args
             except RuntimeError as error:
-                raise _refused(x, error) from error
+                _refuse(x, error)
             else:
                 raise InputError(f"split_at = {self.split_at!r} is never run by the model's forward; name one that is")
         if not isinstance(feature_map, Tensor) or feature_map.ndim != 4:
@@ -228,7 +230,7 @@ class ImageGame(Game):
         try:
             expected = self._rest(probe.clone(), image, PLAIN)
         except RuntimeError as error:
-            raise _refused(image, error) from error
+            _refuse(image, error)
         check_repeats(probe[0], lambda: self._feature_map(image)[0])
         check_repeats(expected, lambda: self._rest(probe.clone(), image, PLAIN))
         pairs = ([0, 1], [1, 2], [2, 0])  # of two: a forward that squeezes loses the axis of one
@@ -307,14 +309,13 @@ def _fill_masked(out, feature_map, baseline, boxes, first):
             out.view(-1, 2, 1 << i, *feature_map.shape)[:, 1, :, rows, columns] = feature_map[rows, columns]
 
 
-def _refused(x, error):
-    """An error of a network's forward, in one line if the shape of its input is what it says."""
+def _refuse(x, error):
+    """Raise an error of a network's forward, in one line if the shape of its input is what it says."""
     fault = first_line(error)
     if type(error) is not RuntimeError or not re.search(r"shape|size|channel|dimension", fault):
-        return error
-    return InputError(
-        f"the model does not take x of shape {tuple(x.shape)}: {fault}; expected images as it was trained on"
-    )
+        raise error
+    fault = f"the model does not take x of shape {tuple(x.shape)}: {fault}"
+    raise InputError(f"{fault}; expected images as it was trained on") from error
 
 
 def _is_list(images):
@@ -325,12 +326,14 @@ def _is_list(images):
 def _stacked(images, name):
     """A tensor, of a list if one is given."""
     try:
-        images = [torch.as_tensor(image) for image in images] if _is_list(images) else torch.as_tensor(images)
+        if not _is_list(images):
+            return torch.as_tensor(images)
+        images = [torch.as_tensor(image) for image in images]
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{name} is no tensor: {first_line(error)}; expected one, or a list of them") from None
-    if isinstance(images, list) and len(shapes := {tuple(image.shape) for image in images}) > 1:
+    if len(shapes := {tuple(image.shape) for image in images}) > 1:
         raise InputError(f"{name} holds shapes {sorted(shapes)}; expected one shape")
-    return torch.stack(images) if isinstance(images, list) else images
+    return torch.stack(images)
 
 
 def _submodule(model, name):

@@ -57,14 +57,8 @@ def sparsity(table: pd.DataFrame, tau_ratio: float, samples: int | None = None) 
         if epoch in (epochs[0], epochs[-1]):
             ax.fill_between(shown["rank"], shown.low, shown.high, color=shade, alpha=0.2, linewidth=0)
     ax.axhline(tau_ratio, color="black", linestyle=":", linewidth=1)
-    ax.annotate(
-        "above this line: salient",
-        (1, 1.04 * tau_ratio),
-        xycoords=("axes fraction", "data"),
-        ha="right",
-        va="bottom",
-        fontsize=7,
-    )
+    place = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "bottom", "fontsize": 7}
+    ax.annotate("above this line: salient", (1, 1.04 * tau_ratio), **place)
     ax.set(xlabel="interaction, by strength", ylabel="strength / strongest", xscale="log", yscale="log")
     ax.set(xlim=(0.9, 1.1 * table["rank"].max()), ylim=(1e-3, 1.2))
     ax.legend()
@@ -358,16 +352,8 @@ def claims(table: pd.DataFrame) -> Figure:
         x, y = studies.index(row.study), names.index(row.id)
         for left, verdict in ((x + 0.06, row.verdict), (x + 0.5, row.beyond)):
             if verdict != "–":
-                ax.add_patch(
-                    Rectangle(
-                        (left, y + 0.06),
-                        0.43,
-                        0.88,
-                        facecolor=COLOURS[verdict],
-                        edgecolor=COLOURS["chance"],
-                        linewidth=0.4,
-                    )
-                )
+                style = {"facecolor": COLOURS[verdict], "edgecolor": COLOURS["chance"], "linewidth": 0.4}
+                ax.add_patch(Rectangle((left, y + 0.06), 0.43, 0.88, **style))
             ax.text(left + 0.215, y + 0.5, SIGNS_OF.get(verdict, verdict), ha="center", va="center", fontsize=9)
     claim_of = table.drop_duplicates("id").set_index("id").claim
     labels = [_in_even_lines(f"{name}  {claim_of[name]}", 52) for name in names]

@@ -18,9 +18,9 @@ from symgen.errors import InputError
 from symgen.generalization import Estimate, estimates_table, pooled, tables
 from symgen.store import cached
 from symgen.study.devices import arithmetic, now
-from symgen.study.networks import path_of, penalty_by
-from symgen.study.pipeline import compare, ensure_training, part_data
-from symgen.study.samples import ensure_penalised
+from symgen.study.networks import ensure_training, path_of, penalty_by
+from symgen.study.pipeline import compare
+from symgen.study.samples import ensure_penalised, part_data
 from symgen.study.settings import ARMS, Study, roles_of
 from symgen.timing import stage
 
