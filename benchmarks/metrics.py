@@ -138,7 +138,7 @@ def tables_of_04(comparison):
 def tables_of_05(comparison):
     tables.dynamics_table(comparison, BOOTSTRAP)
     tables.phases_of(comparison, BOOTSTRAP)
-    tables.learned_table(comparison)
+    tables.learning_table(comparison)
     dynamics.turn_contrasts({"target": comparison}, BOOTSTRAP)
     for epoch in comparison.epochs[::3]:
         comparison.by_order(epoch)

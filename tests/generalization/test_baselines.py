@@ -10,7 +10,7 @@ from matplotlib.collections import PathCollection
 from symgen import plots
 from symgen.generalization import Bootstrap, compare, contrasts, metrics
 from symgen.generalization import baselines as ab
-from symgen.generalization.tables import dynamics_table, phases_of, ratio_table
+from symgen.generalization.tables import dynamics_table, phases_of, ratio_table, sensitivity_rows, spindle_table
 
 RULES = ("any", "majority", "all")
 BOOTSTRAP, TAU, DRAWS = Bootstrap(draws=200), 0.1, 3
@@ -42,7 +42,7 @@ def judged_by(rng, target, n_baselines):
 
 def judges_of(target, families):
     of = np.repeat(["training", "testing"], 6)
-    return ab.judges_table({name: votes(target, bases) for name, bases in families.items()}, of, "any", BOOTSTRAP)
+    return ab.families_table({name: votes(target, bases) for name, bases in families.items()}, of, "any", BOOTSTRAP)
 
 
 def crossed(target, base_b, base_c):
@@ -187,7 +187,7 @@ def test_any_of_all_baselines_is_what_the_other_tables_say(rng):
         known[["H", "H_low95", "H_high95", "H_chance"]].tolist()
     )
     ratios = ratio_table(comparison, 0.0, BOOTSTRAP, range(1, 3), range(6, 5)).query("quantity == 'H'")
-    judges = ab.judges_table({"B": votes(target, bases)}, of, "any", BOOTSTRAP)
+    judges = ab.families_table({"B": votes(target, bases)}, of, "any", BOOTSTRAP)
     assert judges.samples.tolist() == ratios.samples.tolist()
     np.testing.assert_allclose(judges[["H", "low", "high", "chance"]], ratios[["value", "low", "high", "chance"]])
     by_order = ab.baselines_by_order(votes(target, bases)).query("panel == 'K = 2'").reset_index()
@@ -351,7 +351,7 @@ def variants(rng):
 
 
 def test_sensitivity_says_for_each_variant_what_its_own_tables_say(variants):
-    table = ab.sensitivity_rows(variants, BOOTSTRAP)
+    table = sensitivity_rows(variants, BOOTSTRAP)
     assert table.variant.tolist() == list(variants) and table.samples.tolist() == [20, 20]
     for row, (comparison, _) in zip(table.itertuples(), variants.values()):
         curve, phases = dynamics_table(comparison, BOOTSTRAP), phases_of(comparison, BOOTSTRAP)
@@ -363,7 +363,7 @@ def test_sensitivity_says_for_each_variant_what_its_own_tables_say(variants):
     assert table.H_best[0] != table.H_best[1] and table.t2.tolist() == [16, 16]
     (first, *others) = variants.items()
     other_ratio = {first[0]: (first[1][0], 0.01)} | dict(others)
-    assert ab.sensitivity_rows(other_ratio, BOOTSTRAP).t2.tolist() == [np.inf, 16]
+    assert sensitivity_rows(other_ratio, BOOTSTRAP).t2.tolist() == [np.inf, 16]
     assert (table.excess_rise_low > 0).all() and (table.excess_fall_low > 0).all()
 
 
@@ -373,7 +373,7 @@ def test_a_distribution_over_orders_worked_by_hand():
         "twice": np.stack([sample(and_1=2.0, and_3=-4.0), sample(or_7=10.0)]),
         "nothing": np.zeros((2, 2, 8)),
     }
-    table = ab.spindle_table(effects).set_index(["panel", "sign", "order"])
+    table = spindle_table(effects).set_index(["panel", "sign", "order"])
     assert table.total["with noise"].tolist() == [0.5, 0, 2.5, 0, -1, 0]
     assert table.share["with noise"].tolist() == [0.125, 0, 0.625, 0, -0.25, 0] == table.share["twice"].tolist()
     assert (table.total["nothing"] == 0).all() and table.share["nothing"].isna().all()
@@ -396,14 +396,14 @@ def test_the_figures_draw_the_numbers_of_their_tables(rng, variants):
     assert [line.get_ydata().tolist() for line in ax.lines] == [
         judges.H[judges.samples == samples].tolist() for samples in ("all", "training", "testing")
     ]
-    rows = ab.sensitivity_rows(variants, BOOTSTRAP)
+    rows = sensitivity_rows(variants, BOOTSTRAP)
     left, right, _ = plots.sensitivity(rows).axes
     marks = [marks.get_offsets().tolist() for marks in left.collections if isinstance(marks, PathCollection)]
     for column, below in (("H_first", 0), ("H_best", 0), ("H_last", 0), ("chance_best", 0.27)):
         assert [[value, row + below] for row, value in enumerate(rows[column])] in marks
     numbers = [marks.get_offsets()[:, 0].tolist() for marks in right.collections if isinstance(marks, PathCollection)]
     assert numbers == [rows[column].tolist() for column in ("N_first", "N_least", "N_last")]
-    shares = ab.spindle_table({"exact": target, "sparse": families["B"][0]})
+    shares = spindle_table({"exact": target, "sparse": families["B"][0]})
     bars = plots.order_shares(shares).axes[1].patches
     assert [bar.get_height() for bar in bars] == shares.share[shares.panel == "sparse"].tolist()
 
@@ -415,5 +415,5 @@ def test_n_is_least_where_it_is_and_not_where_h_peaks(rng):
     base = np.zeros((12, 2, 16))
     base[:, 0, 3:7] = 1  # most of what there is at the second checkpoint
     v = rng.normal(size=(3, 12, 16))
-    row = ab.sensitivity_rows({"as it is": (compare((v, effects), [(v[0], base)]), 1.0)}, Bootstrap(100)).iloc[0]
+    row = sensitivity_rows({"as it is": (compare((v, effects), [(v[0], base)]), 1.0)}, Bootstrap(100)).iloc[0]
     assert row.t1 == 1 and row.N_least == 2

@@ -194,7 +194,7 @@ def test_a_network_without_a_gap_has_no_share_of_it(gaps, end):
 
 
 def phases_like(t2, t2_found, n_phases):
-    of = {name: (0.0, 0.0) if name.endswith("interval") else 0.0 for name in Phases.__dataclass_fields__}
+    of = {name: (-0.1, 0.1) if name.endswith("interval") else 0.0 for name in Phases.__dataclass_fields__}
     of |= {"t2": t2, "t2_found": t2_found, "n_phases": n_phases}
     return Phases(**of)
 
@@ -234,9 +234,9 @@ def test_by_the_letter_phases_begin_where_those_of_the_others_do(rng):
 
     def expected(role, course):
         t1 = int(course[0].argmax())
-        t2 = next((t for t in range(t1 + 1, 7) if course[1, t] < course[2, t]), np.inf)
+        t2 = next((t for t in range(t1 + 1, 7) if course[1, t] < course[2, t]), 7)
         number = metrics.effective_number(networks[role].effects).mean(axis=1)
-        return by_the_letter(networks[role].epochs, networks[role].H, number, float(t1), float(t2))
+        return by_the_letter(networks[role].H, number, t1, t2)
 
     others = {role: np.mean([curves[other] for other in networks if other != role], axis=0) for role in networks}
     letter = [expected(role, course) for role, course in others.items()]
@@ -259,7 +259,7 @@ def test_by_the_letter_phases_begin_where_those_of_the_others_do(rng):
     [
         (1, 4, [0.2, 0.6, 0.5, 0.4, 0.3], [9, 5, 6, 7, 8], True),
         (1, 2, [0.2, 0.6, 0.5, 0.4, 0.3], [9, 5, 6, 7, 8], np.nan),  # no checkpoint shows the second phase
-        (1, np.inf, [0.2, 0.6, 0.5, 0.4, 0.3], [9, 5, 6, 7, 8], False),  # there is no third
+        (1, 5, [0.2, 0.6, 0.5, 0.4, 0.3], [9, 5, 6, 7, 8], False),  # there is no third
         (0, 4, [0.6, 0.5, 0.5, 0.4, 0.3], [9, 5, 6, 7, 8], False),  # there is no first
         (1, 4, [0.2, 0.6, 0.5, 0.4, 0.3], [5, 5, 6, 7, 8], False),  # N does not fall at first
         (1, 4, [0.2, 0.6, 0.5, 0.4, 0.3], [9, 5, 5, 5, 8], False),  # or does not rise then
@@ -268,7 +268,7 @@ def test_by_the_letter_phases_begin_where_those_of_the_others_do(rng):
     ],
 )
 def test_the_letter_of_appendix_i_asks_for_a_course_of_h_and_of_n_in_every_phase(t1, t2, H, N, holds):
-    found = by_the_letter(np.arange(5.0), np.array(H), np.array(N, float), float(t1), float(t2))
+    found = by_the_letter(np.array(H), np.array(N, float), t1, t2)
     np.testing.assert_equal(found, float(holds))
 
 
@@ -431,6 +431,9 @@ def test_what_may_be_either_is_certain_in_neither_direction():
     for name in ("rise", "fall", "excess_rise", "excess_fall"):
         assert np.isnan(replace(unsure, **{f"{name}_interval": (-0.1, 0.2)}).certainly_three)
         assert replace(unsure, **{f"{name}_interval": (-0.2, -0.1)}).certainly_three == 0
+        assert (
+            replace(unsure, **{f"{name}_interval": (0.0, 0.0)}).certainly_three == 0
+        )  # highest at an end, in all draws
     falls = {replace(unsure, fall_interval=(low, 0.2)).verdict for low in (-0.1, 0.1)}
     assert falls == {
         "one phase: H rises, and does not fall with certainty",

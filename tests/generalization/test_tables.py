@@ -59,7 +59,7 @@ def test_binary_and_graded_strength_and_both_by_chance_are_of_normalised_effects
 
 
 def test_dynamics_and_what_is_learned_are_means_over_samples(compared):
-    curve, learned = tables.dynamics_table(compared, BOOTSTRAP), tables.learned_table(compared)
+    curve, learned = tables.dynamics_table(compared, BOOTSTRAP), tables.learning_table(compared)
     gained, other = newly_learned(compared.effects), compared.salient & ~compared.generalizable
     np.testing.assert_allclose(curve.N, effective_number(compared.effects).mean(axis=1))
     np.testing.assert_allclose(curve.total[1], sums(compared, compared.salient) / 6)
@@ -71,7 +71,7 @@ def test_dynamics_and_what_is_learned_are_means_over_samples(compared):
 def test_h_by_judges_is_the_mean_over_networks_with_the_interval_of_contrasts(compared, rng):
     other = compare((compared.v, compared.effects), [(compared.v[0], compared.effects[1])], epochs=compared.epochs)
     judged = {"some": {"a": compared, "b": other}, "others": {"a": other, "b": other}}
-    table = tables.judges_table(judged, BOOTSTRAP)
+    table = tables.judges_over_training(judged, BOOTSTRAP)
     assert table["judged by"].unique().tolist() == ["some", "others"]
     for judges, of in judged.items():
         rows = table[table["judged by"] == judges]

@@ -48,10 +48,11 @@ def of_orders(holds, seed, n):
 
 
 def of_turns(holds, seed, n, strangers=False):
-    """H rises to a peak and N falls, and back; or H falls and N rises, and back."""
-    shared, own = (
-        ([0.2, 0.6, 1, 0.8, 0.4], [1, 0.4, 0.1, 0.5, 1]) if holds else ([1, 0.6, 0.2, 0.6, 1], [0.1, 0.5, 1, 0.5, 0.1])
-    )
+    """H rises to a peak and N falls, and back; or H falls and N rises, and back, but for a little before that."""
+    if holds:
+        shared, own = [0.2, 0.6, 1, 0.8, 0.4], [1, 0.4, 0.1, 0.5, 1]
+    else:
+        shared, own = [1, 1, 0.6, 0.2, 0.6, 1], [0.11, 0.1, 0.5, 1, 0.5, 0.11]
     return network(seed, n, path(shared), path(own), strangers=strangers)
 
 
@@ -127,9 +128,9 @@ def of_the_model(holds, seed, n):
 
 
 def of_conditions(holds, seed, n):
-    """What is shown adds up, where before it took away until all was shown; or it does so no longer, in most samples."""
+    """What is shown adds up, where before it took away until all was shown; or it does so no longer; but in one sample."""
     rng, effects = np.random.default_rng(seed), np.zeros((2, n, 2, 16))
-    adds_up = np.array([(np.arange(n) % 4 > 0) & (not holds), np.full(n, holds)])
+    adds_up = np.array([(np.arange(n) % 4 > 0) & (not holds), (np.arange(n) > 0) == holds])
     effects[:, :, 0, [1, 2, 4, 8]] = np.where(adds_up, 1, -1)[..., None] * rng.uniform(1, 2, size=(2, n, 4))
     effects[:, :, 0, 15] = np.where(adds_up, 0, 20)
     return explained(effects, np.zeros((2, n, 16)))

@@ -91,6 +91,19 @@ def test_without_an_effect_of_interest_a_threshold_alone_decides(low, high, abov
     assert {up.how, down.how} == ({"contrary", ""} if above != "undecided" else {""})
 
 
+def test_an_interval_without_width_leaves_open_what_it_cannot_know():
+    """Twenty samples of twenty; a fall from the checkpoint of the turn to itself."""
+    sure, unsure = statistic(threshold=0.95), statistic(threshold=0.95, needs_width=True)
+    assert sure.decide(1.0, 1.0).verdict == "reproduced" and unsure.decide(1.0, 1.0).verdict == "undecided"
+    assert np.isnan(unsure.decide(1.0, 1.0).more) and unsure.decide(0.96, 1.0).verdict == "reproduced"
+    fall = statistic(sesoi=0.1, needs_width=True)
+    assert fall.decide(0.0, 0.0).verdict == "undecided" and fall.decide(-0.01, 0.0).verdict == "not reproduced"
+    turns = {
+        one.needs_width for name in ("F3a", "B2", "B3") for one in claims.claims()[name].statistics if one.of == "paper"
+    }
+    assert turns == {True}
+
+
 @pytest.mark.parametrize(
     ("low", "high", "verdict", "how"),
     [

@@ -192,7 +192,7 @@ def course_of(folder, phases, **changed):
     )  # fmt: skip
     curves = pd.DataFrame(
         {"role": np.repeat(list("ab"), 4), "epoch": epochs * 2, "total": [1, 4, 6, 9, 1, 4, 6, 9],
-         "generalizable": [0, 2, 2, 2, 0, 1, 1, 1]} | changed
+         "generalizable": [0, 2, 2, 2, 0, 1, 1, 1], "H_chance": [0.1, 0.1, 0.2, 0.1] * 2} | changed
     )  # fmt: skip
     folder.mkdir(parents=True)
     phases = pd.DataFrame({"role": list("ab"), "t1": 1.0, "t2": [2.0, np.inf]} | phases)
@@ -211,9 +211,10 @@ def test_networks_that_were_followed_are_counted_by_what_is_certain_and_what_the
     turns_of(two, {"a": (True, "H rises above chance"), "b": (False, "")})
     first = results.answer_text(tmp_path).split("\n")[0]
     assert (
-        " Of 4 followed through training, H certainly rises and falls, also above chance, in 1; three phases are "
-        "certain in 1. The paper's phase 1 removes what does not generalize; here that grows, in 1 of 2 studies. Its phase "
-        "3 learns next to nothing that generalizes; here 0.29 to 0.29 of what is learned does. In the table: "
+        " Of 4 followed through training, H certainly rises and falls, also above chance, in [1 or 2]"
+        "(docs/results.md#the-phases); three phases are certain in 1. The paper's phase 1 removes what does not generalize; "
+        "here 2 lose some, but 2 have more of it when H peaks. Its phase 3 learns next to nothing that generalizes; here "
+        "0.29 to 0.29 of what is learned does (0.14 to 0.14 by chance). In the table: "
     ) in first
 
 
@@ -251,6 +252,24 @@ def test_claims_that_are_not_alike_in_most_studies_are_counted_by_themselves(tmp
     assert row in results.answer_text(tmp_path)
     row = "| [F10 · F10 holds](#f10) | 1 reproduced, 1 not reproduced | reproduced | not reproduced, 2 of 2 |"
     assert row in results.verdicts_text(tmp_path)
+
+
+def test_statistics_that_are_reproduced_by_a_hair_are_named(tmp_path):
+    """Within a tenth of its interval's width of the threshold, on the side on which it is expected; and no other verdict."""
+    rows = [
+        ("F2", "one", "paper", "H_low - H_high", 0.001, 0.1, YES),
+        ("F2", "two", "paper", "H_low - H_high", 0.02, 0.1, YES),
+        ("F2", "three", "paper", "H_low - H_high", -0.001, 0.1, "undecided"),
+        ("F4", "one", "control", "gap narrowed by, share of the gap, more than the placebo", 0.005, 0.2, YES),
+        ("L1", "one", "paper", "seconds a set of interactions", 20, 59, YES),
+        ("S2", "two", "paper", "end of removal - lowest held-out loss, checkpoints", -0.95, 0.9, YES),
+    ]
+    (tmp_path / "figures").mkdir()
+    columns = ["id", "study", "of", "quantity", "low", "high", "part_verdict"]
+    pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "figures" / "claims.csv", index=False)
+    text = results.close_text(tmp_path)
+    assert text.startswith("There are 6 verdicts, which rest on 6 statistics. 4 statistics are reproduced by a hair")
+    assert text.endswith(": [F2](#f2) in one, [F4](#f4) in one, [L1](#l1) in one, [S2](#s2) in two.\n")
 
 
 def test_a_claim_is_shown_with_both_verdicts_and_every_statistic(tmp_path):
@@ -341,7 +360,7 @@ def test_networks_that_learn_as_the_appendix_says_are_counted(tmp_path):
     course_of(tmp_path / "figures" / "one", {})
     rows = results.learned_text(tmp_path).strip().split("\n")[2:]
     assert rows == [
-        "| one | 2 | 1 | 1 | 0.29 | 1 → 2.5 → 7.5 |"
+        "| one | 2 | 1 | 1 | 0.29 | 0.14 | 0 | 2 | 1 → 2.5 → 7.5 |"
     ]  # of b, phase 1 learns the other kind, and t2 never comes
 
 

@@ -1,4 +1,4 @@
-"""What depends on the choices of a study: how many baselines judge, and by which rule; who they are; each other setting."""
+"""What depends on the baselines: how many judge, and by which rule, and who they are."""
 
 from dataclasses import dataclass, replace
 from itertools import combinations, permutations, product
@@ -9,7 +9,7 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from symgen.generalization.bootstrap import Bootstrap, Estimate, Power, power
-from symgen.generalization.comparison import Comparison, order_rows
+from symgen.generalization.comparison import order_rows
 from symgen.generalization.metrics import (
     COMBINE,
     check_combine,
@@ -20,7 +20,7 @@ from symgen.generalization.metrics import (
     salient,
     strength_by_order,
 )
-from symgen.generalization.tables import SAMPLES, dynamics_table, phases_of, phases_table
+from symgen.generalization.tables import SAMPLES
 from symgen.interactions import n_variables, orders
 
 
@@ -130,7 +130,7 @@ def baselines_by_order(family: Votes) -> pd.DataFrame:
 
 
 # who the baselines are
-def judges_table(families: dict[str, Votes], of: np.ndarray, combine: str, bootstrap: Bootstrap) -> pd.DataFrame:
+def families_table(families: dict[str, Votes], of: np.ndarray, combine: str, bootstrap: Bootstrap) -> pd.DataFrame:
     """H of one target as judged by several families of baselines, on all, training and testing samples.
 
     `of` (sample,): training or testing. Of every family as many baselines judge as the smallest has, over all choices, so
@@ -198,39 +198,6 @@ def _shared(one, other, combine, bootstrap):
     whole, (same, *moved) = bootstrap.sum(strength.sum(axis=(1, 2))), other.shared(len(other), combine)
     share, *by_chance = (bootstrap.sum((strength * mask).sum(axis=(1, 2))) / whole for mask in (same, *moved))
     return share, sum(by_chance) / len(by_chance)
-
-
-# every other setting
-def sensitivity_rows(variants: dict[str, tuple[Comparison, float]], bootstrap: Bootstrap) -> pd.DataFrame:
-    """What comes out with other settings: one row a variant, the first the study as it is.
-
-    variants: name -> its comparison, and its ratio r of the phases (`find_phases`).
-
-    Columns variant, samples (how many), H_first, H_best, H_last with chance_first, .., N_first, N_least, N_last, and those
-    of `phases_table`: t1, t2, n_phases, verdict, rise, excess_rise, .. with intervals.
-    """
-    phases = {name: phases_of(comparison, bootstrap, r) for name, (comparison, r) in variants.items()}
-    rows = []
-    for name, (comparison, _) in variants.items():
-        curve, row = dynamics_table(comparison, bootstrap), {"variant": name, "samples": len(comparison.of)}
-        for moment, t in (("first", 0), ("best", comparison.position(phases[name].t1)), ("last", -1)):
-            row |= {f"H_{moment}": curve.H.iloc[t], f"chance_{moment}": curve.H_chance.iloc[t]}
-        row |= {"N_first": curve.N.iloc[0], "N_least": curve.N.min(), "N_last": curve.N.iloc[-1]}
-        rows.append(row)
-    return pd.DataFrame(rows).merge(phases_table(phases).rename(columns={"role": "variant"}), on="variant")
-
-
-def spindle_table(effects_by_name: dict[str, Float[np.ndarray, "_ kind subset"]]) -> pd.DataFrame:
-    """Distribution over orders of all interactions, salient or not: is an untrained network's spindle-shaped (section 3.1)?
-
-    A name for each extraction, such as with and without the noise term. Columns panel (the name), order, sign, total
-    (mean over samples, log-odds), share (of the strength of all orders and both signs; below 0 for the sign -).
-    """
-    panels = []
-    for name, effects in effects_by_name.items():
-        total = strength_by_order(effects).mean(axis=0)
-        panels.append(order_rows({"panel": name}, total=total, share=ratio(total, np.abs(total).sum())))
-    return pd.concat(panels, ignore_index=True)
 
 
 def _row(of: Power):

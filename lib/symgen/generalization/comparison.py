@@ -17,6 +17,7 @@ from symgen.generalization.metrics import order_sums, strength_by_order
 from symgen.interactions import KINDS, fold_sums, joined_names, n_variables, orders
 
 FEWEST_SAMPLES = 10  # with fewer, resampling gives no interval that can be relied on
+SAMPLES = ("all", "training", "testing")  # which are meant
 AXES = ("epoch", "sample", "kind", "subset")
 ARRAYS = ("of", "v", "effects", "salient", "generalizable", "chance", "normalized", "graded", "graded_chance")
 IDENTITY = ("sample", "label", "variables", "names", "image", "words")  # explanations of the same samples share these
@@ -95,7 +96,7 @@ class Comparison:
 
     def chosen(self, samples: str) -> Bool[np.ndarray, "sample"]:
         """Which samples are meant by all, training, testing."""
-        if samples not in ("all", "training", "testing"):
+        if samples not in SAMPLES:
             raise InputError(f"samples = {samples!r}; expected all, training or testing")
         return np.full(len(self.of), True) if samples == "all" else self.of == samples
 

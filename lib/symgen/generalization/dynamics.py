@@ -100,7 +100,9 @@ def phase_contrasts(comparisons: Comparisons, phases: dict[str, Phases], r: floa
     """
     places = _with_phases(comparisons, r) if len(comparisons) > 1 else {}
     kinds = {
-        "three phases, by the letter": {role: _by_the_letter(*place) for role, place in places.items()},
+        "three phases, by the letter": {
+            role: by_the_letter(_height(c), _number(c).mean(axis=0), *place) for role, (c, place) in places.items()
+        },
         "three phases, with certainty": {role: p.certainly_three for role, p in phases.items()},
         "t2": {role: np.isfinite(p.t2) for role, p in phases.items()},
         "t2 with certainty": {role: p.t2_found >= CERTAIN for role, p in phases.items()},
@@ -112,14 +114,6 @@ def phase_contrasts(comparisons: Comparisons, phases: dict[str, Phases], r: floa
         known = [value for value in each.values() if not np.isnan(value)]
         rows.append((name, "all", *exact_share(int(sum(known)), len(known))))
     return pd.DataFrame(rows, columns=["quantity", "role", "value", "low", "high"])
-
-
-def _by_the_letter(c, places):
-    """As `by_the_letter`, of a network's mean curves, with the checkpoint numbers at which its phases begin."""
-    top, last = places
-    return by_the_letter(
-        c.epochs, np.atleast_1d(c.H), _number(c).mean(axis=0), *np.append(c.epochs, np.inf)[[top, last]]
-    )
 
 
 def learned_contrasts(

@@ -1,6 +1,7 @@
 """The phases of training (Appendix I, made computable): where they begin, how sure that is, and whether there are three."""
 
 from dataclasses import dataclass, replace
+from numbers import Real
 
 import numpy as np
 from jaxtyping import Float
@@ -67,7 +68,7 @@ class Phases:
     def certainly_three(self) -> float:
         """1 with three phases, 0 without; NaN where neither is certain."""
         changes = self.rise_interval, self.fall_interval, self.excess_rise_interval, self.excess_fall_interval
-        if any(high < 0 for _, high in changes) or self.t2_found <= 1 - CERTAIN:
+        if any(high <= 0 for _, high in changes) or self.t2_found <= 1 - CERTAIN:
             return 0.0
         return 1.0 if self.n_phases == 3 else np.nan
 
@@ -145,7 +146,7 @@ def find_phases(
     ('three phases', 1.0, 4.0)
     """
     epochs, *strengths = _checked(epochs, generalizable, total, chance, learned_generalizable, learned_other)
-    if not 0 < r < np.inf:
+    if not isinstance(r, Real) or not 0 < r < np.inf:
         raise InputError(f"r = {r!r}; expected a finite number above 0")
     *of_h, delta_g, delta_n = (strength.T for strength in strengths)
     bootstrap, ends = Bootstrap(draws, seed), np.append(epochs, np.inf)
@@ -170,19 +171,15 @@ def find_phases(
 
 
 def by_the_letter(
-    epochs: Float[np.ndarray, "checkpoint"],
-    H: Float[np.ndarray, "checkpoint"],
-    N: Float[np.ndarray, "checkpoint"],
-    t1: float,
-    t2: float,
+    H: Float[np.ndarray, "checkpoint"], N: Float[np.ndarray, "checkpoint"], top: int, third: int
 ) -> float:
     """Whether H and N do in every phase what Appendix I says of them, each from its beginning to its end: 1 or 0.
 
-    In the first, H rises and N falls; in the second, H falls and N rises; so they do in the third. NaN where t2 is the
-    checkpoint after t1: no checkpoint shows the second phase, and so nobody knows.
+    In the first, H rises and N falls; in the second, H falls and N rises; so they do in the third. top, third: checkpoint
+    numbers at which the first ends and the third begins, as many as there are where it never does. NaN where the third is
+    right after the top: no checkpoint shows the second phase, and so nobody knows.
     """
-    top, third = np.searchsorted(epochs, (t1, t2))
-    if top == 0 or third == len(epochs):
+    if top == 0 or third == len(H):
         return 0.0
     if third == top + 1:
         return np.nan

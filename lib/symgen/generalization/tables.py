@@ -6,12 +6,11 @@ from jaxtyping import Float
 
 from symgen.generalization import metrics
 from symgen.generalization.bootstrap import Bootstrap, Power, interval, pooled, power
-from symgen.generalization.comparison import Comparison, Comparisons, order_rows
+from symgen.generalization.comparison import SAMPLES, Comparison, Comparisons, order_rows
 from symgen.generalization.metrics import strength_by_order
 from symgen.generalization.phases import Phases, find_phases
 from symgen.interactions import mean_outputs, n_variables, orders
 
-SAMPLES = ("all", "training", "testing")
 TELLING = 6  # checkpoints that tell the story
 
 
@@ -95,7 +94,7 @@ def dynamics_table(comparison: Comparison, bootstrap: Bootstrap) -> pd.DataFrame
     )  # fmt: skip
 
 
-def judges_table(judged: dict[str, Comparisons], bootstrap: Bootstrap) -> pd.DataFrame:
+def judges_over_training(judged: dict[str, Comparisons], bootstrap: Bootstrap) -> pd.DataFrame:
     """H over training as several groups of judges see it, the mean over the networks, with intervals.
 
     judged: who judges -> comparisons. Columns judged by, epoch, H, low, high, chance.
@@ -109,7 +108,13 @@ def judges_table(judged: dict[str, Comparisons], bootstrap: Bootstrap) -> pd.Dat
     return pd.DataFrame(rows, columns=["judged by", "epoch", "H", "low", "high", "chance"])
 
 
-def learned_table(comparison: Comparison) -> pd.DataFrame:
+def strength_held(comparison: Comparison, epoch: float, of_orders: range) -> float:
+    """The share of all salient strength that some orders hold at a checkpoint; NaN where nothing is salient."""
+    strength = comparison.by_order(epoch).set_index("order").total.abs()
+    return metrics.ratio(strength[strength.index.isin(of_orders)].sum(), strength.sum())
+
+
+def learning_table(comparison: Comparison) -> pd.DataFrame:
     """Strength newly learned between checkpoints (Appendix I): delta_g, delta_n, means over samples."""
     delta_g, delta_n = (strength.mean(axis=1) for strength in comparison.newly_learned)
     return pd.DataFrame({"epoch": comparison.epochs, "delta_g": delta_g, "delta_n": delta_n})
@@ -131,6 +136,38 @@ def phases_table(phases: dict[str, Phases]) -> pd.DataFrame:
             row |= {name: getattr(of, name), f"{name}_low": low, f"{name}_high": high}
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def sensitivity_rows(variants: dict[str, tuple[Comparison, float]], bootstrap: Bootstrap) -> pd.DataFrame:
+    """What comes out with other settings: one row a variant, the first the study as it is.
+
+    variants: name -> its comparison, and its ratio r of the phases (`find_phases`).
+
+    Columns variant, samples (how many), H_first, H_best, H_last with chance_first, .., N_first, N_least, N_last, and those
+    of `phases_table`: t1, t2, n_phases, verdict, rise, excess_rise, .. with intervals.
+    """
+    phases = {name: phases_of(comparison, bootstrap, r) for name, (comparison, r) in variants.items()}
+    rows = []
+    for name, (comparison, _) in variants.items():
+        curve, row = dynamics_table(comparison, bootstrap), {"variant": name, "samples": len(comparison.of)}
+        for moment, t in (("first", 0), ("best", comparison.position(phases[name].t1)), ("last", -1)):
+            row |= {f"H_{moment}": curve.H.iloc[t], f"chance_{moment}": curve.H_chance.iloc[t]}
+        row |= {"N_first": curve.N.iloc[0], "N_least": curve.N.min(), "N_last": curve.N.iloc[-1]}
+        rows.append(row)
+    return pd.DataFrame(rows).merge(phases_table(phases).rename(columns={"role": "variant"}), on="variant")
+
+
+def spindle_table(effects_by_name: dict[str, Float[np.ndarray, "_ kind subset"]]) -> pd.DataFrame:
+    """Distribution over orders of all interactions, salient or not: is an untrained network's spindle-shaped (section 3.1)?
+
+    A name for each extraction, such as with and without the noise term. Columns panel (the name), order, sign, total
+    (mean over samples, log-odds), share (of the strength of all orders and both signs; below 0 for the sign -).
+    """
+    panels = []
+    for name, effects in effects_by_name.items():
+        total = strength_by_order(effects).mean(axis=0)
+        panels.append(order_rows({"panel": name}, total=total, share=metrics.ratio(total, np.abs(total).sum())))
+    return pd.concat(panels, ignore_index=True)
 
 
 def telling_epochs(epochs: Float[np.ndarray, "epoch"], phases: Phases) -> list[float]:

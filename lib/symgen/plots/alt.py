@@ -32,8 +32,18 @@ def alt_text(figure: Figure) -> str:
     titles = [part.get_suptitle() for part in parts]
     sentences = [_plain(part) for part in [*titles, *panels, *small]]
     *panels, small = [part for part in sentences if part] or [""]
-    numbers = textwrap.shorten(". ".join(panels), MOST_LETTERS, placeholder=" …")
+    numbers = _whole_panels(panels)
     return f"{numbers}. {small}." if numbers else f"{small}."
+
+
+def _whole_panels(panels: list[str]) -> str:
+    """As many panels as `MOST_LETTERS` letters hold, and how many more there are; of the first, its beginning at least."""
+    shown = [textwrap.shorten(panel, MOST_LETTERS, placeholder=" …") for panel in panels[:1]]
+    for panel in panels[1:]:
+        if len(". ".join([*shown, panel])) > MOST_LETTERS:
+            return f"{'. '.join(shown)}. And {len(panels) - len(shown)} more"
+        shown.append(panel)
+    return ". ".join(shown)
 
 
 def _panel(ax: Axes, ylabel: str) -> str:

@@ -247,7 +247,7 @@ def side_by_side(table: pd.DataFrame) -> Figure:
 
 
 def by_judges(table: pd.DataFrame, networks: int | None = None, samples: int | None = None) -> Figure:
-    """H over training as two groups of judges see it, the second as a control. table: as `tables.judges_table`."""
+    """H over training as two groups of judges see it, the second as a control. table: as `tables.judges_over_training`."""
     figure, ax = plt.subplots(figsize=(5.2, 3.2))
     looks = (COLOURS["target"], "--"), ("white", ":")  # of a line's dots, and of its chance level
     for (judges, shown), (filled, dashes) in zip(table.groupby("judged by", sort=False), looks):

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from scipy.special import stdtrit
 
 from symgen.errors import InputError
@@ -52,6 +52,7 @@ EFFECTS = {  # how large: what is seen, of which claims, the statistic of the pa
         ["K4"], "few samples: accuracy, penalty - plain", "few samples: accuracy, penalty - distilled", "share of items",
     ),
 }  # fmt: skip
+MORE_THAN_PLACEBO = ", more than the placebo"  # what the difference to the placebo is called
 MOST_TIMES = 1000  # times the samples and networks: more would be no plan
 FEW_TIMES = 20  # times: of more, the number means little
 LEARNED_TABLE = "fig06_learned"  # the table that says whether networks have learned anything
@@ -59,7 +60,8 @@ LEARNED_TABLE = "fig06_learned"  # the table that says whether networks have lea
 
 class Decision(NamedTuple):
     """verdict: one of `VERDICTS`. how: contrary, negligible or neither, where not reproduced. more: about how many times as
-    many samples and networks would decide what is undecided, inf where not even `MOST_TIMES` would; NaN else.
+    many samples and networks would decide what is undecided, inf where not even `MOST_TIMES` would; NaN else, and where an
+    interval has no width.
     """
 
     verdict: str
@@ -76,13 +78,14 @@ class Statistic(BaseModel):
     expected: Literal["above", "below", "within"] = "above"
     threshold: float = 0.0
     center: float = 0.0
-    sesoi: float = 0.0
+    sesoi: float = Field(0.0, ge=0)
     ours: bool = False
     columns: Literal["", "versus"] = ""
     beside: str = ""
     best: float = 0.0
     optional: bool = False
     share_of_networks: bool = False
+    needs_width: bool = False
 
     @property
     def rule(self) -> str:
@@ -90,7 +93,7 @@ class Statistic(BaseModel):
         if self.expected == "within":
             return f"within {self.threshold:g} of {self.center:g}{', ours' if self.ours else ''}"
         sign = {"above": ">", "below": "<"}[self.expected]
-        reach = f", reaches {abs(self.sesoi):g} more" if self.sesoi else ""
+        reach = f", reaches {self.sesoi:g} more" if self.sesoi else ""
         return f"{sign} {self.threshold:g}{reach}{', ours' if self.ours else ''}"
 
     def has_room(self, table: pd.DataFrame) -> bool:
@@ -102,10 +105,11 @@ class Statistic(BaseModel):
         """What a 95 % interval says, of the mean over so many networks."""
         if not np.isfinite([low, high]).all():
             return Decision("not testable")
+        if self.needs_width and low == high:
+            return Decision("undecided")
         if self.expected == "within":
             return self._within(low - self.center, high - self.center, networks)
-        sign = -1 if self.expected == "below" else 1
-        low, high = sorted((sign * (low - self.threshold), sign * (high - self.threshold)))
+        low, high = self.beyond(low, high)
         if low > 0 and high >= self.sesoi:
             return Decision("reproduced")
         if high < self.sesoi:
@@ -114,6 +118,13 @@ class Statistic(BaseModel):
         half, value = (high - low) / 2, (high + low) / 2
         room = max(abs(value) if value > 0 or not self.sesoi else 0.0, self.sesoi - value)
         return Decision("undecided", more=_times_as_much(half, room, networks))
+
+    def beyond(self, low: float, high: float) -> tuple[float, float]:
+        """How far an interval lies beyond the threshold, in the expected direction: its near end and its far one."""
+        if self.expected == "within":
+            return tuple(sorted(self.threshold - abs(bound - self.center) for bound in (low, high)))
+        sign = -1 if self.expected == "below" else 1
+        return tuple(sorted(sign * (bound - self.threshold) for bound in (low, high)))
 
     def _within(self, low, high, networks):
         """An interval, less the center, that has to lie within the threshold of 0."""
@@ -232,19 +243,20 @@ def tables_of(studies: list[Study], name: str) -> pd.DataFrame:
 def claims_table(studies: list[Study]) -> pd.DataFrame:
     """Every claim on every study whose figures have its statistics, one row a statistic.
 
-    Columns id, claim, paper, study, networks (that its numbers are of, at most), scale, of (paper, control), quantity,
-    value, low, high, rule, part_verdict, how, more (see `Decision`), and verdict: that of the claim in this column, which is
-    that of its worst statistic. Values are those of the mean over these networks, intervals over samples and networks. A
-    study is left out of a claim whose table it does not have; InputError for a table that lacks a statistic of the rule.
+    Columns id, claim, paper, study, networks (that each of its numbers is of, at least), scale, of (paper, control),
+    quantity, value, low, high, rule, part_verdict, how, more (see `Decision`), and verdict: that of the claim in this
+    column, which is that of its worst statistic. Values are those of the mean over these networks, intervals over samples
+    and networks. A study is left out of a claim whose table it does not have; InputError for a table that lacks a
+    statistic of the rule.
     """
     rows = []
     for (name, claim), study in product(claims().items(), studies):
         if not claim.asks(study):
             continue
         parts = decisions(claim, study.figures_dir, True if _is_given(study) else None, bool(study.target_model))
-        most = max((part.pop("networks") for part in parts), default=0)
+        least = min((part.pop("networks") for part in parts), default=0)
         of = {"id": name, "claim": claim.says, "paper": claim.paper, "study": study.figures_dir.name}
-        of |= {"networks": _n_networks(study) if study.target_model else most, "scale": scale_of(study)}
+        of |= {"networks": _n_networks(study) if study.target_model else least, "scale": scale_of(study)}
         rows += [of | part for part in parts]
     if not rows:
         names = [study.figures_dir.name for study in studies]
@@ -282,10 +294,13 @@ def decisions(claim: Claim, folder: Path, learned: bool | None = None, given: bo
         roomy = statistic.has_room(table) or decision.how == "contrary"  # an effect the other way counts in any case
         if not roomy or not (learned or claim.of_any_network):
             decision = Decision("not testable")
-        quantity = row.quantity + (", more than the placebo" if statistic.columns else "")
+        quantity = row.quantity + (MORE_THAN_PLACEBO if statistic.columns else "")
         numbers = {"of": statistic.of, "quantity": quantity, "networks": networks}
         numbers |= {"value": value, "low": low, "high": high}
-        part = {"rule": statistic.rule, "part_verdict": decision.verdict, "how": decision.how, "more": decision.more}
+        rule = statistic.rule
+        if statistic.share_of_networks:
+            rule += f"; known of {of_each.count()} of {networks}"
+        part = {"rule": rule, "part_verdict": decision.verdict, "how": decision.how, "more": decision.more}
         rows.append(numbers | part)
     for row in rows:
         row["verdict"] = worst(other["part_verdict"] for other in rows if other["of"] == row["of"])
@@ -399,6 +414,8 @@ def by_itself(row, undecided: str = ";") -> str:
 
 def what_decides(more: float) -> str:
     """How many times the samples and networks would decide what is undecided, in words."""
-    if not more <= FEW_TIMES:
+    if np.isnan(more):
+        return "an interval without width decides nothing"
+    if more > FEW_TIMES:
         return f"it would take more than {FEW_TIMES} times the samples and networks"
     return f"about {float(f'{max(more, 1.1):.2g}'):g} times the samples and networks would decide it"

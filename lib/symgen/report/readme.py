@@ -98,6 +98,7 @@ PAGES = {  # by name of a section: the page, and what writes the section
     "notebooks": (README, notebooks_text),
     "verdicts": (RESULTS, results.verdicts_text),
     "means": (RESULTS, results.means_text),
+    "close": (RESULTS, results.close_text),
     "rerun": (RESULTS, results.rerun_text),
     "claims": (RESULTS, results.claims_text),
     "networks": (RESULTS, results.networks_text),

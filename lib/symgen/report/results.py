@@ -1,5 +1,6 @@
 """What was found, in words: a few lines for the README, and every verdict and network for docs/results.md."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from symgen.report.claims import (
     COLUMN_OF,
     COLUMNS,
     EMBEDDED,
+    MORE_THAN_PLACEBO,
     VERDICTS,
     by_itself,
     claims,
@@ -19,9 +21,11 @@ from symgen.report.claims import (
     readable,
 )
 
+HAIR = 0.1  # of an interval's width: nearer to the threshold it is reproduced by a hair
 MIXED, NO_CONTROL = "mixed", "no control"
 MANY_NETWORKS = 10  # networks of a study whose numbers rest on many
 SILENT = (NO_CONTROL, "not testable")  # what says nothing against a claim
+CLEARLY = 0.1  # share by which a strength falls that is counted as falling
 SUMS = "sums at order 1"  # a reading of the same interactions, among the variants of the ablations
 WAYS_TO_TRAIN = {  # to train, against plain training
     "penalty": "the penalty",
@@ -54,13 +58,14 @@ def _followed(root):
     if not tables:
         return ""
     number, turn = pd.concat(tables.values()).n_phases, sum(_turn(root, study) for study in tables)
-    *_, shares, strengths = zip(*(_learned_in(root, study) for study in tables))
-    more, later = sum(at_peak > before for before, at_peak, _ in strengths), span(pd.Series(shares), ".2f")
+    turns = " or ".join(map(str, sorted({(number >= 2).sum(), turn})))
+    learned = pd.concat(_learned_in(root, study) for study in tables)
+    later, chance = (span(learned.groupby("study")[name].mean(), ".2f") for name in ("share", "chance"))
     return (
-        f" Of {len(number)} followed through training, H certainly rises and falls, also above chance, in "
-        f"{turn}; three phases are certain in {(number == 3).sum()}. The paper's phase 1 removes what does not generalize; "
-        f"here that grows, in {more} of {len(tables)} studies. Its phase 3 learns next to nothing that generalizes; here "
-        f"{later} of what is learned does."
+        f" Of {len(number)} followed through training, H certainly rises and falls, also above chance, in [{turns}]"
+        f"(docs/results.md#the-phases); three phases are certain in {(number == 3).sum()}. The paper's phase 1 removes what "
+        f"does not generalize; here {learned.falls.sum()} lose some, but {learned.more.sum()} have more of it when H peaks. "
+        f"Its phase 3 learns next to nothing that generalizes; here {later} of what is learned does ({chance} by chance)."
     )
 
 
@@ -117,19 +122,12 @@ def in_most(verdicts: pd.Series) -> str:
     Where most could not test it, that is said, too.
     """
     verdict, counts = _most(verdicts)
-    words = _counted(verdicts)
-    if verdict != MIXED:
-        words = f"{verdict}, {words}" if counts.sum() > 1 else verdict
-    untested = (verdicts == "not testable").sum()
-    return f"{words}; not testable in {untested}" if untested > counts.sum() > 0 else words
-
-
-def _counted(verdicts):
-    """How many studies have the verdict of most, of those that could test it; else how many have each."""
-    verdict, counts = _most(verdicts)
-    if verdict in counts:
-        return f"{counts[verdict]} of {counts.sum()}"
-    return ", ".join(f"{count} {each}" for each, count in counts.items())
+    tested, untested = counts.sum(), (verdicts == "not testable").sum()
+    if verdict == MIXED:
+        words = ", ".join(f"{count} {each}" for each, count in counts.items())
+    else:
+        words = f"{verdict}, {counts[verdict]} of {tested}" if tested > 1 else verdict
+    return f"{words}; not testable in {untested}" if untested > tested > 0 else words
 
 
 def _most(verdicts):
@@ -155,6 +153,28 @@ def claims_text(root: Path) -> str:
         lines += head("study (networks)", "verdict", "statistic", "value", "rule", "by itself")
         lines += _statistics(rows)
     return "\n".join(lines) + "\n"
+
+
+def close_text(root: Path) -> str:
+    """How many verdicts there are, and which statistics are reproduced by a hair (Markdown), from figures/claims.csv."""
+    table = _claims(root)
+    statistics = (_statistic(row) for row in table.itertuples())
+    near = [one.beyond(low, high)[0] for one, low, high in zip(statistics, table.low, table.high)]
+    close = table[(table.part_verdict == "reproduced") & (near < HAIR * (table.high - table.low))]
+    where = ", ".join(
+        f"[{row.id}](#{row.id.lower()}) in {row.study}" for row in close.drop_duplicates(["id", "study"]).itertuples()
+    )
+    return (
+        f"There are {len(table.drop_duplicates(['id', 'study', 'of']))} verdicts, which rest on {len(table)} statistics. "
+        f"{len(close)} statistics are reproduced by a hair: their interval ends within a tenth of its width from the "
+        f"threshold. They may be chance, or a matter of how the interval is taken: {where}.\n"
+    )
+
+
+def _statistic(row):
+    """The rule of a row of a table of claims."""
+    quantity = row.quantity.removesuffix(MORE_THAN_PLACEBO)
+    return next(one for one in claims()[row.id].statistics if one.of == row.of and re.fullmatch(one.quantity, quantity))
 
 
 def rerun_text(root: Path) -> str:
@@ -233,35 +253,51 @@ def phases_text(root: Path) -> str:
 
 def learned_text(root: Path) -> str:
     """What Appendix I says of strength, network by network (Markdown), from fig03_phases, _dynamics and _learning."""
-    lines = head("study", "networks", "phase 1 learns mostly what generalizes", "after t2 it is mostly what does not",
-                 "of what is learned after t2, share that generalizes",
-                 "what does not generalize: untrained → t1 → end (log-odds)")  # fmt: skip
-    for study, phases in _tables(root, "fig03_phases").items():
-        first, after, share, strength = _learned_in(root, study)
-        share = "–" if np.isnan(share) else f"{share:.2f}"
-        means = " → ".join(f"{value:.2g}" for value in strength)
-        lines.append(line(study, len(phases), first, after, share, means))
+    lines = head(
+        "study", "networks", "phase 1 learns mostly what generalizes", "after t2 it is mostly what does not",
+        "of what is learned after t2, share that generalizes", "by chance, about",
+        "what does not generalize: falls by a tenth or more before t1", "is more at t1 than untrained",
+        "untrained → t1 → end (log-odds)",
+    )  # fmt: skip
+    for study in _tables(root, "fig03_phases"):
+        learned = _learned_in(root, study)
+        shares = ["–" if np.isnan(mean) else f"{mean:.2f}" for mean in learned[["share", "chance"]].mean()]
+        means = " → ".join(f"{mean:.2g}" for mean in learned[["untrained", "at t1", "end"]].mean())
+        counts = learned[["first", "after", "falls", "more"]].sum()
+        lines.append(line(study, len(learned), *counts[:2], *shares, *counts[2:], means))
     return "\n".join(lines) + "\n"
 
 
 def _learned_in(root, study):
-    """`_learned` of the networks of a study: two counts, the mean of the shares where t2 comes, and of the strengths."""
+    """`_learned` of the networks of a study: a row a network."""
     phases, *tables = (_table(root, study, f"fig03_{name}") for name in ("phases", "learning", "dynamics"))
-    each = [_learned(row, *(table[table.role == row.role] for table in tables)) for row in phases.itertuples()]
-    first, after, shares, strength = zip(*each)
-    return sum(first), sum(after), pd.Series(shares).mean(), np.mean(strength, axis=0)
+    rows = [_learned(row, *(table[table.role == row.role] for table in tables)) for row in phases.itertuples()]
+    return pd.DataFrame(rows).assign(study=study)
 
 
 def _learned(phases, learned, curve):
-    """Of a network: whether phase 1 learns mostly what generalizes; whether it is mostly the rest at all checkpoints from t2
-    on; the share of what is learned from then on that generalizes; and the strength of the rest, before training, at t1 and
-    at the end.
+    """What a network learns, and how strong what does not generalize is.
+
+    first: whether phase 1 learns mostly what generalizes. after: whether it is mostly the rest at all checkpoints from
+    t2 on. share: of what is learned from then on, that which generalizes; chance: H's chance level then, weighted by what
+    is learned. untrained, at t1, end: strength of the rest; falls: whether it falls by a tenth or more until t1;
+    more: whether it is more then than untrained.
     """
+    curve = curve.set_index("epoch")
     until, later = learned[learned.epoch <= phases.t1], learned[learned.epoch >= phases.t2]
-    always, total = (later.delta_g < later.delta_n).all(), (later.delta_g + later.delta_n).sum()
-    share = later.delta_g.sum() / total if total else np.nan
-    rest = (curve.total - curve.generalizable).set_axis(curve.epoch)[[0, phases.t1, curve.epoch.max()]]
-    return until.delta_g.sum() > until.delta_n.sum(), len(later) > 0 and always, share, rest
+    total, rest = later.delta_g + later.delta_n, curve.total - curve.generalizable
+    untrained, at_t1, by_chance = *rest.loc[[0, phases.t1]], curve.H_chance[later.epoch].to_numpy()
+    return {
+        "first": until.delta_g.sum() > until.delta_n.sum(),
+        "after": len(later) > 0 and (later.delta_g < later.delta_n).all(),
+        "share": (later.delta_g / total.sum()).sum(min_count=1),
+        "chance": (by_chance * total / total.sum()).sum(min_count=1),
+        "untrained": untrained,
+        "at t1": at_t1,
+        "end": rest.iloc[-1],
+        "falls": rest.loc[: phases.t1].min() <= untrained * (1 - CLEARLY),
+        "more": at_t1 > untrained,
+    }
 
 
 def sums_text(root: Path) -> str:
