@@ -14,7 +14,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.text import Text
 
 import symgen as sg
-from symgen import interactions, reconstruct, subset_index
+from symgen import interactions, orders, reconstruct, subset_index
 from symgen.explain import FORMAT, PICTURES, matching_table, phrase_table, strongest_table
 from symgen.games import candidate_words, cell_boxes, pieces_of
 from symgen.generalization import compare, tables
@@ -192,6 +192,47 @@ def test_a_summary_in_a_few_lines(e, batch):
     assert "of its bound; duality gap at most" in lines[3] and len(lines) == 4
     assert str(batch).startswith("3 sample(s), label 1, 2, 3: n = 5 variables") and " to " in str(batch).splitlines()[1]
     assert repr(e) == str(e)
+
+
+def test_a_summary_says_how_much_of_order_2_only_adds_up(batch):
+    effects = np.abs(batch.data.effects.to_numpy()[..., orders(5) == 2]).sum()
+    left = np.abs(batch.folded().data.effects.to_numpy()[..., orders(5) == 2]).sum()
+    words = f"order 2: {1 - left / effects:.0%} of its strength only adds up (a + b), and is of order 1 in e.folded()"
+    assert 0.1 < 1 - left / effects < 0.9 and str(batch).splitlines()[-1] == words
+    assert "order 2" not in str(batch.folded())
+
+
+def test_samples_are_counted_and_come_one_by_one(batch):
+    assert len(batch) == 3 and len(batch.sample(1)) == 1
+    for i, each in enumerate(batch):
+        assert each.data.equals(batch.sample(i).data)
+
+
+def test_what_is_rounding_is_neither_listed_nor_drawn():
+    effects = np.zeros((2, 8))
+    effects[0, 3], effects[1, 6], effects[0, 5] = 2.0, 1e-12, -0.5
+    assert strongest_table(effects, 5, "abc").variables.tolist() == ["a ∧ b", "a ∧ c"]
+
+
+def test_labels_of_one_input_are_no_sample_of_inputs(images):
+    games = [sg.ImageGame(network(seed), "features.1") for seed in (1, 2)]
+    one, other = (sg.explain(game, images[0], list(range(10)), variables=4) for game in games)
+    words = str(one.compare(other)).splitlines()
+    assert words[-1] == "labels of one input: no sample of inputs, so no interval" and "[" not in words[-2]
+    several = [sg.explain(game, images[[0] * 10], list(range(10)), one.variables) for game in games]
+    assert "95 % interval over samples" in str(several[0].compare(several[1]))
+
+
+def test_a_network_in_half_precision_whose_effects_round_away_is_named(images):
+    net = network(1)
+    with torch.no_grad():
+        net.classifier[-1].weight *= 1e-3  # the label's margin is from the bias alone
+    e = sg.explain(sg.ImageGame(net.bfloat16(), "features.1"), images[0].bfloat16(), 1, variables=4)
+    words = (
+        "beyond rounding and the noise bound; v is rounded to 8e-03 of its size: in float32 (network.float()) it might"
+    )
+    assert words in str(e)
+    assert "network.float()" not in str(sg.explain(Wrong(np.zeros(16)), None, 1, variables=list("abcd")))
 
 
 def test_fidelity_is_that_of_the_k_strongest(batch):
@@ -431,7 +472,10 @@ def test_the_default_picture_is_that_of_its_kind(batch, e):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"variables": 1}, "variables = 1; expected 2 to 16: there are 25 candidates"),
+        (
+            {"variables": 1},
+            r"sample 0: variables = 1; expected 2 to 16, or a list of variables: there are 25 candidates, \[0, 1",
+        ),
         ({"variables": 26}, "variables = 26; expected 2 to 16"),
         ({"variables": [4]}, r"variables: 3 list\(s\) of 1; expected 2 to 16"),
         ({"variables": [[1, 2], [3, 4]]}, r"variables: 2 list\(s\) of 2; expected 2 to 16, as many for each of 3"),
@@ -446,13 +490,16 @@ def test_the_default_picture_is_that_of_its_kind(batch, e):
         ({"variables": [3, 25]}, "variables hold the cell 25; expected 0 to 24"),
         ({"label": [1, 2, 10]}, "label = 10; expected 0 to 9"),
         ({"label": [1, 2]}, "3 samples and 2 labels; expected as many of each"),
-        ({"label": 1}, "3 samples and 1 labels; expected as many of each"),
+        ({"label": 1}, r"3 samples and 1 labels; expected as many of each, and at least one, such as \[1\] \* 3"),
         ({"seed": -1}, "seed = -1; expected a whole number, 0 or more"),
         ({"tau_ratio": -1}, "tau_ratio = -1; expected a share of the strongest, from 0 to below 1"),
         ({"tau_ratio": float("nan")}, "tau_ratio = nan; expected a share"),
         ({"game": network(1)}, "game = SmallVGG; expected an object with values"),
         ({"game": min}, "game = min; expected an object with values"),
-        ({"x": torch.full((3, 3, 30, 30), torch.nan)}, r"NaN or infinite values for sample\(s\) \[0, 1, 2\]"),
+        (
+            {"x": torch.full((3, 3, 30, 30), torch.nan)},
+            r"NaN or infinite values for sample\(s\) \[0, 1, 2\].*: the sample itself",
+        ),
     ],
 )
 def test_what_does_not_fit_is_said_in_one_line(images, change, message):

@@ -11,7 +11,17 @@ import xarray as xr
 from jaxtyping import Bool, Float
 
 from symgen.errors import InputError, did_you_mean, whole_number
-from symgen.games import LOG_ODDS, as_array, check_game, pictured, pieces_of, samples_of, values_of, variables_of
+from symgen.games import (
+    LOG_ODDS,
+    ROUNDING,
+    as_array,
+    check_game,
+    pictured,
+    pieces_of,
+    samples_of,
+    values_of,
+    variables_of,
+)
 from symgen.generalization import Comparison, check_tau_ratio, checked_k, compare, folded, salient
 from symgen.interactions import (
     KINDS,
@@ -33,6 +43,7 @@ from symgen.store import as_netcdf, read_dataset, write_whole
 
 FORMAT = 1  # of saved explanations; raise it when an older version could not read them
 PICTURES = ("bars", "cells", "words", "network", "fidelity", "masks")
+DUST = 1e-9  # of the strongest effect: what is smaller is rounding
 NEEDED = {"cells": "image", "words": "words"}
 # what every file of an explanation holds
 SAVED = {"v", "effects", "noise", "bias", "bound", "gap", "label", "variables", "names"}
@@ -103,7 +114,8 @@ def explain(
         "variables": (("sample", "variable"), np.stack([as_array(row) for row in variables])),
     }
     attributes = {"format": FORMAT, "tau_ratio": tau_ratio, "noise_bound": noise_bound, "ridge": ridge, "folded": 0}
-    attributes["unit"] = str(getattr(game, "unit", LOG_ODDS))
+    attributes |= {"unit": str(getattr(game, "unit", LOG_ODDS)), "rounding": rounding}
+    attributes |= {"one_input": 1} if one and len(labels) > 1 else {}
     attributes |= {"grid": game.grid} if hasattr(game, "grid") else {}
     return Explanation(xr.Dataset(data | pictured(game, samples, variables), {"kind": list(KINDS)}, attributes))
 
@@ -171,6 +183,8 @@ class Explanation:
         if not shown.all():
             where = f" in {(~shown).sum()} of {len(shown)} samples" if shown.any() else ""
             lines.append(f"the output does not depend on these variables beyond rounding and the noise bound{where}")
+            if data.attrs.get("rounding", 0) > 2 * ROUNDING:
+                lines[-1] += f"; v is rounded to {data.rounding:.0e} of its size: in float32 (network.float()) it might"
         if shown.any():
             counts = self.salient.sum(axis=(1, 2))[shown]
             lines += [
@@ -178,9 +192,28 @@ class Explanation:
                 f"R2 = {_spread(self.R2[shown], '.3f')} of the outputs' variance",
                 f"noise: at most {noise.max():.0%} of its bound; duality gap at most {data.gap.max().item():.1e}",
             ]
+            lines += self._sums()
         return "\n".join(lines)
 
     __repr__ = __str__
+
+    def _sums(self):
+        """How much of the strength at order 2 is no cooperation, in words; nothing of an explanation that is folded."""
+        of_two = orders(self.data.sizes["variable"]) == 2
+        strength = np.abs(self.data.effects.to_numpy()[..., of_two]).sum()
+        if self.data.attrs.get("folded") or not strength:
+            return []
+        sums = 1 - np.abs(self.folded().data.effects.to_numpy()[..., of_two]).sum() / strength
+        words = f"order 2: {sums:.0%} of its strength only adds up (a + b), and is of order 1 in e.folded()"
+        return [words] if sums >= 0.005 else []
+
+    def __len__(self):
+        """How many samples are explained."""
+        return self.data.sizes["sample"]
+
+    def __iter__(self):
+        """The explanation of each sample."""
+        return map(self.sample, range(len(self)))
 
     def __getitem__(self, key):
         """Effects (log-odds) by variables, or by kind and variables; of several samples, a row each."""
@@ -339,7 +372,7 @@ class Explanation:
 
     def _drawn(self, k):
         """The k strongest interactions, or as many as there are."""
-        return strongest_table(self._only("effects"), k, self._only("names")).query("effect != 0")
+        return strongest_table(self._only("effects"), k, self._only("names"))
 
     def _plot_bars(self, plots, k, title):
         return plots.bars(self._drawn(k), title, self._unit)
@@ -433,6 +466,7 @@ def _strongest(effects, k):
     """Positions of the k strongest effects of one sample, both kinds in one row."""
     of_order = orders(n_variables(effects.shape[1]))
     possible = np.stack([of_order >= 1, of_order >= 2]).ravel()  # an OR of one variable is its AND
+    possible &= np.abs(effects).ravel() > DUST * np.abs(effects).max()
     strongest = np.argsort(-np.abs(effects), axis=None, kind="stable")
     return strongest[possible[strongest]][:k]
 

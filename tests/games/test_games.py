@@ -8,7 +8,7 @@ import torch
 import torchvision
 from torch import nn
 
-from symgen import ImageGame, log_odds
+from symgen import ImageGame, InputError, log_odds
 from symgen.games import ROUNDING, _base
 from symgen.games import images as games
 from symgen.games.variables import cell_boxes, cell_map, draw_cells, draw_words
@@ -205,7 +205,10 @@ def test_the_model_is_left_as_it_was():
             {"baseline": torch.full((2, 3, 30, 30), torch.nan)},
             "baseline holds NaN or infinity; expected finite numbers",
         ),
-        ({"x": torch.full((3, 30, 30), torch.nan)}, r"NaN or infinite values for sample\(s\) \[0\]"),
+        (
+            {"x": torch.full((3, 30, 30), torch.nan)},
+            r"NaN or infinite values for sample\(s\) \[0\].*: the sample itself",
+        ),
         ({"x": torch.rand(2, 3, 30, 30)}, "2 samples, 1 labels and 1 lists of variables; expected as many of each"),
         (
             {"x": torch.rand(2, 3, 30, 30), "label": [0, 1], "variables": [[1, 2], [1, 2, 3]]},
@@ -224,6 +227,12 @@ def test_the_model_is_left_as_it_was():
         ),
         ({"x": [torch.rand(30, 30)]}, r"x has shape \(30, 30\) of torch.float32; expected floats"),
         ({"baseline": []}, r"baseline has shape \(0,\)"),
+        (
+            {"baseline": torch.zeros(1, 30, 30)},
+            r"\(1, 30, 30\); expected .* \(8, 30, 30\), or \(8, 1, 1\), .* as image\[None\]",
+        ),
+        ({"baseline": torch.zeros(30, 30)}, r"baseline has shape \(30, 30\); expected"),
+        ({"label": []}, "no labels; expected at least one"),
         ({"baseline": ["a", "b"]}, "baseline is no tensor: .*; expected one, or a list of them"),
         ({"x": torch.rand(1, 30, 30)}, r"the model does not take x of shape \(1, 1, 30, 30\): .* to have 3 channels"),
         ({"x": torch.zeros(3, 30, 30, dtype=torch.uint8)}, "of torch.uint8; expected floats"),
@@ -245,9 +254,9 @@ def test_what_does_not_fit_is_said_in_one_line(change, message):
 @pytest.mark.parametrize(
     ("output", "message"),
     [
-        (lambda z: z.mean(dim=(2, 3))[:, :1], r"expected \(batch, label\) logits"),
+        (lambda z: z.mean(dim=(2, 3))[:, :1], r"expected \(batch, label\) logits, .*; of one output z, give torch.cat"),
         (lambda z: z.mean(), r"expected \(batch, label\) logits"),
-        (lambda z: z, r"expected \(batch, label\) logits"),
+        (lambda z: z, r"expected \(batch, label\) logits, two labels or more; wrap the model in a module that"),
         (lambda z: (z, z), r"the model's output is a tuple; expected \(batch, label\) logits"),
         (lambda z: nn.functional.dropout(z, training=True).mean(dim=(2, 3)), "changes from call to call"),
     ],
@@ -256,6 +265,51 @@ def test_a_model_without_steady_logits_of_two_labels(output, message):
     torch.manual_seed(0)
     with pytest.raises(ValueError, match=message):
         ImageGame(Broken(output), "conv").values(torch.rand(3, 10, 10) + 1, 0, [1, 2])
+
+
+class Sized(nn.Module):
+    """Takes images of 30 x 30 alone, and says so as networks do."""
+
+    def __init__(self, error):
+        super().__init__()
+        self.inner, self.error = models.build_model("small-vgg", 10, seed=1), error
+
+    def forward(self, x):
+        if x.shape[-1] != 30:
+            raise self.error
+        return self.inner(x)
+
+
+@pytest.mark.parametrize(
+    "error", [AssertionError("Wrong image height! Expected 30"), ValueError("Input size doesn't match")]
+)
+def test_an_image_that_a_forward_refuses_is_said_in_one_line(error):
+    with pytest.raises(InputError, match=f"does not take x of shape .*: {error}; expected images as it was trained"):
+        ImageGame(Sized(error), "inner.features.1").values(torch.rand(3, 20, 20), 0, [1, 2])
+
+
+def test_another_error_of_a_forward_is_its_own():
+    error = RuntimeError("boom: no kernel")
+    with pytest.raises(RuntimeError, match="boom") as caught:
+        ImageGame(Sized(error), "inner.features.1").values(torch.rand(3, 20, 20), 0, [1, 2])
+    assert caught.value is error and error.__cause__ is None
+
+
+def test_weights_that_are_no_numbers_are_named():
+    network = models.build_model("small-vgg", 10, seed=1)
+    with torch.no_grad():
+        network.classifier[-1].weight[0, 0] = torch.nan
+    with pytest.raises(InputError, match=r"sample\(s\) \[0\]; .*: the model's weights hold NaN"):
+        ImageGame(network, "features.1").values(torch.rand(3, 30, 30), 0, [1, 2])
+
+
+def test_a_baseline_may_be_a_number_or_one_a_channel():
+    network, x = models.build_model("small-vgg", 10, seed=1), torch.rand(3, 30, 30)
+    for baseline in (torch.tensor(0.5), torch.full((8, 1, 1), 0.5)):
+        v = ImageGame(network, "features.1", 5, baseline).values(x, 0, [1, 2])
+        np.testing.assert_allclose(
+            v, ImageGame(network, "features.1", 5, torch.full((8, 30, 30), 0.5)).values(x, 0, [1, 2])
+        )
 
 
 def test_a_map_whose_channels_come_last_is_noticed():

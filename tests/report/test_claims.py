@@ -194,10 +194,22 @@ def test_the_networks_of_a_table_are_counted_but_for_those_that_are_given(study)
     rows = [("a", role, 0.2, -0.8, 1.2) for role in ("target-1", "target-2", "target-3", "all")]
     rows += [("b", role, 0.2, -0.8, 1.2) for role in ("data-1", "data-2")]
     columns = ["quantity", "role", "value", "low", "high"]
-    pd.DataFrame(rows, columns=columns).to_csv(study.figures_dir / "some.csv")
+    of_given = Study.load("smollm2-gemma3", {"figures_root": study.figures_root})
+    of_given.figures_dir.mkdir()
+    for one in (study, of_given):
+        pd.DataFrame(rows, columns=columns).to_csv(one.figures_dir / "some.csv")
     of, rule = claim(statistic("a")), statistic("a")
-    (trained,), (given,) = (claims.decisions(of, study.figures_dir, given=given) for given in (False, True))
+    (trained,), (given,) = (claims.decisions(of, one) for one in (study, of_given))
     assert (trained["more"], given["more"]) == (rule.decide(-0.8, 1.2, 3).more, rule.decide(-0.8, 1.2).more)
+
+
+def test_with_fewer_than_ten_samples_nothing_is_tested(study):
+    for each, verdict in ((3, "reproduced"), (2, "not testable")):  # of two classes, training and testing samples
+        one = study.replace(dynamics_per_class=each)
+        shutil.copytree(study.figures_dir, one.figures_dir)
+        table(a=(1, 0.5, 2)).to_csv(one.figures_dir / "some.csv")
+        (row,) = claims.decisions(claim(statistic("a")), one)
+        assert row["verdict"] == verdict
 
 
 def test_where_the_value_is_the_threshold_no_number_decides():
@@ -306,7 +318,7 @@ def test_every_claim_on_comparisons_votes_and_interactions_is_planted():
 def test_a_claim_is_as_good_as_its_worst_statistic_in_each_column_by_itself(first, second, verdict, study):
     of = claim(statistic("a"), statistic(r"b, K = \d+"), statistic("c", of="control"))
     table(**{"a": first, "b, K = 5": second, "c": (1, 0.5, 2), "d": (0, 0, 0)}).to_csv(study.figures_dir / "some.csv")
-    rows = claims.decisions(of, study.figures_dir)
+    rows = claims.decisions(of, study)
     assert [(row["of"], row["verdict"]) for row in rows] == [("paper", verdict)] * 2 + [("control", "reproduced")]
     assert rows[1]["quantity"] == "b, K = 5" and rows[0]["rule"] == "> 0"
 
@@ -314,8 +326,8 @@ def test_a_claim_is_as_good_as_its_worst_statistic_in_each_column_by_itself(firs
 def test_a_statistic_that_is_not_there_is_named_unless_it_is_optional(study):
     table(a=(1, 0, 2)).to_csv(study.figures_dir / "some.csv")
     with pytest.raises(ValueError, match="0 rows of 'missing'; expected one"):
-        claims.decisions(claim(statistic("missing")), study.figures_dir)
-    (row,) = claims.decisions(claim(statistic("a"), statistic("missing", optional=True)), study.figures_dir)
+        claims.decisions(claim(statistic("missing")), study)
+    (row,) = claims.decisions(claim(statistic("a"), statistic("missing", optional=True)), study)
     assert row["quantity"] == "a"
 
 
@@ -327,12 +339,12 @@ def test_networks_that_have_learned_nothing_are_not_asked_but_how_concise_and_ho
         claim(statistic("a"), name=name).model_copy(update={"of_any_network": any_network})
         for name, any_network in (("some", False), ("fig07_contrasts", True))
     ]
-    verdicts = [claims.decisions(one, study.figures_dir)[0]["verdict"] for one in asked]
+    verdicts = [claims.decisions(one, study)[0]["verdict"] for one in asked]
     assert verdicts == ["not testable", "reproduced"]
     of_any = {name for name, one in claims.claims().items() if one.of_any_network}
     assert of_any == {name for name, one in claims.claims().items() if one.table == "fig07_contrasts"}
     (study.figures_dir / "fig06_learned.csv").unlink()  # figures that are older than the rules
-    assert not claims.decisions(claim(statistic("a")), study.figures_dir)
+    assert not claims.decisions(claim(statistic("a")), study)
 
 
 @pytest.mark.parametrize(
@@ -348,7 +360,7 @@ def test_networks_that_have_learned_nothing_are_not_asked_but_how_concise_and_ho
 def test_where_there_is_no_room_for_the_effect_it_is_contrary_or_not_testable(untrained, numbers, verdict, how, study):
     less = statistic("a, less", sesoi=0.05, beside="a, untrained", best=1)
     table(**{"a, less": numbers, "a, untrained": (untrained,) * 3}).to_csv(study.figures_dir / "some.csv")
-    row = claims.decisions(claim(less), study.figures_dir)[0]
+    row = claims.decisions(claim(less), study)[0]
     assert (row["verdict"], row["how"]) == (verdict, how)
 
 

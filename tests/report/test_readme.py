@@ -626,16 +626,41 @@ class Convolution(torch.nn.Module):
 
 def test_a_network_is_followed_while_it_trains_as_the_page_says(tmp_path, monkeypatch, capsys):
     page = (ROOT / "docs" / "own_network.md").read_text()
-    (code,) = re.findall(r"```python\n(import pandas.*?)```", page, flags=re.S)
+    section = page[page.index("## A network while it trains") : page.index("## Models that exist")]
+    code, picture, several = re.findall(r"```python\n(.*?)```", section, flags=re.S)
     monkeypatch.chdir(tmp_path)
     checkpoints = {epoch: f"epoch{epoch}.pt" for epoch in (0, 5, 9)}
     for epoch, path in checkpoints.items():
         torch.save(Convolution(epoch).state_dict(), path)
     given = {"network": Convolution(1), "other": Convolution(2), "checkpoints": checkpoints}
     images = torch.rand(4, 3, 14, 14, generator=torch.Generator().manual_seed(0))
-    exec(code, given | {"images": images, "labels": [1, 2, 3, 4]})
+    names = given | {"images": images, "labels": [1, 2, 3, 4]}
+    exec(code, names)
     h, chance, phases = capsys.readouterr().out.strip().split("\n", 2)
     assert h.count(".") == chance.count(".") == 3 and "phase" in phases
+    exec("import matplotlib.pyplot as plt\nplt.figure()\n" + picture, names)
+    drawn = {line.get_label(): line.get_ydata() for line in names["plt"].gca().lines}
+    np.testing.assert_array_equal(drawn["H"], names["c"].H)
+    np.testing.assert_array_equal(drawn["by chance"], names["c"].H_chance)
+    exec(several, names)
+    printed = capsys.readouterr().out
+    assert all(f"in epoch {epoch}" in printed for epoch in checkpoints) and printed.count("and ") > 2
+    assert all((frame.effect == names["strongest"].effect).all() for frame in names["frames"].values())
+
+
+def test_a_network_that_returns_several_things_is_wrapped_as_the_page_says():
+    page = (ROOT / "docs" / "own_network.md").read_text()
+    (code,) = re.findall(r"```python\n(class LabelsAlone.*?)```", page, flags=re.S)
+
+    class Two(Convolution):
+        def forward(self, x):
+            return super().forward(x), x
+
+    names = {"torch": torch, "sg": symgen, "network": Two(1), "images": torch.rand(4, 3, 14, 14)}
+    exec(code, names)
+    v = names["game"].values(names["images"][0], 1, [1, 2, 3])
+    plain = symgen.ImageGame(Convolution(1), "relu", 5, names["images"])
+    np.testing.assert_allclose(v, plain.values(names["images"][0], 1, [1, 2, 3]))
 
 
 def test_a_row_of_a_table_is_explained_as_the_page_says(capsys):

@@ -133,15 +133,32 @@ def test_a_training_that_diverges_names_the_network_and_the_epoch_and_leaves_no_
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"cut": "feature.1"}, "setting 'cut': split_at = 'feature.1' is no submodule of SmallVGG; did you mean"),
-        ({"other_cut": "classifier"}, r"setting 'other_cut': split_at = 'classifier' gives \(1, 10\); expected a map"),
-        ({"cut": "features.12"}, "setting 'cut': grid = 5 on a feature map of 3 x 3; expected at most 3"),
+        (
+            {"cut": "feature.1"},
+            "setting 'cut' = 'feature.1': split_at = 'feature.1' is no submodule of SmallVGG; did you mean",
+        ),
+        (
+            {"other_cut": "classifier"},
+            r"setting 'other_cut' = 'classifier': split_at = 'classifier' gives \(1, 10\); expected a map",
+        ),
+        (
+            {"cut": "features.12"},
+            "setting 'cut' = 'features.12': grid = 5 on a feature map of 3 x 3; expected at most 3",
+        ),
     ],
 )
 def test_a_wrong_cut_is_said_before_anything_is_trained(study, wrong, message, monkeypatch):
     monkeypatch.setattr(training, "train", None)
     with pytest.raises(ValueError, match=f"^target-91 of study 'fashion-vgg': {message}"):
         pipeline.ensure_training(study.replace(split_seed=5, **wrong), "target-91")
+
+
+def test_a_cut_that_nothing_is_asked_at_may_be_any(study):
+    asked, unasked = (samples.task(study.replace(ablation_per_class=n, other_cut="nowhere")) for n in (1, 0))
+    network, inputs = asked.network(study.architecture, 1), asked.inputs([0])
+    unasked.check_network(network, inputs)
+    with pytest.raises(ValueError, match="setting 'other_cut' = 'nowhere': split_at = 'nowhere' is no submodule"):
+        asked.check_network(network, inputs)
 
 
 def test_interactions_rebuild_v_and_stay_in_the_noise_bound(study):

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from symgen.errors import InputError, first_line, whole_number
+from symgen.errors import InputError, first_line, saying, whole_number
 from symgen.games._base import ROUNDING, in_lists, labels_of
 from symgen.games.variables import different, some_of
 from symgen.interactions import MAX_VARIABLES
@@ -33,7 +33,9 @@ def samples_of(game, x, label) -> tuple:
         raise InputError(f"x is a {type(x).__name__}; expected a sample, or a list of them")
     if len(labels) != len(samples) or not labels:
         counts = f"{len(samples)} samples and {len(labels)} labels"
-        remedy = ": a list holds several samples; one of numbers is an array" if isinstance(x, list) else ""
+        numbers = isinstance(x, list) and not hasattr(game, "is_one")
+        single = f", such as [{labels[0]!r}] * {len(samples)}" if len(labels) == 1 < len(samples) else ""
+        remedy = ": a list holds several samples; one of numbers is an array" if numbers else single
         raise InputError(f"{counts}; expected as many of each, and at least one{remedy}")
     rows = len(x) if isinstance(x, tuple) or getattr(x, "ndim", 0) > 1 else 0
     if rows == len(labels) > 1 and one and not hasattr(game, "is_one"):
@@ -48,8 +50,13 @@ def variables_of(game, samples, variables, seed: int, one: bool) -> list:
     variables = in_lists(variables)
     if isinstance(variables, int):
         rng = np.random.default_rng(whole_number(seed, "seed", "a whole number, 0 or more", least=0))
-        drawn = [_draw(game, x, variables, rng) for x in (samples[:1] if one else samples)]
-        return drawn * len(samples) if one else drawn
+        if one:
+            return [_draw(game, samples[0], variables, rng)] * len(samples)
+        drawn = []
+        for i, x in enumerate(samples):
+            with saying(f"sample {i}: " if len(samples) > 1 else ""):
+                drawn.append(_draw(game, x, variables, rng))
+        return drawn
     if not isinstance(variables, list | tuple) or not variables:
         raise InputError(f"variables = {reprlib.repr(variables)}; expected how many, or a list of them")
     variables = [in_lists(each) for each in variables]
@@ -81,7 +88,9 @@ def _draw(game, x, n, rng):
             f"a sample has {len(candidates)} candidate(s) for variables; expected 2 or more, or a list of variables"
         )
     if not 2 <= n <= most:
-        raise InputError(f"variables = {n}; expected 2 to {most}: there are {len(candidates)} candidates")
+        there = f"there are {len(candidates)} candidates, {reprlib.repr(candidates)}"
+        expected = f"2 to {most}" if most > 2 else "2"
+        raise InputError(f"variables = {n}; expected {expected}, or a list of variables: {there}")
     return some_of(candidates, n, rng)
 
 

@@ -16,7 +16,7 @@ LOG_ODDS = "log-odds"  # the unit of v, where a game says no other
 ROUNDING = 2.0**-23  # relative precision of v of a network that computes in float32
 NO_LIMIT = 1 << 30  # tokens; a tokenizer that has none says a number that is too large for its own code
 LABEL = "a whole number, which output of the model is meant"
-LOGITS = "(batch, label) logits, two labels or more; of one output z, give torch.cat([torch.zeros_like(z), z], 1)"
+LOGITS = "(batch, label) logits, two labels or more"
 AGREES = 1e-3  # two ways to run a network agree if they differ by no more than this share of the logits' range
 ROUNDINGS = 256  # and by this many roundings, in float32 or finer, of the largest logit
 CHUNK_TOKENS = {"cpu": 1 << 12, "cuda": 1 << 18}  # tokens evaluated at a time; halved when memory runs out
@@ -49,7 +49,12 @@ def logits_of(output, axes: int, expected: str) -> Tensor:
     logits = getattr(output, "logits", output)
     if not isinstance(logits, Tensor) or logits.ndim != axes or logits.shape[-1] < 2:
         what = f"has shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else f"is a {type(logits).__name__}"
-        raise InputError(f"the model's output {what}; expected {expected}")
+        single = isinstance(logits, Tensor) and logits.shape[-1:] == (1,)
+        remedy = (
+            "of one output z, give torch.cat([torch.zeros_like(z), z], 1)" if single
+            else "wrap the model in a module that returns these alone"
+        )  # fmt: skip
+        raise InputError(f"the model's output {what}; expected {expected}; {remedy}")
     rows = [logits[(i,) * (axes - 1)] for i in (0, -1)]  # views: this is asked of every part
     if all(map(_is_distribution, rows)) and _is_distribution(logits):
         raise InputError(
@@ -189,8 +194,18 @@ class Game:
                     v.append(self._of_one(*each))
         bad = [i for i, each in enumerate(v) if not np.isfinite(each).all()]
         if bad:
-            raise InputError(f"the model's masked outputs hold NaN or infinite values for sample(s) {bad[:5]}")
+            raise InputError(
+                f"the model's masked outputs hold NaN or infinite values for sample(s) {bad[:5]}; expected finite ones"
+                f"{self._not_finite(samples[bad[0]])}"
+            )
         return np.stack(v)
+
+    def _not_finite(self, x):
+        """Where NaN or infinity may come from, in words."""
+        if isinstance(x, Tensor) and not x.isfinite().all():
+            return ": the sample itself holds NaN or infinity"
+        weights = all(tensor.isfinite().all() for tensor in floating_tensors(self.model))
+        return "" if weights else ": the model's weights hold NaN or infinity"
 
     def _in_parts(self, shape, size, evaluate):
         """v of a shape (label, subset) from `evaluate(slice of the subsets)`, of which each takes `size` of the chunk."""
@@ -232,7 +247,8 @@ class TokenGame(Game):
         self.filler_id = getattr(tokenizer, f"{masking}_token_id", None)  # None: the mean embedding
         if self.filler_id is None and masking != "mean-embedding":
             raise InputError(
-                f"masking = {masking!r}, but the tokenizer has no such token; expected another of {self.MASKING}"
+                f"masking = {masking!r}, but the tokenizer has no such token; expected another of "
+                + ", ".join(other for other in self.MASKING if other != masking)
             )
 
     def _embedding(self, inputs, expected):

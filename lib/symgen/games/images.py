@@ -26,6 +26,8 @@ from symgen.games._base import (
 from symgen.games.variables import cell_boxes, cell_map, check_cells
 from symgen.interactions import subset_matrix
 
+# what a forward raises that does not take an image; a subclass is about something else, such as memory
+REFUSALS = (RuntimeError, AssertionError, ValueError)
 # masked maps made at a time; measured best, halved when memory runs out
 CHUNK_BYTES = {"cpu": 1 << 24, "cuda": 1 << 31}
 
@@ -43,8 +45,8 @@ class ImageGame(Game):
         Cells per side of the map.
     baseline : tensor, optional
         What a masked cell takes: images (image, c, h, w), or a list of them, whose `mean_map` it is; or a map (channel,
-        height, width), or anything that broadcasts to it; zero without. The mean is taken now: when the weights have
-        changed, make the game anew, or set `game.baseline = game.mean_map(images)`.
+        height, width), a number a channel (channel, 1, 1), or one number; zero without. The mean is taken now: when the
+        weights have changed, make the game anew, or set `game.baseline = game.mean_map(images)`.
 
     Raises
     ------
@@ -163,14 +165,16 @@ class ImageGame(Game):
     def _baseline_like(self, one_map):
         if self.baseline is None:
             return torch.zeros_like(one_map)
+        given, expected = torch.as_tensor(self.baseline), tuple(one_map.shape)
         try:
-            return torch.as_tensor(self.baseline).to(one_map).broadcast_to(one_map.shape)
+            if given.numel() == 1 or given.shape[-3:-2] == expected[:1]:  # else it may be an image
+                return given.to(one_map).broadcast_to(expected)
         except RuntimeError:
-            shape = tuple(torch.as_tensor(self.baseline).shape)
-            raise InputError(
-                f"baseline has shape {shape}; expected that of the map of x, {tuple(one_map.shape)}: x may be larger or "
-                "smaller than the images of the baseline"
-            ) from None
+            pass
+        raise InputError(
+            f"baseline has shape {tuple(given.shape)}; expected that of the map of x, {expected}, or ({expected[0]}, 1, 1), "
+            "or one number. Images (image, channel, height, width), or one as image[None], have to be as large as x"
+        )
 
     # the two halves of the network, by hooks on the cut: any module works, whatever its forward looks like
     def _feature_map(self, x):
@@ -184,7 +188,7 @@ class ImageGame(Game):
                 self.model(x.to(self._like(x), copy=True))  # a forward may change its input in place
             except _Reached as reached:
                 (feature_map,) = reached.args
-            except RuntimeError as error:
+            except REFUSALS as error:
                 _refuse(x, error)
             else:
                 raise InputError(f"split_at = {self.split_at!r} is never run by the model's forward; name one that is")
@@ -229,7 +233,7 @@ class ImageGame(Game):
         """The fastest way to run the rest of this network that agrees with the plainest one on some maps."""
         try:
             expected = self._rest(probe.clone(), image, PLAIN)
-        except RuntimeError as error:
+        except REFUSALS as error:
             _refuse(image, error)
         check_repeats(probe[0], lambda: self._feature_map(image)[0])
         check_repeats(expected, lambda: self._rest(probe.clone(), image, PLAIN))
@@ -312,7 +316,7 @@ def _fill_masked(out, feature_map, baseline, boxes, first):
 def _refuse(x, error):
     """Raise an error of a network's forward, in one line if the shape of its input is what it says."""
     fault = first_line(error)
-    if type(error) is not RuntimeError or not re.search(r"shape|size|channel|dimension", fault):
+    if type(error) not in REFUSALS or not re.search(r"shape|size|channel|dimension|height|width", fault):
         raise error
     fault = f"the model does not take x of shape {tuple(x.shape)}: {fault}"
     raise InputError(f"{fault}; expected images as it was trained on") from error
@@ -344,7 +348,10 @@ def _submodule(model, name):
     if not known:
         raise InputError(f"split_at = {name!r}: {type(model).__name__} has no submodules to cut at")
     if name not in known:
-        some = ", ".join(known[:6]) + ", .." * (len(known) > 6)
+        parts = [
+            part for part, module in model.named_modules() if part and not list(module.children())
+        ]  # no containers
+        some = ", ".join(parts[:6]) + ", .." * (len(parts) > 6)
         kind, hint = type(model).__name__, did_you_mean(name, known)
         raise InputError(f"split_at = {name!r} is no submodule of {kind}{hint}; there are: {some}")
     return model.get_submodule(name)

@@ -122,7 +122,8 @@ def check_variables(variables, what: str, count: int, where: str) -> Int[np.ndar
     """Variables as an integer array; InputError names those that are repeated or not among the `count` cells or words."""
     numbers = np.asarray(variables)
     if numbers.ndim != 1 or not np.issubdtype(numbers.dtype, np.integer):
-        raise InputError(f"variables = {variables!r}; expected a list of {what} numbers")
+        remedy = ", from 0: game.words(x) has the words" if what == "word" else ""
+        raise InputError(f"variables = {variables!r}; expected a list of {what} numbers{remedy}")
     check_n(len(numbers))
     outside = numbers[(numbers < 0) | (numbers >= count)]
     if outside.size:

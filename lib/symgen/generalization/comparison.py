@@ -71,7 +71,9 @@ class Comparison:
         lines = [f"Comparison of {sizes['sample']} sample(s){at}, n = {n} variables"]
         salient, shared = (mask.sum(axis=(-2, -1)).mean(axis=-1) for mask in (self.salient, self.generalizable))
         h, chance, excess = self.power(Bootstrap())
-        bounds, few = np.transpose(excess.interval()), sizes["sample"] < FEWEST_SAMPLES
+        few = f"fewer than {FEWEST_SAMPLES} samples: too few for an interval" * (sizes["sample"] < FEWEST_SAMPLES)
+        few = "labels of one input: no sample of inputs, so no interval" if self.data.attrs.get("one_input") else few
+        bounds = np.transpose(excess.interval())
         for t in sorted({0, int(np.nan_to_num(h.value, nan=-1).argmax()), len(bounds) - 1}):  # first, highest and last
             when = f"epoch {self.epochs[t]:g}: " if followed else ""
             lines += [
@@ -81,9 +83,7 @@ class Comparison:
             if not few and not np.isnan(bounds[t]).any():
                 low, high = bounds[t]
                 lines[-1] += f", above chance {excess.value[t]:z.2f} [{low:z.2f}, {high:z.2f}]"
-        legend = "[95 % interval over samples]: where it holds 0, H may be luck"
-        lines.append(f"fewer than {FEWEST_SAMPLES} samples: too few for an interval" if few else legend)
-        return "\n".join(lines)
+        return "\n".join([*lines, few or "[95 % interval over samples]: where it holds 0, H may be luck"])
 
     __repr__ = __str__
 
@@ -312,11 +312,15 @@ def _check_same_samples(target, baselines):
                 raise InputError(f"baseline {number} has {size} on the axis {axis}; expected {expected}, as the target")
         for name in (name for name in IDENTITY if name in target.variables and name in base.variables):
             if not target[name].variable.equals(base[name].variable):
-                raise InputError(f"baseline {number} explains other samples: its {name} differs from the target's")
+                remedy = "; explain it with variables=e.variables of the target" if name == "variables" else ""
+                raise InputError(
+                    f"baseline {number} explains other samples: its {name} differs from the target's{remedy}"
+                )
         for name in (name for name in SETTINGS if name in base.attrs and name in target.attrs):
             if base.attrs[name] != target.attrs[name]:
                 settings = f"{name} = {base.attrs[name]:g}; expected {target.attrs[name]:g}, as the target"
-                raise InputError(f"baseline {number} was explained with {settings}")
+                remedy = ": call folded() on both, or on neither" if name == "folded" else ""
+                raise InputError(f"baseline {number} was explained with {settings}{remedy}")
 
 
 def folded(data: xr.Dataset) -> xr.Dataset:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy.special import stdtrit
 
 from symgen.errors import InputError
-from symgen.generalization import LEVEL, OverStudies, exact_share, over_studies
+from symgen.generalization import FEWEST_SAMPLES, LEVEL, OverStudies, exact_share, over_studies
 from symgen.report._markdown import interval
 from symgen.study import Study, pipeline, study_names
 
@@ -219,13 +219,18 @@ def _n_networks(study: Study) -> int:
     return len({study.target_model, study.baseline_model}) if study.target_model else len(study.targets)
 
 
+def _followed(study):
+    """How many samples are looked at throughout the training, training and testing ones together."""
+    return 2 * study.dynamics.explain_classes * study.dynamics.explain_per_class
+
+
 def scale_of(study: Study) -> str:
     """What the numbers of a study rest on: its networks, how they are trained, and the samples explained."""
     if study.target_model:
         models = "a model as it is" if _n_networks(study) == 1 else "2 models as they are"
         return f"{models} given, {study.n_variables} variables"
     networks = f"{_n_networks(study)} network{'s' if _n_networks(study) > 1 else ''}"
-    whole, few = (one.explain_classes * one.explain_per_class for one in (study, study.dynamics))
+    whole, few = study.explain_classes * study.explain_per_class, _followed(study) // 2
     followed = f", {few} + {few} of them followed" if few < whole else ""
     samples = f"{whole} + {whole} samples{followed}"
     return f"{networks}, {study.train_size:,} {study.modality}, {study.epochs} epochs, {samples}"
@@ -253,7 +258,7 @@ def claims_table(studies: list[Study]) -> pd.DataFrame:
     for (name, claim), study in product(claims().items(), studies):
         if not claim.asks(study):
             continue
-        parts = decisions(claim, study.figures_dir, True if _is_given(study) else None, bool(study.target_model))
+        parts = decisions(claim, study)
         least = min((part.pop("networks") for part in parts), default=0)
         of = {"id": name, "claim": claim.says, "paper": claim.paper, "study": study.figures_dir.name}
         of |= {"networks": _n_networks(study) if study.target_model else least, "scale": scale_of(study)}
@@ -264,14 +269,14 @@ def claims_table(studies: list[Study]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def decisions(claim: Claim, folder: Path, learned: bool | None = None, given: bool = False) -> list[dict]:
+def decisions(claim: Claim, study: Study, learned: bool | None = None) -> list[dict]:
     """The statistics of a claim that are among a study's figures, with the verdicts of each and, by column, of all.
 
-    networks: how many a number is the mean of.
-
-    learned: whether its networks have; without, as the table `LEARNED_TABLE` among the figures says. given: its networks are
-    these and no others, as in `pooled`.
+    networks: how many a number is the mean of; of models that are given, 1: these and no others, as in `pooled`. learned:
+    whether its networks have; without, as the table `LEARNED_TABLE` among the figures says.
     """
+    folder, given, few = study.figures_dir, bool(study.target_model), _followed(study) < FEWEST_SAMPLES
+    learned = True if _is_given(study) else learned
     path, record = folder / f"{claim.table}.csv", folder / f"{LEARNED_TABLE}.csv"
     if not path.is_file() or (learned is None and not record.is_file()):
         return []
@@ -292,7 +297,7 @@ def decisions(claim: Claim, folder: Path, learned: bool | None = None, given: bo
         else:
             decision = statistic.decide(low, high, networks)
         roomy = statistic.has_room(table) or decision.how == "contrary"  # an effect the other way counts in any case
-        if not roomy or not (learned or claim.of_any_network):
+        if few or not roomy or not (learned or claim.of_any_network):
             decision = Decision("not testable")
         quantity = row.quantity + (MORE_THAN_PLACEBO if statistic.columns else "")
         numbers = {"of": statistic.of, "quantity": quantity, "networks": networks}
@@ -323,7 +328,7 @@ def in_brief(study: Study, *names: str) -> str:
     for name, claim in {name: claims()[name] for name in names}.items():
         if not claim.asks(study):
             continue
-        parts = decisions(claim, study.figures_dir, bool(learned), bool(study.target_model))
+        parts = decisions(claim, study, bool(learned))
         says = f"- **{name}** · {claim.source} says: {claim.says}" + ("" if claim.later else f" ({claim.paper})")
         lines.append(says + ("" if parts else "; no table yet"))
         columns = pd.DataFrame(parts).groupby("of", sort=False) if parts else ()

@@ -244,7 +244,7 @@ class Places(Section):
     """Where things are, and how they run: nothing that a result depends on but for its last digits."""
 
     data_root: str | None = None
-    """folder of the data; by default $SYMGEN_DATA, else data/; the embedded sets are in data/ in any case"""
+    """folder of all data; by default $SYMGEN_DATA, else data/, and data/ in any case for the embedded sets"""
     download: bool = False
     """fetch what is missing from where it is published"""
     runs_root: str = "data/runs"

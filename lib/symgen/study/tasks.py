@@ -106,8 +106,9 @@ class ImageTask(Task):
 
     def check_network(self, network: torch.nn.Module, inputs: Tensor) -> None:
         """InputError if a cut is no submodule of the network, or gives no map with so many cells."""
-        for key, cut in (("cut", self.study.cut_at), ("other_cut", self.study.other_cut)):
-            with saying(f"setting {key!r}: "):
+        other = self.study.other_cut if self.study.ablation_per_class else ""
+        for key, cut in (("cut", self.study.cut_at), ("other_cut", other)):
+            with saying(f"setting {key!r} = {cut!r}: "):
                 if cut:
                     ImageGame(network, cut, self.study.grid).values(inputs[0], label=0, variables=[0, 1])
 
