@@ -223,6 +223,23 @@ def test_phases_are_counted_by_the_letter_and_with_certainty():
     assert rows_of(nobody).loc["three phases, with certainty"].isna().all()
 
 
+def test_turns_read_off_networks_that_see_the_same_samples_come_out_a_few_hundredths_too_large():
+    """H is flat but for noise of samples: the page of results says what it does to rises and falls if it is shared."""
+    rng, bootstrap = np.random.default_rng(0), Bootstrap(draws=10)
+
+    def turns(shared):
+        common, networks = rng.normal(size=(10, 40)), {}
+        for i in range(10):
+            share = np.clip(0.4 + 0.2 * (common if shared else rng.normal(size=(10, 40))), 0.05, 0.95)
+            effects = np.zeros((10, 40, 2, 4))
+            effects[:, :, 0, 1], effects[:, :, 0, 2] = share, 1 - share
+            networks[f"n{i}"] = compared(effects, np.array([[False, True, False, False], [False] * 4]))
+        return rows_of(dynamics.turn_contrasts(networks, bootstrap)).value[["H rises", "H falls"]]
+
+    same, own = (np.mean([turns(shared) for _ in range(12)], axis=0) for shared in (True, False))
+    assert (same > 0.02).all() and (same < 0.08).all() and (np.abs(own) < 0.03).all() and (own < same - 0.02).all()
+
+
 def test_by_the_letter_phases_begin_where_those_of_the_others_do(rng):
     """Three phases and noise: where a network has its own peak, H always rises to it and falls from it."""
     networks, generalizable = {}, np.repeat([[True], [False]], 16, axis=1)  # of kinds: what ANDs have, ORs have not

@@ -211,7 +211,7 @@ def test_networks_that_were_followed_are_counted_by_what_is_certain_and_what_the
     turns_of(two, {"a": (True, "H rises above chance"), "b": (False, "")})
     first = results.answer_text(tmp_path).split("\n")[0]
     assert (
-        " Of 4 followed through training, H certainly rises and falls, also above chance, in [1 or 2]"
+        " Of 4 followed through training, H certainly rises and falls, also above chance, in [1 to 2]"
         "(docs/results.md#the-phases); three phases are certain in 1. The paper's phase 1 removes what does not generalize; "
         "here 2 lose some, but 2 have more of it when H peaks. Its phase 3 learns next to nothing that generalizes; here "
         "0.29 to 0.29 of what is learned does (0.14 to 0.14 by chance). In the table: "

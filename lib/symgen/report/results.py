@@ -58,7 +58,7 @@ def _followed(root):
     if not tables:
         return ""
     number, turn = pd.concat(tables.values()).n_phases, sum(_turn(root, study) for study in tables)
-    turns = " or ".join(map(str, sorted({(number >= 2).sum(), turn})))
+    turns = " to ".join(map(str, sorted({(number >= 2).sum(), turn})))
     learned = pd.concat(_learned_in(root, study) for study in tables)
     later, chance = (span(learned.groupby("study")[name].mean(), ".2f") for name in ("share", "chance"))
     return (
