@@ -66,8 +66,11 @@ def test_no_other_run_begins_before_the_pages_have_taken_over_the_results(tmp_pa
 
 
 @pytest.mark.parametrize(("ran", "times"), [(with_claims, 1), (lambda *_: 0, 0), (lambda *_: with_claims() + 1, 0)])
-def test_pages_are_written_after_a_run_that_made_the_claims_anew(ran, times, tmp_path, monkeypatch):
-    """And not after one that failed, or made none: a plan, or the first look in a fresh clone, where claims are there."""
+def test_pages_are_written_after_a_run_that_made_the_claims_anew(ran, times, tmp_path, monkeypatch, capsys):
+    """And not after one that failed, or made none: a plan, or the first look in a fresh clone, where claims are there.
+
+    Where everything is stands at the end, unless it failed.
+    """
     (tmp_path / "studies").symlink_to(ROOT / "studies")
     (tmp_path / "figures").mkdir()
     monkeypatch.chdir(tmp_path)
@@ -75,8 +78,10 @@ def test_pages_are_written_after_a_run_that_made_the_claims_anew(ran, times, tmp
     written = []
     monkeypatch.setattr(figures, "_run", ran)
     monkeypatch.setattr(figures, "update_readme", lambda: written.append(1))
-    make_figures([])
+    failed = make_figures([])
     assert len(written) == times
+    where = "fashion-vgg: figures in figures/fashion-vgg, executed notebooks in data/runs/fashion-vgg/notebooks\n"
+    assert capsys.readouterr().out == where * (not failed)
 
 
 @pytest.mark.parametrize(
@@ -91,6 +96,8 @@ def test_studies_are_named_before_the_options(words, names, options):
     assert figures._divided(words) == (names, options)
     with pytest.raises(InputError, match="studies=a; expected the names of studies first, as in symgen figures fash"):
         figures._divided([*words, "--config", "studies=a"])
+    with pytest.raises(InputError, match="--study; expected the names of studies first"):
+        figures._divided(["--study", *words])
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import yaml
 from symgen import timing
 from symgen.errors import InputError, handle_signals
 from symgen.report.readme import update_readme
+from symgen.report.runner import executed_path
 from symgen.store import file_state, project_root
 from symgen.study import Study, notebooks
 
@@ -41,6 +42,9 @@ def make_figures(arguments: list[str]) -> int:
             code = _run([*OPTIONS, *cores, *options, "--config", f"studies={','.join(names)}"], last)
         if not code and _claims_state() != before:  # a run with nothing to do, or of other figures, need not write them
             update_readme()
+    for study in studies if not code else ():
+        places = study.figures_dir, executed_path(study, "").parent
+        print("{}: figures in {}, executed notebooks in {}".format(study.name, *map(os.path.relpath, places)))
     return code
 
 
@@ -73,7 +77,7 @@ def _of_profile(profile):
 
 def _divided(arguments):
     """Names of studies, and what is for Snakemake: the first option, and all that follows it."""
-    if named := [word for word in arguments if word.startswith("studies=")]:
+    if named := [word for word in arguments if word.startswith(("studies=", "--study", "--studies"))]:
         raise InputError(f"{named[0]}; expected the names of studies first, as in symgen figures {DEFAULT}")
     count = next((i for i, word in enumerate(arguments) if word.startswith("-")), len(arguments))
     return arguments[:count] or [DEFAULT], arguments[count:]
