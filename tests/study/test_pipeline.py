@@ -115,6 +115,16 @@ def test_folded_interactions_are_compared_with_folded_ones(study):
     assert not np.array_equal(folded.generalizable, judged.generalizable)
 
 
+def test_a_long_training_says_now_and_then_how_far_it_is(study, capsys, monkeypatch):
+    quiet = study.replace(split_seed=6, runs_root=f"{study.runs_root}/quiet")
+    pipeline.ensure_training(quiet, "baseline-92")
+    few = capsys.readouterr().out.splitlines()
+    monkeypatch.setattr(networks, "QUIET", 0.0)
+    pipeline.ensure_training(quiet, "baseline-93")
+    many = capsys.readouterr().out.splitlines()
+    assert len(few) == 1 and len(many) == len(quiet.measured_epochs)
+
+
 def test_a_training_that_diverges_names_the_network_and_the_epoch_and_leaves_no_curves(study):
     wild = study.replace(learning_rate=1e30)
     with pytest.raises(

@@ -33,6 +33,8 @@ from symgen.study.settings import ARMS, Study
 from symgen.timing import stage
 from symgen.training import JudgedSample, Penalty
 
+QUIET = 20  # seconds of training after which the next measured epoch says how far it is
+
 
 @dataclass(frozen=True)
 class TrainedNetwork:
@@ -65,7 +67,7 @@ class TrainedNetwork:
 def ensure_training(study: Study, role: str) -> TrainedNetwork:
     """The trained network of a role ("target-11", "baseline-21"), trained if it is not on disk yet.
 
-    While it trains, a line is printed at every checkpoint.
+    While it trains, a line is printed at every checkpoint, and now and then where these are far apart.
     """
     settings, path = study.settings_of("training", role), curves_path(study, role)
     paths = [path, *(weights_path(study, role, checkpoint) for checkpoint in study.kept_checkpoints(role))]
@@ -163,7 +165,7 @@ def _train(study, role, keeper):
     if family in ARMS:  # measured at its end and its best; what chooses the best is all that is looked at on the way
         sets = {name: pair for name, pair in sets.items() if name == "validation"}
     stops = sorted({*study.measured_epochs, *keeper.epochs})
-    rows, seconds, since = [], 0.0, now(device(study))
+    rows, seconds, shown, since = [], 0.0, 0.0, now(device(study))
     for epoch in training.train(
         model, *data, epochs=study.epochs, batch_size=study.batch_size, learning_rate=study.learning_rate, seed=seed,
         stops=tuple(stops), augment=study.augment, precision=study.precision, **_recipe(study, family, model, *data),
@@ -177,9 +179,10 @@ def _train(study, role, keeper):
                 "expected a smaller learning_rate"
             )
         keeper.look(epoch, model, losses.get("validation_loss", np.inf))
-        if epoch in keeper.epochs or epoch == study.epochs:
+        if epoch in keeper.epochs or epoch == study.epochs or seconds - shown > QUIET:
             text = ", ".join(f"{name} {losses[name + '_loss']:.3f}" for name in ("train", "test") if name in sets)
             print(f"{role} epoch {epoch:g}: {text or 'trained'}, {seconds:.0f} s", flush=True)
+            shown = seconds
         rows.append({"epoch": epoch, **losses, "seconds": seconds})
         since = now(device(study))
     keeper.end(model)
