@@ -16,6 +16,7 @@ from symgen.generalization.bootstrap import Bootstrap, Power, power
 from symgen.generalization.metrics import order_sums, strength_by_order
 from symgen.interactions import KINDS, fold_sums, joined_names, n_variables, orders
 
+INTERVAL = "[95 % interval over samples]: where it holds 0, H may be luck"
 FEWEST_SAMPLES = 10  # with fewer, resampling gives no interval that can be relied on
 SAMPLES = ("all", "training", "testing")  # which are meant
 AXES = ("epoch", "sample", "kind", "subset")
@@ -71,21 +72,27 @@ class Comparison:
         lines = [f"Comparison of {sizes['sample']} sample(s){at}, n = {n} variables"]
         salient, shared = (mask.sum(axis=(-2, -1)).mean(axis=-1) for mask in (self.salient, self.generalizable))
         h, chance, excess = self.power(Bootstrap())
-        few = f"fewer than {FEWEST_SAMPLES} samples: too few for an interval" * (sizes["sample"] < FEWEST_SAMPLES)
-        few = "labels of one input: no sample of inputs, so no interval" if self.data.attrs.get("one_input") else few
-        bounds = np.transpose(excess.interval())
+        bounds, legend = np.transpose(excess.interval()), self._legend()
         for t in sorted({0, int(np.nan_to_num(h.value, nan=-1).argmax()), len(bounds) - 1}):  # first, highest and last
             when = f"epoch {self.epochs[t]:g}: " if followed else ""
             lines += [
                 f"{when}{salient[t]:.1f} interactions a sample are salient, {shared[t]:.1f} of them generalize",
                 f"H = {_known(h.value[t])}, by chance {_known(chance.value[t])}",
             ]
-            if not few and not np.isnan(bounds[t]).any():
+            if legend == INTERVAL and not np.isnan(bounds[t]).any():
                 low, high = bounds[t]
                 lines[-1] += f", above chance {excess.value[t]:z.2f} [{low:z.2f}, {high:z.2f}]"
-        return "\n".join([*lines, few or "[95 % interval over samples]: where it holds 0, H may be luck"])
+        return "\n".join([*lines, legend])
 
     __repr__ = __str__
+
+    def _legend(self):
+        """What the interval is of, or why there is none."""
+        if self.data.attrs.get("one_input"):
+            return "labels of one input: no sample of inputs, so no interval"
+        if self.data.sizes["sample"] < FEWEST_SAMPLES:
+            return f"fewer than {FEWEST_SAMPLES} samples: too few for an interval"
+        return INTERVAL
 
     def position(self, epoch: float) -> int:
         """Number of the checkpoint at an epoch; InputError if there is none."""
