@@ -232,6 +232,8 @@ def test_two_language_models_are_a_row_each_with_their_chance():
     assert alt_text(figure).endswith("by chance 0.2 at a, 0.2 at b. 2 networks · 80 prompts · bar: 95 %, over prompts.")
     unknown = alt_text(plots.judged_pairs(table.assign(chance=table.chance.where(table.role == "b"))))
     assert "low orders, by chance 0.2 at b; high orders, by chance 0.2 at b. 2 networks" in unknown
+    none = alt_text(plots.judged_pairs(table.assign(value=table.value.where(table.role == "b"))))
+    assert none.endswith("2 networks · bar: 95 %, over prompts · no point: they hold next to no strength.")
     photographs = alt_text(plots.judged_pairs(table, samples=1, of="photograph"))
     assert photographs.endswith("2 networks · 1 photograph · bar: 95 %, over photographs.")
 

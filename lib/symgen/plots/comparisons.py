@@ -167,6 +167,7 @@ def judged_pairs(
     by_chance = Line2D([], [], color=COLOURS["chance"], **mark)
     legend_below(figure, dict(zip(names.values(), axes[0, 0].lines)), {"by chance": by_chance})
     says = {names[quantity].split()[0]: orders_phrase(orders) for quantity, orders in (ranges or {}).items()}
+    says |= {"no point": "they hold next to no strength"} if table.value.isna().any() else {}
     return note(figure, network=table.role.nunique(), **{of: samples}, bar=f"95 %, over {of}s", **says)
 
 
