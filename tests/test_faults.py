@@ -80,6 +80,10 @@ def test_pages_are_written_after_a_run_that_made_the_claims_anew(ran, times, tmp
     monkeypatch.setattr(figures, "update_readme", lambda: written.append(1))
     failed = make_figures([])
     assert len(written) == times
+    assert capsys.readouterr().out == ""  # as of a plan: nothing is there
+    for folder in ("figures/fashion-vgg", "data/runs/fashion-vgg/notebooks"):
+        (tmp_path / folder).mkdir(parents=True)
+    make_figures([])
     where = "fashion-vgg: figures in figures/fashion-vgg, executed notebooks in data/runs/fashion-vgg/notebooks\n"
     assert capsys.readouterr().out == where * (not failed)
 

@@ -29,6 +29,7 @@ from symgen.interactions import (
     dictionary_size,
     fidelity,
     fidelity_curve,
+    fold_sums,
     joined_names,
     keep_strongest,
     logical_model,
@@ -184,7 +185,9 @@ class Explanation:
             where = f" in {(~shown).sum()} of {len(shown)} samples" if shown.any() else ""
             lines.append(f"the output does not depend on these variables beyond rounding and the noise bound{where}")
             if data.attrs.get("rounding", 0) > 2 * ROUNDING:
-                lines[-1] += f"; v is rounded to {data.rounding:.0e} of its size: in float32 (network.float()) it might"
+                lines[-1] += (
+                    f"; v is rounded to {data.rounding:.0e} of its size, which may hide some: is it in half precision?"
+                )
         if shown.any():
             counts = self.salient.sum(axis=(1, 2))[shown]
             lines += [
@@ -198,22 +201,18 @@ class Explanation:
     __repr__ = __str__
 
     def _sums(self):
-        """How much of the strength at order 2 is no cooperation, in words; nothing of an explanation that is folded."""
-        of_two = orders(self.data.sizes["variable"]) == 2
-        strength = np.abs(self.data.effects.to_numpy()[..., of_two]).sum()
-        if self.data.attrs.get("folded") or not strength:
-            return []
-        sums = 1 - np.abs(self.folded().data.effects.to_numpy()[..., of_two]).sum() / strength
-        words = f"order 2: {sums:.0%} of its strength only adds up (a + b), and is of order 1 in e.folded()"
-        return [words] if sums >= 0.005 else []
-
-    def __len__(self):
-        """How many samples are explained."""
-        return self.data.sizes["sample"]
+        """How much of the salient strength at order 2 is no cooperation, in words; nothing where next to none is."""
+        of_two, kept = orders(self.data.sizes["variable"]) == 2, self.data.effects.to_numpy() * self.salient
+        left = np.stack(fold_sums(*np.moveaxis(kept, -2, 0)), axis=-2)
+        before, after = (np.abs(effects[..., of_two]).sum() for effects in (kept, left))
+        words = f"order 2: {1 - after / max(before, 1e-300):.0%} of its strength only adds up (a + b): e.folded()"
+        return [words] if after < 0.995 * before else []
 
     def __iter__(self):
-        """The explanation of each sample."""
-        return map(self.sample, range(len(self)))
+        """The explanation of each sample; it has no length, or numpy would take it for a list."""
+        return map(self.sample, range(self.data.sizes["sample"]))
+
+    __reversed__ = None
 
     def __getitem__(self, key):
         """Effects (log-odds) by variables, or by kind and variables; of several samples, a row each."""
@@ -371,8 +370,9 @@ class Explanation:
         return (image - image.min()) / max(np.ptp(image), 1e-12)
 
     def _drawn(self, k):
-        """The k strongest interactions, or as many as there are."""
-        return strongest_table(self._only("effects"), k, self._only("names"))
+        """The k strongest interactions, or as many as are no rounding."""
+        table = strongest_table(self._only("effects"), k, self._only("names"))
+        return table[table.effect.abs() > DUST * table.effect.abs().max()]
 
     def _plot_bars(self, plots, k, title):
         return plots.bars(self._drawn(k), title, self._unit)
@@ -466,7 +466,6 @@ def _strongest(effects, k):
     """Positions of the k strongest effects of one sample, both kinds in one row."""
     of_order = orders(n_variables(effects.shape[1]))
     possible = np.stack([of_order >= 1, of_order >= 2]).ravel()  # an OR of one variable is its AND
-    possible &= np.abs(effects).ravel() > DUST * np.abs(effects).max()
     strongest = np.argsort(-np.abs(effects), axis=None, kind="stable")
     return strongest[possible[strongest]][:k]
 

@@ -229,7 +229,7 @@ def test_the_model_is_left_as_it_was():
         ({"baseline": []}, r"baseline has shape \(0,\)"),
         (
             {"baseline": torch.zeros(1, 30, 30)},
-            r"\(1, 30, 30\); expected .* \(8, 30, 30\), or \(8, 1, 1\), .* as image\[None\]",
+            r"\(1, 30, 30\); expected .* \(8, 30, 30\), or \(8, 1, 1\), .*game.mean_map\(image\[None\]\)",
         ),
         ({"baseline": torch.zeros(30, 30)}, r"baseline has shape \(30, 30\); expected"),
         ({"label": []}, "no labels; expected at least one"),
@@ -254,7 +254,12 @@ def test_what_does_not_fit_is_said_in_one_line(change, message):
 @pytest.mark.parametrize(
     ("output", "message"),
     [
-        (lambda z: z.mean(dim=(2, 3))[:, :1], r"expected \(batch, label\) logits, .*; of one output z, give torch.cat"),
+        (
+            lambda z: z.mean(dim=(2, 3))[:, :1],
+            r"expected \(batch, label\) logits, .*; of one output z .batch, 1., give torch.cat",
+        ),
+        (lambda z: z.mean(dim=(1, 2, 3)), "the model's output has shape .*; of one output z .*, give torch.cat"),
+        (lambda z: z[:, :, :, :1], "two labels or more; wrap the model"),
         (lambda z: z.mean(), r"expected \(batch, label\) logits"),
         (lambda z: z, r"expected \(batch, label\) logits, two labels or more; wrap the model in a module that"),
         (lambda z: (z, z), r"the model's output is a tuple; expected \(batch, label\) logits"),
@@ -281,7 +286,7 @@ class Sized(nn.Module):
 
 
 @pytest.mark.parametrize(
-    "error", [AssertionError("Wrong image height! Expected 30"), ValueError("Input size doesn't match")]
+    "error", [AssertionError("Wrong image height! Expected 30"), ValueError("Input image size doesn't match")]
 )
 def test_an_image_that_a_forward_refuses_is_said_in_one_line(error):
     with pytest.raises(InputError, match=f"does not take x of shape .*: {error}; expected images as it was trained"):

@@ -203,13 +203,14 @@ def test_the_networks_of_a_table_are_counted_but_for_those_that_are_given(study)
     assert (trained["more"], given["more"]) == (rule.decide(-0.8, 1.2, 3).more, rule.decide(-0.8, 1.2).more)
 
 
-def test_with_fewer_than_ten_samples_nothing_is_tested(study):
+def test_with_fewer_than_ten_samples_what_is_followed_through_training_is_not_tested(study):
     for each, verdict in ((3, "reproduced"), (2, "not testable")):  # of two classes, training and testing samples
         one = study.replace(dynamics_per_class=each)
         shutil.copytree(study.figures_dir, one.figures_dir)
-        table(a=(1, 0.5, 2)).to_csv(one.figures_dir / "some.csv")
-        (row,) = claims.decisions(claim(statistic("a")), one)
-        assert row["verdict"] == verdict
+        for name, expected in (("fig03_some", verdict), ("fig02_some", "reproduced")):
+            table(a=(1, 0.5, 2)).to_csv(one.figures_dir / f"{name}.csv")
+            (row,) = claims.decisions(claim(statistic("a"), name=name), one)
+            assert row["verdict"] == expected
 
 
 def test_where_the_value_is_the_threshold_no_number_decides():

@@ -138,7 +138,7 @@ def claims_of(root, studies, names, verdict=YES):
     rows = [
         {"id": name, "claim": f"{name} holds", "paper": "all", "study": study, "networks": n,
          "scale": f"{n} networks, 9 images", "of": of, "quantity": what,
-         "value": value, "low": value - 1, "high": value + 1, "rule": "> 0",
+         "value": value, "low": value - 1, "high": value + 1, "unknown": 0, "rule": "> 0",
          "part_verdict": part, "how": "contrary" if part == NO else "", "more": 3.0, "verdict": whole}
         for name in names
         for n, study in enumerate(studies, start=2)
@@ -213,8 +213,8 @@ def test_networks_that_were_followed_are_counted_by_what_is_certain_and_what_the
     assert (
         " Of 4 followed through training, H certainly rises and falls, also above chance, in [1 to 2]"
         "(docs/results.md#the-phases); three phases are certain in 1. The paper's phase 1 removes what does not generalize; "
-        "here 2 lose some, but 2 have more of it when H peaks. Its phase 3 learns next to nothing that generalizes; here "
-        "0.29 to 0.29 of what is learned does (0.14 to 0.14 by chance). In the table: "
+        "here 2 lose a tenth or more, but 2 have more when H peaks. Its phase 3 learns next to nothing that generalizes; "
+        "here 0.29 to 0.29 of what is learned does (by chance about 0.14 to 0.14). In the table: "
     ) in first
 
 
@@ -260,16 +260,29 @@ def test_statistics_that_are_reproduced_by_a_hair_are_named(tmp_path):
         ("F2", "one", "paper", "H_low - H_high", 0.001, 0.1, YES),
         ("F2", "two", "paper", "H_low - H_high", 0.02, 0.1, YES),
         ("F2", "three", "paper", "H_low - H_high", -0.001, 0.1, "undecided"),
+        ("F2", "four", "paper", "H_low - H_high", 0.001, 0.1, "not testable"),
         ("F4", "one", "control", "gap narrowed by, share of the gap, more than the placebo", 0.005, 0.2, YES),
         ("L1", "one", "paper", "seconds a set of interactions", 20, 59, YES),
         ("S2", "two", "paper", "end of removal - lowest held-out loss, checkpoints", -0.95, 0.9, YES),
     ]
     (tmp_path / "figures").mkdir()
-    columns = ["id", "study", "of", "quantity", "low", "high", "part_verdict"]
+    columns = ["id", "study", "of", "quantity", "low", "high", "verdict"]
     pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "figures" / "claims.csv", index=False)
     text = results.close_text(tmp_path)
-    assert text.startswith("There are 6 verdicts, which rest on 6 statistics. 4 statistics are reproduced by a hair")
-    assert text.endswith(": [F2](#f2) in one, [F4](#f4) in one, [L1](#l1) in one, [S2](#s2) in two.\n")
+    assert text.startswith(
+        "There are 6 verdicts, and 1 that are not testable; together they rest on 7 statistics. Of the 5 "
+    )
+    assert "5 that are reproduced, 4 hang on a hair" in text
+    of_paper = "as the paper measures it, [F2](#f2) in one, [L1](#l1) in one, [S2](#s2) in two"
+    assert text.endswith(f": {of_paper}; against its control, [F4](#f4) in one.\n")
+
+
+def test_a_share_of_networks_says_of_how_many_it_is_not_known(tmp_path):
+    claims_of(tmp_path, ["one"], ["F3d"])
+    path = tmp_path / "figures" / "claims.csv"
+    pd.read_csv(path).assign(unknown=[7, 0, 0]).to_csv(path, index=False)
+    text = results.claims_text(tmp_path)
+    assert "| a | 2.0 [1.0, 3.0] (not known of 7) | > 0 |" in text and text.count("not known of") == 1
 
 
 def test_a_claim_is_shown_with_both_verdicts_and_every_statistic(tmp_path):

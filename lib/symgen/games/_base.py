@@ -49,11 +49,10 @@ def logits_of(output, axes: int, expected: str) -> Tensor:
     logits = getattr(output, "logits", output)
     if not isinstance(logits, Tensor) or logits.ndim != axes or logits.shape[-1] < 2:
         what = f"has shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else f"is a {type(logits).__name__}"
-        single = isinstance(logits, Tensor) and logits.shape[-1:] == (1,)
-        remedy = (
-            "of one output z, give torch.cat([torch.zeros_like(z), z], 1)" if single
-            else "wrap the model in a module that returns these alone"
-        )  # fmt: skip
+        single = isinstance(logits, Tensor) and axes == 2 and tuple(logits.shape[1:]) in ((), (1,))
+        remedy = "wrap the model in a module that returns these alone"
+        if single:
+            remedy = "of one output z (batch, 1), give torch.cat([torch.zeros_like(z), z], 1)"
         raise InputError(f"the model's output {what}; expected {expected}; {remedy}")
     rows = [logits[(i,) * (axes - 1)] for i in (0, -1)]  # views: this is asked of every part
     if all(map(_is_distribution, rows)) and _is_distribution(logits):
@@ -101,7 +100,7 @@ def in_lists(numbers):
 
 def labels_of(label) -> tuple[bool, list]:
     """Whether several labels are given, and a list of them, each of its own type."""
-    label = in_lists(label)
+    label = in_lists(label.ravel() if getattr(label, "ndim", 0) > 1 else label)
     several = hasattr(label, "__len__") and not isinstance(label, str | bytes | dict | set)
     return several, [in_lists(each) for each in label] if several else [label]
 
@@ -204,7 +203,7 @@ class Game:
         """Where NaN or infinity may come from, in words."""
         if isinstance(x, Tensor) and not x.isfinite().all():
             return ": the sample itself holds NaN or infinity"
-        weights = all(tensor.isfinite().all() for tensor in floating_tensors(self.model))
+        weights = all(weight.isfinite().all() for weight in self.model.parameters())
         return "" if weights else ": the model's weights hold NaN or infinity"
 
     def _in_parts(self, shape, size, evaluate):

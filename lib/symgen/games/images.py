@@ -26,8 +26,8 @@ from symgen.games._base import (
 from symgen.games.variables import cell_boxes, cell_map, check_cells
 from symgen.interactions import subset_matrix
 
-# what a forward raises that does not take an image; a subclass is about something else, such as memory
-REFUSALS = (RuntimeError, AssertionError, ValueError)
+# what a forward raises that does not take an image, and words that say so; a subclass is about something else, as memory
+REFUSALS = {RuntimeError: "shape|size|channel|dimension", AssertionError: "image", ValueError: "image"}
 # masked maps made at a time; measured best, halved when memory runs out
 CHUNK_BYTES = {"cpu": 1 << 24, "cuda": 1 << 31}
 
@@ -173,7 +173,7 @@ class ImageGame(Game):
             pass
         raise InputError(
             f"baseline has shape {tuple(given.shape)}; expected that of the map of x, {expected}, or ({expected[0]}, 1, 1), "
-            "or one number. Images (image, channel, height, width), or one as image[None], have to be as large as x"
+            "or one number: of images, game.mean_map(images), of one, game.mean_map(image[None]), as large as x"
         )
 
     # the two halves of the network, by hooks on the cut: any module works, whatever its forward looks like
@@ -188,7 +188,7 @@ class ImageGame(Game):
                 self.model(x.to(self._like(x), copy=True))  # a forward may change its input in place
             except _Reached as reached:
                 (feature_map,) = reached.args
-            except REFUSALS as error:
+            except tuple(REFUSALS) as error:
                 _refuse(x, error)
             else:
                 raise InputError(f"split_at = {self.split_at!r} is never run by the model's forward; name one that is")
@@ -233,7 +233,7 @@ class ImageGame(Game):
         """The fastest way to run the rest of this network that agrees with the plainest one on some maps."""
         try:
             expected = self._rest(probe.clone(), image, PLAIN)
-        except REFUSALS as error:
+        except tuple(REFUSALS) as error:
             _refuse(image, error)
         check_repeats(probe[0], lambda: self._feature_map(image)[0])
         check_repeats(expected, lambda: self._rest(probe.clone(), image, PLAIN))
@@ -316,7 +316,7 @@ def _fill_masked(out, feature_map, baseline, boxes, first):
 def _refuse(x, error):
     """Raise an error of a network's forward, in one line if the shape of its input is what it says."""
     fault = first_line(error)
-    if type(error) not in REFUSALS or not re.search(r"shape|size|channel|dimension|height|width", fault):
+    if type(error) not in REFUSALS or not re.search(REFUSALS[type(error)], fault):
         raise error
     fault = f"the model does not take x of shape {tuple(x.shape)}: {fault}"
     raise InputError(f"{fault}; expected images as it was trained on") from error

@@ -41,7 +41,7 @@ def _whole_panels(panels: list[str]) -> str:
     shown = [textwrap.shorten(panel, MOST_LETTERS, placeholder=" …") for panel in panels[:1]]
     for panel in panels[1:]:
         if len(". ".join([*shown, panel])) > MOST_LETTERS:
-            return f"{'. '.join(shown)}. And {len(panels) - len(shown)} more"
+            return f"{'. '.join(shown)}. And {len(panels) - len(shown)} more panels"
         shown.append(panel)
     return ". ".join(shown)
 

@@ -53,6 +53,7 @@ EFFECTS = {  # how large: what is seen, of which claims, the statistic of the pa
     ),
 }  # fmt: skip
 MORE_THAN_PLACEBO = ", more than the placebo"  # what the difference to the placebo is called
+OF_FOLLOWED = ("fig03", "fig12")  # tables of the samples that are followed through training
 MOST_TIMES = 1000  # times the samples and networks: more would be no plan
 FEW_TIMES = 20  # times: of more, the number means little
 LEARNED_TABLE = "fig06_learned"  # the table that says whether networks have learned anything
@@ -249,10 +250,10 @@ def claims_table(studies: list[Study]) -> pd.DataFrame:
     """Every claim on every study whose figures have its statistics, one row a statistic.
 
     Columns id, claim, paper, study, networks (that each of its numbers is of, at least), scale, of (paper, control),
-    quantity, value, low, high, rule, part_verdict, how, more (see `Decision`), and verdict: that of the claim in this
-    column, which is that of its worst statistic. Values are those of the mean over these networks, intervals over samples
-    and networks. A study is left out of a claim whose table it does not have; InputError for a table that lacks a
-    statistic of the rule.
+    quantity, value, low, high, unknown (networks of which there is no number), rule, part_verdict, how, more (see
+    `Decision`), and verdict: that of the claim in this column, which is that of its worst statistic. Values are those of
+    the mean over these networks, intervals over samples and networks. A study is left out of a claim whose table it does
+    not have; InputError for a table that lacks a statistic of the rule.
     """
     rows = []
     for (name, claim), study in product(claims().items(), studies):
@@ -275,7 +276,8 @@ def decisions(claim: Claim, study: Study, learned: bool | None = None) -> list[d
     networks: how many a number is the mean of; of models that are given, 1: these and no others, as in `pooled`. learned:
     whether its networks have; without, as the table `LEARNED_TABLE` among the figures says.
     """
-    folder, given, few = study.figures_dir, bool(study.target_model), _followed(study) < FEWEST_SAMPLES
+    folder, given = study.figures_dir, bool(study.target_model)
+    few = claim.table.startswith(OF_FOLLOWED) and _followed(study) < FEWEST_SAMPLES
     learned = True if _is_given(study) else learned
     path, record = folder / f"{claim.table}.csv", folder / f"{LEARNED_TABLE}.csv"
     if not path.is_file() or (learned is None and not record.is_file()):
@@ -301,11 +303,8 @@ def decisions(claim: Claim, study: Study, learned: bool | None = None) -> list[d
             decision = Decision("not testable")
         quantity = row.quantity + (MORE_THAN_PLACEBO if statistic.columns else "")
         numbers = {"of": statistic.of, "quantity": quantity, "networks": networks}
-        numbers |= {"value": value, "low": low, "high": high}
-        rule = statistic.rule
-        if statistic.share_of_networks:
-            rule += f"; known of {of_each.count()} of {networks}"
-        part = {"rule": rule, "part_verdict": decision.verdict, "how": decision.how, "more": decision.more}
+        numbers |= {"value": value, "low": low, "high": high, "unknown": int(of_each.isna().sum())}
+        part = {"rule": statistic.rule, "part_verdict": decision.verdict, "how": decision.how, "more": decision.more}
         rows.append(numbers | part)
     for row in rows:
         row["verdict"] = worst(other["part_verdict"] for other in rows if other["of"] == row["of"])
@@ -338,7 +337,7 @@ def in_brief(study: Study, *names: str) -> str:
 
 def _verdict(of, rows):
     """The verdict of a column, with the numbers behind it."""
-    numbers = [f"{row.quantity}: {interval(row.value, row.low, row.high)} ({row.rule})" for row in rows.itertuples()]
+    numbers = [f"{row.quantity}: {known_value(row)} ({row.rule})" for row in rows.itertuples()]
     return f"{COLUMN_OF[of]}: **{rows.verdict.iloc[0]}**. {'; '.join(numbers)}"
 
 
@@ -407,7 +406,13 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 def _measured(row):
     """A statistic in words, with what decides it."""
     alone = by_itself(row, f", half-width {(row.high - row.low) / 2:.2g},")
-    return f"{row.quantity} {interval(row.value, row.low, row.high)} ({row.rule}): {alone}"
+    return f"{row.quantity} {known_value(row)} ({row.rule}): {alone}"
+
+
+def known_value(row) -> str:
+    """A statistic with its interval, and of how many networks it is not known, if there are others."""
+    value = interval(row.value, row.low, row.high)
+    return f"{value} (not known of {row.unknown})" if row.unknown and not np.isnan(row.value) else value
 
 
 def by_itself(row, undecided: str = ";") -> str:

@@ -44,7 +44,8 @@ def make_figures(arguments: list[str]) -> int:
             update_readme()
     for study in studies if not code else ():
         places = study.figures_dir, executed_path(study, "").parent
-        print("{}: figures in {}, executed notebooks in {}".format(study.name, *map(os.path.relpath, places)))
+        if all(place.is_dir() for place in places):  # not of a plan
+            print("{}: figures in {}, executed notebooks in {}".format(study.name, *map(os.path.relpath, places)))
     return code
 
 

@@ -17,6 +17,7 @@ from symgen.report.claims import (
     by_itself,
     claims,
     effects,
+    known_value,
     mean_effects,
     readable,
 )
@@ -64,8 +65,9 @@ def _followed(root):
     return (
         f" Of {len(number)} followed through training, H certainly rises and falls, also above chance, in [{turns}]"
         f"(docs/results.md#the-phases); three phases are certain in {(number == 3).sum()}. The paper's phase 1 removes what "
-        f"does not generalize; here {learned.falls.sum()} lose some, but {learned.more.sum()} have more of it when H peaks. "
-        f"Its phase 3 learns next to nothing that generalizes; here {later} of what is learned does ({chance} by chance)."
+        f"does not generalize; here {learned.falls.sum()} lose a tenth or more, but {learned.more.sum()} have more when H "
+        f"peaks. Its phase 3 learns next to nothing that generalizes; here {later} of what is learned does (by chance about "
+        f"{chance})."
     )
 
 
@@ -156,19 +158,27 @@ def claims_text(root: Path) -> str:
 
 
 def close_text(root: Path) -> str:
-    """How many verdicts there are, and which statistics are reproduced by a hair (Markdown), from figures/claims.csv."""
+    """How many verdicts there are, and which are reproduced by a hair (Markdown), from figures/claims.csv."""
     table = _claims(root)
+    verdicts = table.drop_duplicates(["id", "study", "of"]).verdict
     statistics = (_statistic(row) for row in table.itertuples())
     near = [one.beyond(low, high)[0] for one, low, high in zip(statistics, table.low, table.high)]
-    close = table[(table.part_verdict == "reproduced") & (near < HAIR * (table.high - table.low))]
-    where = ", ".join(
-        f"[{row.id}](#{row.id.lower()}) in {row.study}" for row in close.drop_duplicates(["id", "study"]).itertuples()
+    close = table[(table.verdict == "reproduced") & (near < HAIR * (table.high - table.low))]
+    close = close.drop_duplicates(["id", "study", "of"])
+    where = "; ".join(
+        f"{COLUMN_OF[of]}, {', '.join(map(_place, rows.itertuples()))}" for of, rows in close.groupby("of", sort=False)
     )
+    untested = (verdicts == "not testable").sum()
     return (
-        f"There are {len(table.drop_duplicates(['id', 'study', 'of']))} verdicts, which rest on {len(table)} statistics. "
-        f"{len(close)} statistics are reproduced by a hair: their interval ends within a tenth of its width from the "
-        f"threshold. They may be chance, or a matter of how the interval is taken: {where}.\n"
+        f"There are {len(verdicts) - untested} verdicts, and {untested} that are not testable; together they rest on "
+        f"{len(table)} statistics. Of the {(verdicts == 'reproduced').sum()} that are reproduced, {len(close)} hang on a "
+        "hair: an interval ends within a tenth of its width from the threshold. They may be chance, or a matter of how the "
+        f"interval is taken: {where}.\n"
     )
+
+
+def _place(row):
+    return f"[{row.id}](#{row.id.lower()}) in {row.study}"
 
 
 def _statistic(row):
@@ -199,10 +209,8 @@ def _statistics(rows):
     studies, columns = (~rows.duplicated(names) for names in (["study"], ["study", "of"]))
     for row, new_study, new_column in zip(rows.itertuples(), studies, columns):
         verdict = f"{COLUMN_OF[row.of]}: **{row.verdict}**" if new_column else ""
-        value = interval(row.value, row.low, row.high)
-        yield line(
-            f"{row.study} ({row.networks})" if new_study else "", verdict, row.quantity, value, row.rule, by_itself(row)
-        )
+        study = f"{row.study} ({row.networks})" if new_study else ""
+        yield line(study, verdict, row.quantity, known_value(row), row.rule, by_itself(row))
 
 
 def _capital(text):
@@ -295,7 +303,7 @@ def _learned(phases, learned, curve):
         "untrained": untrained,
         "at t1": at_t1,
         "end": rest.iloc[-1],
-        "falls": rest.loc[: phases.t1].min() <= untrained * (1 - CLEARLY),
+        "falls": rest.loc[: phases.t1].min() < untrained * (1 - CLEARLY),
         "more": at_t1 > untrained,
     }
 
