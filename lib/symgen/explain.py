@@ -29,7 +29,6 @@ from symgen.interactions import (
     dictionary_size,
     fidelity,
     fidelity_curve,
-    fold_sums,
     joined_names,
     keep_strongest,
     logical_model,
@@ -202,11 +201,12 @@ class Explanation:
 
     def _sums(self):
         """How much of the salient strength at order 2 is no cooperation, in words; nothing where next to none is."""
-        of_two, kept = orders(self.data.sizes["variable"]) == 2, self.data.effects.to_numpy() * self.salient
-        left = np.stack(fold_sums(*np.moveaxis(kept, -2, 0)), axis=-2)
-        before, after = (np.abs(effects[..., of_two]).sum() for effects in (kept, left))
-        words = f"order 2: {1 - after / max(before, 1e-300):.0%} of its strength only adds up (a + b): e.folded()"
-        return [words] if after < 0.995 * before else []
+        of_two = orders(self.data.sizes["variable"]) == 2
+        kept = self.data.assign(effects=self.data.effects * self.salient)
+        before, after = (np.abs(data.effects.to_numpy()[..., of_two]).sum() for data in (kept, folded(kept)))
+        if after >= 0.995 * before:
+            return []
+        return [f"order 2: {1 - after / before:.0%} of its strength only adds up (a + b): e.folded()"]
 
     def __iter__(self):
         """The explanation of each sample; it has no length, or numpy would take it for a list."""

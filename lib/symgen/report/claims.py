@@ -28,6 +28,7 @@ BRIEFLY = (
     "*reaches*, how far beyond that its far end must come; *ours*: the paper gives no threshold. The worst number decides "
     "the claim ([the verdicts](11_claims.ipynb#The-rule)).*"
 )
+MORE_THAN_PLACEBO = ", more than the placebo"  # what the difference to the placebo is called
 EFFECTS = {  # how large: what is seen, of which claims, the statistic of the paper, that of the control, the unit
     "low orders generalize better": (["F2"], "H_low - H_high", "above chance", "share of strength"),
     "H rises": (["F3b"], "H rises", "H rises above chance", "share of strength"),
@@ -37,7 +38,7 @@ EFFECTS = {  # how large: what is seen, of which claims, the statistic of the pa
         "share of strength",
     ),
     "removal narrows the gap": (
-        ["F4"], "gap narrowed by, share of the gap", "gap narrowed by, share of the gap, more than the placebo",
+        ["F4"], "gap narrowed by, share of the gap", f"gap narrowed by, share of the gap{MORE_THAN_PLACEBO}",
         "share of the gap",
     ),
     "the penalty raises H": (
@@ -52,7 +53,6 @@ EFFECTS = {  # how large: what is seen, of which claims, the statistic of the pa
         ["K4"], "few samples: accuracy, penalty - plain", "few samples: accuracy, penalty - distilled", "share of items",
     ),
 }  # fmt: skip
-MORE_THAN_PLACEBO = ", more than the placebo"  # what the difference to the placebo is called
 OF_FOLLOWED = ("fig03", "fig12")  # tables of the samples that are followed through training
 MOST_TIMES = 1000  # times the samples and networks: more would be no plan
 FEW_TIMES = 20  # times: of more, the number means little
