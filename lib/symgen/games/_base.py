@@ -206,20 +206,20 @@ class Game:
         weights = all(weight.isfinite().all() for weight in self.model.parameters())
         return "" if weights else ": the model's weights hold NaN or infinity"
 
-    def _in_parts(self, shape, size, evaluate):
-        """v of a shape (label, subset) from `evaluate(slice of the subsets)`, of which each takes `size` of the chunk."""
-        v, start = torch.full(shape, torch.nan, dtype=torch.float64), 0
-        while start < shape[1]:
-            part = slice(start, min(start + max(1, self._chunk // size), shape[1]))
+    def _in_parts(self, rows, size, evaluate) -> list[Tensor]:
+        """What `evaluate` gives for the rows, in parts, of which each row takes `size` of the chunk."""
+        results, start = [], 0
+        while start < len(rows):
+            part = rows[start : start + max(1, self._chunk // size)]
             try:
-                v[:, part] = evaluate(part).cpu()
+                results.append(evaluate(part))
             except RuntimeError as error:
                 if "memory" not in str(error).lower() or self._chunk <= size:
                     raise
                 self._chunk //= 2
                 continue
-            start = part.stop
-        return v.numpy()
+            start += len(part)
+        return results
 
 
 class TokenGame(Game):
@@ -300,8 +300,8 @@ class TokenGame(Game):
             self._chunk = CHUNK_TOKENS.get(replaced.device.type, 1 << 16)
             few = inputs, replaced[:2], labels
             check_repeats(self._log_odds(*few), lambda: self._log_odds(*few))
-        shape = len(labels), len(replaced)
-        return self._in_parts(shape, replaced.shape[1], lambda part: self._log_odds(inputs, replaced[part], labels))
+        parts = self._in_parts(replaced, replaced.shape[1], lambda part: self._log_odds(inputs, part, labels).cpu())
+        return torch.cat(parts, dim=1).numpy()
 
     def _longest(self):
         """Tokens that the model reads."""

@@ -4,7 +4,7 @@ import math
 import re
 import warnings
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import partial
 
 import numpy as np
 import torch
@@ -23,13 +23,16 @@ from symgen.games._base import (
     log_odds_of_labels,
     logits_of,
 )
-from symgen.games.variables import cell_boxes, cell_map, check_cells
+from symgen.games._fields import Behind, Patchwork, behind, few_subsets
+from symgen.games.variables import cell_map, check_cells
 from symgen.interactions import subset_matrix
 
 # what a forward raises that does not take an image, and words that say so; a subclass is about something else, as memory
 REFUSALS = {RuntimeError: "shape|size|channel|dimension", AssertionError: "image", ValueError: "image"}
-# masked maps made at a time; measured best, halved when memory runs out
+# of masked maps made at a time; measured best, halved when memory runs out
 CHUNK_BYTES = {"cpu": 1 << 24, "cuda": 1 << 31}
+WORTH_A_PATH = 64  # subsets; for fewer, to find stages takes longer than it saves
+SOME_SUBSETS = 4  # on which a stage is tried
 
 
 class ImageGame(Game):
@@ -72,7 +75,9 @@ class ImageGame(Game):
         self.grid = whole_number(grid, "grid", "how many cells the map has a side, such as 5", least=1)
         self._module = _submodule(model, split_at)
         self._memory = None  # for masked maps
-        self._plans = {}  # how the rest of the network is run, found at the first call with maps of a size
+        # of maps of a size, found at the first call: how the rest of the network is run, and where few masked maps do
+        self._plans: dict[torch.Size, _Plan] = {}
+        self._behind: dict[tuple[int, torch.Size], Behind] = {}
         self.baseline = None if baseline is None else self._baseline_of(_stacked(baseline, "baseline"))
 
     def _baseline_of(self, given):
@@ -114,7 +119,7 @@ class ImageGame(Game):
             hidden = np.einsum("sc,chw->shw", ~subset_matrix(len(cells)), of_cell)
             hidden = torch.as_tensor(hidden, device=x.device)[:, None]
             masked = torch.where(hidden, baseline, feature_map).contiguous(memory_format=torch.channels_last)
-            return self._log_odds(masked, x, [label], plan)[0]
+            return self._log_odds(self._run(x, plan, self._module, masked), [label], len(masked))[0]
 
     def _all_values(self, samples, labels, variables):
         return super()._all_values(_stacked(samples, "x"), labels, variables)
@@ -122,29 +127,60 @@ class ImageGame(Game):
     def _of_one(self, x, labels, variables):
         cells = check_cells(variables, self.grid)
         x, labels = self._one_image(x), [whole_number(label, "label", LABEL) for label in labels]
-        maps = self._feature_map(x)
-        baseline = self._baseline_like(maps[0])
-        plan = self._plan(x, maps[0], baseline, pooled=True)
+        feature_map = self._feature_map(x)[0]
+        baseline = self._baseline_like(feature_map)
+        plan = self._plan(x, feature_map, baseline)
         if self._chunk is None:
-            room = CHUNK_BYTES.get(maps.device.type, 1 << 28) // (maps[0].numel() * maps.element_size())
-            self._chunk = 1 << max(0, room.bit_length() - 1)
-        if plan.pool:
-            maps, baseline = plan.pool(maps), plan.pool(baseline[None])[0]
-        boxes = cell_boxes(cells.tolist(), *maps.shape[-2:], self.grid)
-        one_map, baseline = maps[0].permute(1, 2, 0), baseline.permute(1, 2, 0)  # channels last
+            self._chunk = CHUNK_BYTES.get(x.device.type, 1 << 28)
+        maps, size = self._at_the_cut(feature_map, baseline, cells), feature_map.numel() * feature_map.element_size()
+        for stage, colour in self._path(x, plan, feature_map, cells.tolist()):
+            run = partial(self._masked_run, maps, x, plan, stage.module)
+            few = torch.cat(self._in_parts(few_subsets(colour), size, run))
+            further = Patchwork(stage.module, few, stage.fields(cells.tolist()), colour)
+            if not (stage.trusted or self._agree(further, maps, x, plan)):
+                self._behind[self.grid, feature_map.shape].stages.remove(stage)
+                return self._of_one(x[0], labels, variables)  # without it
+            stage.trusted, maps, size = True, further, stage.largest
 
-        def evaluate(part):
-            masked = self._room(one_map, (part.stop - part.start, *one_map.shape))
-            _fill_masked(masked, one_map, baseline, boxes, part.start)
-            return self._log_odds(masked.permute(0, 3, 1, 2), x, labels, plan)
+        def evaluate(shown):
+            return self._log_odds(self._masked_run(maps, x, plan, None, shown), labels, len(shown)).cpu()
 
-        return self._in_parts((len(labels), 1 << len(cells)), 1, evaluate)
+        return torch.cat(self._in_parts(subset_matrix(len(cells)), size, evaluate), dim=1).numpy()
 
     def _one_image(self, x):
         """A batch of one image, of the model's own type and on its device."""
         if x.ndim != 3 or not x.is_floating_point():
             raise InputError(f"x has shape {tuple(x.shape)} of {x.dtype}; expected floats (channel, height, width)")
         return x.to(self._like(x))[None]
+
+    def _at_the_cut(self, feature_map, baseline, cells):
+        """The maps of any subsets of the cells, put together from two: with all of these masked, and with none."""
+        position = cell_map(*feature_map.shape[-2:], self.grid)
+        hidden = torch.as_tensor(np.isin(position, cells), device=feature_map.device)
+        both = torch.stack([torch.where(hidden, baseline, feature_map), feature_map])
+        return Patchwork(self._module, both, position.reshape(-1) == cells[:, None], np.zeros(len(cells), int))
+
+    def _path(self, image, plan, feature_map, cells):
+        """Modules behind the cut at which the maps of few subsets of these cells are made first, with the cells' colours."""
+        if not plan.one_image or 1 << len(cells) < WORTH_A_PATH:
+            return []
+        run, key = partial(self._run, image, plan, self._module), (self.grid, feature_map.shape)
+        if key not in self._behind:
+            self._behind[key] = behind(self.model, self._module, run, feature_map)
+        if new := self._behind[key].unseen(cells):
+            position = torch.as_tensor(cell_map(*feature_map.shape[-2:], self.grid), device=image.device)
+            of_cell = position == torch.as_tensor(new, device=image.device)[:, None, None]
+            self._behind[key].see(new, run, feature_map.masked_fill(of_cell[:, None], torch.nan))
+        return self._behind[key].path(cells)
+
+    def _agree(self, further, maps, image, plan):
+        """Whether maps put together behind others are those of some subsets, and the network goes on from them as ever."""
+        shown = np.random.default_rng(0).random((SOME_SUBSETS, len(maps.steps))) < 0.5
+        expected = self._run(image, plan, maps.module, maps(shown))
+        there = self._run(image, plan, maps.module, maps(shown), further.module)
+        if not agree(further(shown).flatten(1), there.flatten(1), share=0):
+            return False
+        return agree(self._run(image, plan, further.module, further(shown)), expected)
 
     def _room(self, maps, shape):
         """An uninitialised tensor like maps; on a CPU always the same memory, for fresh pages cost more than filling it."""
@@ -154,11 +190,14 @@ class ImageGame(Game):
             self._memory = maps.new_empty(math.prod(shape))
         return self._memory[: math.prod(shape)].view(shape)
 
-    def _log_odds(self, masked, image, labels, plan):
-        logits = self._rest(masked, image, plan)
-        if len(logits) != len(masked):
+    def _masked_run(self, maps, image, plan, until, shown):
+        """Logits with some subsets of the variables shown, or what a module behind the maps gives."""
+        return self._run(image, plan, maps.module, maps(shown, self._room), until)
+
+    def _log_odds(self, logits, labels, count):
+        if len(logits) != count:
             raise InputError(
-                f"the model's output has shape {tuple(logits.shape)} for {len(masked)} images; expected {LOGITS}"
+                f"the model's output has shape {tuple(logits.shape)} for {count} images; expected {LOGITS}"
             )
         return log_odds_of_labels(logits, labels, "label")
 
@@ -179,19 +218,10 @@ class ImageGame(Game):
     # the two halves of the network, by hooks on the cut: any module works, whatever its forward looks like
     def _feature_map(self, x):
         """Output of the submodule at the cut, (batch, channel, height, width); the rest of the network does not run."""
-
-        def stop(module, inputs, output):
-            raise _Reached(output)
-
-        with self._module.register_forward_hook(stop):
-            try:
-                self.model(x.to(self._like(x), copy=True))  # a forward may change its input in place
-            except _Reached as reached:
-                (feature_map,) = reached.args
-            except tuple(REFUSALS) as error:
-                _refuse(x, error)
-            else:
-                raise InputError(f"split_at = {self.split_at!r} is never run by the model's forward; name one that is")
+        try:
+            feature_map = self._until(self._module, x.to(self._like(x), copy=True))  # a forward may change it in place
+        except tuple(REFUSALS) as error:
+            _refuse(x, error)
         if not isinstance(feature_map, Tensor) or feature_map.ndim != 4:
             shape = tuple(getattr(feature_map, "shape", ())) or type(feature_map).__name__
             raise InputError(
@@ -206,8 +236,21 @@ class ImageGame(Game):
             )
         return feature_map
 
-    def _rest(self, masked, image, plan):
-        """Logits when the cut, or the pooling behind it, gives `masked` instead, (batch, label)."""
+    def _until(self, module, x):
+        """Output of a submodule; what comes behind it does not run."""
+
+        def stop(module, inputs, output):
+            raise _Reached(output)
+
+        with module.register_forward_hook(stop):
+            try:
+                self.model(x)
+            except _Reached as reached:
+                return reached.args[0]
+        raise InputError(f"split_at = {self.split_at!r} is never run by the model's forward; name one that is")
+
+    def _run(self, image, plan, module, masked, until=None):
+        """Logits (batch, label) when the cut, or a module behind it, gives `masked`; or what a module behind that gives."""
         calls = []
 
         def replace(module, inputs, output):
@@ -215,60 +258,43 @@ class ImageGame(Game):
             return masked if len(calls) == 1 else output  # a shared ReLU runs again later
 
         masked = masked if plan.channels_last else masked.contiguous()
-        with (plan.pool or self._module).register_forward_hook(replace):
-            output = self.model(image.expand(1 if plan.one_image else len(masked), *image.shape[1:]).clone())
-        return logits_of(output, 2, LOGITS)
+        with module.register_forward_hook(replace):
+            image = image.expand(1 if plan.one_image else len(masked), *image.shape[1:]).clone()
+            return self._until(until, image) if until else logits_of(self.model(image), 2, LOGITS)
 
-    def _plan(self, image, feature_map, baseline, pooled=False):
-        """The fastest way to run the rest of this network, pooled maps or not, found once for maps of one size."""
-        key = pooled, feature_map.shape
-        if key not in self._plans:
+    def _plan(self, image, feature_map, baseline):
+        """The fastest way to run the rest of this network, found once for maps of one size."""
+        if feature_map.shape not in self._plans:
             position = cell_map(*feature_map.shape[-2:], self.grid)
             every_second = torch.as_tensor(position % 2 == 0, device=feature_map.device)
             probe = torch.stack([feature_map, baseline, torch.where(every_second, feature_map, baseline)])
-            self._plans[key] = self._find_plan(image, probe, self._pooling(position) if pooled else None)
-        return self._plans[key]
+            self._plans[feature_map.shape] = self._find_plan(image, probe)
+        return self._plans[feature_map.shape]
 
-    def _find_plan(self, image, probe, pool):
+    def _find_plan(self, image, probe):
         """The fastest way to run the rest of this network that agrees with the plainest one on some maps."""
         try:
-            expected = self._rest(probe.clone(), image, PLAIN)
+            expected = self._run(image, PLAIN, self._module, probe.clone())
         except tuple(REFUSALS) as error:
             _refuse(image, error)
         check_repeats(probe[0], lambda: self._feature_map(image)[0])
-        check_repeats(expected, lambda: self._rest(probe.clone(), image, PLAIN))
+        check_repeats(expected, lambda: self._run(image, PLAIN, self._module, probe.clone()))
         pairs = ([0, 1], [1, 2], [2, 0])  # of two: a forward that squeezes loses the axis of one
-        in_pairs = torch.stack([self._rest(probe[pair], image, PLAIN)[0] for pair in pairs])
+        in_pairs = torch.stack([self._run(image, PLAIN, self._module, probe[pair])[0] for pair in pairs])
         if expected.isfinite().all() and not agree(in_pairs, expected):
             raise InputError(
                 "the model's output for an image depends on the other images of its batch, in evaluation mode, too; "
                 "expected one that does not, such as batch normalisation with track_running_stats=True"
             )
         ways = [(True, True), (True, False), (False, True)]
-        for plan in [_Plan(*way, module) for module in dict.fromkeys((pool, None)) for way in ways]:
-            maps = plan.pool(probe) if plan.pool else probe
+        for plan in (_Plan(*way) for way in ways):
             try:
-                logits = self._rest(maps.clone(memory_format=torch.channels_last), image, plan)
+                logits = self._run(image, plan, self._module, probe.clone(memory_format=torch.channels_last))
             except Exception:  # a forward may refuse a layout or a batch size in any way it likes
                 continue
             if agree(logits, expected):
                 return plan
         return PLAIN
-
-    def _pooling(self, position):
-        """The max pooling that comes next in the cut's `nn.Sequential`, if its windows lie within cells; else None.
-
-        A masked map, pooled, is the pooled map, masked in the same cells: a smaller one, pooled once a sample.
-        """
-        container = self.model.get_submodule(self.split_at.rpartition(".")[0])
-        parts = list(container.children()) if type(container) is nn.Sequential else [self._module]
-        behind = next((b for a, b in pairwise(parts) if a is self._module), None)
-        if type(behind) is not nn.MaxPool2d or behind.return_indices:
-            return None
-        cells = torch.as_tensor(position, dtype=torch.float)[None]
-        most, least = behind(cells)[0].numpy(), -behind(-cells)[0].numpy()
-        fits = min(most.shape) >= self.grid and np.array_equal(most, least)
-        return behind if fits and np.array_equal(most, cell_map(*most.shape, self.grid)) else None
 
     def _like(self, x):
         """A tensor of the model's own floating type and device, or x where the model has none."""
@@ -282,12 +308,11 @@ class _Plan:
     one_image: the network gets a single image, so that what lies before the cut costs next to nothing; from the cut on
     its batch is that of the maps, and what goes around the cut broadcasts. Where a forward fixes its batch size before
     the cut, it gets the image as often as there are maps. channels_last: layout of the maps, faster for convolutions;
-    a forward that flattens with `view` needs the other. pool: the module whose output is replaced, in place of the cut's.
+    a forward that flattens with `view` needs the other.
     """
 
     one_image: bool
     channels_last: bool
-    pool: nn.Module | None = None
 
 
 PLAIN = _Plan(one_image=False, channels_last=False)
@@ -295,22 +320,6 @@ PLAIN = _Plan(one_image=False, channels_last=False)
 
 class _Reached(Exception):
     """The cut has been reached; its one argument is the output there."""
-
-
-def _fill_masked(out, feature_map, baseline, boxes, first):
-    """Write one sample's masked maps into `out` (subset, height, width, channel), for the subsets from `first` on.
-
-    The number of subsets is a power of two that divides `first`: then a variable is either kept in all of them, or in
-    none, or in every second run of 2^i, which is a view, and no map is written twice but where variables are.
-    """
-    start, count = feature_map.clone(), len(out)
-    for i, (rows, columns) in enumerate(boxes):
-        if not first >> i & 1:
-            start[rows, columns] = baseline[rows, columns]
-    out.copy_(start.expand_as(out))
-    for i, (rows, columns) in enumerate(boxes):
-        if 1 << i < count:
-            out.view(-1, 2, 1 << i, *feature_map.shape)[:, 1, :, rows, columns] = feature_map[rows, columns]
 
 
 def _refuse(x, error):
