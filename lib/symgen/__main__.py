@@ -1,4 +1,4 @@
-"""The command line: `symgen figures`, `symgen notebook`, `symgen train`, `symgen extract`, and what the map calls."""
+"""The command line: `symgen --help` lists its commands."""
 
 import os
 import signal

@@ -86,8 +86,8 @@ def explain(
     Raises
     ------
     InputError
-        For fewer than 2 variables, more than there are, labels that the network has not, NaN or infinite outputs, settings
-        out of range, and what is no game, such as a network.
+        For fewer than 2 variables or more than there are, labels or settings out of range, NaN or infinite outputs, and an
+        object without `values`, such as a network alone.
 
     Examples
     --------
@@ -101,6 +101,7 @@ def explain(
     """
     check_game(game)
     check_tau_ratio(tau_ratio)
+    sparse_and_or(np.zeros(2), noise_bound, ridge)  # says what is out of range before the network runs
     one, samples, labels = samples_of(game, x, label)
     variables = variables_of(game, samples, variables, seed, one)
     v, rounding = values_of(game, samples, labels, variables, one)
@@ -131,8 +132,8 @@ class Explanation:
     ----------
     data : xarray.Dataset
         v (sample, subset), effects (sample, kind, subset), noise (sample, subset), bias, bound, gap (sample,) as
-        `sparse_and_or` gives them, in log-odds. label (sample,); variables and their names (sample, variable). For pictures:
-        image (sample, channel, height, width) and the attribute grid, or words (sample, word).
+        `sparse_and_or` gives them, in the game's unit. label (sample,); variables and their names (sample, variable). For
+        pictures: image (sample, channel, height, width) and the attribute grid, or words (sample, word).
 
     Examples
     --------
@@ -215,7 +216,7 @@ class Explanation:
     __reversed__ = None
 
     def __getitem__(self, key):
-        """Effects (log-odds) by variables, or by kind and variables; of several samples, a row each."""
+        """Effects by variables, or by kind and variables; of several samples, a row each."""
         kind, inside = self._kind_and_variables(key)
         effects = self.data.effects.sel(kind=kind)[..., subset_index(self._numbers(inside))]
         effects = effects[0] if len(self.data.label) == 1 else effects
@@ -241,7 +242,7 @@ class Explanation:
         return Explanation(folded(self.data))
 
     def to_frame(self, k: int | None = None) -> pd.DataFrame:
-        """The k strongest interactions of each sample, or the salient ones: kind, variables, order, effect (log-odds).
+        """The k strongest interactions of each sample, or the salient ones: kind, variables, order, effect.
 
         `variables` are joined by ∧ (AND) or ∨ (OR). Of several samples there is a column sample in front.
         """
@@ -313,15 +314,11 @@ class Explanation:
             raise InputError(
                 "two explanations to compare with; expected one, or a list of them: e.compare([first, second])"
             )
-        others = [others] if isinstance(others, Explanation) else others
-        others = list(others) if isinstance(others, Iterable) else others
-        if not isinstance(others, list) or not all(isinstance(other, Explanation) for other in others):
-            given = sorted({type(other).__name__ for other in (others if isinstance(others, list) else [others])})
-            raise InputError(f"others: {', '.join(given)}; expected an explanation, or a list of them")
-        return compare(
-            self.data, [other.data for other in others], tau_ratio=self.data.tau_ratio, combine=combine,
-            chance_draws=chance_draws, seed=seed,
-        )  # fmt: skip
+        several = isinstance(others, Iterable) and not isinstance(others, Explanation)
+        others = list(others) if several else [others]
+        if wrong := sorted({type(other).__name__ for other in others if not isinstance(other, Explanation)}):
+            raise InputError(f"others: {', '.join(wrong)}; expected an explanation, or a list of them")
+        return compare(self, others, combine=combine, chance_draws=chance_draws, seed=seed)
 
     # one sample
     def _only(self, name):

@@ -63,13 +63,13 @@ def key_of(settings) -> str:
 
 def fresh(path: Path, settings: dict) -> bool:
     """Whether the artefact is there, whole, and made with these settings; a damaged one is set aside, with a message."""
-    if not _is_there(path):
+    if not _exists(path):
         return False
     with suppress(FileNotFoundError):  # another process sets it aside
         if not _fault(path, settings):
             return True
     with _write_lock(path):  # what was just being written is whole by now
-        if not _is_there(path):
+        if not _exists(path):
             return False
         if fault := _fault(path, settings):
             aside = path.with_name(path.name + ".damaged")
@@ -147,8 +147,8 @@ def checksum(path: Path) -> str:
 
 def file_state(path: Path) -> tuple[int, int]:
     """Size and time of change (ns) of a file."""
-    there = path.stat()
-    return there.st_size, there.st_mtime_ns
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
 
 
 @cache  # weights, of which every use asks whether they are whole, can have gigabytes
@@ -175,7 +175,7 @@ def _record(path):
     return path.with_name(path.name + ".json")
 
 
-def _is_there(path):
+def _exists(path):
     return path.is_file() and _record(path).is_file()
 
 

@@ -255,7 +255,7 @@ def test_any_multipliers_bound_the_optimum_from_below_and_any_interactions_are_r
     v = random_games(6, 1)[1]
     u, size = v - v[0], len(v)
     scale = np.abs(u).max()
-    game = sparse.Game(u / scale, 0.04 * abs(u[-1]) / scale, 0.5)
+    game = sparse.Problem(u / scale, 0.04 * abs(u[-1]) / scale, 0.5)
     optimum = oracles.quadratic_program(v, 0.5)[1] / scale
     for strength in (0.0, 0.01, 0.1, 1.0):
         x, y = strength * rng.normal(size=2 * size) * _basis.live_entries(6), strength * rng.normal(size=size)

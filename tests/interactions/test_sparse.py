@@ -357,7 +357,7 @@ def test_a_result_that_is_not_converged_says_so_and_is_feasible():
         (np.zeros(4), {"ridge": 0}, "ridge = 0"),
         (np.zeros(4), {"tol": -1e-3}, "tol = -0.001"),
         (np.zeros(4), {"max_iter": 0}, "max_iter = 0"),
-        (np.zeros(1 << 17), {}, "v has n = 17 variables; expected at most 16"),
+        (np.zeros(1 << 17), {}, "n = 17 variables; expected 1 to 16"),
         (TOO_SMALL, {}, "v is too near the ends of float64 in samples ["),
     ],
 )

@@ -72,6 +72,7 @@ def test_threads_are_given_back_and_no_number_is_rounded_to_fewer_bits():
     study, before = Study.load("fashion-vgg", {"threads": 2}), torch.get_num_threads()
     with pytest.raises(ZeroDivisionError), devices.arithmetic(study):
         assert torch.get_num_threads() == 2
-        assert not torch.backends.cudnn.allow_tf32 and torch.backends.cudnn.deterministic
+        assert torch.backends.cudnn.conv.fp32_precision == torch.backends.cuda.matmul.fp32_precision == "ieee"
+        assert torch.backends.cudnn.deterministic
         _ = 1 / 0
     assert torch.get_num_threads() == before

@@ -88,9 +88,9 @@ def _draw(game, x, n, rng):
             f"a sample has {len(candidates)} candidate(s) for variables; expected 2 or more, or a list of variables"
         )
     if not 2 <= n <= most:
-        there = f"there are {len(candidates)} candidates, {reprlib.repr(candidates)}"
+        listed = f"{len(candidates)} candidates, {reprlib.repr(candidates)}"
         expected = f"2 to {most}" if most > 2 else "2"
-        raise InputError(f"variables = {n}; expected {expected}, or a list of variables: {there}")
+        raise InputError(f"variables = {n}; expected {expected}, or a list of variables: there are {listed}")
     return some_of(candidates, n, rng)
 
 

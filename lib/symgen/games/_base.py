@@ -49,9 +49,8 @@ def logits_of(output, axes: int, expected: str) -> Tensor:
     logits = getattr(output, "logits", output)
     if not isinstance(logits, Tensor) or logits.ndim != axes or logits.shape[-1] < 2:
         what = f"has shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else f"is a {type(logits).__name__}"
-        single = isinstance(logits, Tensor) and axes == 2 and tuple(logits.shape[1:]) in ((), (1,))
         remedy = "wrap the model in a module that returns these alone"
-        if single:
+        if isinstance(logits, Tensor) and axes == 2 and logits.shape[1:] in ((), (1,)):
             remedy = "of one output z (batch, 1), give torch.cat([torch.zeros_like(z), z], 1)"
         raise InputError(f"the model's output {what}; expected {expected}; {remedy}")
     rows = [logits[(i,) * (axes - 1)] for i in (0, -1)]  # views: this is asked of every part
@@ -111,19 +110,29 @@ def device_of(model: torch.nn.Module) -> torch.device:
 
 
 @contextmanager
-def evaluating(model: torch.nn.Module):
-    """Evaluation mode, and sums of float32 that are not rounded to fewer bits (TF32); all is given back as it was."""
-    training, backends = [module for module in model.modules() if module.training], torch.backends
-    sums = backends.cudnn.conv, backends.cudnn.rnn, backends.cuda.matmul, backends.mkldnn.conv, backends.mkldnn.matmul
-    before = [one.fp32_precision for one in sums]
-    model.eval()
+def full_float32():
+    """Sums of float32 are not rounded to fewer bits (TF32) within; afterwards they are as before."""
+    backends = torch.backends
+    kinds = backends.cudnn.conv, backends.cudnn.rnn, backends.cuda.matmul, backends.mkldnn.conv, backends.mkldnn.matmul
+    before = [kind.fp32_precision for kind in kinds]
     try:
-        for one in sums:
-            one.fp32_precision = "ieee"
+        for kind in kinds:
+            kind.fp32_precision = "ieee"
         yield
     finally:
-        for one, precision in zip(sums, before):
-            one.fp32_precision = precision
+        for kind, precision in zip(kinds, before):
+            kind.fp32_precision = precision
+
+
+@contextmanager
+def evaluating(model: torch.nn.Module):
+    """Evaluation mode, and sums in `full_float32`; all is given back as it was."""
+    training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        with full_float32():
+            yield
+    finally:
         for module in training:
             module.training = True
 

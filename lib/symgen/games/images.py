@@ -1,4 +1,4 @@
-"""From a network and a sample to v: the log-odds of its label on all 2^n masked inputs."""
+"""From an image classifier and an image to v: the log-odds of its label with cells of a feature map masked."""
 
 import math
 import re
@@ -357,10 +357,8 @@ def _submodule(model, name):
     if not known:
         raise InputError(f"split_at = {name!r}: {type(model).__name__} has no submodules to cut at")
     if name not in known:
-        parts = [
-            part for part, module in model.named_modules() if part and not list(module.children())
-        ]  # no containers
-        some = ", ".join(parts[:6]) + ", .." * (len(parts) > 6)
+        leaves = [leaf for leaf, module in model.named_modules() if leaf and not list(module.children())]
+        some = ", ".join(leaves[:6]) + ", .." * (len(leaves) > 6)
         kind, hint = type(model).__name__, did_you_mean(name, known)
         raise InputError(f"split_at = {name!r} is no submodule of {kind}{hint}; there are: {some}")
     return model.get_submodule(name)

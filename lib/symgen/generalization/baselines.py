@@ -33,14 +33,14 @@ class Votes:
     ----------
     effects : array (sample, kind, subset)
         Of the target; `salient` says which count.
-    agree : array (order, baseline, sample, kind, subset)
-        Whether an interaction generalizes to a baseline (Eq. 5) that is asked about the samples in some order: first about
-        the same ones, then about others, for the chance level.
+    agree : array (permutation, baseline, sample, kind, subset)
+        Whether an interaction generalizes to a baseline (Eq. 5) that is asked about permuted samples. The first permutation
+        leaves all in their places; the others, for the chance level, leave none.
     """
 
     effects: Float[np.ndarray, "sample kind subset"]
     salient: Bool[np.ndarray, "sample kind subset"]
-    agree: Bool[np.ndarray, "order baseline sample kind subset"]
+    agree: Bool[np.ndarray, "permutation baseline sample kind subset"]
 
     def __len__(self):
         return self.agree.shape[1]
@@ -55,15 +55,15 @@ class Votes:
             return self
         return replace(self, effects=self.effects * np.isin(orders(n_variables(self.effects.shape[-1])), of_orders))
 
-    def shared(self, k: int, combine: str) -> Float[np.ndarray, "order sample kind subset"]:
+    def shared(self, k: int, combine: str) -> Float[np.ndarray, "permutation sample kind subset"]:
         """In what share of the choices of k baselines each interaction generalizes; 0 or 1 if k is all of them."""
         return share_of_choices(len(self), k, combine)[self.agree.sum(axis=1, dtype=np.int8)]
 
     def of_each_choice(self, k: int, combine: str) -> Float[np.ndarray, "choice"]:
         """H by each choice of k of the baselines."""
         strength = np.abs(self.effects) * self.salient
-        chosen = (replace(self, agree=self.agree[:1, list(which)]) for which in combinations(range(len(self)), k))
-        return np.array([ratio((strength * few.shared(k, combine)[0]).sum(), strength.sum()) for few in chosen])
+        choices = (replace(self, agree=self.agree[:1, list(numbers)]) for numbers in combinations(range(len(self)), k))
+        return np.array([ratio((strength * some.shared(k, combine)[0]).sum(), strength.sum()) for some in choices])
 
     def power(self, k: int, combine: str, bootstrap: Bootstrap, chosen=slice(None)) -> Power:
         """H by k of the baselines, averaged over all choices of k, so that nothing hangs on the order of the seeds."""
@@ -81,10 +81,12 @@ def votes(
     seed: int = 0,
 ) -> Votes:
     """The votes of baselines on a target, from their effects on the same samples; derangements are drawn with the seed."""
-    signs = (np.sign(of) * salient(of, tau_ratio) for of in (effects, baselines))  # all that Eq. 5 asks of a network
-    target, bases = (of.astype(np.int8) for of in signs)
+    target = (np.sign(effects) * salient(effects, tau_ratio)).astype(np.int8)  # all that Eq. 5 asks of a network
+    bases = (np.sign(baselines) * salient(baselines, tau_ratio)).astype(np.int8)
     same, others = np.arange(len(effects)), derangements(len(effects), chance_draws, np.random.default_rng(seed))
-    return Votes(effects, target != 0, np.stack([target * bases[:, order] > 0 for order in (same, *others)]))
+    return Votes(
+        effects, target != 0, np.stack([target * bases[:, permutation] > 0 for permutation in (same, *others)])
+    )
 
 
 def share_of_choices(n_baselines: int, k: int, combine: str) -> Float[np.ndarray, "holders"]:

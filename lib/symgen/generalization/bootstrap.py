@@ -15,7 +15,7 @@ from symgen.errors import InputError, whole_number
 from symgen.generalization.metrics import ratio
 
 LEVEL = 0.95
-PLACES = 200  # at which a distribution is taken, where one is added up
+PLACES = 200  # equally likely values that stand for a distribution, where one is integrated over
 
 
 def interval(draws: Float[np.ndarray, "draw *rest"], level: float = LEVEL) -> Float[np.ndarray, "bound *rest"]:
@@ -86,7 +86,7 @@ class Estimate:
         return float(self.value), *map(float, self.interval())
 
     def unbiased(self) -> "Estimate":
-        """Less its bias, as the draws show it: what resampling adds to a similarity's noise pulls it down."""
+        """Less its bias, the mean of the draws less the value: resampling adds noise, and noise lowers a similarity."""
         known = (~np.isnan(self.draws)).sum(axis=0)
         bias = np.where(known, ratio(np.nansum(self.draws, axis=0), known) - self.value, 0.0)[()]
         return Estimate(self.value - bias, self.draws - 2 * bias)
@@ -166,7 +166,7 @@ def _weighted(values, errors, between):
 
 
 def _between(values, errors, squares):
-    """The variances between studies that weigh their squares to be such; 0 where even that leaves fewer."""
+    """For each of `squares`, the variance between studies at which the weighted squares equal it; 0 if none is."""
     low, high = np.zeros_like(squares), ((values - values.mean()) ** 2).sum() / squares
     for _ in range(60):  # halvings, until no digit moves
         middle = (low + high) / 2

@@ -255,12 +255,12 @@ def _compared(v, effects, base_v, base_effects, salience, combine, chance_draws,
     weighed = (effects, base_effects) if salience["tau"] is None else (normalized, base_normalized)
     salient, base_salient = (metrics.salient(strengths, **salience) for strengths in weighed)
     _, sample, kind, subset = np.nonzero(salient)  # a few in a hundred: nothing else is judged
-    mine, mine_graded, counting = effects[salient], normalized[salient], base_effects * base_salient
+    kept, kept_normalized, counting = effects[salient], normalized[salient], base_effects * base_salient
 
-    def asked(order):
-        """Whether each salient interaction generalizes, and how far, if baselines are asked about sample order[i] for i."""
-        theirs, theirs_graded = (of[:, order[sample], kind, subset] for of in (counting, base_normalized))
-        return metrics.agreed(mine, theirs, combine), metrics.similarity(mine_graded, theirs_graded, combine)
+    def asked(permutation):
+        """Whether each salient interaction generalizes, and how far, if baselines see sample permutation[i] for i."""
+        bases, bases_normalized = (array[:, permutation[sample], kind, subset] for array in (counting, base_normalized))
+        return metrics.agreed(kept, bases, combine), metrics.similarity(kept_normalized, bases_normalized, combine)
 
     def placed(values, dtype=float):
         result = np.zeros(salient.shape, dtype)

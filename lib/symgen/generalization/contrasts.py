@@ -94,10 +94,9 @@ def graded_contrasts(
 ) -> pd.DataFrame:
     """At the last checkpoint: whether the graded measure gives the binary one's picture by order (claim F10).
 
-    Jaccard similarity of the two distributions over signs and orders, each scaled to sum 1; its floor, that of the binary
-    one with the graded one by chance; its ceiling, that of the binary ones of two halves of the samples, beside binary and
-    graded of two halves, which as few samples stand behind. And the graded measure's difference between low and high orders,
-    above chance.
+    The Jaccard similarity of the two distributions over signs and orders, each scaled to sum 1. Its floor: binary and graded
+    by chance. Its ceiling: the binary ones of two halves of the samples. Binary of one half and graded of the other rest on
+    as few samples. Also: the graded share that generalizes, of low less that of high orders, and above chance.
     """
 
     def measured(c):

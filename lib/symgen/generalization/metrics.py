@@ -29,8 +29,8 @@ def salient(
     effects
         Interactions (..., kind, subset), in log-odds.
     tau_ratio, strongest, tau
-        The share of the strongest; or the k strongest instead (Algorithm 1); or an absolute threshold, on normalised
-        effects (Appendix M). An interaction of strength 0 is never salient.
+        The share of the strongest; or the k strongest instead (Algorithm 1); or else an absolute threshold, for effects
+        that are `normalized` before (Appendix M). An interaction of strength 0 is never salient.
 
     Raises
     ------
@@ -248,7 +248,7 @@ def newly_learned(
 
 
 def derangements(n_samples: int, draws: int, rng: np.random.Generator) -> np.ndarray:
-    """`draws` random orders (draw, sample) in which no sample keeps its place: who is compared with whom by chance."""
+    """`draws` random permutations (draw, sample) in which no sample keeps its place: who is compared with whom by chance."""
     if n_samples < 2:
         raise InputError(f"{n_samples} sample(s); a chance level needs at least two to compare")
     if draws < 1:
@@ -268,7 +268,7 @@ def check_combine(combine: str) -> None:
 
 
 def _combined(per_baseline, combine):
-    """One value an interaction from one a baseline (first axis): largest, median-like, or smallest."""
+    """The values of several baselines (first axis) in one: the largest, the one that most reach, or the smallest."""
     check_combine(combine)
     if combine == "majority":  # the value that more than half of the baselines reach
         return np.sort(per_baseline, axis=0)[(len(per_baseline) - 1) // 2]

@@ -19,8 +19,8 @@ def over_networks(contrasts: pd.DataFrame) -> pd.DataFrame:
 
     value, from, to by quantity: the mean over networks, and its interval.
     """
-    pooled = contrasts[contrasts.role == "all"].set_index("quantity")
-    return pooled[["value", "low", "high"]].set_axis(["value", "from", "to"], axis=1)
+    together = contrasts[contrasts.role == "all"].set_index("quantity")
+    return together[["value", "low", "high"]].set_axis(["value", "from", "to"], axis=1)
 
 
 def mean_order_table(comparisons: Comparisons, epoch: float) -> pd.DataFrame:
@@ -101,9 +101,9 @@ def judges_over_training(judged: dict[str, Comparisons], bootstrap: Bootstrap) -
     """
     rows = []
     for judges, comparisons in judged.items():
-        powers = [c.power(bootstrap) for c in comparisons.values()]
+        curves = [c.power(bootstrap) for c in comparisons.values()]
         for t, epoch in enumerate(next(iter(comparisons.values())).epochs):
-            h, chance = (pooled([getattr(power, name)[t] for power in powers]) for name in ("H", "chance"))
+            h, chance = (pooled([getattr(curve, name)[t] for curve in curves]) for name in ("H", "chance"))
             rows.append((judges, epoch, *h, chance[0]))
     return pd.DataFrame(rows, columns=["judged by", "epoch", "H", "low", "high", "chance"])
 

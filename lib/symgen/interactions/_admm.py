@@ -28,7 +28,7 @@ INSIDE = 1 - 1e-9  # share of the bound that a repair goes to, so that rounding 
 REPAIRS = 3  # the first mends, the others mend what rounding left
 
 
-class Game(NamedTuple):
+class Problem(NamedTuple):
     """The problem of one sample, scaled so that max |u| = 1."""
 
     u: np.ndarray  # (2^n,): v - v(empty)
@@ -48,24 +48,24 @@ class Rough(NamedTuple):
 
 
 @entry_point
-def rough_solution(game, x, y, active, rough, tables, work):
+def rough_solution(problem, x, y, active, rough, tables, work):
     """x (2 * 2^n,), y (2^n,) := a rough solution and its multipliers; active (2^n,) := rows whose noise is at its bound.
 
     Returns how many rows are active, and the step size. work: (5, 2^n).
     """
     _clear(rough)
-    step_size = _steps(game, STEPS, FIRST_STEP, rough, tables.sparse, tables, work)
-    count = _mark_active(game, rough, tables.sparse.weight, active)
+    step_size = _steps(problem, STEPS, FIRST_STEP, rough, tables.sparse, tables, work)
+    count = _mark_active(problem, rough, tables.sparse.weight, active)
     more = min(MOST_STEPS - STEPS, int(STEPS_PER_FACTOR * float(count) ** 3 / active.size))
     if more >= FEWEST_MORE and count <= MANY_ROWS * active.size:
-        step_size = _steps(game, more, step_size, rough, tables.sparse, tables, work)
-        count = _mark_active(game, rough, tables.sparse.weight, active)
+        step_size = _steps(problem, more, step_size, rough, tables.sparse, tables, work)
+        count = _mark_active(problem, rough, tables.sparse.weight, active)
     _take(rough, step_size, tables.sparse.weight, x, y)
     return count, step_size
 
 
 @entry_point
-def dense_solution(game, x, y, active, tol, count, step_size, rough, tables, work):
+def dense_solution(problem, x, y, active, tol, count, step_size, rough, tables, work):
     """Go on from where `rough_solution` ended, until the gap is below `tol` or an interior point looks cheaper.
 
     Returns the bounds of the optimum, as `certify` does; x is repaired. An interior point can begin at x, y and the
@@ -75,16 +75,16 @@ def dense_solution(game, x, y, active, tol, count, step_size, rough, tables, wor
     budget = DENSE_STEPS_PER_FACTOR * float(count) ** 3 / active.size
     earlier, before = 1.0, 1.0
     while True:
-        step_size = _steps(game, DENSE_STEPS, step_size, rough, tables.dense, tables, work)
+        step_size = _steps(problem, DENSE_STEPS, step_size, rough, tables.dense, tables, work)
         budget -= DENSE_STEPS
         _take(rough, step_size, tables.dense.weight, x, y)
-        upper, lower = certify(game, x, y, tables, work)
+        upper, lower = certify(problem, x, y, tables, work)
         gap = (upper - lower) / upper
         rate = -np.log(min(gap / earlier, 0.999)) / (2 * DENSE_STEPS)  # over two rounds, for one is uneven
         if gap <= tol or not np.log(gap / tol) / rate <= budget:  # NaN ends it as well
             break
         earlier, before = before, gap
-    _mark_active(game, rough, tables.dense.weight, active)
+    _mark_active(problem, rough, tables.dense.weight, active)
     return upper, lower
 
 
@@ -112,36 +112,36 @@ def _take(rough, step_size, weight, x, y):
 
 
 @compiled
-def _mark_active(game, rough, weight, active):
+def _mark_active(problem, rough, weight, active):
     """Mark the rows whose noise the proximal step holds at the bound, and count them; the empty set is no row."""
     count = 0
     active[0] = False
     for i in range(1, active.size):
-        active[i] = abs(rough.noise_free[i]) * weight > game.bound
+        active[i] = abs(rough.noise_free[i]) * weight > problem.bound
         count += active[i]
     return count
 
 
 @compiled
-def _steps(game, steps, step_size, rough, weighted, tables, work):
+def _steps(problem, steps, step_size, rough, weighted, tables, work):
     """`steps` steps in place; the step size at the end."""
     for k in range(1, steps + 1):
-        _proximal(game, step_size, rough, weighted.weight)
+        _proximal(problem, step_size, rough, weighted.weight)
         balance = k % BALANCED_EVERY == 0 and 5 * k <= 4 * steps
-        step_size *= _project(game, balance, rough, weighted, tables, work)
+        step_size *= _project(problem, balance, rough, weighted, tables, work)
     return step_size
 
 
 @compiled
-def _proximal(game, step_size, rough, weight):
+def _proximal(problem, step_size, rough, weight):
     """The proximal point of x: soft thresholds, shrunk by the ridge. That of the noise is its clamp, relaxed at once."""
-    threshold, shrink = 1 / step_size, step_size / (step_size + game.ridge)
+    threshold, shrink = 1 / step_size, step_size / (step_size + problem.ridge)
     x, dual, near = rough.x, rough.x_dual, rough.x_near
     for i in range(x.size):
         free = x[i] - dual[i]
         near[i] = (free - min(max(free, -threshold), threshold)) * shrink
     noise, noise_dual, noise_free = rough.noise, rough.noise_dual, rough.noise_free
-    bound = max(game.bound, 1e-12) / weight
+    bound = max(problem.bound, 1e-12) / weight
     for i in range(noise.size):
         free = noise[i] - noise_dual[i]
         noise_free[i] = free
@@ -149,12 +149,12 @@ def _proximal(game, step_size, rough, weight):
 
 
 @compiled
-def _project(game, balance, rough, weighted, tables, work):
+def _project(problem, balance, rough, weighted, tables, work):
     """Relax x beyond the proximal point and project on the equation.
 
     Returns by what to multiply the step size, 1 unless `balance`.
     """
-    size, weight = game.u.size, weighted.weight
+    size, weight = problem.u.size, weighted.weight
     sums_and, sums_or, change = work[0], work[1], work[2]
     x, near = rough.x, rough.x_near
     for i in range(size):
@@ -164,7 +164,7 @@ def _project(game, balance, rough, weighted, tables, work):
     subset_sums(sums_or)
     every = sums_or[size - 1]
     for i in range(size):
-        change[i] = sums_and[i] + (every - sums_or[size - 1 - i]) + weight * rough.noise[i] - game.u[i]
+        change[i] = sums_and[i] + (every - sums_or[size - 1 - i]) + weight * rough.noise[i] - problem.u[i]
     apply_blocks(change, weighted.inverse, tables.basis, work[3:5])
     for i in range(size):
         rough.noise[i] -= weight * change[i]
@@ -223,37 +223,37 @@ def _move_and_measure(x, dual, near, pull):
 
 
 @entry_point
-def certify(game, x, y, tables, work):
+def certify(problem, x, y, tables, work):
     """Bounds of the optimum from above, by x, which is repaired in place, and from below, by y: (upper, lower).
 
     Any y (2^n,) gives a lower bound (weak duality), whatever its origin:
     u.y - bound ||y||_1 - sum max(|Phi' y| - 1, 0)^2 / (2 ridge). work: (5, 2^n).
     """
-    _repair(game, x, tables, work)
+    _repair(problem, x, tables, work)
     upper = 0.0
     for i in range(x.size):
-        upper += abs(x[i]) + game.ridge / 2 * x[i] * x[i]
+        upper += abs(x[i]) + problem.ridge / 2 * x[i] * x[i]
     pull = work[0:2].reshape(-1)
     apply_transposed(y, tables.live, pull, work[2])
     lower, over = 0.0, 0.0
     for i in range(y.size):
-        lower += game.u[i] * y[i] - game.bound * abs(y[i])
+        lower += problem.u[i] * y[i] - problem.bound * abs(y[i])
     for i in range(pull.size):
         excess = max(abs(pull[i]) - 1, 0.0)
         over += excess * excess
-    return upper, lower - over / (2 * game.ridge)
+    return upper, lower - over / (2 * problem.ridge)
 
 
 @compiled
-def _repair(game, x, tables, work):
+def _repair(problem, x, tables, work):
     """Bring the noise of x inside its bound by the change of least norm, Phi' (Phi Phi')^-1 of what is too much."""
-    size, inner = game.u.size, game.bound * INSIDE
+    size, inner = problem.u.size, problem.bound * INSIDE
     excess, change = work[0], work[1:3].reshape(-1)
     for _ in range(REPAIRS):
         apply(x, excess, change)
         worst = 0.0
         for i in range(size):
-            noise = game.u[i] - excess[i]
+            noise = problem.u[i] - excess[i]
             excess[i] = noise - min(max(noise, -inner), inner)
             worst = max(worst, abs(excess[i]))
         if worst == 0:

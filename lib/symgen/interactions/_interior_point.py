@@ -112,14 +112,14 @@ class Measure(NamedTuple):
 
 
 @entry_point
-def begin(game, x, y, product, margin, point, tables):
+def begin(problem, x, y, product, margin, point, tables):
     """Set up the point at rough x (2 * 2^n,) and y (2^n,) on the rows marked in `point.chosen`.
 
     All products are at least about `product`, those of rows less where the bound is very small; mid keeps the share
     `margin` of an edge from its ends.
     """
     count = 0
-    for i in range(1, game.u.size):
+    for i in range(1, problem.u.size):
         if point.chosen[i]:
             point.rows[count] = i
             point.y[count] = y[i]
@@ -130,10 +130,10 @@ def begin(game, x, y, product, margin, point, tables):
     _pull_rows(point.y, point, tables, point.pull)
     apply(point.x, point.image, point.sums)
     for i in range(x.size):
-        _place(point.of_x, i, x[i], point.pull[i] - game.ridge * x[i], 1.0, product, margin)
-    edge = max(game.bound, FLOOR)
+        _place(point.of_x, i, x[i], point.pull[i] - problem.ridge * x[i], 1.0, product, margin)
+    edge = max(problem.bound, FLOOR)
     for i in range(count):
-        noise = game.u[point.rows[i]] - point.image[point.rows[i]]
+        noise = problem.u[point.rows[i]] - point.image[point.rows[i]]
         _place(point.of_y, i, point.y[i], noise, edge, product * _scale_of_rows(edge), margin)
 
 
@@ -151,7 +151,7 @@ def _scale_of_rows(edge):
 
 
 @entry_point
-def descend(game, point, tol, most_steps, matrix, tables):
+def descend(problem, point, tol, most_steps, matrix, tables):
     """Newton steps in place until the relative duality gap is below `tol`: (how it ended, steps).
 
     matrix: flat, at least count^2 numbers; with `NEEDS_ROOM` it is too small, and `descend` goes on with a larger one.
@@ -160,38 +160,38 @@ def descend(game, point, tol, most_steps, matrix, tables):
     while True:
         mean = _take_difference(point.of_x, point.x, point.x.size)
         apply(point.x, point.image, point.sums)
-        outside = _worst_outside(game, point)
-        if outside > _exact(game) and primal > JOIN_AFTER_STEP:
-            _join(game, point, outside, mean)
-        measure = _measure(game, point, outside, tables)
-        if _converged(game, measure, tol):
+        outside = _worst_outside(problem, point)
+        if outside > _exact(problem) and primal > JOIN_AFTER_STEP:
+            _join(problem, point, outside, mean)
+        measure = _measure(problem, point, outside, tables)
+        if _converged(problem, measure, tol):
             if steps > 0:
-                _correct_rows(game, point, matrix, tables)
+                _correct_rows(problem, point, matrix, tables)
             return CONVERGED, steps
         if point.count[0] ** 2 > matrix.size:
             return NEEDS_ROOM, steps
         spent = measure.products < SPENT * (point.x.size + point.count[0])
         if steps >= most_steps or spent or not np.isfinite(measure.value - measure.lower):
             return STOPPED, steps
-        total = _prepare(game, point, measure.products, steps > 0, tables)
+        total = _prepare(problem, point, measure.products, steps > 0, tables)
         if not _factorise(point, matrix):
             return STOPPED, steps
-        primal, dual = _advance(game, point, total, min(primal, dual) < SHORT, matrix, tables)
+        primal, dual = _advance(problem, point, total, min(primal, dual) < SHORT, matrix, tables)
         if primal + dual == 0:
             return STOPPED, steps
         steps += 1
 
 
 @compiled
-def _converged(game, measure, tol):
+def _converged(problem, measure, tol):
     gap = abs(measure.value - measure.lower)
-    return gap <= tol * measure.value and max(measure.wrong, measure.outside) <= _exact(game)
+    return gap <= tol * measure.value and max(measure.wrong, measure.outside) <= _exact(problem)
 
 
 @compiled
-def _exact(game):
+def _exact(problem):
     """How far from its equation, or outside its bound, the noise of a row may be at the end; the rest is repaired."""
-    return EXACT * max(game.bound, 1e-3)
+    return EXACT * max(problem.bound, 1e-3)
 
 
 # --- Measuring -----------------------------------------------------------------------------------------------------------
@@ -208,31 +208,31 @@ def _take_difference(pairs, a, count):
 
 
 @compiled
-def _worst_outside(game, point):
+def _worst_outside(problem, point):
     """The worst violation of the noise bound in rows that are not chosen."""
     worst = 0.0
-    for i in range(1, game.u.size):
+    for i in range(1, problem.u.size):
         if not point.chosen[i]:
-            worst = max(worst, abs(game.u[i] - point.image[i]) - game.bound)
+            worst = max(worst, abs(problem.u[i] - point.image[i]) - problem.bound)
     return worst
 
 
 @compiled
-def _measure(game, point, outside, tables):
+def _measure(problem, point, outside, tables):
     """Objective, lower bound, products and residuals; the aims of a step are set to take the products to zero."""
-    count, edge = point.count[0], max(game.bound, FLOOR)
+    count, edge = point.count[0], max(problem.bound, FLOOR)
     _take_difference(point.of_y, point.y, count)
     _pull_rows(point.y, point, tables, point.pull)
     value, over = 0.0, 0.0
     for i in range(point.x.size):
         x, pull = point.x[i], point.pull[i]
-        value += abs(x) + game.ridge / 2 * x * x
+        value += abs(x) + problem.ridge / 2 * x * x
         excess = max(abs(pull) - 1, 0.0)
         over += excess * excess
-        point.of_x.missing[i] = pull - game.ridge * x
-    lower = -over / (2 * game.ridge)
+        point.of_x.missing[i] = pull - problem.ridge * x
+    lower = -over / (2 * problem.ridge)
     for i in range(count):
-        goal = game.u[point.rows[i]]
+        goal = problem.u[point.rows[i]]
         lower += goal * point.y[i] - edge * abs(point.y[i])
         point.of_y.missing[i] = goal - point.image[point.rows[i]]
     products = _measure_pairs(point.of_x, point.x.size) + _measure_pairs(point.of_y, count)
@@ -269,18 +269,18 @@ def _pull_rows(y, point, tables, out):
 
 
 @compiled
-def _join(game, point, outside, mean):
+def _join(problem, point, outside, mean):
     """The most violated rows join, up to a limit; of the lowest level that joins, the first in order of their index."""
     room = max(JOIN_LEAST, int(JOIN_SHARE * point.count[0]))
-    least = _least_level(game, point, outside, room)
-    edge = max(game.bound, FLOOR)
+    least = _least_level(problem, point, outside, room)
+    edge = max(problem.bound, FLOOR)
     product = max(mean * _scale_of_rows(edge), 1e-16)
     margin = min(max(JOIN_CLOSE * product / edge, 1e-4), 0.1)  # nearer the bound as products become small
-    for i in range(1, game.u.size):
+    for i in range(1, problem.u.size):
         if room > 0 and not point.chosen[i]:
-            noise = game.u[i] - point.image[i]
-            violation = abs(noise) - game.bound
-            if violation > _exact(game) and _level(violation, outside) >= least:
+            noise = problem.u[i] - point.image[i]
+            violation = abs(noise) - problem.bound
+            if violation > _exact(problem) and _level(violation, outside) >= least:
                 end = point.count[0]
                 _place(point.of_y, end, 0.0, noise, edge, product, margin)
                 point.rows[end], point.chosen[i], point.count[0] = i, True, end + 1
@@ -288,15 +288,15 @@ def _join(game, point, outside, mean):
 
 
 @compiled
-def _least_level(game, point, outside, room):
+def _least_level(problem, point, outside, room):
     """The lowest level of violation for whose rows, and those above it, there is room."""
     levels = point.levels
     for k in range(levels.size):
         levels[k] = 0
-    for i in range(1, game.u.size):
+    for i in range(1, problem.u.size):
         if not point.chosen[i]:
-            violation = abs(game.u[i] - point.image[i]) - game.bound
-            if violation > _exact(game):
+            violation = abs(problem.u[i] - point.image[i]) - problem.bound
+            if violation > _exact(problem):
                 levels[_level(violation, outside)] += 1
     least = levels.size - 1
     left = room - levels[least]
@@ -312,9 +312,9 @@ def _level(violation, worst):
 
 
 @compiled
-def _leave(game, point, total):
+def _leave(problem, point, total):
     """Rows that are far from their bound, and too soft to matter in the Newton matrix, leave; the products that stay."""
-    size, edge, rows, of_y = game.u.size, max(game.bound, FLOOR), point.rows, point.of_y
+    size, edge, rows, of_y = problem.u.size, max(problem.bound, FLOOR), point.rows, point.of_y
     sums_and, sums_or = point.sums[:size], point.sums[size:]
     kept = 0
     for i in range(point.count[0]):
@@ -347,18 +347,18 @@ def _copy_pair(pairs, source, target):
 
 
 @compiled
-def _prepare(game, point, total, may_leave, tables):
+def _prepare(problem, point, total, may_leave, tables):
     """Slopes and weights, and their sums over subsets; rows leave if they may. The sum of the products that stay."""
-    size = game.u.size
+    size = problem.u.size
     _invert(point.of_x, point.x.size)
     _invert(point.of_y, point.count[0])
     for i in range(point.x.size):
         slope = point.of_x.slope[i]
-        point.weight[i] = tables.live[i] * slope / (1 + game.ridge * slope)
+        point.weight[i] = tables.live[i] * slope / (1 + problem.ridge * slope)
         point.sums[i] = point.weight[i]
     subset_sums(point.sums[:size])
     subset_sums(point.sums[size:])
-    return _leave(game, point, total) if may_leave else total
+    return _leave(problem, point, total) if may_leave else total
 
 
 @compiled
@@ -405,7 +405,7 @@ def _solve(matrix, count, right):
 
 
 @compiled
-def _direction(game, point, way, matrix, tables):
+def _direction(problem, point, way, matrix, tables):
     """The Newton direction for the aims; False if it is not finite."""
     of_x, of_y, count = point.of_x, point.of_y, point.count[0]
     _shift(of_x, point.x.size)
@@ -413,7 +413,7 @@ def _direction(game, point, way, matrix, tables):
     dx, dy = way.plus_x, way.plus_y  # until they are known
     for i in range(dx.size):
         slope = of_x.slope[i]
-        dx[i] = tables.live[i] * (of_x.shift[i] + slope * of_x.missing[i]) / (1 + game.ridge * slope)
+        dx[i] = tables.live[i] * (of_x.shift[i] + slope * of_x.missing[i]) / (1 + problem.ridge * slope)
     apply(dx, point.image, way.mid_x)
     for i in range(count):
         dy[i] = of_y.missing[i] + of_y.shift[i] / of_y.slope[i] - point.image[point.rows[i]]
@@ -422,7 +422,7 @@ def _direction(game, point, way, matrix, tables):
     check = 0.0
     for i in range(dx.size):
         change = dx[i] + point.weight[i] * way.mid_x[i]
-        way.mid_x[i] += of_x.missing[i] - game.ridge * change
+        way.mid_x[i] += of_x.missing[i] - problem.ridge * change
         check += abs(way.mid_x[i])
     for i in range(count):
         way.mid_y[i] = (dy[i] - of_y.shift[i]) / of_y.slope[i]
@@ -464,13 +464,13 @@ def _changes(pairs, mid, d_plus, d_minus, count):
 
 
 @compiled
-def _correct_rows(game, point, matrix, tables):
+def _correct_rows(problem, point, matrix, tables):
     """Bring the chosen rows inside their bound, with the last factor: by changes of those interactions that are not zero."""
     right, pull = point.way.plus_y, point.way.mid_x
     for _ in range(CORRECT_ROWS):
         for i in range(point.count[0]):
-            noise = game.u[point.rows[i]] - point.image[point.rows[i]]
-            right[i] = noise - min(max(noise, -game.bound), game.bound)
+            noise = problem.u[point.rows[i]] - point.image[point.rows[i]]
+            right[i] = noise - min(max(noise, -problem.bound), problem.bound)
         _solve(matrix, point.count[0], right)
         _pull_rows(right, point, tables, pull)
         for i in range(pull.size):
@@ -482,13 +482,13 @@ def _correct_rows(game, point, matrix, tables):
 
 
 @compiled
-def _advance(game, point, total, short, matrix, tables):
+def _advance(problem, point, total, short, matrix, tables):
     """A predictor, a corrector (Mehrotra) and centrality corrections (Gondzio), with one factor: the step lengths."""
     count = point.count[0]
     way, trial = point.way, point.trial
     mean = total / (2 * (point.x.size + count))
     late = 2 * mean < LATE
-    if not _direction(game, point, way, matrix, tables):
+    if not _direction(problem, point, way, matrix, tables):
         return 0.0, 0.0
     primal, dual = _step_lengths(point, way, late)
     ahead = _products_after(point.of_x, way.plus_x, way.minus_x, way.mid_x, primal, dual, point.x.size)
@@ -497,7 +497,7 @@ def _advance(game, point, total, short, matrix, tables):
     damp = primal * primal if late else 1.0
     _aim_at(point.of_x, way.plus_x, way.minus_x, way.mid_x, target, damp, point.x.size)
     _aim_at(point.of_y, way.plus_y, way.minus_y, way.mid_y, target, damp, count)
-    if not _direction(game, point, way, matrix, tables):
+    if not _direction(problem, point, way, matrix, tables):
         return 0.0, 0.0
     primal, dual = _step_lengths(point, way, late)
     for _ in range(_corrections(count)):
@@ -506,7 +506,7 @@ def _advance(game, point, total, short, matrix, tables):
         reach_x, reach_y = min(1.0, primal + CORRECTION_REACH), min(1.0, dual + CORRECTION_REACH)
         _aim_at_centre(point.of_x, way.plus_x, way.minus_x, way.mid_x, target, reach_x, reach_y, point.x.size)
         _aim_at_centre(point.of_y, way.plus_y, way.minus_y, way.mid_y, target, reach_y, reach_x, count)
-        if not _direction(game, point, trial, matrix, tables):
+        if not _direction(problem, point, trial, matrix, tables):
             break
         longer = _step_lengths(point, trial, late)
         if longer[0] + longer[1] < primal + dual + CORRECTION_GAIN:

@@ -1,4 +1,4 @@
-"""The linear map Phi from interactions to values, its transpose, and functions of Phi Phi', compiled (science: section 3).
+"""The linear map Phi from interactions to values, its transpose, and functions of Phi Phi', compiled.
 
     (Phi x)(S) = sum_{T subset S} x_and(T) + sum_{T meets S} x_or(T)
 

@@ -50,7 +50,7 @@ def by_definition(
 def fidelity(
     v: Float[np.ndarray, "*batch subset"], effects: Float[np.ndarray, "*batch kind subset"], bias
 ) -> Float[np.ndarray, "*batch"] | float:
-    """R2: share of the variance of the 2^n outputs that interactions explain (Eq. 14-15), a sample; NaN if v is constant."""
+    """R2: share of the variance of the 2^n outputs that interactions explain (Eq. 14-15), of each; NaN if v is constant."""
     missed = v - logical_model(effects, bias)
     return _explained((missed**2).mean(axis=-1), v)[()]
 
@@ -63,7 +63,7 @@ def fidelity_curve(
 
 
 def _curves(v, effects, bias, most=None):
-    """`fidelity_curve` of several samples, (sample, k), to the last k of any, or `most`: one after another is taken off."""
+    """`fidelity_curve` of several samples, (sample, k): k up to `most`, or to the last effect of any that is not 0."""
     flat = effects.reshape(len(effects), -1)
     order = np.argsort(-np.abs(flat), axis=1, kind="stable")[:, : np.count_nonzero(flat, axis=1).max()][:, :most]
     strength = np.take_along_axis(flat, order, axis=1)

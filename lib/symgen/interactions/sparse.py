@@ -1,4 +1,4 @@
-"""Sparse AND-OR interactions: the unique minimiser of a strictly convex problem, with a certificate (science: section 3).
+"""Sparse AND-OR interactions: the unique minimiser of a strictly convex problem, with a certificate.
 
 With u = v - v(empty), scale = max |u|, Phi = [AND columns, OR columns of order >= 2] and a bound of the noise
 c = max(noise_bound |v(N) - v(empty)|, 4 rounding max |v|):
@@ -29,11 +29,10 @@ from jaxtyping import Float, Int
 from threadpoolctl import ThreadpoolController
 
 from symgen.errors import InputError, whole_number
-from symgen.interactions import _interior_point
-from symgen.interactions._admm import INSIDE, MANY_ROWS, Game, Rough, certify, dense_solution, rough_solution
-from symgen.interactions._interior_point import NEEDS_ROOM, Pairs, Point, Way, begin, descend
+from symgen.interactions._admm import INSIDE, MANY_ROWS, Problem, Rough, certify, dense_solution, rough_solution
+from symgen.interactions._interior_point import JOIN_LEVELS, NEEDS_ROOM, Pairs, Point, Way, begin, descend
 from symgen.interactions._operator import tables
-from symgen.interactions.subsets import MAX_VARIABLES, n_variables
+from symgen.interactions.subsets import check_n, n_variables
 from symgen.interactions.transforms import Array, reconstruct
 
 FIRST_ROOM = 256  # rows of the Newton matrix for which a sample has room to begin with
@@ -166,7 +165,7 @@ def sparse_and_or(
 
 
 def prepare() -> None:
-    """Compile the solver: about half a minute the first time on a machine, else half a second to load it."""
+    """Compile the solver: a minute or two the first time on a machine, later half a second to load it."""
     noise = np.random.default_rng(0).normal
     sparse_and_or(noise(size=4))
     sparse_and_or(noise(size=256))  # more than few variables, and a dense game: all ways that the solver takes
@@ -189,9 +188,7 @@ def _check_values(v):
         raise InputError(f"v is a {type(v).__name__}; expected an array or a tensor, (2^n,) or (batch, 2^n)")
     if v.ndim not in (1, 2):
         raise InputError(f"v has {v.ndim} axes, shape {tuple(v.shape)}; expected (2^n,) or (batch, 2^n)")
-    n = n_variables(v.shape[-1])
-    if n > MAX_VARIABLES:
-        raise InputError(f"v has n = {n} variables; expected at most {MAX_VARIABLES}, since all 2^n subsets count")
+    check_n(n_variables(v.shape[-1]))
     if isinstance(v, torch.Tensor):
         v = v.detach().to("cpu", torch.float64).numpy()
     games = np.atleast_2d(v).astype(np.float64)
@@ -232,8 +229,8 @@ def _solve_all(u, bound, needed, ridge, tol, max_iter):
     def solve(k):
         if not hasattr(local, "solver"):
             local.solver = _Solver(n_variables(u.shape[1]))
-        game = Game(u[k] / scale[k], bound[k] / scale[k], ridge)
-        gap[k], steps[k] = local.solver.solve(game, tol, max_iter)
+        problem = Problem(u[k] / scale[k], bound[k] / scale[k], ridge)
+        gap[k], steps[k] = local.solver.solve(problem, tol, max_iter)
         x[k] = local.solver.best * scale[k]
 
     threads = min(torch.get_num_threads(), len(needed))
@@ -265,21 +262,21 @@ class _Solver:
         self.point = _point(size)
         self.memory, self.warned = np.empty(min(size, FIRST_ROOM) ** 2), False  # of the Newton matrix
 
-    def solve(self, game, tol, max_iter):
-        """Gap and Newton steps of a game."""
-        inner = game._replace(bound=game.bound * INSIDE)
+    def solve(self, problem, tol, max_iter):
+        """Gap and Newton steps of a problem."""
+        inner = problem._replace(bound=problem.bound * INSIDE)
         self.upper, self.lower, steps = math.inf, 0.0, 0
         self.best[:], self.best_y[:], self.matrix = 0, 0, self.memory[: FIRST_ROOM**2]  # nothing of an earlier sample
         aim = min(tol, AIM)
-        self._begin(game, aim)
+        self._begin(problem, aim)
         for attempt, start in enumerate((COLD if self.few else ROUGH, AGAIN, COLD, COLDER)):
             if self.gap <= (tol if attempt else aim) or steps >= max_iter:
                 break
             if attempt:
-                self._prepare_again(game, cold=attempt > 1)
+                self._prepare_again(problem, cold=attempt > 1)
             begin(inner, self.x, self.y, *start, self.point, self.tables)
             steps += self._descend(inner, aim / 4 * 0.3**attempt, max_iter - steps)
-            self._keep(*certify(game, self.x, self.y, self.tables, self.work))
+            self._keep(*certify(problem, self.x, self.y, self.tables, self.work))
         return self.gap, steps
 
     @property
@@ -294,27 +291,29 @@ class _Solver:
         if lower > self.lower:
             self.lower, self.best_y[:] = lower, self.y
 
-    def _begin(self, game, tol):
-        """Rough x and y, and the rows to begin with; in a dense game that may be the end as well."""
-        x, y, chosen, size = self.x, self.y, self.point.chosen, game.u.size
+    def _begin(self, problem, tol):
+        """Rough x and y, and the rows to begin with; in a dense problem that may be the end as well."""
+        x, y, chosen, size = self.x, self.y, self.point.chosen, problem.u.size
         if self.few:
             x[:], y[:], chosen[:] = 0, 0, True
             return
-        count, step_size = rough_solution(game, x, y, chosen, self.rough, self.tables, self.work)
+        count, step_size = rough_solution(problem, x, y, chosen, self.rough, self.tables, self.work)
         if count > MANY_ROWS * size:
-            self._keep(*dense_solution(game, x, y, chosen, tol, count, step_size, self.rough, self.tables, self.work))
+            self._keep(
+                *dense_solution(problem, x, y, chosen, tol, count, step_size, self.rough, self.tables, self.work)
+            )
         if not count:
             chosen[-1] = True
 
-    def _descend(self, game, tol, allowed):
+    def _descend(self, problem, tol, allowed):
         """Newton steps; x, and y of all rows, are taken from where they end."""
         point, steps = self.point, 0
         while True:
-            status, taken = descend(game, point, tol, allowed - steps, self.matrix, self.tables)
+            status, taken = descend(problem, point, tol, allowed - steps, self.matrix, self.tables)
             steps += taken
             if status != NEEDS_ROOM:
                 break
-            self._make_room(int(point.count[0]), game.u.size)
+            self._make_room(int(point.count[0]), problem.u.size)
         rows = point.rows[: point.count[0]]
         self.x[:] = np.nan_to_num(point.x, nan=0, posinf=0, neginf=0)
         self.y[:] = 0
@@ -341,10 +340,10 @@ class _Solver:
                 stacklevel=2,
             )
 
-    def _prepare_again(self, game, cold):
+    def _prepare_again(self, problem, cold):
         """From the best so far, or from nothing; with the rows besides whose noise is near its bound."""
-        noise = game.u - reconstruct(*self.best.reshape(2, -1), 0.0)
-        self.point.chosen[:] |= np.abs(noise) > NEAR * game.bound
+        noise = problem.u - reconstruct(*self.best.reshape(2, -1), 0.0)
+        self.point.chosen[:] |= np.abs(noise) > NEAR * problem.bound
         self.x[:], self.y[:] = (0, 0) if cold else (self.best, self.best_y)
 
 
@@ -361,7 +360,7 @@ def _point(size):
         x=np.zeros(2 * size), y=np.zeros(size), of_x=pairs(2 * size), of_y=pairs(size),
         rows=np.zeros(size, np.int64), chosen=np.zeros(size, np.bool_), count=np.zeros(1, np.int64),
         pull=np.empty(2 * size), image=np.empty(size), weight=np.empty(2 * size), sums=np.empty(2 * size),
-        whole=np.empty((2, size)), levels=np.empty(_interior_point.JOIN_LEVELS, np.int64), way=way(), trial=way(),
+        whole=np.empty((2, size)), levels=np.empty(JOIN_LEVELS, np.int64), way=way(), trial=way(),
     )  # fmt: skip
 
 

@@ -68,4 +68,4 @@ def subset_index(variables) -> int:
     >>> subset_index([0, 2])
     5
     """
-    return sum(1 << int(i) for i in set(variables))
+    return sum(1 << i for i in {int(i) for i in variables})

@@ -70,8 +70,8 @@ def _bars(ax: Axes) -> Iterator[str]:
             sizes = np.array([bar.get_width() if lying else bar.get_height() for bar in bars])
             places = [bar.get_center()[int(lying)] for bar in bars]
             if _names(along) is not None:
-                said = (f"{_short(size)} of {_at(along, place)}" for size, place in zip(sizes[:FEW_NUMBERS], places))
-                yield f"{bars.get_label()} {', '.join(said)}"
+                numbers = (f"{_short(size)} of {_at(along, place)}" for size, place in zip(sizes[:FEW_NUMBERS], places))
+                yield f"{bars.get_label()} {', '.join(numbers)}"
             elif np.isfinite(sizes).any():
                 largest = int(np.nanargmax(np.abs(sizes)))
                 yield f"{bars.get_label()} at most {_short(sizes[largest])} at {_at(along, places[largest])}"

@@ -371,7 +371,7 @@ def claims(table: pd.DataFrame) -> Figure:
     close = {"fontsize": 8, "columnspacing": 1, "handletextpad": 0.4}
     legend_of(figure, SIGNS_OF, signs, loc="outside lower center", ncols=4, **close)
     says = {"–": "has none", "empty": "not asked of this study"}
-    places = {"left": "as the paper measures it", "right": "against its control", "in brackets": "networks"}
+    places = {"left": MEASURED["paper"], "right": MEASURED["control"], "in brackets": "networks, at most"}
     return note(figure, **places, **says)
 
 
@@ -405,7 +405,7 @@ def effects(table: pd.DataFrame, means: pd.DataFrame) -> Figure:
         ax.set_title(_in_even_lines(effect, 26))
         ax.grid(axis="y", visible=False)
     legend_below(figure, axes[0, 0], {"less than the smallest effect of interest": Patch(**BAR)})
-    says = {"in brackets": "networks, at least", "no point": "not asked, or not testable"}
+    says = {"in brackets": "networks, at most", "no point": "not asked, or not testable"}
     says["black"] = "mean of the studies, with its 95 % interval; thin: where one more study would lie, 95 %"
     return note(figure, line="95 %, over samples and networks; cut off where wider than the panel", **says)
 

@@ -278,7 +278,7 @@ def learned(table: pd.DataFrame, boundaries: pd.DataFrame, samples: int | None =
         left.set_yscale("log", nonpositive="mask")  # a thousand times as much at the end as at the beginning
         left.yaxis.set_minor_formatter(NullFormatter())
     left.set(ylabel="log-odds per sample", title="newly learned since the checkpoint before")
-    right.set(ylabel="share", ylim=(0, 1), title="how much of it generalizes\n(below 0.5: mostly what no baseline has)")
+    right.set(ylabel="share", ylim=(0, 1), title="how much of it generalizes\n(below 0.5: mostly what does not)")
     legend_below(figure, left, {"H is highest (median network)": t1})
     steps = np.diff(np.unique([0, *table.epoch]))
     length = f"{steps.min():g} to {steps.max():g} epochs long: compare colours, not steps"
@@ -379,9 +379,9 @@ def _keep_bars_below_corners(axes):
         ax.set_ylim(top=max(high, low + (max(behind, default=low) - low) / (corner.y0 - 0.03)))
 
 
-def _stacked(ax, orders, total, part, which=""):
-    ax.bar(orders, total, color=COLOURS["non-generalizable"], width=0.8, label=f"all{which}")
-    ax.bar(orders, part, color=COLOURS["generalizable"], width=0.8, label=f"generalizable{which}")
+def _stacked(ax, orders, total, part, ending=""):
+    ax.bar(orders, total, color=COLOURS["non-generalizable"], width=0.8, label=f"all{ending}")
+    ax.bar(orders, part, color=COLOURS["generalizable"], width=0.8, label=f"generalizable{ending}")
     ax.grid(axis="x", visible=False)
 
 

@@ -20,14 +20,15 @@ def head(*names: str) -> list[str]:
 
 
 def span(values: pd.Series, form: str) -> str:
-    """The least and the largest of some numbers."""
-    return f"{values.min():{form}} to {values.max():{form}}"
+    """The least and the largest of some numbers; none where there is no number."""
+    known = values.dropna()
+    return f"{known.min():{form}} to {known.max():{form}}" if len(known) else "none"
 
 
 def interval(value: float, low: float, high: float, form: str = "") -> str:
-    """A number and its interval, in a format, or with as many decimals each; none where there is no number, or no interval.
+    """A number and its interval as text, 0.49 [0.44, 0.55]; the word none for a number or an interval that is missing.
 
-    Without a format, the largest has two digits at least, and there are more decimals, up to four, where another number
+    Without a format, all three have as many decimals: the largest gets two digits, and there are more, up to four, where one
     would read 0.
     """
     if isnan(value):
@@ -35,6 +36,11 @@ def interval(value: float, low: float, high: float, form: str = "") -> str:
     form = form or f"z.{_decimals([abs(number) for number in (value, low, high) if isfinite(number)])}f"
     bounds = "none" if isnan(low) else f"{low:{form}}, {high:{form}}"
     return f"{value:{form}} [{bounds}]"
+
+
+def intervals(table: pd.DataFrame, form: str = "") -> list[str]:
+    """`interval` of each row of a table with the columns value, low and high."""
+    return [interval(row.value, row.low, row.high, form) for row in table.itertuples()]
 
 
 def _decimals(numbers):

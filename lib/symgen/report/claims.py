@@ -53,7 +53,6 @@ EFFECTS = {  # how large: what is seen, of which claims, the statistic of the pa
         ["K4"], "few samples: accuracy, penalty - plain", "few samples: accuracy, penalty - distilled", "share of items",
     ),
 }  # fmt: skip
-OF_FOLLOWED = ("fig03", "fig12")  # tables of the samples that are followed through training
 MOST_TIMES = 1000  # times the samples and networks: more would be no plan
 FEW_TIMES = 20  # times: of more, the number means little
 LEARNED_TABLE = "fig06_learned"  # the table that says whether networks have learned anything
@@ -98,7 +97,7 @@ class Statistic(BaseModel):
         return f"{sign} {self.threshold:g}{reach}{', ours' if self.ours else ''}"
 
     def has_room(self, table: pd.DataFrame) -> bool:
-        """Whether the best value there can be is a smallest effect of interest away from the row of a table it is beside."""
+        """Whether the best possible value is a smallest effect of interest or more away from the row that `beside` names."""
         values = table.value[table.quantity == self.beside]
         return not (abs(self.best - values) < self.sesoi).any()
 
@@ -220,18 +219,13 @@ def _n_networks(study: Study) -> int:
     return len({study.target_model, study.baseline_model}) if study.target_model else len(study.targets)
 
 
-def _followed(study):
-    """How many samples are looked at throughout the training, training and testing ones together."""
-    return 2 * study.dynamics.explain_classes * study.dynamics.explain_per_class
-
-
 def scale_of(study: Study) -> str:
     """What the numbers of a study rest on: its networks, how they are trained, and the samples explained."""
     if study.target_model:
         models = "a model as it is" if _n_networks(study) == 1 else "2 models as they are"
         return f"{models} given, {study.n_variables} variables"
     networks = f"{_n_networks(study)} network{'s' if _n_networks(study) > 1 else ''}"
-    whole, few = study.explain_classes * study.explain_per_class, _followed(study) // 2
+    whole, few = study.n_explained // 2, study.dynamics.n_explained // 2
     followed = f", {few} + {few} of them followed" if few < whole else ""
     samples = f"{whole} + {whole} samples{followed}"
     return f"{networks}, {study.train_size:,} {study.modality}, {study.epochs} epochs, {samples}"
@@ -277,7 +271,8 @@ def decisions(claim: Claim, study: Study, learned: bool | None = None) -> list[d
     whether its networks have; without, as the table `LEARNED_TABLE` among the figures says.
     """
     folder, given = study.figures_dir, bool(study.target_model)
-    few = claim.table.startswith(OF_FOLLOWED) and _followed(study) < FEWEST_SAMPLES
+    looked_at = {"fig03": study.dynamics, "fig12": study}.get(claim.table[:5])  # throughout a training
+    few = looked_at is not None and looked_at.n_explained < FEWEST_SAMPLES
     learned = True if _is_given(study) else learned
     path, record = folder / f"{claim.table}.csv", folder / f"{LEARNED_TABLE}.csv"
     if not path.is_file() or (learned is None and not record.is_file()):

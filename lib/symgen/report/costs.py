@@ -144,8 +144,9 @@ def scale_text(root: Path) -> str:
     """What the paper's studies would cost, and how long they would take (Markdown), from benchmarks/results/cost.csv."""
     table = read(root / "benchmarks" / "results" / "cost.csv")
     steps, workers = ("training", "masked", "solving", "overhead"), [c for c in table if c.startswith("days_")]
-    days = [f"days, cores: {name.removeprefix('days_')}" for name in workers]
-    lines = head("study", "networks", "units", "core days: training", "masked values", "solving", "overhead", *days)
+    days = [f"days on {name.removeprefix('days_')} cores" for name in workers]
+    work = (f"{step} (core days)" for step in ("training", "masked values", "solving", "overhead"))
+    lines = head("study", "networks", "units", *work, *days)
     for row in table.to_dict("records"):
         numbers = [f"{row[name]:,.0f}" if row[name] >= 10 else f"{row[name]:.2g}" for name in (*steps, *workers)]
         lines.append(line(row["study"], row["networks"], row["units"], *numbers))

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from symgen.generalization import Comparison
 from symgen.interactions import KINDS, members
 from symgen.report._markdown import read
 from symgen.report.claims import EMBEDDED
-from symgen.store import write_whole
+from symgen.store import project_root, write_whole
 from symgen.study import Study, pipeline
 
 SHOWN = 8  # samples of a study
@@ -43,9 +44,10 @@ def write_explorer(studies: list[Study]) -> Path:
 
     content = {"colours": COLOURS, "strongest": STRONGEST, "studies": [_study(study) for study in studies]}
     text = json.dumps(content, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
-    page = Path(__file__).with_suffix(".html").read_text(encoding="utf-8")
-    page = page.replace("@@DATA@@", text.replace("<", "\\u003c"))  # no word ends the script
     path = studies[0].figures_dir.parent / "explorer.html"
+    page = Path(__file__).with_suffix(".html").read_text(encoding="utf-8")
+    page = page.replace("@@ROOT@@", Path(os.path.relpath(project_root(), path.parent)).as_posix())
+    page = page.replace("@@DATA@@", text.replace("<", "\\u003c"))  # no word ends the script
     write_whole(path, page.encode())
     return path
 
@@ -54,7 +56,11 @@ def _study(study):
     """All that the page says of a study: its first target over training, and some of the samples that are followed."""
     followed, role = study.dynamics, study.targets[0]
     remedy = f"`make figures STUDY={study.name}` makes it"
-    if study.target_model or _missing(followed):
+    if study.target_model or study.tunes_given:
+        raise InputError(
+            f"study {study.name!r} is of a given model; expected one whose networks are trained from the start"
+        )
+    if _missing(followed):
         raise InputError(f"study {study.name!r} has no interactions of {role} at all its checkpoints yet; {remedy}")
     tables = (read(study.figures_dir / f"fig03_{name}.csv") for name in ("dynamics", "phases"))
     curves, phases = (table[table.role == role] for table in tables)

@@ -31,9 +31,8 @@ def draw_idea(root: Path) -> None:
         return
     table, curve, phases = (read(folder / f"{name}.csv") for name in (IDEA, "fig01_phases", "fig03_phases"))
     (picture,) = pipeline.load_data(study).pictures(table["item"].unique())
-    samples = 2 * study.dynamics.explain_classes * study.dynamics.explain_per_class  # training and testing ones
     with plots.in_style():
-        figure = plots.idea(table, picture, study.grid, curve, phases, len(study.baselines), samples)
+        figure = plots.idea(table, picture, study.grid, curve, phases, len(study.baselines), study.dynamics.n_explained)
         plots.save(figure, table, folder, IDEA)
     plt.close(figure)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from symgen.errors import InputError
-from symgen.report._markdown import head, interval, line, read, span
+from symgen.report._markdown import head, interval, intervals, line, read, span
 from symgen.report.claims import (
     COLUMN_OF,
     COLUMNS,
@@ -23,7 +23,7 @@ from symgen.report.claims import (
 )
 
 HAIR = 0.1  # of an interval's width: nearer to the threshold it is reproduced by a hair
-MIXED, NO_CONTROL = "mixed", "no control"
+MIXED, NO_CONTROL = "without a majority", "no control"
 MANY_NETWORKS = 10  # networks of a study whose numbers rest on many
 SILENT = (NO_CONTROL, "not testable")  # what says nothing against a claim
 CLEARLY = 0.1  # share by which a strength falls that is counted as falling
@@ -45,29 +45,24 @@ def answer_text(root: Path) -> str:
     where = f"(`{networks.index[0]}`)" if len(networks) == 1 else f"in {len(networks)} studies"
     main = table.id.map(lambda name: claims()[name].main)
     tested = f"{table.id.nunique()} claims were tested on {networks.sum()} small networks {where}"
-    below = "In the table: the verdict of most studies that could test a claim; –: none."
-    lines = [f"{tested}.{_followed(root)}{_removed(of_statistics)} {below}", ""]
+    below = "The table: the verdict of most studies that could test a claim; –: no study."
+    lines = [f"{tested}.{_of_training(root)}{_removed(of_statistics)} {below}", ""]
     lines += _verdict_rows(table[main], "docs/results.md", "{claim}")
     if not main.all():
         lines += ["", _others(table[~main])]
     return "\n".join(lines) + "\n"
 
 
-def _followed(root):
+def _of_training(root):
     """In how many of the networks that were followed through training H rises and falls, and has three phases."""
     tables = _tables(root, "fig03_phases")
     if not tables:
         return ""
     number, turn = pd.concat(tables.values()).n_phases, sum(_turn(root, study) for study in tables)
-    turns = " to ".join(map(str, sorted({(number >= 2).sum(), turn})))
-    learned = pd.concat(_learned_in(root, study) for study in tables)
-    later, chance = (span(learned.groupby("study")[name].mean(), ".2f") for name in ("share", "chance"))
+    turns = " or ".join(map(str, sorted({(number >= 2).sum(), turn})))
     return (
         f" Of {len(number)} followed through training, H certainly rises and falls, also above chance, in [{turns}]"
-        f"(docs/results.md#the-phases); three phases are certain in {(number == 3).sum()}. The paper's phase 1 removes what "
-        f"does not generalize; here {learned.falls.sum()} lose a tenth or more, but {learned.more.sum()} have more when H "
-        f"peaks. Its phase 3 learns next to nothing that generalizes; here {later} of what is learned does (by chance about "
-        f"{chance})."
+        f"(docs/results.md#the-phases); three phases are certain in {(number == 3).sum()}."
     )
 
 
@@ -78,9 +73,10 @@ def _removed(table):
     if len(means) < len(COLUMN_OF):
         return ""
     percent = 100 * means[["value", "low", "high"]]
-    alone, beyond = (interval(*percent.loc[of], "z.0f").replace(" ", " % ", 1) for of in COLUMN_OF)
-    studies = means.studies.max()
-    return f" On average over {studies} studies, removal narrows the loss gap by {alone}; a placebo by {beyond} less."
+    alone, beyond = (interval(*percent.loc[of], "z.0f") for of in COLUMN_OF)
+    alone, beyond = alone.replace(" ", " % ", 1), beyond.replace(" ", " points ", 1)
+    narrows = f"removal narrows the loss gap by {alone}, {beyond} more than a placebo"
+    return f" On average over {means.studies.max()} studies, {narrows}."
 
 
 def _turn(root, study):
@@ -171,9 +167,9 @@ def close_text(root: Path) -> str:
     untested = (verdicts == "not testable").sum()
     return (
         f"There are {len(verdicts) - untested} verdicts, and {untested} that are not testable; together they rest on "
-        f"{len(table)} statistics. Of the {(verdicts == 'reproduced').sum()} that are reproduced, {len(close)} hang on a "
-        "hair: an interval ends within a tenth of its width from the threshold. They may be chance, or a matter of how the "
-        f"interval is taken: {where}.\n"
+        f"{len(table)} statistics. Of the {(verdicts == 'reproduced').sum()} that are reproduced, {len(close)} are so "
+        "only just: an interval ends within a tenth of its width from the threshold. They may be chance, or a matter of how "
+        f"the interval is taken{where and f': {where}'}.\n"
     )
 
 
@@ -268,7 +264,7 @@ def learned_text(root: Path) -> str:
         "untrained → t1 → end (log-odds)",
     )  # fmt: skip
     for study in _tables(root, "fig03_phases"):
-        learned = _learned_in(root, study)
+        learned = learned_strengths(*(_table(root, study, f"fig03_{of}") for of in ("phases", "learning", "dynamics")))
         shares = ["–" if np.isnan(mean) else f"{mean:.2f}" for mean in learned[["share", "chance"]].mean()]
         means = " → ".join(f"{mean:.2g}" for mean in learned[["untrained", "at t1", "end"]].mean())
         counts = learned[["first", "after", "falls", "more"]].sum()
@@ -276,11 +272,14 @@ def learned_text(root: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _learned_in(root, study):
-    """`_learned` of the networks of a study: a row a network."""
-    phases, *tables = (_table(root, study, f"fig03_{name}") for name in ("phases", "learning", "dynamics"))
+def learned_strengths(phases: pd.DataFrame, learning: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
+    """What each network learns, and how strong what does not generalize is: `_learned`, a row a network.
+
+    phases, learning, curves: the tables fig03_phases, fig03_learning and fig03_dynamics of a study.
+    """
+    tables = learning, curves
     rows = [_learned(row, *(table[table.role == row.role] for table in tables)) for row in phases.itertuples()]
-    return pd.DataFrame(rows).assign(study=study)
+    return pd.DataFrame(rows)
 
 
 def _learned(phases, learned, curve):
@@ -345,28 +344,23 @@ def judges_text(root: Path) -> str:
     judges = list(dict.fromkeys(judge for table in tables.values() for judge in table.judges))
     lines = head("study", *(f"H by {judge}" for judge in judges), "by chance")
     for study, table in tables.items():
-        by_judge = dict(zip(table.judges, _intervals(table.rename(columns={"H": "value"}), ".2f")))
+        by_judge = dict(zip(table.judges, intervals(table.rename(columns={"H": "value"}), ".2f")))
         lines.append(line(study, *(by_judge.get(judge, "–") for judge in judges), span(table.chance, ".2f")))
     return "\n".join(lines) + "\n"
 
 
 def penalty_text(root: Path) -> str:
-    """What plain training gives, and what other ways to train change (Markdown), from figK_values and figK_contrasts.
-
-    Only of studies with a second family of judges, who have not been trained on.
-    """
+    """What plain training gives, and what other ways to train change (Markdown), from figK_values and figK_contrasts."""
     lines = head("study", "trained with", "accuracy on D", "H by others", "the same, above chance")
     quantities = ["accuracy", "H by others", "H by others, above chance"]
     for study, table in _tables(root, "figK_contrasts").items():
         changes = table[table.role == "all"].set_index("quantity")
-        if not changes.index.str.contains("by others").any():
-            continue
         levels = _table(root, study, "figK_values")
         plain = levels.query("arm == 'plain' and setting == 'all samples'").set_index("quantity")
-        lines.append(line(study, "nothing else: the levels", *_intervals(plain.loc[quantities], ".3f")))
+        lines.append(line(study, "nothing else: the levels", *intervals(plain.loc[quantities], ".3f")))
         for way, words in WAYS_TO_TRAIN.items():
             rows = changes.loc[[f"all samples: {what}, {way} - plain" for what in quantities]]
-            lines.append(line(study, words, *_intervals(rows, "+z.3f")))
+            lines.append(line(study, words, *intervals(rows, "+z.3f")))
     return "\n".join(lines) + "\n"
 
 
@@ -387,10 +381,6 @@ def readable_means(means: pd.DataFrame) -> pd.DataFrame:
         cells[further[words]] = "none" if np.isnan(row.next_low) else f"{row.next_low:z.2f} to {row.next_high:z.2f}"
     columns = ["effect", "studies", *(column for pair in further.items() for column in pair)]
     return pd.DataFrame(rows.values(), columns=columns).fillna("none")
-
-
-def _intervals(table, form):
-    return [interval(row.value, row.low, row.high, form) for row in table.itertuples()]
 
 
 def _claims(root):

@@ -14,7 +14,7 @@ SMALLEST = 6  # n from which on the number of interactions is counted
 
 
 def impossible(study) -> Iterator[str]:
-    """What to say of settings that cannot be together, one after the other."""
+    """What is wrong with the settings of a study, a message each."""
     topics = (_names, _variables, _data, _given, _seeds, _checkpoints, _tuning)
     return chain.from_iterable(topic(study) for topic in topics)
 
@@ -115,7 +115,8 @@ def _seeds(s):
 
 def _checkpoints(s):
     """Epochs at which networks are kept."""
-    if s.checkpoints[:1] != (0,) or list(s.checkpoints) != sorted(set(s.checkpoints)):
+    alone = len(s.checkpoints) < 2 and not s.target_model
+    if alone or s.checkpoints[:1] != (0,) or list(s.checkpoints) != sorted(set(s.checkpoints)):
         yield f"checkpoints = {list(s.checkpoints)}; expected 0, the untrained network, and further epochs in rising order"
     if s.checkpoints[-1] > s.epochs:
         yield f"checkpoints go to epoch {s.checkpoints[-1]}, training ends at epochs = {s.epochs}"

@@ -41,7 +41,7 @@ def _half(several):
 
 
 def judges(study: Study) -> dict[str, tuple[str, ...]]:
-    """Baselines by name: those that the penalty was told by, and those that it never saw, trained on C."""
+    """Who judges: the baselines that the penalty was trained with, and networks of part C, which it never saw."""
     return {"H": study.baselines, "H by others": study.second}
 
 

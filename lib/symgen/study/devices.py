@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import torch
 
 from symgen.errors import InputError
+from symgen.games import full_float32
 from symgen.study.settings import Study
 
 
@@ -29,14 +30,17 @@ def now(device: torch.device) -> float:
 
 @contextmanager
 def arithmetic(study: Study):
-    """Sums in one order, by as many threads as the study says; a GPU convolves in float32 as well, and by one algorithm.
+    """Sums in one order, by as many threads as the study says, in `full_float32`; a GPU convolves by one algorithm.
 
-    Left to itself it rounds what it convolves to ten bits (TF32), which would move masked values by a thousandth.
+    Left to itself a GPU rounds what it convolves to ten bits, which would move masked values by a thousandth.
     """
-    before = torch.get_num_threads()
+    cudnn, threads = torch.backends.cudnn, torch.get_num_threads()
+    before = cudnn.deterministic, cudnn.benchmark
     torch.set_num_threads(study.threads)
+    cudnn.deterministic, cudnn.benchmark = True, False
     try:
-        with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+        with full_float32():
             yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(threads)
+        cudnn.deterministic, cudnn.benchmark = before

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
-from safetensors.torch import load_model
+from safetensors.torch import load_model as load_weights
 from torch.nn import functional
 
 from symgen import training
@@ -60,7 +60,7 @@ class TrainedNetwork:
         """The network at a checkpoint: best, last or, of a target, an epoch of `study.checkpoints`."""
         check_checkpoint(self.study, self.role, checkpoint)
         model = copy.deepcopy(_any_network(self.study, self.study.architecture_of(self.role)))
-        load_model(model, weights_path(self.study, self.role, checkpoint))
+        load_weights(model, weights_path(self.study, self.role, checkpoint))
         return model.eval()
 
 

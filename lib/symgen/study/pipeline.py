@@ -140,8 +140,8 @@ def compare(
     judges = study.baselines if judges is None else judges
     if not judges:
         raise InputError(f"no network judges {role}; expected at least one")
-    target = all_interactions(study, role, checkpoints)
-    baselines = [ensure_interactions(judges_of or study, judge, study.checkpoints_of(judge)[-1]) for judge in judges]
+    judging, target = judges_of or study, all_interactions(study, role, checkpoints)
+    baselines = [ensure_interactions(judging, judge, judging.checkpoints_of(judge)[-1]) for judge in judges]
     if fold:
         target, *baselines = map(generalization.folded, (target, *baselines))
     epochs = {"last": study.epochs, "given": 0.0}
@@ -160,7 +160,7 @@ def compare(
 
 
 def seconds_to_judge(study: Study, role: str) -> float:
-    """How long it takes to say of 100 samples' interactions which generalize, all of them extracted (claim L1)."""
+    """Seconds to decide which interactions of 100 samples generalize, once they are extracted (claim L1)."""
     last = study.checkpoints_of(role)[-1:]
     n_samples = compare(study, role, checkpoints=last).data.sizes["sample"]  # read, and compiled
     start = time.perf_counter()
@@ -169,9 +169,9 @@ def seconds_to_judge(study: Study, role: str) -> float:
 
 
 def compared_by_shuffled(study: Study, checkpoints: tuple | None = None) -> Control | None:
-    """Targets as baselines see them, and as as many networks trained on shuffled labels do; None without ablations.
+    """Targets judged by baselines, and by as many networks trained on shuffled labels; None without such networks.
 
-    All judges are at the end of their training: that they are of different moments is no part of what is compared.
+    All judges are at the end of their training, so that they differ in their labels alone.
     """
     if not (judging := judges_at_end(study)):
         return None
@@ -204,8 +204,8 @@ def curves_table(trained: TrainedNetwork) -> pd.DataFrame:
 def learned_table(networks: Iterable[TrainedNetwork]) -> pd.DataFrame:
     """Whether networks have learned anything: role, accuracy on D, that of always the same answer, and the verdict.
 
-    Each at the epoch at which it is looked at last: a target at its end, a judge where it judges. Learned is what is right
-    five times in a hundred more often.
+    Each at the epoch at which it is looked at last: a target at its end, a judge where it judges. A network has learned if
+    its accuracy is more than 0.05 above that of always the same answer.
     """
     rows, most_frequent = [], cache(_most_frequent)
     for network in networks:

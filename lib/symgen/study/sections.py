@@ -63,11 +63,11 @@ class Training(Section):
     stem: Literal["imagenet", "small"] = "imagenet"
     """networks of torchvision: as they are, or with a first layer (ResNet) and head (VGG) for images of 32 to 64 pixels"""
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
-    """its method"""
+    """how the weights are moved"""
     learning_rate: Positive
-    """its step"""
+    """step size of the optimizer"""
     weight_decay: NotNegative = 0.0
-    """its decay"""
+    """weight decay of the optimizer"""
     batch_size: Count
     """items in a step"""
     epochs: Count
@@ -151,7 +151,7 @@ class Analysis(Section):
     tau_ratio: Share = 0.05
     """salient is what is stronger than this share of the strongest"""
     generalizes_to: Literal["any", "majority", "all"] = "any"
-    """of the baselines"""
+    """how many of the baselines must have an interaction"""
     low_up_to: Count = 2
     """orders 1 to this one are low"""
     high_from: Count = 6
@@ -169,7 +169,7 @@ class Analysis(Section):
     chance_draws: Annotated[int, Field(ge=2)] = 5
     """derangements of the samples behind each chance level"""
     analysis_seed: Seed = 0
-    """of both"""
+    """seed of the bootstrap and of the derangements"""
 
 
 class Ablations(Section):
@@ -244,7 +244,7 @@ class Places(Section):
     """Where things are, and how they run: nothing that a result depends on but for its last digits."""
 
     data_root: str | None = None
-    """folder of all data; by default $SYMGEN_DATA, else data/, and data/ in any case for the embedded sets"""
+    """folder of all data; by default data/ for the embedded sets, $SYMGEN_DATA, else data/, for all others"""
     download: bool = False
     """fetch what is missing from where it is published"""
     runs_root: str = "data/runs"

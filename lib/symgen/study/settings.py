@@ -28,7 +28,7 @@ ARMS = {
     "decay": ("decay",),
     "dropout": ("dropout",),
 }  # fmt: skip
-# the submodule behind the first ReLU, where a study names no cut, by torchvision's name of the architecture
+# the first ReLU, whose output is masked where a study names no cut, by torchvision's name of the architecture
 FIRST_RELU = {r"vgg\d+": "features.1", r"vgg\d+_bn": "features.2", r"(wide_)?resnet.+|resnext.+": "relu"}
 JUDGING = ("baseline", "second", "shuffled")  # families whose architecture may be another
 # of what each stage computes from the same settings: raise one by hand when that changes, and what rests on it is made again
@@ -143,6 +143,11 @@ class Study(*SECTIONS):
         changes = {f"masked by {name}": {"masking": name, "baseline_masking": name} for name in self.other_masking}
         changes["untrained"] = {"untrained": True}
         return {name: self.replace(**change) for name, change in changes.items()}
+
+    @property
+    def n_explained(self) -> int:
+        """How many samples are explained, training and testing ones together."""
+        return 2 * self.explain_classes * self.explain_per_class
 
     @property
     def ends(self) -> tuple[float, ...]:

@@ -1,4 +1,4 @@
-"""Networks by name: a small VGG of the project's own, torchvision's classifiers, BERTs and language models of any size."""
+"""Networks by name: a small VGG, torchvision's classifiers, BERTs and language models by layers and width."""
 
 import re
 
