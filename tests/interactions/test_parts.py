@@ -1,6 +1,7 @@
 """The parts of the solver: the basis and the compiled maps against dense matrices, the cache, memory, threads."""
 
 import hashlib
+import importlib
 import shutil
 import subprocess
 import sys
@@ -184,6 +185,19 @@ def test_compiled_code_is_kept_where_anything_can_be_written(tmp_path, monkeypat
     printed = capsys.readouterr().err
     assert printed.count("compiling the solver") == 1  # the second time it is found, or announced already
     assert len(list(tmp_path.rglob("*.nbc"))) == (writable != "nowhere")
+
+
+def test_what_an_earlier_version_compiled_for_a_type_that_is_gone_is_compiled_anew(tmp_path, monkeypatch):
+    source = "from typing import NamedTuple\n\nclass {0}(NamedTuple):\n    a: float\n\n"
+    source += "def double(pair):\n    return 2 * pair.a\n"
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in ("Pair", "Couple"):
+        (tmp_path / "doubling_of.py").write_text(source.format(name))
+        sys.modules.pop("doubling_of", None)
+        importlib.invalidate_caches()
+        monkeypatch.setattr(_compile, "_stamp", lambda name=name: name)
+        module = importlib.import_module("doubling_of")
+        assert _compile.entry_point(module.double)(getattr(module, name)(21.0)) == 42
 
 
 def test_all_that_is_compiled_is_prepared_and_then_silent(capsys, monkeypatch):

@@ -63,6 +63,7 @@ class _Cache(caching.FunctionCache):
     def __init__(self, function):
         super().__init__(function)
         self._cache_file._source_stamp = _stamp()
+        self._cache_file._version += f" {_stamp()}"  # read first: types that are gone, as after a renaming, do not load
 
     def load_overload(self, sig, target_context):
         overload = super().load_overload(sig, target_context)
