@@ -63,7 +63,7 @@ def test_a_text_stands_within_the_longest_that_holds_it_word_for_word(rng):
 
 @pytest.fixture
 def study(place, tiny):
-    sizes = {"train_size": 26, "validation_size": 8, "test_size": 14, "checkpoints": [0]}
+    sizes = {"train_size": 26, "validation_size": 8, "test_size": 14, "checkpoints": [0, 1]}
     return Study.load("sst2-bert-tiny", tiny | sizes | {"data_root": str(place)})
 
 

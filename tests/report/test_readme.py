@@ -658,7 +658,7 @@ class Convolution(torch.nn.Module):
 
 def test_a_network_is_followed_while_it_trains_as_the_page_says(tmp_path, monkeypatch, capsys):
     page = (ROOT / "docs" / "own_network.md").read_text()
-    section = page[page.index("## A network while it trains") : page.index("## Models that exist")]
+    section = page[page.index("## A network while it trains") : page.index("## Ready-made models")]
     code, picture, several = re.findall(r"```python\n(.*?)```", section, flags=re.S)
     monkeypatch.chdir(tmp_path)
     checkpoints = {epoch: f"epoch{epoch}.pt" for epoch in (0, 5, 9)}
