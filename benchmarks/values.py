@@ -1,11 +1,11 @@
-"""Masked evaluation: what `values` costs, against a plain forward pass of what has to be computed at least.
+"""Masked evaluation: what `values` costs, against a plain forward pass of what masking changes.
 
     python benchmarks/values.py
 
-For each network: seconds per sample for all 2^n masked inputs (n = 10, of the large language model 8), one thread,
-against a plain forward pass at its best batch size, and against masking one input at a time as a loop would. Plain is, of an
-image, that of the layers after the cut; of a text, that of the whole network; of a prompt, that of the tokens that no masked
-prompt shares with an earlier one: how many a second is shown beside it. The large model has the shape of SmolLM2-135M.
+For each network: seconds per sample for all 2^n masked inputs (n = 10, of large networks 7 or 8), one thread, against a
+plain forward pass at its best batch size, and against masking one input at a time as a loop would. Plain is, of an image,
+that of all layers behind the cut; of a text, that of the whole network; of a prompt, that of the tokens that no masked
+prompt shares with an earlier one: how many a second is shown beside it. The large language model has the shape of SmolLM2-135M.
 """
 
 import time
@@ -23,28 +23,24 @@ from symgen import CausalLMGame, ImageGame, TextGame, draw_cells
 from symgen.training import build_tokenizer, models
 
 RESULTS = Path(__file__).parent / "results" / "values.csv"
-IMAGES = {
-    "small-vgg, 30 px": (lambda: models.build_model("small-vgg", 10, 0), 30),
-    "vgg11, 32 px": (lambda: torchvision.models.vgg11(num_classes=10), 32),
-}
 REPEATS = 9
 rng = np.random.default_rng(0)
 WORDS = [f"word{i}" for i in range(37)]
 
 
-def images(build, size):
-    """Calls that take seconds: all masked images, the layers after the cut on as many maps, a few images one by one."""
-    network = build().eval().to(memory_format=torch.channels_last)  # as the study runs its networks
-    image = torch.rand(3, size, size)
-    game, cells = ImageGame(network, "features.1"), draw_cells(10, 5, rng)
-    maps = game.mean_map(image[None]).expand(1024, -1, -1, -1).contiguous(memory_format=torch.channels_last)
-
-    def rest_of(part):
-        hidden = network.features[2:](part)
-        hidden = getattr(network, "avgpool", torch.nn.Identity())(hidden)
-        return network.classifier(hidden.flatten(1))
-
-    return lambda: game.values(image, 0, cells), rest_of, maps, lambda: network(image[None]), 1024, 0
+def images(network, size, n=10):
+    """Calls that take seconds: all masked images, the layers behind the cut on as many maps, an image."""
+    network = network.eval().to(memory_format=torch.channels_last)  # as the study runs its networks
+    parts = list(network.named_children())
+    if hasattr(network, "features"):
+        cut, rest = "features.1", [*network.features[2:], *(part for name, part in parts if name == "avgpool")]
+    else:
+        cut, rest = "relu", [part for name, part in parts if name not in ("conv1", "bn1", "relu", "fc")]
+    rest = torch.nn.Sequential(*rest, torch.nn.Flatten(), parts[-1][1])
+    image, cells = torch.rand(3, size, size), draw_cells(n, 5, rng)
+    game = ImageGame(network, cut)
+    maps = game.mean_map(image[None]).expand(1 << n, -1, -1, -1).contiguous(memory_format=torch.channels_last)
+    return lambda: game.values(image, 0, cells), rest, maps, lambda: network(image[None]), 1 << n, 0
 
 
 def texts():
@@ -114,9 +110,11 @@ def main():
     torch.set_num_threads(1)
     torch.manual_seed(0)
     print(hardware())
-    cases = {name: images(*case) for name, case in IMAGES.items()}
+    cases = {"small-vgg, 30 px": images(models.build_model("small-vgg", 10, 0), 30)}
+    cases |= {"vgg11, 32 px": images(torchvision.models.vgg11(num_classes=10), 32)}
     cases |= {"bert-2x64, 39 tokens": texts(), "llama-2x64, 37 tokens": prompts(small_language_model, 10)}
     rows = [measure(name, calls) for name, calls in cases.items()]
+    rows.append(measure("resnet18, 224 px, n = 7", images(torchvision.models.resnet18(), 224, 7), repeats=3))
     rows.append(measure("llama-30x576, 37 tokens, n = 8", prompts(large_language_model, 8), repeats=3))
     table = pd.DataFrame(rows).assign(hardware=hardware())
     print(table.drop(columns="hardware").round(4).to_string(index=False))

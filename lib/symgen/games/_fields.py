@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -97,6 +98,16 @@ class Stage:
         return np.stack([self.seen[cell] for cell in cells])
 
 
+class Point(NamedTuple):
+    """A point on the way from the cut to the logits: a stage, or an end."""
+
+    work: int  # of one masked input from the cut to here
+    size: int  # of a map, in bytes
+    masked: int  # inputs for which it is computed
+    stage: Stage | None = None
+    colour: np.ndarray | None = None
+
+
 @dataclass
 class Behind:
     """What lies behind the cut.
@@ -132,22 +143,21 @@ class Behind:
 
     def path(self, cells: list[int]) -> list[tuple[Stage, Int[np.ndarray, "variable"]]]:
         """The stages, each with its colours, by which the maps of all subsets of some cells take the least work."""
-        points = [(None, None, 0, self.size, 1)]  # stage, colours, work up to here, bytes of a map, masked inputs
+        points = [Point(0, self.size, 1)]
         for stage in self.stages:
             colour = colours(stage.fields(cells))
-            masked = 2 << int(colour.max())
+            masked = len(few_subsets(colour))
             if masked * stage.size <= MOST_BYTES:
-                points.append((stage, colour, stage.work, stage.size, masked))
-        points.append((None, None, self.whole, 0, 1 << len(cells)))
+                points.append(Point(stage.work, stage.size, masked, stage, colour))
+        points.append(Point(self.whole, 0, 1 << len(cells)))
         least = [(0, ())]  # work to reach each point, and the points on the way
-        for *_, work, _, masked in points[1:]:
-            ways = []
-            for i, (so_far, passed) in enumerate(least):
-                *_, done, size, _ = points[i]
-                anew = self.before + done  # of one image, up to the point from which the network goes on
-                ways.append((so_far + masked * (work - done + WRITTEN * size) + anew, (*passed, i)))
-            least.append(min(ways))
-        return [points[i][:2] for i in least[-1][1][1:]]
+        for point in points[1:]:
+            least.append(min((work + self._work(points[i], point), (*on, i)) for i, (work, on) in enumerate(least)))
+        return [(points[i].stage, points[i].colour) for i in least[-1][1][1:]]
+
+    def _work(self, start, stop):
+        """From one point to a later one: at the first, maps are put together, and one image is run up to it anew."""
+        return stop.masked * (stop.work - start.work + WRITTEN * start.size) + self.before + start.work
 
 
 def behind(
@@ -167,7 +177,7 @@ def behind(
             return
         weight, size = getattr(module, "weight", None), output[0].numel() * output.element_size()
         if not any(module.children()):
-            work += WRITTEN * size + (output[0].numel() * weight[0].numel() if isinstance(weight, Tensor) else 0)
+            work += WRITTEN * size + (output[0].numel() * weight[0].numel() if getattr(weight, "ndim", 0) else 0)
         outputs.setdefault(module, (output.grad_fn, output.ndim, work, size))
 
     with torch.inference_mode(False), torch.enable_grad(), ExitStack() as hooks:
