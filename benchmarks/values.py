@@ -5,7 +5,7 @@
 For each network: seconds per sample for all 2^n masked inputs (n = 10, of large networks 7 or 8), one thread, against a
 plain forward pass at its best batch size, and against masking one input at a time as a loop would. Plain is, of an image,
 that of all layers behind the cut; of a text, that of the whole network; of a prompt, that of the tokens that no masked
-prompt shares with an earlier one: how many a second is shown beside it. The large language model has the shape of SmolLM2-135M.
+prompt shares with an earlier one: how many a second is shown beside it. The large language model is shaped as SmolLM2-135M.
 """
 
 import time
