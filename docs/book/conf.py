@@ -70,6 +70,7 @@ notebooks/*
 :glob:
 :caption: More
 docs/results
+docs/claims
 docs/glossary
 docs/running
 docs/own_network

@@ -58,6 +58,7 @@ def test_what_one_cites_is_this_version():
 LINES = {  # of each page, one that is computed
     "README.md": (r"\| \[Low orders.*", r"\| \[05_three_phase_dynamics\].*"),
     "docs/results.md": (r"\| fashion-vgg, target-11 \| .*",),
+    "docs/claims.md": (r"\| fashion-vgg \(10\) \| .*",),
     "docs/costs.md": (r"\| cub-vgg16 \| .*",),
     "docs/settings.md": (r"\| `epochs` \| .*",),
 }
@@ -95,7 +96,7 @@ def typed(page):
     return re.sub(r"```.*?```|\. In numbers: [^]]*|\]\([^)]+\)", "", text, flags=re.S)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/results.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/results.md", "docs/claims.md"])
 def test_no_result_is_typed_by_hand(page):
     numbers = set(re.findall(r"\d+\.\d+|\d+(?= ?%)", typed(page)))
     assert numbers <= {"95", "3.11", "6.6"}  # of intervals, of Python, of .venv
@@ -160,7 +161,7 @@ def test_the_answer_is_a_row_for_each_main_claim_and_a_sentence_on_the_others(tm
     )
     count = f", {n_studies} of {n_studies}" * (n_studies > 1)
     each = [
-        f"| [{name} holds](docs/results.md#{name.lower()}) | reproduced{count} | – | not reproduced{count} |"
+        f"| [{name} holds](docs/claims.md#{name.lower()}) | reproduced{count} | – | not reproduced{count} |"
         for name in main
     ]
     assert lines == [
@@ -241,12 +242,12 @@ def test_claims_that_are_not_alike_in_most_studies_are_counted_by_themselves(tmp
     table.to_csv(path, index=False)
     others = "1 reproduced (1 of them not against their control), 1 without a majority"
     assert f"The other 2, as the paper measures them: {others} ([all]" in results.answer_text(tmp_path)
-    row = "| [F10 · F10 holds](#f10) | 1 reproduced, 1 not reproduced | – | not reproduced, 2 of 2 |"
+    row = "| [F10 · F10 holds](claims.md#f10) | 1 reproduced, 1 not reproduced | – | not reproduced, 2 of 2 |"
     assert row in results.verdicts_text(tmp_path)
     table.assign(networks=table.networks.where(table.study == "two", 10)).to_csv(path, index=False)
-    row = "| [F2 holds](docs/results.md#f2) | 1 reproduced, 1 not reproduced | reproduced | not reproduced, 2 of 2 |"
+    row = "| [F2 holds](docs/claims.md#f2) | 1 reproduced, 1 not reproduced | reproduced | not reproduced, 2 of 2 |"
     assert row in results.answer_text(tmp_path)
-    row = "| [F10 · F10 holds](#f10) | 1 reproduced, 1 not reproduced | reproduced | not reproduced, 2 of 2 |"
+    row = "| [F10 · F10 holds](claims.md#f10) | 1 reproduced, 1 not reproduced | reproduced | not reproduced, 2 of 2 |"
     assert row in results.verdicts_text(tmp_path)
 
 
@@ -269,8 +270,8 @@ def test_statistics_that_are_reproduced_by_a_hair_are_named(tmp_path):
         "There are 6 verdicts, and 1 that are not testable; together they rest on 7 statistics. Of the 5 "
     )
     assert "5 that are reproduced, 4 are so only just" in text
-    of_paper = "as the paper measures it, [F2](#f2) in one, [L1](#l1) in one, [S2](#s2) in two"
-    assert text.endswith(f": {of_paper}; against its control, [F4](#f4) in one.\n")
+    of_paper = "as the paper measures it, [F2](claims.md#f2) in one, [L1](claims.md#l1) in one, [S2](claims.md#s2) in two"
+    assert text.endswith(f": {of_paper}; against its control, [F4](claims.md#f4) in one.\n")
 
 
 def test_a_share_of_networks_says_of_how_many_it_is_not_known(tmp_path):
@@ -306,8 +307,8 @@ def test_what_another_run_changed_is_counted_and_shown(tmp_path):
     first, *rows = results.rerun_text(tmp_path).strip().split("\n")
     assert first == "- `one`: 2 of 3 values lie in the interval of the earlier run, and 1 of 3 verdicts changed."
     assert rows[-2:] == [
-        "| one | [F2](#f2) | b | 1.0 [0.5, 1.5] | 1.6 [1.2, 2.0] | as the paper measures it: undecided → reproduced |",
-        "| one | [F5](#f5) | c | 3.0 [2.0, 4.0] | 2.0 [1.0, 3.0] | against its control: not reproduced |",
+        "| one | [F2](claims.md#f2) | b | 1.0 [0.5, 1.5] | 1.6 [1.2, 2.0] | as the paper measures it: undecided → reproduced |",
+        "| one | [F5](claims.md#f5) | c | 3.0 [2.0, 4.0] | 2.0 [1.0, 3.0] | against its control: not reproduced |",
     ]
 
 

@@ -90,7 +90,7 @@ def _as_yaml(value):
     return yaml.safe_dump([value], default_flow_style=True, default_style=style)[1:-2]
 
 
-README, RESULTS, COSTS = "README.md", "docs/results.md", "docs/costs.md"
+README, RESULTS, CLAIMS, COSTS = "README.md", "docs/results.md", "docs/claims.md", "docs/costs.md"
 PAGES = {  # by name of a section: the page, and what writes the section
     "answer": (README, results.answer_text),
     "commands": (README, costs.commands_text),
@@ -99,7 +99,7 @@ PAGES = {  # by name of a section: the page, and what writes the section
     "means": (RESULTS, results.means_text),
     "close": (RESULTS, results.close_text),
     "rerun": (RESULTS, results.rerun_text),
-    "claims": (RESULTS, results.claims_text),
+    "claims": (CLAIMS, results.claims_text),
     "networks": (RESULTS, results.networks_text),
     "phases": (RESULTS, results.phases_text),
     "learned": (RESULTS, results.learned_text),

@@ -1,4 +1,4 @@
-"""What was found, in words: a few lines for the README, and every verdict and network for docs/results.md."""
+"""What was found, in words: a few lines for the README, every verdict for docs/claims.md, every network for docs/results.md."""
 
 import re
 from pathlib import Path
@@ -47,7 +47,7 @@ def answer_text(root: Path) -> str:
     tested = f"{table.id.nunique()} claims were tested on {networks.sum()} small networks {where}"
     below = "The table: the verdict of most studies that could test a claim; –: no study."
     lines = [f"{tested}.{_of_training(root)}{_removed(of_statistics)} {below}", ""]
-    lines += _verdict_rows(table[main], "docs/results.md", "{claim}")
+    lines += _verdict_rows(table[main], "docs/claims.md", "{claim}")
     if not main.all():
         lines += ["", _others(table[~main])]
     return "\n".join(lines) + "\n"
@@ -100,7 +100,7 @@ def _others(table):
 
 def verdicts_text(root: Path) -> str:
     """What became of every claim (Markdown), from figures/claims.csv: a row each."""
-    return "\n".join(_verdict_rows(readable(_claims(root)), "", "{name} · {claim}")) + "\n"
+    return "\n".join(_verdict_rows(readable(_claims(root)), "claims.md", "{name} · {claim}")) + "\n"
 
 
 def _verdict_rows(table, page, words):
@@ -174,7 +174,7 @@ def close_text(root: Path) -> str:
 
 
 def _place(row):
-    return f"[{row.id}](#{row.id.lower()}) in {row.study}"
+    return f"[{row.id}](claims.md#{row.id.lower()}) in {row.study}"
 
 
 def _statistic(row):
@@ -196,7 +196,7 @@ def rerun_text(root: Path) -> str:
     for row in table[table.part_verdict != table.part_verdict_earlier].itertuples():
         values = interval(row.value_earlier, row.low_earlier, row.high_earlier), interval(row.value, row.low, row.high)
         both = f"{COLUMN_OF[row.of]}: {' → '.join(dict.fromkeys([row.verdict_earlier, row.verdict]))}"
-        lines.append(line(row.study, f"[{row.id}](#{row.id.lower()})", row.quantity, *values, both))
+        lines.append(line(row.study, f"[{row.id}](claims.md#{row.id.lower()})", row.quantity, *values, both))
     return "\n".join(lines) + "\n"
 
 
