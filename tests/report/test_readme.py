@@ -270,7 +270,9 @@ def test_statistics_that_are_reproduced_by_a_hair_are_named(tmp_path):
         "There are 6 verdicts, and 1 that are not testable; together they rest on 7 statistics. Of the 5 "
     )
     assert "5 that are reproduced, 4 are so only just" in text
-    of_paper = "as the paper measures it, [F2](claims.md#f2) in one, [L1](claims.md#l1) in one, [S2](claims.md#s2) in two"
+    of_paper = (
+        "as the paper measures it, [F2](claims.md#f2) in one, [L1](claims.md#l1) in one, [S2](claims.md#s2) in two"
+    )
     assert text.endswith(f": {of_paper}; against its control, [F4](claims.md#f4) in one.\n")
 
 
@@ -306,8 +308,9 @@ def test_what_another_run_changed_is_counted_and_shown(tmp_path):
     pd.DataFrame(of_both).to_csv(tmp_path / "benchmarks" / "results" / "rerun.csv", index=False)
     first, *rows = results.rerun_text(tmp_path).strip().split("\n")
     assert first == "- `one`: 2 of 3 values lie in the interval of the earlier run, and 1 of 3 verdicts changed."
+    changed = "as the paper measures it: undecided → reproduced"
     assert rows[-2:] == [
-        "| one | [F2](claims.md#f2) | b | 1.0 [0.5, 1.5] | 1.6 [1.2, 2.0] | as the paper measures it: undecided → reproduced |",
+        f"| one | [F2](claims.md#f2) | b | 1.0 [0.5, 1.5] | 1.6 [1.2, 2.0] | {changed} |",
         "| one | [F5](claims.md#f5) | c | 3.0 [2.0, 4.0] | 2.0 [1.0, 3.0] | against its control: not reproduced |",
     ]
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from symgen.interactions import subset_matrix
 
-MOST_BYTES = 1 << 30  # of the few maps of a stage
+MOST_BYTES = 1 << 28  # of the few maps of a stage
 WRITTEN = 4  # multiplications that take about as long as it takes to write one byte of a map
 
 
@@ -27,7 +27,7 @@ class Patchwork:
     """The maps that a module gives for any subsets of the variables, put together from those of few.
 
     maps (subset of the colours, channel, height, width); fields (variable, position): where a variable is seen; colour
-    (variable,): variables of one colour are seen nowhere together.
+    (variable,): variables of one colour are seen nowhere together. row_bytes: of the largest output from here on.
     """
 
     def __init__(
@@ -36,9 +36,11 @@ class Patchwork:
         maps: Float[Tensor, "few channel height width"],
         fields: Bool[np.ndarray, "variable position"],
         colour: Int[np.ndarray, "variable"],
+        row_bytes: int,
     ):
         _, channels, height, width = maps.shape
-        self.module, self.form, positions = module, (height, width, channels), height * width
+        self.module, self.row_bytes = module, row_bytes
+        self.form, positions = (height, width, channels), height * width
         self.rows = maps.permute(0, 2, 3, 1).reshape(-1, channels)
         steps = fields * (positions << colour)[:, None]
         self.steps = torch.as_tensor(steps, dtype=torch.float64, device=maps.device)  # exact, and faster than integers
@@ -80,18 +82,17 @@ def few_subsets(colour: Int[np.ndarray, "variable"]) -> Bool[np.ndarray, "few va
 
 @dataclass(eq=False)
 class Stage:
-    """A module through which everything goes that the network makes of the cut, and which gives maps.
+    """A module behind the cut that gives a map, and through which everything goes that the network makes of the cut.
 
-    work: of one masked input from the cut to here, in multiplications. size: of its output, in bytes; largest: of the
-    largest output from here on. seen: of a cell, at which positions of the output (position,). trusted: once it was tried.
+    work: of one masked input from the cut to here, in multiplications. map_bytes: of its output; row_bytes: of the largest
+    output from here on. seen: of a cell, at which positions of the output (position,).
     """
 
     module: nn.Module
     work: int
-    size: int
-    largest: int
+    map_bytes: int
+    row_bytes: int
     seen: dict[int, np.ndarray] = field(default_factory=dict)
-    trusted: bool = False
 
     def fields(self, cells: list[int]) -> Bool[np.ndarray, "cell position"]:
         """Where each of the cells is seen."""
@@ -102,105 +103,119 @@ class Point(NamedTuple):
     """A point on the way from the cut to the logits: a stage, or an end."""
 
     work: int  # of one masked input from the cut to here
-    size: int  # of a map, in bytes
+    map_bytes: int
+    row_bytes: int
     masked: int  # inputs for which it is computed
     stage: Stage | None = None
     colour: np.ndarray | None = None
 
 
 @dataclass
-class Behind:
-    """What lies behind the cut.
+class Rest:
+    """What lies behind the cut, its stages in their order.
 
-    stages: in their order. whole: work of one masked input behind the cut; before: of one image up to it, which a stage runs
-    anew; size: bytes of a map at the cut.
+    whole: work of one masked input; up_to_the_cut: of one image, which each run from a stage repeats; map_bytes: of the map
+    at the cut.
     """
 
-    stages: list[Stage]
+    stages: list[Stage] = field(default_factory=list)
     whole: int = 0
-    before: int = 0
-    size: int = 0
+    up_to_the_cut: int = 0
+    map_bytes: int = 0
 
-    def unseen(self, cells: list[int]) -> list[int]:
-        """Those of the cells of which it is not known where they are seen."""
-        return [cell for cell in cells if any(cell not in stage.seen for stage in self.stages)]
+    def see(self, model: nn.Module, cells: list[int], run: Callable, without: Callable) -> None:
+        """Find where some cells are seen.
 
-    def see(self, cells: list[int], run: Callable, maps: Float[Tensor, "cell channel height width"]) -> None:
-        """Find where some cells are seen; no stages are left if the network refuses to say.
-
-        maps: at the cut, NaN in one of the cells each, which spreads to all that depends on it.
+        without(cell): a map at the cut, NaN in the cell, which spreads to all that depends on it; run(map): the network.
         """
 
-        def note(stage, module, inputs, output):
-            where = output.isnan().any(dim=1).flatten(1).cpu().numpy()
-            stage.seen |= dict(zip(cells, where, strict=True))
+        def note(stage, cell, module, inputs, output):
+            stage.seen[cell] = output[0].isnan().any(dim=0).flatten().cpu().numpy()
 
-        with ExitStack() as hooks:
-            for stage in self.stages:
-                hooks.enter_context(stage.module.register_forward_hook(partial(note, stage)))
-            if _unless_it_refuses(run, maps) is None:
-                self.stages.clear()
+        buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]  # some networks keep what they see
+        try:
+            for cell in cells:
+                if any(cell not in stage.seen for stage in self.stages):
+                    with ExitStack() as hooks:
+                        for stage in self.stages:
+                            hooks.enter_context(stage.module.register_forward_hook(partial(note, stage, cell)))
+                        run(without(cell))
+        finally:
+            for buffer, before in buffers:
+                buffer.copy_(before)
 
-    def path(self, cells: list[int]) -> list[tuple[Stage, Int[np.ndarray, "variable"]]]:
-        """The stages, each with its colours, by which the maps of all subsets of some cells take the least work."""
-        points = [Point(0, self.size, 1)]
+    def path(self, cells: list[int], chunk: int) -> list[tuple[Stage, Int[np.ndarray, "variable"]]]:
+        """The stages, each with its colours, by which the maps of all subsets of some cells take the least work.
+
+        chunk: how many bytes of masked inputs are computed at a time.
+        """
+        points = [Point(0, self.map_bytes, power_of_two(self.map_bytes), 1)]
         for stage in self.stages:
             colour = colours(stage.fields(cells))
             masked = len(few_subsets(colour))
-            if masked * stage.size <= MOST_BYTES:
-                points.append(Point(stage.work, stage.size, masked, stage, colour))
-        points.append(Point(self.whole, 0, 1 << len(cells)))
+            if masked * stage.map_bytes <= MOST_BYTES:
+                points.append(Point(stage.work, stage.map_bytes, stage.row_bytes, masked, stage, colour))
+        points.append(Point(self.whole, 0, 0, 1 << len(cells)))
         least = [(0, ())]  # work to reach each point, and the points on the way
-        for point in points[1:]:
-            least.append(min((work + self._work(points[i], point), (*on, i)) for i, (work, on) in enumerate(least)))
+        for stop in points[1:]:
+            ways = (
+                (work + self._work(points[i], stop, max(1, chunk // points[i].row_bytes)), (*on, i))
+                for i, (work, on) in enumerate(least)
+            )
+            least.append(min(ways))
         return [(points[i].stage, points[i].colour) for i in least[-1][1][1:]]
 
-    def _work(self, start, stop):
-        """From one point to a later one: at the first, maps are put together, and one image is run up to it anew."""
-        return stop.masked * (stop.work - start.work + WRITTEN * start.size) + self.before + start.work
+    def _work(self, start, stop, at_a_time):
+        """From one point to a later one: at the first, maps are put together; one image is run up to it for each part."""
+        parts = -(-stop.masked // at_a_time)
+        return stop.masked * (stop.work - start.work + WRITTEN * start.map_bytes) + parts * (
+            self.up_to_the_cut + start.work
+        )
 
 
-def behind(
+def rest_of(
     model: nn.Module, cut: nn.Module, run: Callable, feature_map: Float[Tensor, "channel height width"]
-) -> Behind:
-    """What lies behind the cut, by one run of the network: no stages if it refuses a gradient.
+) -> Rest:
+    """What lies behind the cut, by one run of the network.
 
     run(maps): the network's logits with these maps at the cut. Everything goes through a module if every way through the
-    graph of the gradient does, from the logits back to the cut. A module that is called twice is no stage.
+    graph of the gradient does, from the logits back to the cut. A module that is called twice is no stage. No network has
+    stages that reads its maps at computed places, which NaN would send anywhere.
     """
+    modules = [module for module in model.modules() if not isinstance(module, torch.jit.ScriptModule)]  # without hooks
+    if any("deform" in type(module).__name__.lower() for module in modules):
+        return Rest()
     calls, outputs, work = Counter(), {}, 0
 
     def note(module, inputs, output):
         nonlocal work
         calls[module] += 1
-        if not isinstance(output, Tensor) or not output.is_floating_point():
-            return
+        if not isinstance(output, Tensor) or not output.is_floating_point() or not output.ndim:
+            return None
         weight, size = getattr(module, "weight", None), output[0].numel() * output.element_size()
-        if not any(module.children()):
+        if isinstance(weight, Tensor) or next(module.children(), None) is None:
             work += WRITTEN * size + (output[0].numel() * weight[0].numel() if getattr(weight, "ndim", 0) else 0)
-        outputs.setdefault(module, (output.grad_fn, output.ndim, work, size))
+        output = output.clone()  # a node of its own: around a module that gives what it got, other ways may lead
+        outputs.setdefault(module, (output.grad_fn, output.ndim == 4 and len(output) == 1, work, size))
+        return output
 
     with torch.inference_mode(False), torch.enable_grad(), ExitStack() as hooks:
         begin = feature_map[None].clone().requires_grad_().clone()
-        for module in model.modules():
+        start = begin.grad_fn  # an in-place layer would give it another
+        for module in modules:
             hooks.enter_context(module.register_forward_hook(note))
-        if (logits := _unless_it_refuses(run, begin)) is None:
-            return Behind([])
-    everywhere, before = _on_every_way(logits.grad_fn, begin.grad_fn), outputs[cut][2]
-    stages, largest = [], 0
-    for module, (node, axes, done, size) in reversed(outputs.items()):
+        everywhere = _on_every_way(run(begin).grad_fn, start)
+    up_to_the_cut, stages, largest = outputs[cut][2], [], 1
+    for module, (node, is_map, done, size) in reversed(outputs.items()):
         largest = max(largest, size)
-        if node in everywhere and axes == 4 and calls[module] == 1:
-            stages.insert(0, Stage(module, done - before, size, largest))
-    return Behind(stages, work - before, before, feature_map.numel() * feature_map.element_size())
+        if node in everywhere and is_map and calls[module] == 1:
+            stages.insert(0, Stage(module, done - up_to_the_cut, size, power_of_two(largest)))
+    return Rest(stages, work - up_to_the_cut, up_to_the_cut, feature_map.numel() * feature_map.element_size())
 
 
-def _unless_it_refuses(run, maps):
-    """What a network gives; None where it refuses, in whatever way it likes, NaN, a gradient, or a batch of this size."""
-    try:
-        return run(maps)
-    except Exception:
-        return None
+def power_of_two(size):
+    """The least power of two that is as large: so parts are powers of two as well, and none of a single row is left over."""
+    return 1 << (size - 1).bit_length()
 
 
 def _on_every_way(end, start):

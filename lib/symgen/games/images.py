@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from symgen.errors import InputError, did_you_mean, first_line, whole_number
 from symgen.games._base import (
+    AGREES,
     LABEL,
     LOGITS,
     Game,
@@ -23,7 +24,7 @@ from symgen.games._base import (
     log_odds_of_labels,
     logits_of,
 )
-from symgen.games._fields import Behind, Patchwork, behind, few_subsets
+from symgen.games._fields import Patchwork, Rest, few_subsets, power_of_two, rest_of
 from symgen.games.variables import cell_map, check_cells
 from symgen.interactions import subset_matrix
 
@@ -32,7 +33,7 @@ REFUSALS = {RuntimeError: "shape|size|channel|dimension", AssertionError: "image
 # of masked maps made at a time; measured best, halved when memory runs out
 CHUNK_BYTES = {"cpu": 1 << 24, "cuda": 1 << 31}
 WORTH_A_PATH = 64  # subsets; for fewer, to find stages takes longer than it saves
-SOME_SUBSETS = 4  # on which a stage is tried
+SOME_SUBSETS, SOME_ROUNDINGS = 4, 4  # on which maps put together are tried, sample by sample; by which they may differ
 
 
 class ImageGame(Game):
@@ -77,7 +78,7 @@ class ImageGame(Game):
         self._memory = None  # for masked maps
         # of maps of a size, found at the first call: how the rest of the network is run, and where few masked maps do
         self._plans: dict[torch.Size, _Plan] = {}
-        self._behind: dict[tuple[int, torch.Size], Behind] = {}
+        self._rests: dict[tuple[int, torch.Size], Rest] = {}
         self.baseline = None if baseline is None else self._baseline_of(_stacked(baseline, "baseline"))
 
     def _baseline_of(self, given):
@@ -132,20 +133,12 @@ class ImageGame(Game):
         plan = self._plan(x, feature_map, baseline)
         if self._chunk is None:
             self._chunk = CHUNK_BYTES.get(x.device.type, 1 << 28)
-        maps, size = self._at_the_cut(feature_map, baseline, cells), feature_map.numel() * feature_map.element_size()
-        for stage, colour in self._path(x, plan, feature_map, cells.tolist()):
-            run = partial(self._masked_run, maps, x, plan, stage.module)
-            few = torch.cat(self._in_parts(few_subsets(colour), size, run))
-            further = Patchwork(stage.module, few, stage.fields(cells.tolist()), colour)
-            if not (stage.trusted or self._agree(further, maps, x, plan)):
-                self._behind[self.grid, feature_map.shape].stages.remove(stage)
-                return self._of_one(x[0], labels, variables)  # without it
-            stage.trusted, maps, size = True, further, stage.largest
+        maps = self._furthest(x, plan, feature_map, baseline, cells)
 
         def evaluate(shown):
-            return self._log_odds(self._masked_run(maps, x, plan, None, shown), labels, len(shown)).cpu()
+            return self._log_odds(self._run(x, plan, maps.module, maps(shown, self._room)), labels, len(shown)).cpu()
 
-        return torch.cat(self._in_parts(subset_matrix(len(cells)), size, evaluate), dim=1).numpy()
+        return torch.cat(self._in_parts(subset_matrix(len(cells)), maps.row_bytes, evaluate), dim=1).numpy()
 
     def _one_image(self, x):
         """A batch of one image, of the model's own type and on its device."""
@@ -153,34 +146,56 @@ class ImageGame(Game):
             raise InputError(f"x has shape {tuple(x.shape)} of {x.dtype}; expected floats (channel, height, width)")
         return x.to(self._like(x))[None]
 
+    def _furthest(self, image, plan, feature_map, baseline, cells):
+        """The maps of all subsets as far behind the cut as those of few give them; at the cut if something is not as it was.
+
+        Whatever goes wrong on the way: the network itself, run from the cut, says what it has to say.
+        """
+        at_cut = self._at_the_cut(feature_map, baseline, cells)
+        if not plan.one_image or 1 << len(cells) < WORTH_A_PATH or not feature_map.isfinite().all():
+            return at_cut
+        try:
+            maps = self._by_stages(at_cut, image, plan, feature_map, cells.tolist())
+            if maps is at_cut or self._agree(maps, at_cut, image, plan):
+                return maps
+        except Exception:
+            pass
+        self._rests[self.grid, feature_map.shape] = Rest()  # never again
+        return at_cut
+
     def _at_the_cut(self, feature_map, baseline, cells):
         """The maps of any subsets of the cells, put together from two: with all of these masked, and with none."""
         position = cell_map(*feature_map.shape[-2:], self.grid)
         hidden = torch.as_tensor(np.isin(position, cells), device=feature_map.device)
         both = torch.stack([torch.where(hidden, baseline, feature_map), feature_map])
-        return Patchwork(self._module, both, position.reshape(-1) == cells[:, None], np.zeros(len(cells), int))
+        fields, colour = position.reshape(-1) == cells[:, None], np.zeros(len(cells), int)
+        row_bytes = power_of_two(feature_map.numel() * feature_map.element_size())
+        return Patchwork(self._module, both, fields, colour, row_bytes)
 
-    def _path(self, image, plan, feature_map, cells):
-        """Modules behind the cut at which the maps of few subsets of these cells are made first, with the cells' colours."""
-        if not plan.one_image or 1 << len(cells) < WORTH_A_PATH:
-            return []
+    def _by_stages(self, maps, image, plan, feature_map, cells):
+        """Maps at the last stage of the path of least work, put together from few, which those of the stage before give."""
         run, key = partial(self._run, image, plan, self._module), (self.grid, feature_map.shape)
-        if key not in self._behind:
-            self._behind[key] = behind(self.model, self._module, run, feature_map)
-        if new := self._behind[key].unseen(cells):
-            position = torch.as_tensor(cell_map(*feature_map.shape[-2:], self.grid), device=image.device)
-            of_cell = position == torch.as_tensor(new, device=image.device)[:, None, None]
-            self._behind[key].see(new, run, feature_map.masked_fill(of_cell[:, None], torch.nan))
-        return self._behind[key].path(cells)
+        if key not in self._rests:
+            self._rests[key] = rest_of(self.model, self._module, run, feature_map)
+        position = torch.as_tensor(cell_map(*feature_map.shape[-2:], self.grid), device=image.device)
+        self._rests[key].see(
+            self.model, cells, run, lambda cell: feature_map.masked_fill(position == cell, torch.nan)[None]
+        )
+        for stage, colour in self._rests[key].path(cells, self._chunk):
+            reach = partial(self._reach, maps, image, plan, stage.module)
+            few = torch.cat(self._in_parts(few_subsets(colour), maps.row_bytes, reach))
+            maps = Patchwork(stage.module, few, stage.fields(cells), colour, stage.row_bytes)
+        return maps
 
-    def _agree(self, further, maps, image, plan):
-        """Whether maps put together behind others are those of some subsets, and the network goes on from them as ever."""
+    def _reach(self, maps, image, plan, module, shown):
+        """What a module behind the maps gives, in memory of its own, with some subsets of the variables shown."""
+        return self._run(image, plan, maps.module, maps(shown), module)
+
+    def _agree(self, maps, at_cut, image, plan):
+        """Whether the network gives the same for some subsets from later maps as from those at the cut."""
         shown = np.random.default_rng(0).random((SOME_SUBSETS, len(maps.steps))) < 0.5
-        expected = self._run(image, plan, maps.module, maps(shown))
-        there = self._run(image, plan, maps.module, maps(shown), further.module)
-        if not agree(further(shown).flatten(1), there.flatten(1), share=0):
-            return False
-        return agree(self._run(image, plan, further.module, further(shown)), expected)
+        logits, expected = (self._run(image, plan, each.module, each(shown)) for each in (maps, at_cut))
+        return agree(logits, expected, max(AGREES, SOME_ROUNDINGS * torch.finfo(expected.dtype).eps))
 
     def _room(self, maps, shape):
         """An uninitialised tensor like maps; on a CPU always the same memory, for fresh pages cost more than filling it."""
@@ -189,10 +204,6 @@ class ImageGame(Game):
         if self._memory is None or self._memory.dtype != maps.dtype or len(self._memory) < math.prod(shape):
             self._memory = maps.new_empty(math.prod(shape))
         return self._memory[: math.prod(shape)].view(shape)
-
-    def _masked_run(self, maps, image, plan, until, shown):
-        """Logits with some subsets of the variables shown, or what a module behind the maps gives."""
-        return self._run(image, plan, maps.module, maps(shown, self._room), until)
 
     def _log_odds(self, logits, labels, count):
         if len(logits) != count:

@@ -1,4 +1,4 @@
-"""What was found, in words: a few lines for the README, every verdict for docs/claims.md, every network for docs/results.md."""
+"""What was found, in words: a few lines for the README, verdicts for docs/claims.md, networks for docs/results.md."""
 
 import re
 from pathlib import Path
