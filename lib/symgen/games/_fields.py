@@ -152,7 +152,7 @@ class Rest:
         points = [Point(0, self.map_bytes, power_of_two(self.map_bytes), 1)]
         for stage in self.stages:
             colour = colours(stage.fields(cells))
-            masked = len(few_subsets(colour))
+            masked = 2 << int(colour.max())
             if masked * stage.map_bytes <= MOST_BYTES:
                 points.append(Point(stage.work, stage.map_bytes, stage.row_bytes, masked, stage, colour))
         points.append(Point(self.whole, 0, 0, 1 << len(cells)))
@@ -168,9 +168,8 @@ class Rest:
     def _work(self, start, stop, at_a_time):
         """From one point to a later one: at the first, maps are put together; one image is run up to it for each part."""
         parts = -(-stop.masked // at_a_time)
-        return stop.masked * (stop.work - start.work + WRITTEN * start.map_bytes) + parts * (
-            self.up_to_the_cut + start.work
-        )
+        of_each = stop.work - start.work + WRITTEN * start.map_bytes
+        return stop.masked * of_each + parts * (self.up_to_the_cut + start.work)
 
 
 def rest_of(
