@@ -287,7 +287,7 @@ def test_a_share_of_networks_says_of_how_many_it_is_not_known(tmp_path):
 def test_a_claim_is_shown_with_both_verdicts_and_every_statistic(tmp_path):
     claims_of(tmp_path, ["one", "two"], ["F2"], OPEN)
     text = results.claims_text(tmp_path)
-    assert "### F2\n\nF2 holds. The paper: all." in text and "| two | 3 networks, 9 images |" in text
+    assert "## F2\n\nF2 holds. The paper: all." in text and "| two | 3 networks, 9 images |" in text
     assert text.strip().split("\n")[-3:] == [
         "| two (3) | as the paper measures it: **undecided** | a | 2.0 [1.0, 3.0] | > 0 | reproduced |",
         "|  |  | b | 0.5 [-0.5, 1.5] | > 0 | undecided; about 3 times the samples and networks would decide it |",

@@ -146,7 +146,7 @@ def claims_text(root: Path) -> str:
     for name, rows in table.groupby("id", sort=False):
         first, claim = rows.iloc[0], claims()[name]
         paper = first.paper if claim.later else f"the paper: {first.paper}"
-        lines += ["", f"### {name}", "", f"{_capital(first.claim)}. {_capital(paper)}.", ""]
+        lines += ["", f"## {name}", "", f"{_capital(first.claim)}. {_capital(paper)}.", ""]
         lines += [f"*The numbers*: {claim.means}.", ""]
         lines += head("study (networks)", "verdict", "statistic", "value", "rule", "by itself")
         lines += _statistics(rows)
