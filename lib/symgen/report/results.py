@@ -147,10 +147,15 @@ def claims_text(root: Path) -> str:
         first, claim = rows.iloc[0], claims()[name]
         paper = first.paper if claim.later else f"the paper: {first.paper}"
         lines += ["", f"## {name}", "", f"{_capital(first.claim)}. {_capital(paper)}.", ""]
-        lines += [f"*The numbers*: {claim.means}.", ""]
+        means = re.sub(r"see \*(.+?)\*", lambda at: f"see [{at[1]}](results.md#{_anchor(at[1])})", claim.means)
+        lines += [f"*The numbers*: {means}.", ""]
         lines += head("study (networks)", "verdict", "statistic", "value", "rule", "by itself")
         lines += _statistics(rows)
     return "\n".join(lines) + "\n"
+
+
+def _anchor(heading):
+    return heading.lower().replace(" ", "-")
 
 
 def close_text(root: Path) -> str:
