@@ -132,14 +132,14 @@ class Rest:
         def note(stage, cell, module, inputs, output):
             stage.seen[cell] = output[0].isnan().any(dim=0).flatten().cpu().numpy()
 
-        buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]  # some networks keep what they see
+        new = [cell for cell in cells if any(cell not in stage.seen for stage in self.stages)]
+        buffers = [(buffer, buffer.clone()) for buffer in model.buffers() if new]  # some networks keep what they see
         try:
-            for cell in cells:
-                if any(cell not in stage.seen for stage in self.stages):
-                    with ExitStack() as hooks:
-                        for stage in self.stages:
-                            hooks.enter_context(stage.module.register_forward_hook(partial(note, stage, cell)))
-                        run(without(cell))
+            for cell in new:
+                with ExitStack() as hooks:
+                    for stage in self.stages:
+                        hooks.enter_context(stage.module.register_forward_hook(partial(note, stage, cell)))
+                    run(without(cell))
         finally:
             for buffer, before in buffers:
                 buffer.copy_(before)

@@ -177,11 +177,14 @@ class ImageGame(Game):
         run, key = partial(self._run, image, plan, self._module), (self.grid, feature_map.shape)
         if key not in self._rests:
             self._rests[key] = rest_of(self.model, self._module, run, feature_map)
-        position = torch.as_tensor(cell_map(*feature_map.shape[-2:], self.grid), device=image.device)
-        self._rests[key].see(
-            self.model, cells, run, lambda cell: feature_map.masked_fill(position == cell, torch.nan)[None]
-        )
-        for stage, colour in self._rests[key].path(cells, self._chunk):
+        rest = self._rests[key]
+
+        def without(cell):
+            of_cell = torch.as_tensor(cell_map(*feature_map.shape[-2:], self.grid) == cell, device=image.device)
+            return feature_map.masked_fill(of_cell, torch.nan)[None]
+
+        rest.see(self.model, cells, run, without)
+        for stage, colour in rest.path(cells, self._chunk):
             reach = partial(self._reach, maps, image, plan, stage.module)
             few = torch.cat(self._in_parts(few_subsets(colour), maps.row_bytes, reach))
             maps = Patchwork(stage.module, few, stage.fields(cells), colour, stage.row_bytes)

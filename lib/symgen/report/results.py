@@ -179,7 +179,12 @@ def close_text(root: Path) -> str:
 
 
 def _place(row):
-    return f"[{row.id}](claims.md#{row.id.lower()}) in {row.study}"
+    return f"{_to_claim(row.id)} in {row.study}"
+
+
+def _to_claim(name):
+    """A link from a page beside that of the claims."""
+    return f"[{name}](claims.md#{_anchor(name)})"
 
 
 def _statistic(row):
@@ -201,7 +206,7 @@ def rerun_text(root: Path) -> str:
     for row in table[table.part_verdict != table.part_verdict_earlier].itertuples():
         values = interval(row.value_earlier, row.low_earlier, row.high_earlier), interval(row.value, row.low, row.high)
         both = f"{COLUMN_OF[row.of]}: {' → '.join(dict.fromkeys([row.verdict_earlier, row.verdict]))}"
-        lines.append(line(row.study, f"[{row.id}](claims.md#{row.id.lower()})", row.quantity, *values, both))
+        lines.append(line(row.study, _to_claim(row.id), row.quantity, *values, both))
     return "\n".join(lines) + "\n"
 
 
