@@ -1,6 +1,7 @@
 """TextGame: words as variables, every token of a masked word replaced, and nothing else; the tokenizer behind it."""
 
 import copy
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
@@ -132,6 +133,65 @@ def test_values_equal_a_plain_loop_over_masked_texts(bert, tokenizer, kind, mask
             z = network(**encoded | {name: shown}).logits[0].double()
         assert v[subset] == pytest.approx((z[2] - torch.logsumexp(z[:2], 0)).item(), abs=1e-5)
     assert np.ptp(v) > 0.01
+
+
+SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32, "num_labels": 3}
+
+
+def encoder(family, tokenizer, **others):
+    """A small network of a family of encoders."""
+    configure, build = (getattr(transformers, f"{family}{kind}") for kind in ("Config", "ForSequenceClassification"))
+    torch.manual_seed(4)
+    return noisy(build(configure(vocab_size=len(tokenizer), pad_token_id=0, **SMALL, **others)).eval())
+
+
+@pytest.mark.parametrize("family", ["Bert", "Roberta", "Electra"])
+def test_the_last_layer_runs_for_the_first_token_alone_and_gives_the_same_values(tokenizer, monkeypatch, family):
+    network, rows = encoder(family, tokenizer), []
+    last = [module for module in network.modules() if hasattr(module, "intermediate")][-1]
+    hook = last.intermediate.register_forward_pre_hook(lambda _, inputs: rows.append(inputs[0].shape[1]))
+    game = TextGame(network, tokenizer)
+    v = game.values(SENTENCE, [0, 2], [1, 2, 5])
+    assert rows[0] > 1 and set(rows[1:]) == {1} and len(rows) > 3  # the first is what the others are compared with
+    hook.remove()
+    assert "forward" not in vars(last)  # the network is as it was
+    monkeypatch.setattr(TextGame, "_sparing", lambda *_: nullcontext())
+    plain = game.values(SENTENCE, [0, 2], [1, 2, 5])
+    assert np.ptp(plain) > 1e-3
+    np.testing.assert_allclose(v, plain, rtol=0, atol=1e-6)
+
+
+class OfAllTokens(torch.nn.Module):
+    """A classifier on the mean of what BERT makes of all tokens."""
+
+    def __init__(self, bert):
+        super().__init__()
+        self.encoder, self.config = bert.bert, bert.config
+        self.head = torch.nn.Linear(bert.config.hidden_size, 3)
+
+    def forward(self, **inputs):
+        return self.head(self.encoder(**inputs).last_hidden_state.mean(dim=1))
+
+
+@pytest.mark.parametrize("kind", ["mean of all tokens", "unseen tokens", "a layer that was replaced"])
+def test_a_network_whose_last_layer_is_asked_for_more_runs_as_it_is(tokenizer, monkeypatch, kind):
+    bert = encoder("Bert", tokenizer)
+    last = [module for module in bert.modules() if hasattr(module, "intermediate")][-1]
+    game = TextGame(OfAllTokens(bert).eval() if kind == "mean of all tokens" else bert, tokenizer)
+    if kind == "unseen tokens":
+        encoded, *others = game._encoded(SENTENCE)
+        encoded["attention_mask"][-1] = 0
+        monkeypatch.setattr(game, "_encoded", lambda _: (encoded, *others))
+    if kind == "a layer that was replaced":
+        plain = last.forward
+        last.forward = lambda *args, **others: 2 * plain(*args, **others)
+    forward = vars(last).get("forward")
+    v = game.values(SENTENCE, 1, [1, 2, 5])
+    assert vars(last).get("forward") is forward
+    with torch.no_grad():
+        expected = game.log_odds_of(SENTENCE, 1, [1, 2, 5])  # never goes another way
+    assert np.ptp(v) > 1e-3
+    np.testing.assert_array_equal(v, expected)
 
 
 def test_a_text_has_the_same_values_in_a_list_and_in_smaller_parts(bert, tokenizer, monkeypatch):

@@ -1,15 +1,18 @@
 """From a text classifier and a text to v: the log-odds of its label with words masked."""
 
 import re
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import torch
+from torch.nn.functional import scaled_dot_product_attention
 
 from symgen.errors import InputError, whole_number
 from symgen.games._base import (
     LABEL,
     LOGITS,
     TokenGame,
+    agree,
     device_of,
     log_odds_of_labels,
     logits_of,
@@ -86,14 +89,34 @@ class TextGame(TokenGame):
             self._padding_checked = True
         return (inputs, filler), replaced, [whole_number(label, "label", LABEL) for label in labels]
 
+    def _values(self, inputs, replaced, labels):
+        with self._sparing(inputs, replaced[[0, -1]]):
+            return super()._values(inputs, replaced, labels)
+
+    def _sparing(self, inputs, replaced):
+        """A context in which the last layer runs for one token alone, if two masked texts have the same logits then."""
+        if (layer := _last_layer(self.model)) is None:
+            return nullcontext()
+        plain = self._logits(inputs, replaced)
+        try:
+            with _for_first_token(layer):
+                same = agree(self._logits(inputs, replaced), plain)
+        except Exception:  # a model that is only built like BERT may refuse in any way it likes
+            same = False
+        return _for_first_token(layer) if same else nullcontext()
+
     def _log_odds(self, inputs, replaced, labels):
+        return log_odds_of_labels(self._logits(inputs, replaced), labels, "label")
+
+    def _logits(self, inputs, replaced):
+        """Logits (row, label) of some masked texts."""
         inputs, filler = inputs
         shown = {name: value.expand(len(replaced), *value.shape[1:]) for name, value in inputs.items()}
         if "input_ids" in shown:
             shown["input_ids"] = torch.where(replaced, filler, shown["input_ids"])
         else:
             shown["inputs_embeds"] = torch.where(replaced[:, :, None], filler, shown["inputs_embeds"])
-        return log_odds_of_labels(self._logits_of(self.model(**shown)), labels, "label")
+        return self._logits_of(self.model(**shown))
 
     def _logits_of(self, output):
         return logits_of(output, 2, LOGITS)
@@ -129,6 +152,41 @@ class TextGame(TokenGame):
         number = {word: i for i, word in enumerate(known)}
         word_of = np.array([number.get(word, -1) for word in of_token])
         return dict(encoded), [text[slice(*spans[word])].strip() for word in known], word_of
+
+
+def _last_layer(model):
+    """The last layer of an encoder that is built like BERT's; None of another model."""
+    layers = [module for module in model.modules() if hasattr(module, "attention") and hasattr(module, "intermediate")]
+    return layers[-1] if layers else None
+
+
+@contextmanager
+def _for_first_token(layer):
+    """Within, a layer of BERT gives what it makes of the first token alone, from which the logits are read.
+
+    Keys and values are of all tokens; the query, and all that follows, of the first.
+    """
+
+    def forward(hidden, attention_mask=None, *_, **__):
+        if attention_mask is not None:
+            raise NotImplementedError("tokens that are not seen")
+        attention, first = layer.attention.self, hidden[:, :1]
+        query, keys, values = attention.query(first), attention.key(hidden), attention.value(hidden)
+        heads = (
+            each.unflatten(-1, (-1, attention.attention_head_size)).transpose(1, 2) for each in (query, keys, values)
+        )
+        seen = scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2)
+        attended = layer.attention.output(seen, first)
+        return layer.output(layer.intermediate(attended), attended)
+
+    before = vars(layer).get("forward")
+    layer.forward = forward
+    try:
+        yield
+    finally:
+        del layer.forward
+        if before is not None:
+            layer.forward = before
 
 
 def _word_at(stop, spans):

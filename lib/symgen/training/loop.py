@@ -155,12 +155,16 @@ def evaluate(model: nn.Module, inputs: Tensor, labels: Tensor) -> tuple[float, f
     model.eval()
     each, right = [], []
     order = _shortest_first(model, inputs)
+    wide = (
+        torch.float64 if labels.ndim == 1 else torch.float32
+    )  # a language model has many logits, and their sum many rows
     most = 100 if labels.ndim == 1 else min(100, _texts_at_a_time(model, labels))
     for part, expected in zip(*(data[order].split(_at_a_time(inputs, most)) for data in (inputs, labels))):
         z, expected = rows(logits(model, part, learned_positions(expected)), expected)
-        each.append(functional.cross_entropy(z.double(), expected, reduction="none"))
+        z = z.to(torch.promote_types(z.dtype, wide))
+        each.append(functional.cross_entropy(z, expected, reduction="none"))
         right.append(z.argmax(-1) == expected)
-    return torch.cat(each).mean().item(), torch.cat(right).double().mean().item()
+    return torch.cat(each).double().mean().item(), torch.cat(right).double().mean().item()
 
 
 def _shortest_first(model, inputs):
