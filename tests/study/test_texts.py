@@ -192,8 +192,9 @@ def test_a_text_is_masked_without_padding():
     network.register_forward_pre_hook(lambda *given: lengths.append(given[2]["input_ids"].shape), with_kwargs=True)
     game = TextGame(network, tokenizer)
     game.values(["plot cast scene", " ".join(made_up_sets.WORDS)], [0, 1], [[0, 1], [4, 7]])
-    twice, alone = lengths[:2], lengths[2:]  # first, two rows two times: whether anything is random
-    assert twice == [(2, 5), (2, 5)] and alone == [(4, 5), (4, 15)]  # with the tokens of beginning and end
+    checks = [(2, 5), (2, 5)]  # two rows two times: whether anything is random; whether the last layer may do less
+    whole = [(4, 5), (2, 15), (2, 15), (4, 15)]  # with the tokens of beginning and end
+    assert lengths == [*checks, *checks, *whole]
 
 
 def test_words_are_the_same_variable_in_capitals_and_small_letters(shared):

@@ -155,9 +155,7 @@ def evaluate(model: nn.Module, inputs: Tensor, labels: Tensor) -> tuple[float, f
     model.eval()
     each, right = [], []
     order = _shortest_first(model, inputs)
-    wide = (
-        torch.float64 if labels.ndim == 1 else torch.float32
-    )  # a language model has many logits, and their sum many rows
+    wide = torch.float64 if labels.ndim == 1 else torch.float32  # a language model has too many logits
     most = 100 if labels.ndim == 1 else min(100, _texts_at_a_time(model, labels))
     for part, expected in zip(*(data[order].split(_at_a_time(inputs, most)) for data in (inputs, labels))):
         z, expected = rows(logits(model, part, learned_positions(expected)), expected)
