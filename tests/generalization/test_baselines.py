@@ -10,6 +10,7 @@ from matplotlib.collections import PathCollection
 from symgen import plots
 from symgen.generalization import Bootstrap, compare, contrasts, metrics
 from symgen.generalization import baselines as ab
+from symgen.generalization.dynamics import turn_contrasts
 from symgen.generalization.tables import dynamics_table, phases_of, ratio_table, sensitivity_rows, spindle_table
 
 RULES = ("any", "majority", "all")
@@ -139,6 +140,39 @@ def test_h_is_the_mean_over_every_choice_of_baselines(rng, rule):
         assert [row.H, row.chance, row.excess] == pytest.approx([h, chance, h - chance])
         assert row.low <= row.H <= row.high and row.excess_low <= row.excess <= row.excess_high
     pd.testing.assert_frame_equal(ab.baselines_table(votes(target, bases[[2, 0, 3, 1]]), BOOTSTRAP), table)
+
+
+@pytest.mark.parametrize(("rule", "k"), [("any", 2), ("majority", 3), ("all", 1)])
+def test_each_choice_of_judges_gives_what_the_claims_give_with_these_as_judges(rng, rule, k):
+    courses = {role: np.stack([network(rng) for _ in range(5)]) for role in ("a", "b", "c")}
+    bases = judged_by(rng, courses["a"][2], 4)
+    orders_of = range(1, 3), range(3, 5)
+    at_end = {role: votes(course[-1], bases) for role, course in courses.items()}
+    followed = {role: ab.course_by_choice(course, bases, k, rule, TAU, DRAWS) for role, course in courses.items()}
+    table = contrasts.choices_table(at_end, followed, k, rule, *orders_of).set_index("quantity")
+    expected = []
+    for numbers in combinations(range(4), k):
+        judges = [(np.zeros((12, 16)), bases[i]) for i in numbers]
+        asked = {"tau_ratio": TAU, "chance_draws": DRAWS, "combine": rule}
+        seen = {role: compare((rng.random((5, 12, 16)), of), judges, **asked) for role, of in courses.items()}
+        apart, turns = contrasts.order_contrasts(seen, BOOTSTRAP, *orders_of), turn_contrasts(seen, BOOTSTRAP)
+        apart = apart.replace({"above chance": "H_low - H_high, above chance"})
+        means = pd.concat([apart, turns]).query("role == 'all'").set_index("quantity").value
+        expected.append(means[list(table.index)])
+    each = pd.DataFrame(expected)
+    assert len(table) == 6 and (table.choices == len(each)).all()
+    for column, numbers in {"value": each.iloc[0], "least": each.min(), "most": each.max(), "sd": each.std()}.items():
+        np.testing.assert_allclose(table[column], numbers, atol=1e-12)
+    assert (table.sd > 0).all()
+
+
+def test_a_target_alone_has_no_turns_and_one_choice_no_spread(rng):
+    target = network(rng)
+    bases = judged_by(rng, target, 2)
+    alone = {"a": votes(target, bases)}, {"a": ab.course_by_choice(target[None], bases, 2, "any", TAU, DRAWS)}
+    table = contrasts.choices_table(*alone, 2, "any", range(1, 3), range(3, 5))
+    assert table.quantity.tolist() == ["H_low - H_high", "H_low - H_high, above chance"]
+    assert table.sd.isna().all() and (table.least == table.most).all() and (table.choices == 1).all()
 
 
 def test_growth_is_the_difference_of_two_rows(rng):

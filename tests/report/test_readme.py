@@ -415,6 +415,27 @@ def test_settings_are_counted_by_what_is_certain_with_as_many_samples(tmp_path):
     ]
 
 
+def test_the_numbers_of_claims_stand_beside_what_other_judges_give(tmp_path):
+    folder = tmp_path / "figures" / "one"
+    folder.mkdir(parents=True)
+    quantities = ["H_low - H_high", "H_low - H_high, above chance", "H rises"]
+    of_choices = {"value": 0.5, "least": [0.41, 0.21, 0.31], "most": [0.59, 0.29, 0.39], "sd": [0.05, 0.04, np.nan]}
+    pd.DataFrame({"quantity": quantities} | of_choices).to_csv(folder / "fig05_choices.csv", index=False)
+    for name, rows in {
+        "fig02": ["H_low - H_high", "by chance", "above chance"],
+        "fig03": ["H rises", "N falls"],
+    }.items():
+        numbers = {"value": 0.5, "low": 0.4, "high": 0.6}
+        claimed = [pd.DataFrame({"quantity": rows, "role": role} | numbers) for role in ("target-1", "all")]
+        claimed[0].value = 9.0
+        pd.concat(claimed).to_csv(folder / f"{name}_contrasts.csv", index=False)
+    assert results.choices_text(tmp_path).strip().split("\n")[2:] == [
+        "| one | H_low - H_high | 0.50 [0.40, 0.60] | 0.41 to 0.59 | 0.050 |",
+        "| one | H_low - H_high, above chance | 0.50 [0.40, 0.60] | 0.21 to 0.29 | 0.040 |",
+        "| one | H rises | 0.50 [0.40, 0.60] | 0.31 to 0.39 | none |",
+    ]
+
+
 def test_sums_at_order_one_stand_beside_the_study_as_it_is(tmp_path):
     numbers = {"H_first": [0.51, 0, 0.21], "H_best": [0.52, 0, 0.22], "H_last": [0.53, 0, 0.23]}
     numbers |= {"chance_first": [0.31, 0, 0.11], "chance_best": [0.32, 0, 0.12], "chance_last": [0.33, 0, 0.13]}

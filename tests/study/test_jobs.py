@@ -79,7 +79,8 @@ def whole(study):
     if "08_ablations" in notebooks(study):
         for variant in ablations.variants(study).values():
             yield from ((variant, role) for role in (study.targets[0], *study.baselines))
-        yield from ((study, f"baseline-{seed}") for seed in study.baseline_seeds + study.more_baseline_seeds)
+        for seed in study.baseline_seeds + study.more_baseline_seeds:
+            yield from ((each, f"baseline-{seed}") for each in (study, study.dynamics))
         yield from ((study, f"second-{seed}") for seed in study.second_seeds)
         yield from ((study, f"shuffled-{seed}") for seed in study.shuffled_seeds)
         yield from ((study.replace(baseline_on="D"), role) for role in study.baselines)

@@ -59,11 +59,15 @@ class Votes:
         """In what share of the choices of k baselines each interaction generalizes; 0 or 1 if k is all of them."""
         return share_of_choices(len(self), k, combine)[self.agree.sum(axis=1, dtype=np.int8)]
 
-    def of_each_choice(self, k: int, combine: str) -> Float[np.ndarray, "choice"]:
-        """H by each choice of k of the baselines."""
-        strength = np.abs(self.effects) * self.salient
-        choices = (replace(self, agree=self.agree[:1, list(numbers)]) for numbers in combinations(range(len(self)), k))
-        return np.array([ratio((strength * some.shared(k, combine)[0]).sum(), strength.sum()) for some in choices])
+    def of_each_choice(self, k: int, combine: str) -> tuple[Float[np.ndarray, "choice"], Float[np.ndarray, "choice"]]:
+        """H by each choice of k of the baselines, the first k first; and that by chance."""
+        strength, agree = np.abs(self.effects[self.salient]), self.agree[..., self.salient]
+        rule, by_choice = share_of_choices(k, k, combine), []
+        for numbers in combinations(range(len(self)), k):
+            shared = rule[agree[:, list(numbers)].sum(axis=1, dtype=np.int8)]  # (permutation, interaction)
+            by_choice.append(ratio(shared @ strength, strength.sum()))
+        h, *by_chance = np.transpose(by_choice)
+        return h, np.mean(by_chance, axis=0)
 
     def power(self, k: int, combine: str, bootstrap: Bootstrap, chosen=slice(None)) -> Power:
         """H by k of the baselines, averaged over all choices of k, so that nothing hangs on the order of the seeds."""
@@ -87,6 +91,19 @@ def votes(
     return Votes(
         effects, target != 0, np.stack([target * bases[:, permutation] > 0 for permutation in (same, *others)])
     )
+
+
+def course_by_choice(
+    effects: Float[np.ndarray, "epoch sample kind subset"],
+    baselines: Float[np.ndarray, "baseline sample kind subset"],
+    k: int,
+    combine: str,
+    *asked,
+) -> tuple[Float[np.ndarray, "epoch choice"], Float[np.ndarray, "epoch choice"]]:
+    """H at each checkpoint by each choice of k of the baselines, and that by chance; `asked`: as `votes` takes it."""
+    each = [votes(at_epoch, baselines, *asked).of_each_choice(k, combine) for at_epoch in effects]
+    h, chance = np.moveaxis(each, 1, 0)
+    return h, chance
 
 
 def share_of_choices(n_baselines: int, k: int, combine: str) -> Float[np.ndarray, "holders"]:
@@ -113,7 +130,7 @@ def baselines_table(family: Votes, bootstrap: Bootstrap) -> pd.DataFrame:
     """
     rows = []
     for rule, k in product(COMBINE, range(1, len(family) + 1)):
-        each = family.of_each_choice(k, rule)
+        each, _ = family.of_each_choice(k, rule)
         ends = {"least": each.min(), "most": each.max()}
         rows.append({"K": k, "rule": rule} | _row(family.power(k, rule, bootstrap)) | ends)
     return pd.DataFrame(rows)

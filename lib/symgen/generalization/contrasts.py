@@ -14,6 +14,7 @@ from symgen.generalization.baselines import Votes, crossvalidation, overlap
 from symgen.generalization.bootstrap import Bootstrap, estimates_table
 from symgen.generalization.comparison import Comparisons, Control
 from symgen.generalization.metrics import order_sums, ratio, strength_by_order
+from symgen.generalization.phases import highest
 from symgen.generalization.tables import ratios
 from symgen.interactions import conditions_of, dictionary_size, fidelity, n_variables, needed_for, orders, subset_matrix
 
@@ -149,6 +150,41 @@ def growth_contrasts(
         return estimates
 
     return estimates_table({role: measured(family) for role, family in judged.items()})
+
+
+def choices_table(
+    at_end: dict[str, Votes],
+    followed: dict[str, tuple[Float[np.ndarray, "epoch choice"], Float[np.ndarray, "epoch choice"]]],
+    k: int,
+    combine: str,
+    low_orders: range,
+    high_orders: range,
+) -> pd.DataFrame:
+    """How far the numbers of F2 and F3b move with the k baselines that judge: means over targets by every choice of k.
+
+    at_end: votes on each target at its last checkpoint, by role. followed: H and H by chance, as `course_by_choice` gives
+    them. Rise and fall are those of `turn_contrasts`, so there are none of a target that is alone. Columns quantity, value
+    (by the first k), least, most, sd (over the choices; NaN of one), choices.
+    """
+    of = [
+        np.array([v.of_orders(o).of_each_choice(k, combine) for v in at_end.values()])
+        for o in (low_orders, high_orders)
+    ]
+    apart = of[0] - of[1]  # (role, H or by chance, choice)
+    each = {"H_low - H_high": apart[:, 0], "H_low - H_high, above chance": apart[:, 0] - apart[:, 1]}
+    if len(followed) > 1:
+        h, chance = (np.array(part) for part in zip(*followed.values()))  # (role, epoch, choice)
+        of_others = (h.sum(axis=0) - h) / (len(h) - 1)
+        tops = highest(of_others.swapaxes(1, 2))[:, None]
+        for ending, curves in (("", h), (" above chance", h - chance)):
+            at_top = np.take_along_axis(curves, tops, axis=1)[:, 0]
+            each |= {f"H rises{ending}": at_top - curves[:, 0], f"H falls{ending}": at_top - curves[:, -1]}
+    rows = []
+    for quantity, by_choice in each.items():
+        means = by_choice.mean(axis=0)
+        sd = means.std(ddof=1) if len(means) > 1 else np.nan
+        rows.append((quantity, means[0], means.min(), means.max(), sd, len(means)))
+    return pd.DataFrame(rows, columns=["quantity", "value", "least", "most", "sd", "choices"])
 
 
 def crossvalidation_contrasts(

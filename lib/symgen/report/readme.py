@@ -106,6 +106,7 @@ PAGES = {  # by name of a section: the page, and what writes the section
     "sensitivity": (RESULTS, results.sensitivity_text),
     "sums": (RESULTS, results.sums_text),
     "judges": (RESULTS, results.judges_text),
+    "choices": (RESULTS, results.choices_text),
     "penalty": (RESULTS, results.penalty_text),
     "times": (COSTS, costs.times_text),
     "costs": (COSTS, costs.costs_text),

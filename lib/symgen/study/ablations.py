@@ -88,7 +88,7 @@ def requirements(study: Study) -> list[tuple[Study, str, tuple[float | str, ...]
     changed = variants(study)
     without_noise = changed[FEWER].replace(noise_bound=0.0)  # of the untrained network's spindle
     groups = [(variant, (study.targets[0], *study.baselines)) for variant in changed.values()]
-    groups += [(study, many_baselines(study)), *judges(study).values()]
+    groups += [(study, many_baselines(study)), (study.dynamics, many_baselines(study)), *judges(study).values()]
     whole = [(variant, role, variant.checkpoints_of(role)) for variant, roles in groups for role in roles]
     whole += [(sized, role, study.checkpoints[-1:]) for sized in sizes(study).values() for role in study.targets]
     return [*whole, (without_noise, study.targets[0], study.checkpoints[:1])]
