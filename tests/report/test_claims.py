@@ -506,14 +506,20 @@ def test_claims_in_brief_ask_the_networks_themselves_whether_they_have_learned(l
         return pd.DataFrame({"learned": [True, learned]}).assign(asked=len(list(networks)))
 
     monkeypatch.setattr(claims.pipeline, "learned_table", learned_table)
-    assert claims.in_brief(study, "F2", "K2", "F10").splitlines() == [  # K2 is asked of images alone
+    lines = claims.in_brief(study, "F2", "K2", "F10").splitlines()  # K2 is asked of images alone
+    assert lines[:6] == [
         "- **F2** · the paper says: low orders generalize better than high ones (all 6 pairs)",
-        f"    - as the paper measures it: **{verdicts[0]}**. H_low - H_high: 0.50 [0.40, 0.60] (> 0, reaches 0.05 more)",
-        f"    - against its control: **{verdicts[1]}**. above chance: 0.10 [-0.10, 0.30] (> 0, reaches 0.05 more)",
+        f"    - as the paper measures it: **{verdicts[0]}**. H_low - H_high: 0.50 [0.40, 0.60]",
+        f"    - against its control: **{verdicts[1]}**. above chance: 0.10 [-0.10, 0.30]",
         "- **F10** · the paper says: the graded measure gives the same picture by order (2 pairs); no table yet",
         "",
         claims.BRIEFLY,
     ]
+    rules = [line.split(" | ") for line in lines if line.startswith("| F")]
+    assert [row[1:3] for row in rules] == [
+        [name, "> 0, reaches 0.05 more"] for name in ("H_low - H_high", "above chance")
+    ]
+    assert [row[3].startswith(verdict) for row, verdict in zip(rules, verdicts)] == [True, True]
     assert asked == [*study.targets, *study.baselines]
 
 

@@ -16,7 +16,7 @@ from scipy.special import stdtrit
 
 from symgen.errors import InputError
 from symgen.generalization import FEWEST_SAMPLES, LEVEL, OverStudies, exact_share, over_studies
-from symgen.report._markdown import interval
+from symgen.report._markdown import head, interval, line
 from symgen.study import Study, pipeline, study_names
 
 VERDICTS = ("reproduced", "undecided", "not reproduced", "not testable")
@@ -24,9 +24,11 @@ EMBEDDED = ("fashion-vgg", "snippets-bert", "snippets-lm")  # studies whose data
 COLUMNS = {"verdict": "as the paper measures it", "beyond": "against its control"}  # of what is read
 COLUMN_OF = dict(zip(("paper", "control"), COLUMNS.values()))  # the same, by what a statistic is of
 BRIEFLY = (
-    "*Each number with its 95 % interval. In parentheses the rule: where the whole interval has to lie and, after "
-    "*reaches*, how far beyond that its far end must come; *ours*: the paper gives no threshold. The worst number decides "
-    "the claim ([the verdicts](11_claims.ipynb#The-rule)).*"
+    "*In brackets: 95 % intervals. The worst number decides the claim ([the verdicts](11_claims.ipynb#The-rule)).*"
+)
+RULES = (  # folded: an empty line ends what is HTML
+    "<details><summary>The rule of each number</summary>\n\nWhere the whole interval has to lie and, after *reaches*, how "
+    "far beyond that its far end must come; *ours*: the paper gives no threshold.\n\n{}\n\n</details>"
 )
 MORE_THAN_PLACEBO = ", more than the placebo"  # what the difference to the placebo is called
 EFFECTS = {  # how large: what is seen, of which claims, the statistic of the paper, that of the control, the unit
@@ -318,21 +320,22 @@ def in_brief(study: Study, *names: str) -> str:
     """
     networks = () if _is_given(study) else study.targets + study.baselines
     learned = pipeline.learned_table(pipeline.ensure_training(study, role) for role in networks).learned.all()
-    lines = []
+    lines, rules = [], head("claim", "number", "rule", "by itself")
     for name, claim in {name: claims()[name] for name in names}.items():
         if not claim.asks(study):
             continue
         parts = decisions(claim, study, bool(learned))
         says = f"- **{name}** · {claim.source} says: {claim.says}" + ("" if claim.later else f" ({claim.paper})")
         lines.append(says + ("" if parts else "; no table yet"))
-        columns = pd.DataFrame(parts).groupby("of", sort=False) if parts else ()
-        lines += [f"    - {_verdict(of, rows)}" for of, rows in columns]
-    return "\n".join([*lines, "", BRIEFLY])
+        for of, rows in pd.DataFrame(parts).groupby("of", sort=False) if parts else ():
+            lines.append(f"    - {_verdict(of, rows)}")
+            rules += [line(name, row.quantity, row.rule, by_itself(row)) for row in rows.itertuples()]
+    return "\n".join([*lines, "", BRIEFLY, "", RULES.format("\n".join(rules))])
 
 
 def _verdict(of, rows):
     """The verdict of a column, with the numbers behind it."""
-    numbers = [f"{row.quantity}: {known_value(row)} ({row.rule})" for row in rows.itertuples()]
+    numbers = [f"{row.quantity}: {known_value(row)}" for row in rows.itertuples()]
     return f"{COLUMN_OF[of]}: **{rows.verdict.iloc[0]}**. {'; '.join(numbers)}"
 
 
