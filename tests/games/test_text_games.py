@@ -1,6 +1,7 @@
 """TextGame: words as variables, every token of a masked word replaced, and nothing else; the tokenizer behind it."""
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from types import SimpleNamespace
 
@@ -178,7 +179,7 @@ def test_a_network_whose_last_layer_is_asked_for_more_runs_as_it_is(tokenizer, m
     bert = encoder("Bert", tokenizer)
     last = [module for module in bert.modules() if hasattr(module, "intermediate")][-1]
     game = TextGame(OfAllTokens(bert).eval() if kind == "mean of all tokens" else bert, tokenizer)
-    if kind == "unseen tokens":
+    if kind == "unseen tokens":  # of these the layer is asked as it is
         encoded, *others = game._encoded(SENTENCE)
         encoded["attention_mask"][-1] = 0
         monkeypatch.setattr(game, "_encoded", lambda _: (encoded, *others))
@@ -192,6 +193,36 @@ def test_a_network_whose_last_layer_is_asked_for_more_runs_as_it_is(tokenizer, m
         expected = game.log_odds_of(SENTENCE, 1, [1, 2, 5])  # never goes another way
     assert np.ptp(v) > 1e-3
     np.testing.assert_array_equal(v, expected)
+
+
+def test_threads_that_share_a_network_have_the_same_values_as_one(tokenizer):
+    game = TextGame(
+        OfAllTokens(encoder("Bert", tokenizer)).eval(), tokenizer
+    )  # the last layer must not do less, for anyone
+    alone = game.values(SENTENCE, 1, [1, 2, 5])
+    with ThreadPoolExecutor(4) as pool:
+        games = [TextGame(game.model, tokenizer) for _ in range(12)]
+        asked = [pool.submit(each.values, SENTENCE, 1, [1, 2, 5]) for each in games]
+        asked += [pool.submit(lambda: game.log_odds_of(SENTENCE, 1, [1, 2, 5]).detach().numpy()) for _ in range(12)]
+    for v in asked:
+        np.testing.assert_allclose(v.result(), alone, rtol=0, atol=1e-6)
+
+
+def test_a_network_that_fails_on_the_way_is_left_as_it_was(tokenizer):
+    network = encoder("Bert", tokenizer)
+    last = [module for module in network.modules() if hasattr(module, "intermediate")][-1]
+    calls = iter(range(6))  # the check takes four, of two rows each
+
+    def fail(*_):
+        if next(calls, None) is None:
+            raise RuntimeError("no more")
+
+    network.register_forward_pre_hook(fail)
+    game = TextGame(network, tokenizer)
+    game._chunk = 1  # a row at a time
+    with pytest.raises(RuntimeError, match="no more"):
+        game.values(SENTENCE, 1, [1, 2, 5])
+    assert "forward" not in vars(last)
 
 
 def test_a_text_has_the_same_values_in_a_list_and_in_smaller_parts(bert, tokenizer, monkeypatch):

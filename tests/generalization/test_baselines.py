@@ -161,8 +161,9 @@ def test_each_choice_of_judges_gives_what_the_claims_give_with_these_as_judges(r
         expected.append(means[list(table.index)])
     each = pd.DataFrame(expected)
     assert len(table) == 6 and (table.choices == len(each)).all()
-    for column, numbers in {"value": each.iloc[0], "least": each.min(), "most": each.max(), "sd": each.std()}.items():
+    for column, numbers in {"value": each.iloc[0], "least": each.min(), "most": each.max()}.items():
         np.testing.assert_allclose(table[column], numbers, atol=1e-12)
+    np.testing.assert_allclose(table.sd, each.std(ddof=0) / np.sqrt(1 - k / 4))
     assert (table.sd > 0).all()
 
 

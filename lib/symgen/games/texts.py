@@ -1,6 +1,7 @@
 """From a text classifier and a text to v: the log-odds of its label with words masked."""
 
 import re
+import threading
 from contextlib import contextmanager, nullcontext
 
 import numpy as np
@@ -97,11 +98,11 @@ class TextGame(TokenGame):
         """A context in which the last layer runs for one token alone, if two masked texts have the same logits then."""
         if (layer := _last_layer(self.model)) is None:
             return nullcontext()
-        plain = self._logits(inputs, replaced)
         try:
+            plain = self._logits(inputs, replaced)
             with _for_first_token(layer):
                 same = agree(self._logits(inputs, replaced), plain)
-        except Exception:  # a model that is only built like BERT may refuse in any way it likes
+        except Exception:  # a model that is only built like BERT may refuse in any way it likes; others fail again
             same = False
         return _for_first_token(layer) if same else nullcontext()
 
@@ -160,16 +161,21 @@ def _last_layer(model):
     return layers[-1] if layers else None
 
 
+_ONE_AT_A_TIME = threading.RLock()  # a layer is changed for whoever uses it
+
+
 @contextmanager
 def _for_first_token(layer):
     """Within, a layer of BERT gives what it makes of the first token alone, from which the logits are read.
 
-    Keys and values are of all tokens; the query, and all that follows, of the first.
+    Keys and values are of all tokens; the query, and all that follows, of the first. The layer's attention is not called,
+    nor are hooks on it. Where some tokens are not seen, and for other threads, the layer is as it was.
     """
+    thread = threading.get_ident()
 
-    def forward(hidden, attention_mask=None, *_, **__):
-        if attention_mask is not None:
-            raise NotImplementedError("tokens that are not seen")
+    def forward(hidden, attention_mask=None, *others, **named):
+        if attention_mask is not None or threading.get_ident() != thread:
+            return as_it_was(hidden, attention_mask, *others, **named)
         attention, first = layer.attention.self, hidden[:, :1]
         query, keys, values = attention.query(first), attention.key(hidden), attention.value(hidden)
         heads = (
@@ -179,14 +185,15 @@ def _for_first_token(layer):
         attended = layer.attention.output(seen, first)
         return layer.output(layer.intermediate(attended), attended)
 
-    before = vars(layer).get("forward")
-    layer.forward = forward
-    try:
-        yield
-    finally:
-        del layer.forward
-        if before is not None:
-            layer.forward = before
+    with _ONE_AT_A_TIME:
+        before, as_it_was = vars(layer).get("forward"), layer.forward
+        layer.forward = forward
+        try:
+            yield
+        finally:
+            del layer.forward
+            if before is not None:
+                layer.forward = before
 
 
 def _word_at(stop, spans):

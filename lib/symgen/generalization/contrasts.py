@@ -164,7 +164,8 @@ def choices_table(
 
     at_end: votes on each target at its last checkpoint, by role. followed: H and H by chance, as `course_by_choice` gives
     them. Rise and fall are those of `turn_contrasts`, so there are none of a target that is alone. Columns quantity, value
-    (by the first k), least, most, sd (over the choices; NaN of one), choices.
+    (by the first k), least, most, sd, choices. sd: about the standard deviation over draws of k new baselines, from that
+    over the choices, which share baselines and so differ less (exact where baselines add up); NaN of a single choice.
     """
     of = [
         np.array([v.of_orders(o).of_each_choice(k, combine) for v in at_end.values()])
@@ -174,15 +175,15 @@ def choices_table(
     each = {"H_low - H_high": apart[:, 0], "H_low - H_high, above chance": apart[:, 0] - apart[:, 1]}
     if len(followed) > 1:
         h, chance = (np.array(part) for part in zip(*followed.values()))  # (role, epoch, choice)
-        of_others = (h.sum(axis=0) - h) / (len(h) - 1)
+        of_others = np.stack([np.delete(h, i, axis=0).mean(axis=0) for i in range(len(h))])
         tops = highest(of_others.swapaxes(1, 2))[:, None]
         for ending, curves in (("", h), (" above chance", h - chance)):
             at_top = np.take_along_axis(curves, tops, axis=1)[:, 0]
             each |= {f"H rises{ending}": at_top - curves[:, 0], f"H falls{ending}": at_top - curves[:, -1]}
-    rows = []
+    apart_by, rows = 1 - k / len(next(iter(at_end.values()))), []
     for quantity, by_choice in each.items():
         means = by_choice.mean(axis=0)
-        sd = means.std(ddof=1) if len(means) > 1 else np.nan
+        sd = means.std() / np.sqrt(apart_by) if apart_by else np.nan
         rows.append((quantity, means[0], means.min(), means.max(), sd, len(means)))
     return pd.DataFrame(rows, columns=["quantity", "value", "least", "most", "sd", "choices"])
 

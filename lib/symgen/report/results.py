@@ -362,13 +362,13 @@ def judges_text(root: Path) -> str:
 def choices_text(root: Path) -> str:
     """How far the numbers of F2 and F3b move with the baselines that judge (Markdown), from fig05_choices."""
     lines = head("study", "mean over targets", "value and interval, judges held fixed", "by all choices of judges",
-                 "their standard deviation")  # fmt: skip
+                 "standard deviation")  # fmt: skip
     for study, table in _tables(root, "fig05_choices").items():
         claimed = pd.concat([_table(root, study, f"{name}_contrasts") for name in ("fig02", "fig03")])
         claimed = claimed[claimed.role == "all"].replace({"quantity": {"above chance": "H_low - H_high, above chance"}})
         of_claims = dict(zip(claimed.quantity, intervals(claimed, ".2f")))
         for row in table.itertuples():
-            moves = f"{row.least:.2f} to {row.most:.2f}", "none" if np.isnan(row.sd) else f"{row.sd:.3f}"
+            moves = span(pd.Series([row.least, row.most]), ".2f"), "none" if np.isnan(row.sd) else f"{row.sd:.3f}"
             lines.append(line(study, row.quantity, of_claims[row.quantity], *moves))
     return "\n".join(lines) + "\n"
 
