@@ -1,7 +1,7 @@
 """TextGame: words as variables, every token of a masked word replaced, and nothing else; the tokenizer behind it."""
 
 import copy
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from types import SimpleNamespace
 
@@ -15,7 +15,7 @@ from tokenizers import Regex, Tokenizer
 from transformers import PreTrainedTokenizerFast
 
 from symgen import TextGame, and_interactions
-from symgen.games import _base
+from symgen.games import _base, texts
 from symgen.training import models
 from symgen.training.tokenizers import SPECIAL, build_tokenizer
 
@@ -195,17 +195,22 @@ def test_a_network_whose_last_layer_is_asked_for_more_runs_as_it_is(tokenizer, m
     np.testing.assert_array_equal(v, expected)
 
 
-def test_threads_that_share_a_network_have_the_same_values_as_one(tokenizer):
-    game = TextGame(
-        OfAllTokens(encoder("Bert", tokenizer)).eval(), tokenizer
-    )  # the last layer must not do less, for anyone
-    alone = game.values(SENTENCE, 1, [1, 2, 5])
-    with ThreadPoolExecutor(4) as pool:
-        games = [TextGame(game.model, tokenizer) for _ in range(12)]
-        asked = [pool.submit(each.values, SENTENCE, 1, [1, 2, 5]) for each in games]
-        asked += [pool.submit(lambda: game.log_odds_of(SENTENCE, 1, [1, 2, 5]).detach().numpy()) for _ in range(12)]
-    for v in asked:
-        np.testing.assert_allclose(v.result(), alone, rtol=0, atol=1e-6)
+def test_for_another_thread_a_layer_is_as_it_was_and_whoever_spares_it_too_waits(tokenizer):
+    layer, hidden = encoder("Bert", tokenizer).bert.encoder.layer[-1], torch.randn(2, 7, SMALL["hidden_size"])
+
+    def spared():
+        with texts._for_first_token(layer):
+            return layer(hidden)
+
+    whole = layer(hidden)
+    with ThreadPoolExecutor(1) as pool:
+        with texts._for_first_token(layer):
+            torch.testing.assert_close(pool.submit(layer, hidden).result(), whole)
+            torch.testing.assert_close(spared(), whole[:, :1])
+            waiting = pool.submit(spared)
+            assert wait([waiting], timeout=0.2).not_done
+        torch.testing.assert_close(waiting.result(), whole[:, :1])
+    torch.testing.assert_close(layer(hidden), whole)
 
 
 def test_a_network_that_fails_on_the_way_is_left_as_it_was(tokenizer):
