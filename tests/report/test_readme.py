@@ -430,10 +430,19 @@ def test_the_numbers_of_claims_stand_beside_what_other_judges_give(tmp_path):
         claimed[0].value = 9.0
         pd.concat(claimed).to_csv(folder / f"{name}_contrasts.csv", index=False)
     assert results.choices_text(tmp_path).strip().split("\n")[2:] == [
-        "| one | H_low - H_high | 0.50 [0.40, 0.60] | 0.41 to 0.59 | 0.050 |",
-        "| one | H_low - H_high, above chance | 0.50 [0.40, 0.60] | 0.21 to 0.29 | 0.040 |",
-        "| one | H rises | 0.50 [0.40, 0.60] | 0.31 to 0.39 | none |",
+        "| one | H_low - H_high | 0.50 [0.40, 0.60] | 0.41 to 0.59 | 0.050 | 0.50 [0.36, 0.64] |",
+        "| one | H_low - H_high, above chance | 0.50 [0.40, 0.60] | 0.21 to 0.29 | 0.040 | 0.50 [0.37, 0.63] |",
+        "| one | H rises | 0.50 [0.40, 0.60] | 0.31 to 0.39 | none | 0.50 [none] |",
     ]
+
+
+def test_what_the_page_says_of_other_baselines_holds():
+    rows = [row.split(" | ") for row in results.choices_text(ROOT).strip().split("\n")[2:]]
+    fixed, drawn = ([[*map(float, re.findall(r"-?\d\.\d+", row[i]))] for row in rows] for i in (2, 5))
+    assert len(rows) >= 12 and all(low > 0 for _, low, _ in drawn)
+    wider = [(high - low) / (most - least) for (_, low, high), (_, least, most) in zip(drawn, fixed)]
+    turns = [factor for factor, row in zip(wider, rows) if row[1].startswith(("H rises", "H falls"))]
+    assert 1.15 < min(turns) < 1.3 and 1.6 < max(turns) < 1.75
 
 
 def test_sums_at_order_one_stand_beside_the_study_as_it_is(tmp_path):

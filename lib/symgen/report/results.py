@@ -360,16 +360,22 @@ def judges_text(root: Path) -> str:
 
 
 def choices_text(root: Path) -> str:
-    """How far the numbers of F2 and F3b move with the baselines that judge (Markdown), from fig05_choices."""
+    """How far the numbers of F2 and F3b move with the baselines that judge (Markdown), from fig05_choices.
+
+    The last column adds two variances: that of the claim's interval and that of the draw of judges, as of normal numbers.
+    """
     lines = head("study", "mean over targets", "value and interval, judges held fixed", "by all choices of judges",
-                 "standard deviation")  # fmt: skip
+                 "standard deviation", "interval with the draw of judges, about")  # fmt: skip
     for study, table in _tables(root, "fig05_choices").items():
         claimed = pd.concat([_table(root, study, f"{name}_contrasts") for name in ("fig02", "fig03")])
         claimed = claimed[claimed.role == "all"].replace({"quantity": {"above chance": "H_low - H_high, above chance"}})
-        of_claims = dict(zip(claimed.quantity, intervals(claimed, ".2f")))
-        for row in table.itertuples():
-            moves = span(pd.Series([row.least, row.most]), ".2f"), "none" if np.isnan(row.sd) else f"{row.sd:.3f}"
-            lines.append(line(study, row.quantity, of_claims[row.quantity], *moves))
+        claimed = claimed.set_index("quantity").loc[table.quantity, ["value", "low", "high"]].reset_index()
+        half = np.hypot((claimed.high - claimed.low) / 2, 1.96 * table.sd)
+        wider = claimed.assign(low=claimed.value - half, high=claimed.value + half)
+        fixed, drawn = (intervals(numbers, "z.2f") for numbers in (claimed, wider))
+        for i, row in table.iterrows():
+            sd = "none" if np.isnan(row.sd) else f"{row.sd:.3f}"
+            lines.append(line(study, row.quantity, fixed[i], span(row[["least", "most"]], ".2f"), sd, drawn[i]))
     return "\n".join(lines) + "\n"
 
 
