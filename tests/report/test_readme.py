@@ -437,12 +437,19 @@ def test_the_numbers_of_claims_stand_beside_what_other_judges_give(tmp_path):
 
 
 def test_what_the_page_says_of_other_baselines_holds():
+    turns = []
+    for study in ("fashion-vgg", "snippets-bert"):
+        tables = {
+            name: pd.read_csv(ROOT / "figures" / study / f"{name}.csv") for name in ("fig05_choices", "fig03_contrasts")
+        }
+        claimed = tables["fig03_contrasts"].query("role == 'all'").set_index("quantity")
+        for row in tables["fig05_choices"].itertuples():
+            if row.quantity in claimed.index:
+                half = (claimed.high - claimed.low)[row.quantity] / 2
+                turns.append(np.hypot(half, 1.96 * row.sd) / half)
+    assert len(turns) == 8 and 1.15 < min(turns) < 1.25 and 1.6 < max(turns) < 1.75  # a fifth to two thirds wider
     rows = [row.split(" | ") for row in results.choices_text(ROOT).strip().split("\n")[2:]]
-    fixed, drawn = ([[*map(float, re.findall(r"-?\d\.\d+", row[i]))] for row in rows] for i in (2, 5))
-    assert len(rows) >= 12 and all(low > 0 for _, low, _ in drawn)
-    wider = [(high - low) / (most - least) for (_, low, high), (_, least, most) in zip(drawn, fixed)]
-    turns = [factor for factor, row in zip(wider, rows) if row[1].startswith(("H rises", "H falls"))]
-    assert 1.15 < min(turns) < 1.3 and 1.6 < max(turns) < 1.75
+    assert len(rows) == 12 and all(float(re.search(r"\[(\S+),", row[5])[1]) > 0 for row in rows)
 
 
 def test_sums_at_order_one_stand_beside_the_study_as_it_is(tmp_path):
