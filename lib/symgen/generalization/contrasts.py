@@ -167,11 +167,11 @@ def choices_table(
     (by the first k), least, most, sd, choices. sd: about the standard deviation over draws of k new baselines, from that
     over the choices, which share baselines and so differ less (exact where baselines add up); NaN of a single choice.
     """
-    of = [
-        np.array([v.of_orders(o).of_each_choice(k, combine) for v in at_end.values()])
-        for o in (low_orders, high_orders)
-    ]
-    apart = of[0] - of[1]  # (role, H or by chance, choice)
+    low, high = (
+        np.array([family.of_orders(part).of_each_choice(k, combine) for family in at_end.values()])
+        for part in (low_orders, high_orders)
+    )
+    apart = low - high  # (role, H or by chance, choice)
     each = {"H_low - H_high": apart[:, 0], "H_low - H_high, above chance": apart[:, 0] - apart[:, 1]}
     if len(followed) > 1:
         h, chance = (np.array(part) for part in zip(*followed.values()))  # (role, epoch, choice)
@@ -180,10 +180,10 @@ def choices_table(
         for ending, curves in (("", h), (" above chance", h - chance)):
             at_top = np.take_along_axis(curves, tops, axis=1)[:, 0]
             each |= {f"H rises{ending}": at_top - curves[:, 0], f"H falls{ending}": at_top - curves[:, -1]}
-    apart_by, rows = 1 - k / len(next(iter(at_end.values()))), []
+    n_baselines, rows = len(next(iter(at_end.values()))), []
     for quantity, by_choice in each.items():
         means = by_choice.mean(axis=0)
-        sd = means.std() / np.sqrt(apart_by) if apart_by else np.nan
+        sd = means.std() / np.sqrt(1 - k / n_baselines) if k < n_baselines else np.nan
         rows.append((quantity, means[0], means.min(), means.max(), sd, len(means)))
     return pd.DataFrame(rows, columns=["quantity", "value", "least", "most", "sd", "choices"])
 

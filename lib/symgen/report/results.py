@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtri
 
 from symgen.errors import InputError
+from symgen.generalization import LEVEL
 from symgen.report._markdown import head, interval, intervals, line, read, span
 from symgen.report.claims import (
     COLUMN_OF,
@@ -370,7 +372,7 @@ def choices_text(root: Path) -> str:
         claimed = pd.concat([_table(root, study, f"{name}_contrasts") for name in ("fig02", "fig03")])
         claimed = claimed[claimed.role == "all"].replace({"quantity": {"above chance": "H_low - H_high, above chance"}})
         claimed = claimed.set_index("quantity").loc[table.quantity, ["value", "low", "high"]].reset_index()
-        half = np.hypot((claimed.high - claimed.low) / 2, 1.96 * table.sd)
+        half = np.hypot((claimed.high - claimed.low) / 2, ndtri((1 + LEVEL) / 2) * table.sd)
         wider = claimed.assign(low=claimed.value - half, high=claimed.value + half)
         fixed, drawn = (intervals(numbers, "z.2f") for numbers in (claimed, wider))
         for i, row in table.iterrows():
