@@ -279,9 +279,9 @@ def test_statistics_that_are_reproduced_by_a_hair_are_named(tmp_path):
 def test_a_share_of_networks_says_of_how_many_it_is_not_known(tmp_path):
     claims_of(tmp_path, ["one"], ["F3d"])
     path = tmp_path / "figures" / "claims.csv"
-    pd.read_csv(path).assign(unknown=[7, 0, 0]).to_csv(path, index=False)
+    pd.read_csv(path).assign(networks=8, unknown=[7, 0, 0]).to_csv(path, index=False)
     text = results.claims_text(tmp_path)
-    assert "| a | 2.0 [1.0, 3.0] (not known of 7) | > 0 |" in text and text.count("not known of") == 1
+    assert "| a | 2.0 [1.0, 3.0] (of 1 network; not known of 7) | > 0 |" in text and text.count("not known of") == 1
 
 
 def test_a_claim_is_shown_with_both_verdicts_and_every_statistic(tmp_path):
@@ -384,7 +384,8 @@ def test_the_answer_in_short_is_what_the_tables_say():
     """Whoever runs the studies again and finds another answer has to write another sentence."""
     short = (
         "**In short**: low orders do generalize better. H often rises and falls, but three phases are rarely certain. "
-        "On average, removal is not certainly better than a placebo. The penalty raises H no more than its control does."
+        "Taking what does not generalize out of the output narrows the loss gap, but not certainly more than taking out "
+        "as much at random. A penalty on it raises H no more than learning from judges' answers does."
     )
     assert short in README
     table = pd.read_csv(ROOT / "figures" / "claims.csv").drop_duplicates(["id", "study", "of"])
@@ -392,8 +393,8 @@ def test_the_answer_in_short_is_what_the_tables_say():
     share = {(name, of): rows.value_counts(normalize=True) for (name, of), rows in verdicts}
     assert all(share["F2", of]["reproduced"] > 0.5 for of in ("paper", "control"))
     assert set(share["K1", "control"].index) == {"not reproduced"}
-    counts = re.search(r"Of (\d+) followed .+ in \[(\d+) or (\d+)\].+ three phases are certain in (\d+)\.", README)
-    networks, least, most, phases = map(int, counts.groups())
+    sentence = r"Of (\d+) followed .+ in (\d+) if .+ in (\d+) if .+ three phases are certain in (\d+)\."
+    networks, least, most, phases = map(int, re.search(sentence, README).groups())  # own samples are on the safe side
     assert 0.3 * networks < least and most < networks and phases < 0.1 * networks
     means = pd.read_csv(ROOT / "figures" / "effects_mean.csv").set_index(["effect", "of"])
     beyond = means.loc["removal narrows the gap", "control"]

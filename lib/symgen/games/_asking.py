@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 
 from symgen.errors import InputError, first_line, saying, whole_number
-from symgen.games._base import ROUNDING, in_lists, labels_of
+from symgen.games._base import ROUNDING, as_lists, labels_of
 from symgen.games.variables import different, some_of
 from symgen.interactions import MAX_VARIABLES
 
@@ -47,7 +47,7 @@ def samples_of(game, x, label) -> tuple:
 
 def variables_of(game, samples, variables, seed: int, one: bool) -> list:
     """The variables of each sample, given or drawn; one: whether the samples are one and the same."""
-    variables = in_lists(variables)
+    variables = as_lists(variables)
     if isinstance(variables, int):
         rng = np.random.default_rng(whole_number(seed, "seed", "a whole number, 0 or more", least=0))
         if one:
@@ -59,7 +59,7 @@ def variables_of(game, samples, variables, seed: int, one: bool) -> list:
         return drawn
     if not isinstance(variables, list | tuple) or not variables:
         raise InputError(f"variables = {reprlib.repr(variables)}; expected how many, or a list of them")
-    variables = [in_lists(each) for each in variables]
+    variables = [as_lists(each) for each in variables]
     are_lists = {isinstance(each, Sequence) and not isinstance(each, str) for each in variables}
     if len(are_lists) > 1:
         raise InputError(f"variables = {variables!r}; expected one list, or a list for each sample")

@@ -92,16 +92,16 @@ def check_repeats(output: Tensor, evaluate) -> None:
         raise InputError("the model's output changes from call to call; expected no randomness in evaluation mode")
 
 
-def in_lists(numbers):
+def as_lists(numbers):
     """What an array, a tensor on whatever device, or a column of a table holds, in lists; anything else as it is."""
     return numbers.tolist() if hasattr(numbers, "tolist") else numbers
 
 
 def labels_of(label) -> tuple[bool, list]:
     """Whether several labels are given, and a list of them, each of its own type."""
-    label = in_lists(label.ravel() if getattr(label, "ndim", 0) > 1 else label)
+    label = as_lists(label.ravel() if getattr(label, "ndim", 0) > 1 else label)
     several = hasattr(label, "__len__") and not isinstance(label, str | bytes | dict | set)
-    return several, [in_lists(each) for each in label] if several else [label]
+    return several, [as_lists(each) for each in label] if several else [label]
 
 
 def device_of(model: torch.nn.Module) -> torch.device:
@@ -179,13 +179,13 @@ class Game:
         InputError
             For labels or variables out of range, shapes that do not fit, and NaN or infinite outputs.
         """
-        (several, labels), variables = labels_of(label), in_lists(variables)
+        (several, labels), variables = labels_of(label), as_lists(variables)
         if not labels:
             raise InputError("no labels; expected at least one")
         if self.is_one(x):
             v = self._all_values([x], [labels], [variables])[0]
             return v if several else v[0]
-        variables = [in_lists(each) for each in variables]
+        variables = [as_lists(each) for each in variables]
         if not len(x) == len(labels) == len(variables) or not len(x):
             sizes = f"{len(x)} samples, {len(labels)} labels and {len(variables)} lists of variables"
             raise InputError(f"{sizes}; expected as many of each, and at least one")

@@ -300,8 +300,7 @@ class ImageGame(Game):
                 "the model's output for an image depends on the other images of its batch, in evaluation mode, too; "
                 "expected one that does not, such as batch normalisation with track_running_stats=True"
             )
-        ways = [(True, True), (True, False), (False, True)]
-        for plan in (_Plan(*way) for way in ways):
+        for plan in (_Plan(True, True), _Plan(True, False), _Plan(False, True)):
             try:
                 logits = self._run(image, plan, self._module, probe.clone(memory_format=torch.channels_last))
             except Exception:  # a forward may refuse a layout or a batch size in any way it likes

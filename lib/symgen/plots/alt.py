@@ -54,7 +54,7 @@ def _panel(ax: Axes, ylabel: str) -> str:
     head = ", ".join(part for part in (title, axes, pictures) if part)
     words = [text for text in ax.texts if text.get_family()[0] == PROSE]
     prose = "".join(word.get_gid() or f"{word.get_text()} " for word in words).strip()  # pieces have their space
-    texts = (text.get_text() for text in ax.texts if text.get_family()[0] != PROSE)
+    texts = (text.get_gid() or text.get_text() for text in ax.texts if text.get_family()[0] != PROSE)
     written = Counter(text for text in texts if re.search(r"\w", text) and not text.isdigit())
     counted = (f"{text}, {n} times" if n > 1 else text for text, n in written.items())
     sentences = [*_bars(ax), *_lines(ax), *([prose] if prose else []), *counted]

@@ -317,7 +317,7 @@ def arms(
     legend_below(figure, axes[0, 0], {"the paper's gain by the penalty": Line2D([], [], **DIAMOND)} if reported else {})
     measured_on = {"measured on": count_phrase(samples, "sample")} if samples else {}
     alone = set((networks or {}).values()) == {1}
-    return note(figure, **measured_on, bar=OVER_ITEMS if alone else OVER_BOTH, **_others(quantities))
+    return note(figure, **measured_on, bar=OVER_ITEMS if alone else OVER_BOTH, **_who_judges(quantities))
 
 
 def penalty_curve(table: pd.DataFrame, chosen: float | None = None, networks: int | None = None) -> Figure:
@@ -339,7 +339,7 @@ def penalty_curve(table: pd.DataFrame, chosen: float | None = None, networks: in
             ax.axvline(weights.tolist().index(chosen), color="black", linestyle=":", linewidth=1)
     dotted = "the weight of the study" if chosen in weights else None
     band = f"{OVER_ITEMS if networks == 1 else OVER_BOTH}, of each weight by itself"
-    return note(figure, network=networks, band=band, dotted=dotted, **_others(quantities))
+    return note(figure, network=networks, band=band, dotted=dotted, **_who_judges(quantities))
 
 
 def claims(table: pd.DataFrame) -> Figure:
@@ -355,7 +355,8 @@ def claims(table: pd.DataFrame) -> Figure:
             if verdict != "–":
                 style = {"facecolor": COLOURS[verdict], "edgecolor": COLOURS["chance"], "linewidth": 0.4}
                 ax.add_patch(Rectangle((left, y + 0.06), 0.43, 0.88, **style))
-            ax.text(left + 0.215, y + 0.5, SIGNS_OF.get(verdict, verdict), ha="center", va="center", fontsize=9)
+            sign, centred = SIGNS_OF.get(verdict, verdict), {"ha": "center", "va": "center"}
+            ax.text(left + 0.215, y + 0.5, sign, fontsize=9, gid=verdict, **centred)  # gid: for who cannot see it
     claim_of = table.drop_duplicates("id").set_index("id").claim
     labels = [_in_even_lines(f"{name}  {claim_of[name]}", 52) for name in names]
     ax.set(xlim=(0, len(studies)), ylim=(len(names), 0))
@@ -451,7 +452,7 @@ def _unit(quantity):
     return {"accuracy": "share of items", "loss": "nats", "H": "share of strength"}[re.match(r"\w+", quantity)[0]]
 
 
-def _others(quantities):
+def _who_judges(quantities):
     """Who judges, of a quantity that is not judged by the study's baselines."""
     return {"others": "networks trained on part C"} if any(" by others" in quantity for quantity in quantities) else {}
 

@@ -408,9 +408,11 @@ def _measured(row):
 
 
 def known_value(row) -> str:
-    """A statistic with its interval, and of how many networks it is not known, if there are others."""
+    """A statistic with its interval, and of how many networks it is known, if not of all."""
     value = interval(row.value, row.low, row.high)
-    return f"{value} (not known of {row.unknown})" if row.unknown and not np.isnan(row.value) else value
+    known = row.networks - row.unknown
+    of = f" (of {known} network{'s' * (known > 1)}; not known of {row.unknown})" if row.unknown and known else ""
+    return value + of
 
 
 def by_itself(row, undecided: str = ";") -> str:

@@ -47,7 +47,7 @@ def answer_text(root: Path) -> str:
     where = f"(`{networks.index[0]}`)" if len(networks) == 1 else f"in {len(networks)} studies"
     main = table.id.map(lambda name: claims()[name].main)
     tested = f"{table.id.nunique()} claims were tested on {networks.sum()} small networks {where}"
-    below = "The table: the verdict of most studies that could test a claim; –: no study."
+    below = "The table: the verdict of most studies that could test a claim; else all."
     lines = [f"{tested}.{_of_training(root)}{_removed(of_statistics)} {below}", ""]
     lines += _verdict_rows(table[main], "docs/claims.md", "{claim}")
     if not main.all():
@@ -61,10 +61,10 @@ def _of_training(root):
     if not tables:
         return ""
     number, turn = pd.concat(tables.values()).n_phases, sum(_turn(root, study) for study in tables)
-    turns = " or ".join(map(str, sorted({(number >= 2).sum(), turn})))
     return (
-        f" Of {len(number)} followed through training, H certainly rises and falls, also above chance, in [{turns}]"
-        f"(docs/results.md#the-phases); three phases are certain in {(number == 3).sum()}."
+        f" Of {len(number)} followed through training, H certainly rises and falls, also above chance, in "
+        f"{(number >= 2).sum()} if [its own samples](docs/results.md#the-phases) place the peak, in {turn} if other "
+        f"networks do; three phases are certain in {(number == 3).sum()}."
     )
 
 
@@ -152,7 +152,7 @@ def claims_text(root: Path) -> str:
         means = re.sub(r"see \*(.+?)\*", lambda at: f"see [{at[1]}](results.md#{_anchor(at[1])})", claim.means)
         lines += [f"*The numbers*: {means}.", ""]
         lines += head("study (networks)", "verdict", "statistic", "value", "rule", "by itself")
-        lines += _statistics(rows)
+        lines += _statistic_lines(rows)
     return "\n".join(lines) + "\n"
 
 
@@ -164,12 +164,13 @@ def close_text(root: Path) -> str:
     """How many verdicts there are, and which are reproduced by a hair (Markdown), from figures/claims.csv."""
     table = _claims(root)
     verdicts = table.drop_duplicates(["id", "study", "of"]).verdict
-    statistics = (_statistic(row) for row in table.itertuples())
+    statistics = (_rule_of(row) for row in table.itertuples())
     near = [one.beyond(low, high)[0] for one, low, high in zip(statistics, table.low, table.high)]
     close = table[(table.verdict == "reproduced") & (near < HAIR * (table.high - table.low))]
     close = close.drop_duplicates(["id", "study", "of"])
     where = "; ".join(
-        f"{COLUMN_OF[of]}, {', '.join(map(_place, rows.itertuples()))}" for of, rows in close.groupby("of", sort=False)
+        f"{COLUMN_OF[of]}, {', '.join(f'{_to_claim(row.id)} in {row.study}' for row in rows.itertuples())}"
+        for of, rows in close.groupby("of", sort=False)
     )
     untested = (verdicts == "not testable").sum()
     return (
@@ -180,16 +181,12 @@ def close_text(root: Path) -> str:
     )
 
 
-def _place(row):
-    return f"{_to_claim(row.id)} in {row.study}"
-
-
 def _to_claim(name):
     """A link from a page beside that of the claims."""
     return f"[{name}](claims.md#{_anchor(name)})"
 
 
-def _statistic(row):
+def _rule_of(row):
     """The rule of a row of a table of claims."""
     quantity = row.quantity.removesuffix(MORE_THAN_PLACEBO)
     return next(one for one in claims()[row.id].statistics if one.of == row.of and re.fullmatch(one.quantity, quantity))
@@ -212,7 +209,7 @@ def rerun_text(root: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _statistics(rows):
+def _statistic_lines(rows):
     """Rows of the statistics of a claim; its study and its verdict stand in the first that they hold for."""
     studies, columns = (~rows.duplicated(names) for names in (["study"], ["study", "of"]))
     for row, new_study, new_column in zip(rows.itertuples(), studies, columns):
@@ -233,11 +230,11 @@ def networks_text(root: Path) -> str:
     )  # fmt: skip
     for study, phases in _tables(root, "fig03_phases").items():
         curves = _table(root, study, "fig03_dynamics")
-        lines += [_network(study, row, curves[curves.role == row.role]) for row in phases.itertuples()]
+        lines += [_network_line(study, row, curves[curves.role == row.role]) for row in phases.itertuples()]
     return "\n".join(lines) + "\n"
 
 
-def _network(study, row, curve):
+def _network_line(study, row, curve):
     curve = curve.reset_index(drop=True)
     turns, least = [0, curve.H.fillna(-1).idxmax(), curve.index[-1]], curve.N.idxmin()
     return line(

@@ -64,10 +64,7 @@ def is_whole(study: Study, name: str) -> bool:
 
 
 def _executed(source, output, parameters, folder):
-    """The text of the executed notebook, written to `output` with the names of what it put into a folder of figures.
-
-    One that fails leaves `<name>.failed.ipynb` beside it.
-    """
+    """The text of the executed notebook, written to `output` with the names of what it put into a folder of figures."""
     output.parent.mkdir(parents=True, exist_ok=True)
     temporary = output.with_name(f".{output.stem}.{uuid4().hex}.ipynb")
     failed = output.with_suffix(".failed.ipynb")
