@@ -147,9 +147,7 @@ def test_each_choice_of_judges_gives_what_the_claims_give_with_these_as_judges(r
     courses = {role: np.stack([network(rng) for _ in range(5)]) for role in ("a", "b", "c")}
     bases = judged_by(rng, courses["a"][2], 4)
     orders_of = range(1, 3), range(3, 5)
-    at_end = {role: votes(course[-1], bases) for role, course in courses.items()}
-    followed = {role: ab.course_by_choice(course, bases, k, rule, TAU, DRAWS) for role, course in courses.items()}
-    table = contrasts.choices_table(at_end, followed, k, rule, *orders_of).set_index("quantity")
+    table = contrasts.choices_table(family(courses, bases, k, rule), k, rule, *orders_of).set_index("quantity")
     expected = []
     for numbers in combinations(range(4), k):
         judges = [(np.zeros((12, 16)), bases[i]) for i in numbers]
@@ -167,11 +165,45 @@ def test_each_choice_of_judges_gives_what_the_claims_give_with_these_as_judges(r
     assert (table.sd > 0).all()
 
 
+def test_each_choice_of_both_kinds_gives_what_the_claims_give_with_these_as_control(rng):
+    courses, k = {role: np.stack([network(rng) for _ in range(5)]) for role in ("a", "b", "c")}, 2
+    of_study, *of_control = (judged_by(rng, courses["a"][i], n) for i, n in ((2, 3), (2, 4), (3, 3)))
+    orders_of, less = (range(1, 3), range(3, 5)), "less that by judges of shuffled labels"
+    families = [family(courses, bases, k) for bases in (of_study, *of_control)]
+    table = contrasts.choices_table(families[0], k, "any", *orders_of, tuple(families[1:])).set_index("quantity")
+
+    def seen(bases):
+        judges = [(np.zeros((12, 16)), base) for base in bases]
+        asked = {"tau_ratio": TAU, "chance_draws": DRAWS, "combine": "any"}
+        return {role: compare((rng.random((5, 12, 16)), of), judges, **asked) for role, of in courses.items()}
+
+    by_study, by_choice = seen(of_study[:k]), [[seen(of) for of in combinations(bases, k)] for bases in of_control]
+    expected = []
+    for control in product(*by_choice):
+        apart = contrasts.order_contrasts(by_study, BOOTSTRAP, *orders_of, control)
+        both = pd.concat([apart, turn_contrasts(by_study, BOOTSTRAP, control)]).query("role == 'all'")
+        expected.append(both.set_index("quantity").value[[less, f"H rises, {less}", f"H falls, {less}"]])
+    each = pd.DataFrame(expected)
+    rows = table.loc[[f"H_low - H_high, {less}", f"H rises, {less}", f"H falls, {less}"]]
+    assert len(table) == 9 and (rows.choices == len(each)).all() and len(each) == 6 * 3
+    for column, numbers in {"value": each.iloc[0], "least": each.min(), "most": each.max()}.items():
+        np.testing.assert_allclose(rows[column], numbers, atol=1e-12)
+    of_grid = each.to_numpy().reshape(6, 3, 3)  # choices of baselines, of the others, number
+    variance = of_grid.mean(axis=1).var(axis=0) / (1 - 2 / 4) + of_grid.mean(axis=0).var(axis=0) / (1 - 2 / 3)
+    np.testing.assert_allclose(rows.sd, np.sqrt(variance))
+
+
+def family(courses, bases, k, rule="any"):
+    return contrasts.Judges(
+        {role: votes(course[-1], bases) for role, course in courses.items()},
+        {role: ab.course_by_choice(course, bases, k, rule, TAU, DRAWS) for role, course in courses.items()},
+    )
+
+
 def test_a_target_alone_has_no_turns_and_one_choice_no_spread(rng):
     target = network(rng)
     bases = judged_by(rng, target, 2)
-    alone = {"a": votes(target, bases)}, {"a": ab.course_by_choice(target[None], bases, 2, "any", TAU, DRAWS)}
-    table = contrasts.choices_table(*alone, 2, "any", range(1, 3), range(3, 5))
+    table = contrasts.choices_table(family({"a": target[None]}, bases, 2), 2, "any", range(1, 3), range(3, 5))
     assert table.quantity.tolist() == ["H_low - H_high", "H_low - H_high, above chance"]
     assert table.sd.isna().all() and (table.least == table.most).all() and (table.choices == 1).all()
 

@@ -210,8 +210,8 @@ def test_networks_that_were_followed_are_counted_by_what_is_certain(tmp_path):
     turns_of(two, {"a": (True, "H rises above chance"), "b": (False, "")})
     first = results.answer_text(tmp_path).split("\n")[0]
     assert (
-        " Of 4 followed through training, H certainly rises and falls, also above chance, in [1 or 2]"
-        "(docs/results.md#the-phases); three phases are certain in 1. The table: "
+        " Of 4 followed through training, H certainly rises and falls, also above chance, in 2 if [its own samples]"
+        "(docs/results.md#the-phases) place the peak, in 1 if other networks do; three phases are certain in 1. The table: "
     ) in first
 
 

@@ -74,8 +74,9 @@ def whole(study):
         yield from ((study.tuned, role) for role in roles)
     if study.ablation_per_class:  # judges of shuffled labels, and as many others at their end
         at_end = study.replace(baseline_checkpoint="last")
-        for seed, baseline in zip(study.shuffled_seeds, study.baselines, strict=False):
-            yield from ((each, role) for each in (at_end, at_end.dynamics) for role in (f"shuffled-{seed}", baseline))
+        judges = [f"shuffled-{seed}" for seed in study.shuffled_seeds]
+        judges += [f"baseline-{seed}" for seed in study.baseline_seeds + study.more_baseline_seeds if judges]
+        yield from ((each, role) for each in (at_end, at_end.dynamics) for role in judges)
     if "08_ablations" in notebooks(study):
         for variant in ablations.variants(study).values():
             yield from ((variant, role) for role in (study.targets[0], *study.baselines))

@@ -367,7 +367,8 @@ def choices_text(root: Path) -> str:
                  "standard deviation", "interval with the draw of judges, about")  # fmt: skip
     for study, table in _tables(root, "fig05_choices").items():
         claimed = pd.concat([_table(root, study, f"{name}_contrasts") for name in ("fig02", "fig03")])
-        claimed = claimed[claimed.role == "all"].replace({"quantity": {"above chance": "H_low - H_high, above chance"}})
+        of_last = {name.removeprefix("H_low - H_high, "): name for name in table.quantity}  # as fig02 has them
+        claimed = claimed[claimed.role == "all"].replace({"quantity": of_last})
         claimed = claimed.set_index("quantity").loc[table.quantity, ["value", "low", "high"]].reset_index()
         half = np.hypot((claimed.high - claimed.low) / 2, ndtri((1 + LEVEL) / 2) * table.sd)
         wider = claimed.assign(low=claimed.value - half, high=claimed.value + half)
