@@ -1,7 +1,9 @@
 """The pages that hold computed text: README.md and docs/, from the tables of the last run and from the settings."""
 
+import inspect
 import json
 import re
+import sys
 import textwrap
 import typing
 from pathlib import Path
@@ -90,7 +92,16 @@ def _as_yaml(value):
     return yaml.safe_dump([value], default_flow_style=True, default_style=style)[1:-2]
 
 
+def names_text(root: Path) -> str:
+    """Each public name of the page of names, in its order, with the first sentences of its docstring (Markdown)."""
+    names = re.findall(r"^\.\. auto\w+:: (\w+)(?:\(\))?$", (root / NAMES).read_text("utf-8"), flags=re.M)
+    package = sys.modules[__name__.partition(".")[0]]
+    first = {name: inspect.getdoc(getattr(package, name)).split("\n\n")[0] for name in names}
+    return "\n".join(f"- `{name}`: {' '.join(words.split())}" for name, words in first.items()) + "\n"
+
+
 README, RESULTS, CLAIMS, COSTS = "README.md", "docs/results.md", "docs/claims.md", "docs/costs.md"
+NAMES = "docs/api.md"
 PAGES = {  # by name of a section: the page, and what writes the section
     "answer": (README, results.answer_text),
     "commands": (README, costs.commands_text),
@@ -114,6 +125,7 @@ PAGES = {  # by name of a section: the page, and what writes the section
     "growth": (COSTS, costs.growth_text),
     "scale": (COSTS, costs.scale_text),
     "settings": ("docs/settings.md", settings_text),
+    "names": (NAMES, names_text),
 }
 
 
