@@ -167,7 +167,8 @@ def test_each_choice_of_judges_gives_what_the_claims_give_with_these_as_judges(r
 
 def test_each_choice_of_both_kinds_gives_what_the_claims_give_with_these_as_control(rng):
     courses, k = {role: np.stack([network(rng) for _ in range(5)]) for role in ("a", "b", "c")}, 2
-    of_study, *of_control = (judged_by(rng, courses["a"][i], n) for i, n in ((2, 3), (2, 4), (3, 3)))
+    of_study = np.stack([network(rng, courses[role][i], 0.6) for role, i in (("a", 2), ("b", 1), ("a", 3))])
+    of_control = [judged_by(rng, courses["a"][i], n) for i, n in ((1, 4), (3, 3))]  # who see other peaks
     orders_of, less = (range(1, 3), range(3, 5)), "less that by judges of shuffled labels"
     families = [family(courses, bases, k) for bases in (of_study, *of_control)]
     table = contrasts.choices_table(families[0], k, "any", *orders_of, tuple(families[1:])).set_index("quantity")
@@ -191,6 +192,15 @@ def test_each_choice_of_both_kinds_gives_what_the_claims_give_with_these_as_cont
     of_grid = each.to_numpy().reshape(6, 3, 3)  # choices of baselines, of the others, number
     variance = of_grid.mean(axis=1).var(axis=0) / (1 - 2 / 4) + of_grid.mean(axis=0).var(axis=0) / (1 - 2 / 3)
     np.testing.assert_allclose(rows.sd, np.sqrt(variance))
+
+
+def test_where_one_kind_has_a_single_choice_there_is_no_spread_of_the_difference(rng):
+    courses, k = {role: np.stack([network(rng) for _ in range(3)]) for role in "ab"}, 2
+    study, *control = (family(courses, judged_by(rng, courses["a"][1], n), k) for n in (4, 4, k))
+    table = contrasts.choices_table(study, k, "any", range(1, 3), range(3, 5), tuple(control)).set_index("quantity")
+    less = table.index.str.endswith("less that by judges of shuffled labels")
+    assert (table.choices == 6).all() and less.sum() == 3
+    assert table.sd[less].isna().all() and (table.sd[~less] > 0).all()
 
 
 def family(courses, bases, k, rule="any"):

@@ -56,7 +56,7 @@ TINY_TUNING = {
 }  # fmt: skip
 TINY_JUDGES = {
     "n_variables": 6, "more_variables": 8, "ablation_per_class": 1, "few_shot_size": 0, "more_baseline_seeds": [95],
-    "second_seeds": [96, 97], "shuffled_seeds": [98], "arms_per_class": 2,
+    "second_seeds": [96, 97], "shuffled_seeds": [98, 99, 100], "arms_per_class": 2,
 }  # fmt: skip
 
 

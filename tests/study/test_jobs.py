@@ -75,7 +75,10 @@ def whole(study):
     if study.ablation_per_class:  # judges of shuffled labels, and as many others at their end
         at_end = study.replace(baseline_checkpoint="last")
         judges = [f"shuffled-{seed}" for seed in study.shuffled_seeds]
-        judges += [f"baseline-{seed}" for seed in study.baseline_seeds + study.more_baseline_seeds if judges]
+        if len(judges) < len(study.baselines):
+            judges += study.baselines[: len(judges)]
+        else:  # all of both, for every choice of them
+            judges += [f"baseline-{seed}" for seed in study.baseline_seeds + study.more_baseline_seeds]
         yield from ((each, role) for each in (at_end, at_end.dynamics) for role in judges)
     if "08_ablations" in notebooks(study):
         for variant in ablations.variants(study).values():

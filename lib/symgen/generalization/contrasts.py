@@ -4,7 +4,8 @@ Every function takes the comparisons of the targets by role and gives a tidy tab
 low, high.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import pandas as pd
@@ -155,7 +156,8 @@ def growth_contrasts(
     return estimates_table({role: measured(family) for role, family in judged.items()})
 
 
-class Judges(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Judges:
     """A family of judges, of which every choice of some is looked at.
 
     at_end: their votes on each target at its last checkpoint, by role. courses: H and H by chance on the samples that are
@@ -191,10 +193,11 @@ def choices_table(
 ) -> pd.DataFrame:
     """How far the numbers of F2 and F3b move with the k networks that judge: means over targets by every choice of k.
 
-    control: baselines and judges of shuffled labels, all at their end: what the first see less what the second do. Rise and
-    fall are those of `turn_contrasts`, so there are none of a target that is alone. Columns quantity, value (by the first
-    k), least, most, sd, choices. sd: about the standard deviation over draws of k new judges, from that over the choices,
-    which share judges and so differ less (exact where judges add up); NaN of a single choice.
+    control: baselines and judges of shuffled labels, all at their end: what the first see less what the second do, at the
+    peaks that the first k judges place. Rise and fall are those of `turn_contrasts`, so there are none of a target that is
+    alone. Columns quantity, value (by the first k), least, most, sd, choices. sd: about the standard deviation over draws
+    of k new judges, from that over the choices, which share judges and so differ less (exact where judges add up, else too
+    large on average); NaN where a family has a single choice.
     """
     asked = k, combine, low_orders, high_orders
     h, chance = judges.apart(*asked)
@@ -217,7 +220,7 @@ def choices_table(
 
 def _turns(ending, tops, *curves):
     """How far curves (role, epoch, choice) rise to their tops, and how far they fall from there."""
-    ends = [(np.take_along_axis(of, np.broadcast_to(tops, of[:, :1].shape), 1)[:, 0], of) for of in curves]
+    ends = [(np.take_along_axis(of, tops, axis=1)[:, 0], of) for of in curves]
     return {
         f"H rises{ending}": [top - of[:, 0] for top, of in ends],
         f"H falls{ending}": [top - of[:, -1] for top, of in ends],
@@ -226,14 +229,9 @@ def _turns(ending, tops, *curves):
 
 def _spread(means, sizes, k):
     """Of a mean by each choice of k from so many judges, or of a difference of two such: what `choices_table` has of it."""
-    least, most = means[0].min(), means[0].max()
+    each = reduce(np.subtract.outer, means).ravel()
     variance = sum(of.var() / (1 - k / size) if size > k else np.nan for of, size in zip(means, sizes))
-    spread = {"value": means[0][0], "least": least, "most": most, "sd": np.sqrt(variance), "choices": len(means[0])}
-    if len(means) > 1:
-        _, less = means
-        spread |= {"value": means[0][0] - less[0], "least": least - less.max(), "most": most - less.min()}
-        spread["choices"] *= len(less)
-    return spread
+    return {"value": each[0], "least": each.min(), "most": each.max(), "sd": np.sqrt(variance), "choices": each.size}
 
 
 def crossvalidation_contrasts(

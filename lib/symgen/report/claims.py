@@ -410,9 +410,10 @@ def _measured(row):
 def known_value(row) -> str:
     """A statistic with its interval, and of how many networks it is known, if not of all."""
     value = interval(row.value, row.low, row.high)
+    if not row.unknown or np.isnan(row.value):
+        return value
     known = row.networks - row.unknown
-    of = f" (of {known} network{'s' * (known > 1)}; not known of {row.unknown})" if row.unknown and known else ""
-    return value + of
+    return f"{value} (of {known} network{'s' * (known > 1)}; not known of {row.unknown})"
 
 
 def by_itself(row, undecided: str = ";") -> str:

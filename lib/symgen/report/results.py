@@ -47,7 +47,7 @@ def answer_text(root: Path) -> str:
     where = f"(`{networks.index[0]}`)" if len(networks) == 1 else f"in {len(networks)} studies"
     main = table.id.map(lambda name: claims()[name].main)
     tested = f"{table.id.nunique()} claims were tested on {networks.sum()} small networks {where}"
-    below = "The table: the verdict of most studies that could test a claim; else all."
+    below = "The table: the verdict of most studies that could test a claim, else all; –: no study."
     lines = [f"{tested}.{_of_training(root)}{_removed(of_statistics)} {below}", ""]
     lines += _verdict_rows(table[main], "docs/claims.md", "{claim}")
     if not main.all():
@@ -359,7 +359,7 @@ def judges_text(root: Path) -> str:
 
 
 def choices_text(root: Path) -> str:
-    """How far the numbers of F2 and F3b move with the baselines that judge (Markdown), from fig05_choices.
+    """How far the numbers of F2 and F3b move with the networks that judge (Markdown), from fig05_choices.
 
     The last column adds two variances: that of the claim's interval and that of the draw of judges, as of normal numbers.
     """

@@ -75,7 +75,7 @@ def many_baselines(study: Study) -> tuple[str, ...]:
 def judges_at_end(study: Study) -> tuple[Study, tuple[tuple[str, ...], tuple[str, ...]]] | None:
     """The control of F2, F3b and F3e: the study with its judges at the end of their training, and who they are.
 
-    As many baselines as networks trained on shuffled labels; None without ablations or such networks.
+    As many of both: baselines, and networks trained on shuffled labels; None without ablations or such networks.
     """
     if not (study.ablation_per_class and study.shuffled):
         return None
@@ -89,8 +89,9 @@ def requirements(study: Study) -> list[tuple[Study, str, tuple[float | str, ...]
     without_noise = changed[FEWER].replace(noise_bound=0.0)  # of the untrained network's spindle
     groups = [(variant, (study.targets[0], *study.baselines)) for variant in changed.values()]
     groups += [(study, many_baselines(study)), (study.dynamics, many_baselines(study)), *judges(study).values()]
-    if control := judges_at_end(study):  # all of both kinds: would others give the same control?
-        groups += [(whole, many_baselines(study) + study.shuffled) for whole in (control[0], control[0].dynamics)]
+    if len(study.shuffled) >= len(study.baselines):  # all of both kinds: would others give the same control?
+        at_end, _ = judges_at_end(study)
+        groups += [(whole, many_baselines(study) + study.shuffled) for whole in (at_end, at_end.dynamics)]
     whole = [(variant, role, variant.checkpoints_of(role)) for variant, roles in groups for role in roles]
     whole += [(sized, role, study.checkpoints[-1:]) for sized in sizes(study).values() for role in study.targets]
     return [*whole, (without_noise, study.targets[0], study.checkpoints[:1])]
