@@ -1,9 +1,9 @@
 """How far another run moves the numbers of studies: their claims in two runs, as a table for docs/results.md.
 
-    python benchmarks/rerun.py bdf04da fashion-vgg snippets-bert
+    python benchmarks/rerun.py bdf04da fashion-vgg
 
 The arguments say in which commit figures/claims.csv is that of the earlier runs, and which studies were run again;
-rows of other studies stay as they are (those of snippets-lm are of d5084b6 and the run after it). Statistics that the
+rows of other studies stay as they are (those of the texts are of d5084b6 and the run after it). Statistics that the
 earlier runs did not have are left out; those that they had must follow the same rules.
 """
 

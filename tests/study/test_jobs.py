@@ -75,7 +75,7 @@ def whole(study):
     if study.ablation_per_class:  # judges of shuffled labels, and as many others at their end
         at_end = study.replace(baseline_checkpoint="last")
         judges = [f"shuffled-{seed}" for seed in study.shuffled_seeds]
-        if len(judges) < len(study.baselines):
+        if len(judges) <= len(study.baselines):
             judges += study.baselines[: len(judges)]
         else:  # all of both, for every choice of them
             judges += [f"baseline-{seed}" for seed in study.baseline_seeds + study.more_baseline_seeds]

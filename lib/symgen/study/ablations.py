@@ -89,7 +89,7 @@ def requirements(study: Study) -> list[tuple[Study, str, tuple[float | str, ...]
     without_noise = changed[FEWER].replace(noise_bound=0.0)  # of the untrained network's spindle
     groups = [(variant, (study.targets[0], *study.baselines)) for variant in changed.values()]
     groups += [(study, many_baselines(study)), (study.dynamics, many_baselines(study)), *judges(study).values()]
-    if len(study.shuffled) >= len(study.baselines):  # all of both kinds: would others give the same control?
+    if len(study.shuffled) > len(study.baselines):  # all of both kinds: would others give the same control?
         at_end, _ = judges_at_end(study)
         groups += [(whole, many_baselines(study) + study.shuffled) for whole in (at_end, at_end.dynamics)]
     whole = [(variant, role, variant.checkpoints_of(role)) for variant, roles in groups for role in roles]
