@@ -325,9 +325,9 @@ def test_the_notebook_runs_on_given_models(given, in_one_kernel, tmp_path):
     outputs = [out for cell in json.loads(output.read_text())["cells"] for out in cell.get("outputs", [])]
     printed = "".join("".join(out.get("text", "")) for out in outputs)
     assert not [out for out in outputs if out["output_type"] == "error" or out.get("name") == "stderr"]
-    assert "two networks" in printed
+    assert "target-1 given: 13 samples" in printed
     rendered = "".join("".join(out.get("data", {}).get("text/markdown", "")) for out in outputs)
-    assert "13 prompts" in rendered
+    assert "13 prompts" in rendered and "One network judges itself" not in rendered
     assert "of the simple interactions than of the complex" in rendered and "**F11** · the paper says" in rendered
     made = {path.name for path in (tmp_path / "figures").rglob("*.*")}
     assert {"fig07_prompt_1.png", "fig07_prompt_2_baseline.csv", "fig11_orders.png", "fig11_contrasts.csv"} <= made
