@@ -148,7 +148,7 @@ class Game:
 
     @property
     def rounding(self) -> float:
-        """Relative precision of v: that of the model's coarsest floating type, or of `torch.autocast`, if it is on here.
+        """Relative precision of v, that of the model's coarsest floating type, or of `torch.autocast`, if it is on here.
 
         float32's where the model has no weights.
         """
