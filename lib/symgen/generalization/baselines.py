@@ -61,13 +61,7 @@ class Votes:
 
     def of_each_choice(self, k: int, combine: str) -> tuple[Float[np.ndarray, "choice"], Float[np.ndarray, "choice"]]:
         """H by each choice of k of the baselines, the first k first; and that by chance."""
-        strength, agree = np.abs(self.effects[self.salient]), self.agree[..., self.salient]
-        rule, by_choice = share_of_choices(k, k, combine), []
-        for numbers in combinations(range(len(self)), k):
-            shared = rule[agree[:, list(numbers)].sum(axis=1, dtype=np.int8)]  # (permutation, interaction)
-            by_choice.append(ratio(shared @ strength, strength.sum()))
-        h, *by_chance = np.transpose(by_choice)
-        return h, np.mean(by_chance, axis=0)
+        return _by_choice(np.abs(self.effects[self.salient]), self.agree[..., self.salient], k, combine)
 
     def power(self, k: int, combine: str, bootstrap: Bootstrap, chosen=slice(None)) -> Power:
         """H by k of the baselines, averaged over all choices of k, so that nothing hangs on the order of the seeds."""
@@ -85,12 +79,29 @@ def votes(
     seed: int = 0,
 ) -> Votes:
     """The votes of baselines on a target, from their effects on the same samples; derangements are drawn with the seed."""
-    target = (np.sign(effects) * salient(effects, tau_ratio)).astype(np.int8)  # all that Eq. 5 asks of a network
-    bases = (np.sign(baselines) * salient(baselines, tau_ratio)).astype(np.int8)
-    same, others = np.arange(len(effects)), derangements(len(effects), chance_draws, np.random.default_rng(seed))
-    return Votes(
-        effects, target != 0, np.stack([target * bases[:, permutation] > 0 for permutation in (same, *others)])
-    )
+    target, bases = (_signs(of, tau_ratio) for of in (effects, baselines))
+    asked = _asked_samples(len(effects), chance_draws, seed)
+    return Votes(effects, target != 0, np.stack([target * bases[:, samples] > 0 for samples in asked]))
+
+
+def _signs(effects, tau_ratio):
+    """The signs of what is salient, else 0: all that Eq. 5 asks of a network."""
+    return (np.sign(effects) * salient(effects, tau_ratio)).astype(np.int8)
+
+
+def _asked_samples(n_samples, chance_draws, seed):
+    """Which samples baselines are asked about (permutation, sample): the same ones, then others, for the chance level."""
+    return [np.arange(n_samples), *derangements(n_samples, chance_draws, np.random.default_rng(seed))]
+
+
+def _by_choice(strength, agree, k, combine):
+    """H by each choice of k baselines, the first k first, and by chance, from agree (permutation, baseline, interaction)."""
+    rule, by_choice = share_of_choices(k, k, combine), []
+    for numbers in combinations(range(agree.shape[1]), k):
+        shared = rule[agree[:, list(numbers)].sum(axis=1, dtype=np.int8)]  # (permutation, interaction)
+        by_choice.append(ratio(shared @ strength, strength.sum()))
+    h, *by_chance = np.transpose(by_choice)
+    return h, np.mean(by_chance, axis=0)
 
 
 def course_by_choice(
@@ -98,10 +109,21 @@ def course_by_choice(
     baselines: Float[np.ndarray, "baseline sample kind subset"],
     k: int,
     combine: str,
-    *asked,
+    tau_ratio: float = 0.05,
+    chance_draws: int = 5,
+    seed: int = 0,
 ) -> tuple[Float[np.ndarray, "epoch choice"], Float[np.ndarray, "epoch choice"]]:
-    """H at each checkpoint by each choice of k of the baselines, and that by chance; `asked`: as `votes` takes it."""
-    each = [votes(at_epoch, baselines, *asked).of_each_choice(k, combine) for at_epoch in effects]
+    """H at each checkpoint by each choice of k of the baselines, and that by chance, as `votes` on it gives them.
+
+    Baselines are asked about the target's salient interactions alone, of which there are few.
+    """
+    bases, asked = _signs(baselines, tau_ratio), _asked_samples(effects.shape[1], chance_draws, seed)
+    each = []
+    for at_epoch in effects:
+        target = _signs(at_epoch, tau_ratio)
+        sample, *rest = np.nonzero(target)
+        agree = [bases[:, samples[sample], *rest] * target[sample, *rest] > 0 for samples in asked]
+        each.append(_by_choice(np.abs(at_epoch[sample, *rest]), np.stack(agree), k, combine))
     h, chance = np.moveaxis(each, 1, 0)
     return h, chance
 

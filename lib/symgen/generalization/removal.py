@@ -1,6 +1,7 @@
 """The loss of a network without some of its interactions, against a placebo (Eq. 12)."""
 
 from dataclasses import replace
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
@@ -95,6 +96,7 @@ def removal_table(comparisons: Comparisons, bootstrap: Bootstrap, draws: int = 1
     return pd.DataFrame(rows, columns=columns)
 
 
+@lru_cache(maxsize=16)  # placebos take seconds, and the same are asked for by both tables of some networks
 def _effects(comparison, t, draws, seed):
     """Signed effect (draw, sample) of what is taken off v at checkpoint number t (Eq. 12), by name."""
     effects, sets = comparison.effects[t], _removed_sets(comparison, t)
