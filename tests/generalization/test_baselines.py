@@ -147,7 +147,7 @@ def test_each_choice_of_judges_gives_what_the_claims_give_with_these_as_judges(r
     courses = {role: np.stack([network(rng) for _ in range(5)]) for role in ("a", "b", "c")}
     bases = judged_by(rng, courses["a"][2], 4)
     orders_of = range(1, 3), range(3, 5)
-    table = contrasts.choices_table(family(courses, bases, k, rule), k, rule, *orders_of).set_index("quantity")
+    table = ab.choices_table(family(courses, bases, k, rule), k, rule, *orders_of).set_index("quantity")
     expected = []
     for numbers in combinations(range(4), k):
         judges = [(np.zeros((12, 16)), bases[i]) for i in numbers]
@@ -171,7 +171,7 @@ def test_each_choice_of_both_kinds_gives_what_the_claims_give_with_these_as_cont
     of_control = [judged_by(rng, courses["a"][i], n) for i, n in ((1, 4), (3, 3))]  # who see other peaks
     orders_of, less = (range(1, 3), range(3, 5)), "less that by judges of shuffled labels"
     families = [family(courses, bases, k) for bases in (of_study, *of_control)]
-    table = contrasts.choices_table(families[0], k, "any", *orders_of, tuple(families[1:])).set_index("quantity")
+    table = ab.choices_table(families[0], k, "any", *orders_of, tuple(families[1:])).set_index("quantity")
 
     def seen(bases):
         judges = [(np.zeros((12, 16)), base) for base in bases]
@@ -197,14 +197,14 @@ def test_each_choice_of_both_kinds_gives_what_the_claims_give_with_these_as_cont
 def test_where_one_kind_has_a_single_choice_there_is_no_spread_of_the_difference(rng):
     courses, k = {role: np.stack([network(rng) for _ in range(3)]) for role in "ab"}, 2
     study, *control = (family(courses, judged_by(rng, courses["a"][1], n), k) for n in (4, 4, k))
-    table = contrasts.choices_table(study, k, "any", range(1, 3), range(3, 5), tuple(control)).set_index("quantity")
+    table = ab.choices_table(study, k, "any", range(1, 3), range(3, 5), tuple(control)).set_index("quantity")
     less = table.index.str.endswith("less that by judges of shuffled labels")
     assert (table.choices == 6).all() and less.sum() == 3
     assert table.sd[less].isna().all() and (table.sd[~less] > 0).all()
 
 
 def family(courses, bases, k, rule="any"):
-    return contrasts.Judges(
+    return ab.Judges(
         {role: votes(course[-1], bases) for role, course in courses.items()},
         {role: ab.course_by_choice(course, bases, k, rule, TAU, DRAWS) for role, course in courses.items()},
     )
@@ -213,7 +213,7 @@ def family(courses, bases, k, rule="any"):
 def test_a_target_alone_has_no_turns_and_one_choice_no_spread(rng):
     target = network(rng)
     bases = judged_by(rng, target, 2)
-    table = contrasts.choices_table(family({"a": target[None]}, bases, 2), 2, "any", range(1, 3), range(3, 5))
+    table = ab.choices_table(family({"a": target[None]}, bases, 2), 2, "any", range(1, 3), range(3, 5))
     assert table.quantity.tolist() == ["H_low - H_high", "H_low - H_high, above chance"]
     assert table.sd.isna().all() and (table.least == table.most).all() and (table.choices == 1).all()
 

@@ -4,9 +4,6 @@ Every function takes the comparisons of the targets by role and gives a tidy tab
 low, high.
 """
 
-from dataclasses import dataclass
-from functools import reduce
-
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -16,9 +13,7 @@ from symgen.generalization import metrics
 from symgen.generalization.baselines import Votes, crossvalidation, overlap
 from symgen.generalization.bootstrap import Bootstrap, estimates_table
 from symgen.generalization.comparison import Comparisons, Control
-from symgen.generalization.dynamics import LESS
 from symgen.generalization.metrics import order_sums, ratio, strength_by_order
-from symgen.generalization.phases import highest
 from symgen.generalization.tables import ratios
 from symgen.interactions import conditions_of, dictionary_size, fidelity, n_variables, needed_for, orders, subset_matrix
 
@@ -154,84 +149,6 @@ def growth_contrasts(
         return estimates
 
     return estimates_table({role: measured(family) for role, family in judged.items()})
-
-
-@dataclass(frozen=True, eq=False)
-class Judges:
-    """A family of judges, of which every choice of some is looked at.
-
-    at_end: their votes on each target at its last checkpoint, by role. courses: H and H by chance on the samples that are
-    followed, as `course_by_choice` gives them, by role.
-    """
-
-    at_end: dict[str, Votes]
-    courses: dict[str, tuple[Float[np.ndarray, "epoch choice"], Float[np.ndarray, "epoch choice"]]]
-
-    def __len__(self):
-        return len(next(iter(self.at_end.values())))
-
-    def apart(self, k, combine, low_orders, high_orders) -> Float[np.ndarray, "two role choice"]:
-        """H_low - H_high at the end by each choice of k, and that by chance."""
-        low, high = (
-            np.array([votes.of_orders(part).of_each_choice(k, combine) for votes in self.at_end.values()])
-            for part in (low_orders, high_orders)
-        )
-        return np.moveaxis(low - high, 1, 0)
-
-    def course(self) -> Float[np.ndarray, "two role epoch choice"]:
-        """H by each choice, and that by chance."""
-        return np.moveaxis([np.array(of_role) for of_role in self.courses.values()], 1, 0)
-
-
-def choices_table(
-    judges: Judges,
-    k: int,
-    combine: str,
-    low_orders: range,
-    high_orders: range,
-    control: tuple[Judges, Judges] | None = None,
-) -> pd.DataFrame:
-    """How far the numbers of F2 and F3b move with the k networks that judge: means over targets by every choice of k.
-
-    control: baselines and judges of shuffled labels, all at their end: what the first see less what the second do, at the
-    peaks that the first k judges place. Rise and fall are those of `turn_contrasts`, so there are none of a target that is
-    alone. Columns quantity, value (by the first k), least, most, sd, choices. sd: about the standard deviation over draws
-    of k new judges, from that over the choices, which share judges and so differ less (exact where judges add up, else too
-    large on average); NaN where a family has a single choice.
-    """
-    asked = k, combine, low_orders, high_orders
-    h, chance = judges.apart(*asked)
-    parts = {"H_low - H_high": [h], "H_low - H_high, above chance": [h - chance]}
-    if control:
-        parts[f"H_low - H_high{LESS}"] = [of.apart(*asked)[0] for of in control]
-    if len(judges.courses) > 1:
-        h, chance = judges.course()
-        of_others = np.stack([np.delete(h, i, axis=0).mean(axis=0) for i in range(len(h))])
-        tops = highest(of_others.swapaxes(1, 2))[:, None]  # (role, 1, choice)
-        parts |= _turns("", tops, h) | _turns(" above chance", tops, h - chance)
-        if control:  # where the study's judges place the peak
-            parts |= _turns(LESS, tops[..., :1], *(of.course()[0] for of in control))
-    rows = []
-    for quantity, of in parts.items():
-        families = control if len(of) > 1 else [judges]
-        rows.append({"quantity": quantity} | _spread([part.mean(axis=0) for part in of], [*map(len, families)], k))
-    return pd.DataFrame(rows)
-
-
-def _turns(ending, tops, *curves):
-    """How far curves (role, epoch, choice) rise to their tops, and how far they fall from there."""
-    ends = [(np.take_along_axis(of, tops, axis=1)[:, 0], of) for of in curves]
-    return {
-        f"H rises{ending}": [top - of[:, 0] for top, of in ends],
-        f"H falls{ending}": [top - of[:, -1] for top, of in ends],
-    }
-
-
-def _spread(means, sizes, k):
-    """Of a mean by each choice of k from so many judges, or of a difference of two such: what `choices_table` has of it."""
-    each = reduce(np.subtract.outer, means).ravel()
-    variance = sum(of.var() / (1 - k / size) if size > k else np.nan for of, size in zip(means, sizes))
-    return {"value": each[0], "least": each.min(), "most": each.max(), "sd": np.sqrt(variance), "choices": each.size}
 
 
 def crossvalidation_contrasts(

@@ -83,15 +83,23 @@ def judges_at_end(study: Study) -> tuple[Study, tuple[tuple[str, ...], tuple[str
     return study.replace(baseline_checkpoint="last"), (study.baselines[:k], study.shuffled[:k])
 
 
+def many_judges_at_end(study: Study) -> tuple[Study, tuple[tuple[str, ...], tuple[str, ...]]] | None:
+    """`judges_at_end` with all judges of both kinds, to choose from; None where those of shuffled labels are too few."""
+    if len(study.shuffled) <= len(study.baselines):
+        return None
+    at_end, _ = judges_at_end(study)
+    return at_end, (many_baselines(study), study.shuffled)
+
+
 def requirements(study: Study) -> list[tuple[Study, str, tuple[float | str, ...]]]:
     """What the ablations need extracted, as (study, role, checkpoints); some of it more than once."""
     changed = variants(study)
     without_noise = changed[FEWER].replace(noise_bound=0.0)  # of the untrained network's spindle
     groups = [(variant, (study.targets[0], *study.baselines)) for variant in changed.values()]
     groups += [(study, many_baselines(study)), (study.dynamics, many_baselines(study)), *judges(study).values()]
-    if len(study.shuffled) > len(study.baselines):  # all of both kinds: would others give the same control?
-        at_end, _ = judges_at_end(study)
-        groups += [(whole, many_baselines(study) + study.shuffled) for whole in (at_end, at_end.dynamics)]
+    if many := many_judges_at_end(study):
+        at_end, kinds = many
+        groups += [(whole, roles) for whole in (at_end, at_end.dynamics) for roles in kinds]
     whole = [(variant, role, variant.checkpoints_of(role)) for variant, roles in groups for role in roles]
     whole += [(sized, role, study.checkpoints[-1:]) for sized in sizes(study).values() for role in study.targets]
     return [*whole, (without_noise, study.targets[0], study.checkpoints[:1])]
