@@ -13,7 +13,7 @@ SETTINGS = {  # make the embedded study a matter of seconds
     "train_size": 100, "validation_size": 50, "test_size": 100, "epochs": 2, "batch_size": 32,
     "checkpoints": [0, 0.5, 1, 2],
     "target_seeds": [91, 92], "baseline_seeds": [93, 94], "explain_classes": 2, "explain_per_class": 3,
-    "removal_per_class": 4, "removal_networks": 1, "n_variables": 5, "bootstrap_draws": 50, "chance_draws": 2,
+    "removal_per_class": 4, "n_variables": 5, "bootstrap_draws": 50, "chance_draws": 2,
 }  # fmt: skip
 ALONE = {  # with these, a study is one target and one baseline, and what notebooks 07 and 08 ask for is left out
     "target_seeds": [91], "baseline_seeds": [93], "penalty_weight": 0.0, "ablation_per_class": 0,

@@ -162,8 +162,6 @@ class Analysis(Section):
     """items of each class explained at every checkpoint; at the first and the last, explain_per_class are; 0: all"""
     removal_per_class: Amount = 0
     """items of each class whose loss without some interactions is measured (notebook 06); 0: explain_per_class"""
-    removal_networks: Amount = 0
-    """of how many targets, the first ones, that loss is measured; 0: all"""
     bootstrap_draws: Count = 1000
     """behind each interval"""
     chance_draws: Annotated[int, Field(ge=2)] = 5

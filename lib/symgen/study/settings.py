@@ -131,9 +131,8 @@ class Study(*SECTIONS):
 
     @property
     def removal(self) -> "Study":
-        """The same study on the samples and targets whose loss without some interactions is measured: a gap needs many."""
-        changes = {"explain_per_class": self.removal_per_class or self.explain_per_class, "removal_per_class": 0}
-        return self.replace(**changes, target_seeds=self.target_seeds[: self.removal_networks or None])
+        """The same study on the samples whose loss without some interactions is measured: a gap needs many."""
+        return self.replace(explain_per_class=self.removal_per_class or self.explain_per_class, removal_per_class=0)
 
     @property
     def controls(self) -> dict[str, "Study"]:
