@@ -7,6 +7,8 @@ import xarray as xr
 from symgen.generalization import Bootstrap, baselines, compare, contrasts, dynamics, tables
 from symgen.generalization.removal import contrasts_table as removal_contrasts
 from symgen.interactions import orders, reconstruct
+from symgen.study import arms
+from symgen.study.settings import ARMS, Study
 
 BOOTSTRAP, LOW, HIGH = Bootstrap(draws=200), range(1, 3), range(3, 5)
 ORDER = orders(4)
@@ -150,6 +152,24 @@ def of_tuning(holds, seed, n):
     return network(seed, n, shared, own), losses
 
 
+def of_tuned(holds, seed, n):
+    """Up to the checkpoint in the middle, low orders that are shared come and high ones of its own go; or the other way."""
+    shared, own = path([0.2, 0.5, 1.0], [0.1, 0.1, 0.1]), path([0.1, 0.1, 0.1], [1.0, 0.6, 0.2])
+    back = slice(None) if holds else slice(None, None, -1)
+    return network(seed, n, shared[back], own[back])
+
+
+def of_arms(holds, seed, n):
+    """Ways to train: the penalty alone has a high accuracy, and an H near 1; or it alone has low ones."""
+    rng, measured = np.random.default_rng(seed), {}
+    for arm in ARMS:
+        good = (arm == "penalty") == holds
+        right = (rng.random(n) < (0.9 if good else 0.6)).astype(float)
+        h = network(seed, n, path([1.0 if good else 0.3]), path([0.1])).power(BOOTSTRAP)[0][0]
+        measured[arm] = {"accuracy": BOOTSTRAP.mean(right), "accuracy at best": BOOTSTRAP.mean(right), "H by others": h}
+    return measured
+
+
 def of_recurrence(holds, seed, n):
     """Of two classes, one interaction is shared and every sample of the first has it, another one comes and goes; or not."""
     rng, label = np.random.default_rng(seed), np.arange(n) % 2
@@ -202,6 +222,18 @@ def tuning_table(of):
     return dynamics.tuning_removal_contrasts(_each(of, 0), _each(of, 1), BOOTSTRAP)
 
 
+def tuned_table(of):
+    return contrasts.tuning_contrasts(of, {"at the lowest held-out loss": 2.0}, BOOTSTRAP, LOW, HIGH)
+
+
+def arms_table(of):
+    """In both settings, of as many target seeds as there are networks."""
+    study = Study.load("fashion-vgg", {"target_seeds": list(range(1, len(of) + 1))})
+    arms_of = {arm: [network[arm] for network in of.values()] for arm in ARMS}
+    by_arm = {arm: {name: [one[name] for one in networks] for name in networks[0]} for arm, networks in arms_of.items()}
+    return pd.concat(arms.contrasts_table(by_arm, study, setting) for setting in arms.settings_of(study))
+
+
 def by_strangers(make):
     """Networks as their judge sees them, and as strangers do."""
     return lambda holds, seed, n: tuple(make(holds, seed, n, strangers) for strangers in (False, True))
@@ -239,10 +271,12 @@ PLANTED = {
     "F10": (of_the_grade, lambda of: contrasts.graded_contrasts(of, BOOTSTRAP, LOW, HIGH)),
     "F11": (of_orders, pair_table),
     "T1": (of_two_families, lambda of: contrasts.crossvalidation_contrasts(of, "any", BOOTSTRAP)),
+    "F12": (of_tuned, tuned_table),
     "S1": (of_tuning, tuning_table),
     "S2": (of_tuning, tuning_table),
     "Z": (of_recurrence, recurrence_table),
     "B4": (of_sizes, size_table),
+    **{name: (of_arms, arms_table) for name in ("K1", "K2", "K3", "K4")},
     **{name: (of_conditions, lambda of: contrasts.conditions_contrasts(of, BOOTSTRAP)) for name in ("B1", "B2", "B3")},
 }
 TRUTHS = {"reproduced": True, "not reproduced": False}

@@ -181,6 +181,7 @@ class Claim(BaseModel):
     later: str = ""
     needs: str = ""
     modality: str = ""
+    setting: str = ""
     of_any_network: bool = False
     skip_if_all_are_few: bool = False
 
@@ -266,20 +267,21 @@ def claims_table(studies: list[Study]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def decisions(claim: Claim, study: Study, learned: bool | None = None) -> list[dict]:
+def decisions(claim: Claim, study: Study, learned: pd.DataFrame | None = None) -> list[dict]:
     """The statistics of a claim that are among a study's figures, with the verdicts of each and, by column, of all.
 
     networks: how many a number is the mean of; of models that are given, 1: these and no others, as in `pooled`. learned:
-    whether its networks have; without, as the table `LEARNED_TABLE` among the figures says.
+    the table that says whether its networks have; without, `LEARNED_TABLE` among the figures.
     """
     folder, given = study.figures_dir, bool(study.target_model)
     looked_at = {"fig03": study.dynamics, "fig12": study}.get(claim.table[:5])  # throughout a training
     few = looked_at is not None and looked_at.n_explained < FEWEST_SAMPLES
-    learned = True if _is_given(study) else learned
     path, record = folder / f"{claim.table}.csv", folder / f"{LEARNED_TABLE}.csv"
-    if not path.is_file() or (learned is None and not record.is_file()):
+    if not path.is_file() or not (_is_given(study) or learned is not None or record.is_file()):
         return []
-    table, learned = pd.read_csv(path), pd.read_csv(record).learned.all() if learned is None else learned
+    able = claim.of_any_network or _is_given(study)
+    able = able or _have_learned(claim, pd.read_csv(record) if learned is None else learned, folder)
+    table = pd.read_csv(path)
     table = table[table.what == "removed"] if "what" in table else table
     each, table = table[table.role != "all"], table[table.role == "all"]
     rows = []
@@ -296,7 +298,7 @@ def decisions(claim: Claim, study: Study, learned: bool | None = None) -> list[d
         else:
             decision = statistic.decide(low, high, networks)
         roomy = statistic.has_room(table) or decision.how == "contrary"  # an effect the other way counts in any case
-        if few or not roomy or not (learned or claim.of_any_network):
+        if few or not roomy or not able:
             decision = Decision("not testable")
         quantity = row.quantity + (MORE_THAN_PLACEBO if statistic.columns else "")
         numbers = {"of": statistic.of, "quantity": quantity, "networks": networks}
@@ -319,12 +321,12 @@ def in_brief(study: Study, *names: str) -> str:
     Whether its networks have learned anything is asked of the networks: the notebook that writes it down may not have run.
     """
     networks = () if _is_given(study) else study.targets + study.baselines
-    learned = pipeline.learned_table(pipeline.ensure_training(study, role) for role in networks).learned.all()
+    learned = pipeline.learned_table(pipeline.ensure_training(study, role) for role in networks)
     lines, rules = [], head("claim", "number", "rule", "by itself")
     for name, claim in {name: claims()[name] for name in names}.items():
         if not claim.asks(study):
             continue
-        parts = decisions(claim, study, bool(learned))
+        parts = decisions(claim, study, learned)
         says = f"- **{name}** · {claim.source} says: {claim.says}" + ("" if claim.later else f" ({claim.paper})")
         lines.append(says + ("" if parts else "; no table yet"))
         for of, rows in pd.DataFrame(parts).groupby("of", sort=False) if parts else ():
@@ -342,6 +344,14 @@ def _verdict(of, rows):
 def _is_given(study):
     """Whether its networks have learned before: they are given, or given and tuned."""
     return bool(study.target_model or study.tunes_given)
+
+
+def _have_learned(claim, learned, folder):
+    """Whether networks have learned anything, and where a claim is about a setting of its own, plain training in it, too."""
+    if not claim.setting or not learned.learned.all():
+        return learned.learned.all()
+    values = pd.read_csv(folder / "figK_values.csv").set_index(["setting", "arm", "quantity"]).value
+    return pipeline.has_learned(values[claim.setting, "plain", "accuracy"], learned["always the same"].iloc[0])
 
 
 def _row(table, statistic, folder):

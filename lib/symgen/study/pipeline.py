@@ -204,16 +204,20 @@ def curves_table(trained: TrainedNetwork) -> pd.DataFrame:
 def learned_table(networks: Iterable[TrainedNetwork]) -> pd.DataFrame:
     """Whether networks have learned anything: role, accuracy on D, that of always the same answer, and the verdict.
 
-    Each at the epoch at which it is looked at last: a target at its end, a judge where it judges. A network has learned if
-    its accuracy is more than 0.05 above that of always the same answer.
+    Each at the epoch at which it is looked at last: a target at its end, a judge where it judges.
     """
     rows, most_frequent = [], cache(_most_frequent)
     for network in networks:
         study, accuracies = network.study, network.curves.set_index("epoch").test_accuracy
         at_best = study.checkpoints_of(network.role)[-1] == "best"
         accuracy, usual = accuracies[network.best] if at_best else accuracies.iloc[-1], most_frequent(study)
-        rows.append((network.role, accuracy, usual, accuracy > usual + 0.05))
+        rows.append((network.role, accuracy, usual, has_learned(accuracy, usual)))
     return pd.DataFrame(rows, columns=["role", "accuracy", "always the same", "learned"])
+
+
+def has_learned(accuracy: float, usual: float) -> bool:
+    """Whether an accuracy shows that anything was learned: it is more than 0.05 above that of always the same answer."""
+    return bool(accuracy > usual + 0.05)
 
 
 def _most_frequent(study):
