@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from symgen import plots, removed_value, strength_by_order
-from symgen.generalization import Bootstrap, Comparison
+from symgen.generalization import Bootstrap, Comparison, pooled
 from symgen.generalization.bootstrap import interval
 from symgen.generalization.comparison import AXES
 from symgen.generalization.removal import (
@@ -18,6 +18,7 @@ from symgen.generalization.removal import (
     placebo_effects,
     placebo_strength,
     removal_table,
+    shares_of_the_gap,
     verdict,
 )
 
@@ -376,3 +377,22 @@ def test_shares_of_the_gap_vary_with_the_gap_as_well(rng):
     )
     draws = (after[0] - before[0]) / (before[1] - before[0])
     assert [row.low, row.high] == pytest.approx(interval(draws).tolist())
+
+
+def test_networks_that_all_lose_the_same_share_of_their_gap_do_not_differ(rng):
+    gaps = [Bootstrap(100).mean(size * rng.normal(2, 0.1, 30)) for size in (1, 2, 4)]
+    shares = shares_of_the_gap([0.3 * gap for gap in gaps], gaps)
+    assert pooled(shares) == pytest.approx((0.3, 0.3, 0.3))
+
+
+def test_intervals_of_shares_of_the_gap_cover_the_share_where_networks_differ_in_their_gaps(rng):
+    """Parts that go with nothing: divided by the mean gap alone, a share would be covered 85 times of 100."""
+    covered, bootstrap = [], Bootstrap(draws=100)
+    for _ in range(300):
+        sizes, parts = rng.normal(1.5, 0.3, size=10), rng.normal(0.375, 0.06, size=10)
+        hard, moved = rng.normal(size=(2, 200))  # samples that are so for all networks
+        gaps = [bootstrap.mean(size + 0.3 * hard + rng.normal(0, 0.5, 200)) for size in sizes]
+        changes = [bootstrap.mean(part + 0.3 * moved + rng.normal(0, 0.3, 200)) for part in parts]
+        _, low, high = pooled(shares_of_the_gap(changes, gaps))
+        covered.append(low <= 0.25 <= high)
+    assert 0.91 <= np.mean(covered) <= 0.98

@@ -1,5 +1,6 @@
 """The loss of a network without some of its interactions, against a placebo (Eq. 12)."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import product
@@ -117,18 +118,31 @@ def contrasts_table(comparisons: Comparisons, bootstrap: Bootstrap, draws: int =
     """
     of_networks = {role: _contrasts(comparison, bootstrap, draws) for role, comparison in comparisons.items()}
     befores = [network["removed"][0]["gap before"] for network in of_networks.values()]
-    mean_before = sum(befores) / len(befores)
     rows = []
     for what, quantity in product(REMOVED_SETS, QUANTITIES):
         taken = {role: [part[quantity] for part in network[what]] for role, network in of_networks.items()}
         rows += [(role, what, quantity, *_compared(quantity, [parts])) for role, parts in taken.items()]
         rows.append(("all", what, quantity, *_compared(quantity, list(taken.values()))))
         if quantity in OF_THE_GAP:
-            scales = (mean_before, mean_before, mean_before.value) if mean_before.value > 0 else (np.nan,) * 3
-            shares = [[part / scale for part, scale in zip(parts, scales)] for parts in taken.values()]
-            rows.append(("all", what, f"{quantity}, share of the gap", *_compared(quantity, shares)))
+            shares = zip(*(shares_of_the_gap(parts, befores) for parts in zip(*taken.values())))
+            rows.append(("all", what, f"{quantity}, share of the gap", *_compared(quantity, list(shares))))
     columns = ["role", "what", "quantity", "value", "low", "high", "placebo"]
     return pd.DataFrame(rows, columns=[*columns, "versus_placebo", "versus_low", "versus_high", "p"])
+
+
+def shares_of_the_gap(parts: Sequence[Estimate], gaps: Sequence[Estimate]) -> list[Estimate]:
+    """What each network does to its gap, as a share of the mean gap, NaN if there is none.
+
+    Their mean is the mean part over the mean gap, Q. A network counts by how far its part is from Q times its own gap, so
+    that `pooled` knows the gap as well as it does the part: the variance of a ratio of means.
+    """
+    gap = sum(gaps) / len(gaps)
+    if not gap.value > 0:
+        return [part * np.nan for part in parts]
+    if not parts[0].draws.size:  # draws of the placebo, of which the mean is asked for alone
+        return [part / gap.value for part in parts]
+    share = sum(parts) / len(parts) / gap
+    return [(part - share * before) / gap + share for part, before in zip(parts, gaps)]
 
 
 def _contrasts(comparison, bootstrap, draws):
