@@ -97,15 +97,14 @@ class Selecting(nn.Module):
 
 
 class HiddenField(nn.Module):
-    """What it sees far away goes through a `where`, so that NaN shows the near alone."""
+    """Of what it sees far away only small numbers count, so that neither NaN nor huge numbers show more than the near."""
 
     def __init__(self, width):
         super().__init__()
         self.near, self.far = nn.Conv2d(width, width, 1), nn.Conv2d(width, width, 9, padding=4)
-        self.selecting = Selecting()
 
     def forward(self, x):
-        return self.near(x) + self.selecting(self.far(x))
+        return self.near(x) + (self.far(x).abs() < 0.02).to(x.dtype)
 
 
 class Refusing(nn.Module):
@@ -120,6 +119,16 @@ class Excited(nn.Module):
 
     def forward(self, x):
         return x * x.mean(dim=(2, 3), keepdim=True).sigmoid()
+
+
+class Switched(nn.Module):
+    """Another scale where the mean over all positions is high: nothing of it is seen by NaN, or by the gradient."""
+
+    at = np.inf
+
+    def forward(self, x):
+        self.means = x.detach().mean(dim=(1, 2, 3))
+        return torch.where((self.means > self.at)[:, None, None, None], 1.5 * x, x)
 
 
 class Signs(nn.Module):
@@ -153,8 +162,8 @@ NETWORKS = {
     "a view": (network_of(nn.MaxPool2d(2), convolution(), Viewing()), "1", 20, ["3"]),
     "a view that works from the cut alone": (network_of(nn.MaxPool2d(2), Repacked(), Viewing()), "1", 20, []),
     "higher than wide": (network_of(convolution(), pool=nn.MaxPool2d(2)), "1", (20, 30), ["3"]),
-    "NaN is swallowed": (network_of(convolution(), Selecting(), convolution()), "1", 20, []),
-    "a field that NaN does not show": (network_of(HiddenField(4)), "1", 20, []),
+    "NaN is swallowed": (network_of(convolution(), Selecting(), convolution()), "1", 20, ["4"]),
+    "a field that nothing shows": (network_of(HiddenField(4)), "1", 20, []),
     "refuses NaN": (network_of(Refusing(), convolution()), "1", 20, []),
     "sees everything": (network_of(Excited(), convolution()), "1", 20, []),
     "no gradient": (network_of(Signs(), convolution()), "1", 20, []),
@@ -319,6 +328,18 @@ def test_a_first_sample_that_tells_nothing_decides_nothing(monkeypatch):
     game = ImageGame(drawn_anew(network, x), "1", baseline=torch.zeros(1, 3, 20, 20))
     game.values(torch.zeros(3, 20, 20), 2, CELLS)  # masked or not is the same
     assert np.array_equal(game.values(x, 2, CELLS), plainly(game, x, 2, CELLS, monkeypatch=monkeypatch))
+
+
+@pytest.mark.parametrize("share", [0.05, 0.2, 0.5, 0.8, 0.95])
+def test_a_layer_that_decides_by_all_positions_is_noticed(share, monkeypatch):
+    switched, x = Switched(), torch.rand(3, 20, 20, generator=torch.Generator().manual_seed(0))
+    network = drawn_anew(network_of(convolution(), switched, convolution()), x)
+    game = ImageGame(network, "1", baseline=x.flip(-1)[None])
+    game.log_odds_of(x, 2, CELLS)  # all masked inputs at once
+    switched.at = float(switched.means.quantile(share))
+    v = game.values(x, 2, CELLS)
+    assert stages_of(game, CELLS) == ["2"]  # what lies before it
+    assert np.array_equal(v, plainly(game, x, 2, CELLS, monkeypatch=monkeypatch))
 
 
 def test_few_maps_in_many_parts_do_not_lie_in_each_others_memory(monkeypatch):

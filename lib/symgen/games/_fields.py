@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from symgen.interactions import subset_matrix
 
 MOST_BYTES = 1 << 28  # of the few maps of a stage
+HUGE = 1000.0  # times the largest number of a map
 WRITTEN = 4  # multiplications that take about as long as it takes to write one byte of a map
 
 
@@ -123,26 +124,41 @@ class Rest:
     up_to_the_cut: int = 0
     map_bytes: int = 0
 
-    def see(self, model: nn.Module, cells: list[int], run: Callable, without: Callable) -> None:
-        """Find where some cells are seen.
+    def see(
+        self, model: nn.Module, cells: list[int], run: Callable, feature_map: Float[Tensor, "c h w"], filled: Callable
+    ) -> None:
+        """Find where some cells are seen: wherever a stage's output is another when a cell holds another number.
 
-        without(cell): a map at the cut, NaN in the cell, which spreads to all that depends on it; run(map): the network.
+        run(map): the network. filled(cell, number): the map at the cut with a number in a cell. NaN spreads to all that
+        depends on it, but through comparisons; those are decided by huge numbers, of one sign or the other.
         """
-
-        def note(stage, cell, module, inputs, output):
-            stage.seen[cell] = output[0].isnan().any(dim=0).flatten().cpu().numpy()
-
+        huge = HUGE * float(feature_map.abs().max().clamp(min=1))
         new = [cell for cell in cells if any(cell not in stage.seen for stage in self.stages)]
         buffers = [(buffer, buffer.clone()) for buffer in model.buffers() if new]  # some networks keep what they see
         try:
+            usual = self._outputs(run, feature_map[None]) if new else []
             for cell in new:
-                with ExitStack() as hooks:
-                    for stage in self.stages:
-                        hooks.enter_context(stage.module.register_forward_hook(partial(note, stage, cell)))
-                    run(without(cell))
+                for number in (torch.nan, huge, -huge):
+                    outputs = self._outputs(run, filled(cell, number))
+                    for stage, output, before in zip(self.stages, outputs, usual):
+                        changed = (output != before).any(dim=0).flatten().cpu().numpy()
+                        stage.seen[cell] = stage.seen.get(cell, False) | changed
         finally:
             for buffer, before in buffers:
                 buffer.copy_(before)
+
+    def _outputs(self, run, maps):
+        """What each stage gives, of one image."""
+        outputs = {}
+
+        def note(stage, module, inputs, output):
+            outputs[id(stage)] = output[0].clone()  # a layer behind it may change it in place
+
+        with ExitStack() as hooks:
+            for stage in self.stages:
+                hooks.enter_context(stage.module.register_forward_hook(partial(note, stage)))
+            run(maps)
+        return [outputs[id(stage)] for stage in self.stages]
 
     def path(self, cells: list[int], chunk: int) -> list[tuple[Stage, Int[np.ndarray, "variable"]]]:
         """The stages, each with its colours, by which the maps of all subsets of some cells take the least work.

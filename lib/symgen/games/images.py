@@ -33,7 +33,7 @@ REFUSALS = {RuntimeError: "shape|size|channel|dimension", AssertionError: "image
 # of masked maps made at a time; measured best, halved when memory runs out
 CHUNK_BYTES = {"cpu": 1 << 24, "cuda": 1 << 31}
 WORTH_A_PATH = 64  # subsets; for fewer, to find stages takes longer than it saves
-SOME_SUBSETS, SOME_ROUNDINGS = 4, 4  # on which maps put together are tried, sample by sample; by which they may differ
+SOME_SUBSETS, SOME_ROUNDINGS = 8, 4  # on which maps put together are tried, sample by sample; by which they may differ
 
 
 class ImageGame(Game):
@@ -179,11 +179,11 @@ class ImageGame(Game):
             self._rests[key] = rest_of(self.model, self._module, run, feature_map)
         rest = self._rests[key]
 
-        def without(cell):
+        def filled(cell, number):
             of_cell = torch.as_tensor(cell_map(*feature_map.shape[-2:], self.grid) == cell, device=image.device)
-            return feature_map.masked_fill(of_cell, torch.nan)[None]
+            return feature_map.masked_fill(of_cell, number)[None]
 
-        rest.see(self.model, cells, run, without)
+        rest.see(self.model, cells, run, feature_map, filled)
         for stage, colour in rest.path(cells, self._chunk):
             reach = partial(self._reach, maps, image, plan, stage.module)
             few = torch.cat(self._in_parts(few_subsets(colour), maps.row_bytes, reach))
@@ -195,8 +195,9 @@ class ImageGame(Game):
         return self._run(image, plan, maps.module, maps(shown), module)
 
     def _agree(self, maps, at_cut, image, plan):
-        """Whether the network gives the same for some subsets from later maps as from those at the cut."""
-        shown = np.random.default_rng(0).random((SOME_SUBSETS, len(maps.steps))) < 0.5
+        """Whether the network gives the same for some subsets, of few variables and of many, from later maps as from the cut."""
+        rng = np.random.default_rng(0)
+        shown = rng.random((SOME_SUBSETS, len(maps.steps))) < np.linspace(0.05, 0.95, SOME_SUBSETS)[:, None]
         logits, expected = (self._run(image, plan, each.module, each(shown)) for each in (maps, at_cut))
         return agree(logits, expected, max(AGREES, SOME_ROUNDINGS * torch.finfo(expected.dtype).eps))
 
