@@ -91,7 +91,8 @@ def test_the_effective_number_counts_the_strongest_that_hold_80_percent():
     assert effective_number(target) == 3  # 5 + 3 of 10, and the one OR
     assert effective_number(effects(and_1=1.0, and_2=1.0, and_3=1.0, and_4=1.0, and_5=1.0)) == 4
     assert effective_number(effects(and_1=0.3, and_2=0.3, and_3=0.3, and_4=0.3, and_5=0.3)) == 4  # but for rounding
-    assert effective_number(np.zeros((2, 8))) == 0
+    some_dead = effective_number(np.stack([target, np.zeros((2, 8))]))
+    assert some_dead[0] == 3 and np.isnan(some_dead[1])  # nothing to count
 
 
 def test_jaccard_of_distributions():

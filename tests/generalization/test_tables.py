@@ -126,6 +126,11 @@ def test_a_sample_whose_output_is_the_same_with_all_and_with_none_says_nothing_o
     assert table.p[1] == pytest.approx(2) and table.monotone.tolist() == [1, 1, 1]
 
 
+def test_of_a_network_whose_output_never_varies_no_condition_has_a_number():
+    table = tables.conditions_table(np.zeros((1, 5, 8)), np.zeros((1, 5, 2, 8)), [0.0])  # warnings are errors
+    assert table.drop(columns=["epoch", "m"]).isna().all(axis=None) and len(table) == 4
+
+
 def test_outputs_have_the_middle_80_percent_of_the_samples():
     v = np.outer(np.arange(1.0, 21), [0, 1, 1, 2])[None]
     table = tables.conditions_table(v, np.ones((1, 20, 2, 4)), [0.0])

@@ -311,9 +311,7 @@ def mean_contrasts(
     lacking = [name for name in quantities if any(np.isnan(values[name]).any() for values in per_sample.values())]
 
     def measured(values):
-        out = {name: np.isnan(value) for name, value in values.items()}
-        sums = {name: bootstrap.sum(np.where(out[name], 0.0, value)) for name, value in values.items()}
-        means = {name: of_known / bootstrap.sum(~out[name]) for name, of_known in sums.items()}
-        return means | {f"samples left out of {name}": bootstrap.sum(out[name]) for name in lacking}
+        left_out = {f"samples left out of {name}": bootstrap.sum(np.isnan(values[name])) for name in lacking}
+        return {name: bootstrap.mean(value) for name, value in values.items()} | left_out
 
     return estimates_table({role: measured(values) for role, values in per_sample.items()}, given)

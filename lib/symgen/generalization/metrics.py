@@ -73,6 +73,9 @@ def generalizable(
 ) -> Bool[np.ndarray, "*batch kind subset"]:
     """Which interactions generalize (Eq. 5): a baseline has the same one, salient and with the same sign.
 
+    Whether they are salient in `effects` is another question: H counts those of `salient(effects)` alone, and so does
+    `Comparison.generalizable`.
+
     Parameters
     ----------
     effects, baselines
@@ -92,6 +95,13 @@ def generalizable(
     >>> effects = np.array([[0.0, 2.0, -1.0, 0.5], [0.0, 0.0, 0.0, 0.0]])
     >>> generalizable(effects, np.array([effects * [0, 1, -1, 1]]))[0]
     array([False,  True, False,  True])
+
+    H of one sample, with those above 0.4 of the strongest as the salient ones:
+
+    >>> shared, strong = generalizable(effects, effects[None] * [0, 1, -1, 1]), salient(effects, tau_ratio=0.4)
+    >>> strengths = [strength_by_order(effects[None], counted[None]) for counted in (shared & strong, strong)]
+    >>> round(float(generalization_ratio(*strengths)), 3)
+    0.667
     """
     return agreed(effects, baselines * salient(baselines, tau_ratio), combine)
 
@@ -194,6 +204,8 @@ def ratio(part, whole):
 def effective_number(effects: Float[np.ndarray, "*batch kind subset"]) -> Float[np.ndarray, "*batch"] | float:
     """N (Eq. 9-10): the fewest AND interactions with 80 % of the AND strength, plus the same for OR, per sample.
 
+    NaN of a sample without any interaction.
+
     Examples
     --------
     >>> float(effective_number(np.array([[0.0, 6.0, 3.0, 1.0], [0.0, 0.0, 0.0, 2.0]])))
@@ -204,7 +216,7 @@ def effective_number(effects: Float[np.ndarray, "*batch kind subset"]) -> Float[
     total = held[..., -1:]
     too_few = held < SHARE_HELD * total * (1 - 1e-12)  # rounding must not cost one more
     needed = too_few.sum(axis=-1) + (total[..., 0] > 0)
-    return needed.sum(axis=-1).astype(float)[()]
+    return np.where(total.any(axis=(-2, -1)), needed.sum(axis=-1), np.nan)[()]
 
 
 def jaccard(

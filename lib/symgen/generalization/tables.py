@@ -211,15 +211,18 @@ def conditions_table(
         scale = np.abs(u[:, -1]).mean()
         strength = np.array([np.abs(solved[..., sizes == m]).sum() for m in range(n + 1)])
         growing = u * np.sign(u[:, -1:])
-        low, high = interval(growing / scale, 0.8)
+        output = metrics.ratio(growing, scale)
+        low, high = interval(output, 0.8)
+        moves = u[:, -1] != 0  # of the others' output, which is the same with all and with none, nothing can be said
+        growing = growing[moves] if moves.any() else np.full((1, n + 1), np.nan)
         with np.errstate(divide="ignore", invalid="ignore"):
             exponent = np.log(np.clip(growing, 0, None) / growing[:, -1:]) / np.log(np.arange(n + 1) / n)
-        moves = u[:, -1] != 0  # of the others' output, which is the same with all and with none, nothing can be said
-        exponent, monotone = exponent[moves], np.diff(growing[moves], axis=1, prepend=-np.inf) >= 0
+        steps = np.diff(growing, axis=1, prepend=-np.inf)
+        monotone = np.where(np.isnan(steps), np.nan, steps >= 0)
         tables.append(
             pd.DataFrame(
-                {"epoch": epoch, "m": np.arange(n + 1), "strength_share": strength / strength.sum(),
-                 "output": growing.mean(axis=0) / scale, "low": low, "high": high, "monotone": monotone.mean(axis=0),
+                {"epoch": epoch, "m": np.arange(n + 1), "strength_share": metrics.ratio(strength, strength.sum()),
+                 "output": output.mean(axis=0), "low": low, "high": high, "monotone": monotone.mean(axis=0),
                  "p": [np.nan, *np.median(exponent[:, 1:-1], axis=0), np.nan]}
             )
         )  # fmt: skip
