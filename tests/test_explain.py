@@ -112,7 +112,7 @@ def test_the_picture_of_a_prompt_marks_its_variables_and_nothing_overlaps(rng, n
     v = reconstruct(*effects, 0.0)
     outputs, shares = matching_table(v, effects, 0.0, (5, 20)), rng.normal(size=5)
     figure = logical_model(table, outputs, prompt, phrases, "settings", shares, title="the target")
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     assert alt_text(figure).startswith("the target. ")
     text, bars, outputs = (ax for part in figure.subfigs for ax in part.axes)
     bold = [piece.get_text() for piece in text.texts if piece.get_fontweight() == "bold"]
@@ -382,7 +382,37 @@ def test_a_network_that_does_not_care_is_said_to_not_care(images):
     assert "the output does not depend on these variables beyond rounding" in str(e) and not e.salient.any()
     assert len(e.to_frame()) == 0 and len(e.fidelity()) == 0 and np.isnan(e.R2).all()
     for kind in ("bars", "network", "fidelity", "masks"):
-        e.plot(kind).canvas.draw()
+        e.plot(kind).draw_without_rendering()
+
+
+def test_a_small_change_of_a_large_output_is_printed():
+    class Price:
+        unit, rounding = "euros", 2.0**-52
+
+        def values(self, x, label, variables):
+            return 1e6 + np.array([0.0, 1.0, 2.0, 4.0])
+
+    e = sg.explain(Price(), None, 0, variables=["a", "b"])
+    assert "v: 1e+06 with all variables, 1e+06 with none (euros), which differ by 4" in str(e)
+    Price.rounding = 2.0**-10
+    assert "v is rounded to 1e-03 of its size" in str(sg.explain(Price(), None, 0, variables=["a", "b"]))
+    del Price.rounding
+    Price.values = lambda self, x, label, variables: 1e9 + np.array([0.0, 1.0, 2.0, 4.0])
+    says = str(sg.explain(Price(), None, 0, variables=["a", "b"]))
+    assert "(v counts as known to 1e-07 of its size, unless game.rounding says otherwise)" in says
+
+
+def test_variables_may_be_a_range():
+    e = sg.explain(Wrong(np.arange(8.0)), None, 0, variables=range(3))
+    assert np.array_equal(e.variables, [[0, 1, 2]])
+
+
+def test_pictures_are_not_kept_by_pyplot(e, batch):
+    before = plt.get_fignums()
+    for kind in ("bars", "network", "masks"):
+        e.plot(kind)
+    e.compare(e).plot()
+    assert plt.get_fignums() == before
 
 
 def test_a_label_of_nothing_is_0_without_a_sign():
@@ -453,7 +483,7 @@ def test_pictures_show_what_there_is(kind, batch, e, words):
                 one.plot(kind)
         else:
             figure = one.plot(kind, k=5, title="this one")
-            figure.canvas.draw()
+            figure.draw_without_rendering()
             axes = figure.axes or [ax for part in figure.subfigs for ax in part.axes]
             texts = [text.get_text() for ax in axes for text in (*ax.texts, ax.title)] + [figure.get_suptitle()]
             assert "this one" in texts
@@ -602,9 +632,12 @@ def test_what_cannot_be_asked_of_an_explanation(images, batch, e):
         (lambda: batch.compare([]), "baselines is empty"),
         (lambda: batch.compare(batch, batch), r"expected one, or a list of them: e.compare\(\[first, second\]\)"),
         (lambda: e.compare(e.folded()), "baseline 0 was explained with folded = 1; expected 0, as the target"),
-        (lambda: batch.compare([batch, other]), "baseline 1 explains other samples: its image differs"),
+        (
+            lambda: batch.compare([batch, other]),
+            "baseline 1 explains others than the target: `image` is not the same; .*drop_vars",
+        ),
         (lambda: batch.compare(batch.sample(0)), "baseline 0 has 1 on the axis sample; expected"),
-        (lambda: e.compare(sg.explain(Planted(), "x", 1, variables=list("abce"))), "its variables differs"),
+        (lambda: e.compare(sg.explain(Planted(), "x", 1, variables=list("abce"))), "`variables` is not the same"),
         (lambda: batch.compare(batch, combine="most"), "combine = 'most'"),
     ]:
         with pytest.raises(sg.InputError, match=message):
@@ -662,7 +695,7 @@ def test_long_names_stay_on_the_picture(rng, kind):
         "supercalifragilistic",
     ]
     figure = sg.explain(Wrong(rng.normal(size=8)), None, 0, names).plot(kind)
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     (ax,) = figure.axes
     texts = [text for text in (*ax.texts, *ax.get_yticklabels()) if text.get_text() and text.get_visible()]
     page, boxes = figure.bbox, [text.get_window_extent() for text in texts if kind == "bars" or text in ax.texts]

@@ -102,6 +102,9 @@ def test_studies_are_named_before_the_options(words, names, options):
         figures._divided([*words, "--config", "studies=a"])
     with pytest.raises(InputError, match="--study; expected the names of studies first"):
         figures._divided(["--study", *words])
+    for joined in ("--config=studies=a", "-Cstudies=a"):
+        with pytest.raises(InputError, match="studies=a; expected the names of studies first"):
+            figures._divided([joined])
 
 
 @pytest.mark.parametrize(

@@ -181,12 +181,18 @@ class Explanation:
             f"{2**n} masked inputs",
             f"v: {_spread(data.v[:, -1])} with all variables, {_spread(data.v[:, 0])} with none ({self._unit})",
         ]
+        if _spread(data.v[:, -1]) == _spread(data.v[:, 0]) and (data.v[:, -1] != data.v[:, 0]).any():
+            lines[1] += f", which differ by {_spread(data.v[:, -1] - data.v[:, 0])}"
         if not shown.all():
             where = f" in {(~shown).sum()} of {len(shown)} samples" if shown.any() else ""
             lines.append(f"the output does not depend on these variables beyond rounding and the noise bound{where}")
             if data.attrs.get("rounding", 0) > 2 * ROUNDING:
                 lines[-1] += (
                     f"; v is rounded to {data.rounding:.0e} of its size, which may hide some: is it in half precision?"
+                )
+            elif "rounding" in data.attrs:
+                lines[-1] += (
+                    f" (v counts as known to {data.rounding:.0e} of its size, unless game.rounding says otherwise)"
                 )
         if shown.any():
             counts = self.salient.sum(axis=(1, 2))[shown]
@@ -275,7 +281,7 @@ class Explanation:
         if title is None:
             title = f"label {self._only('label')}" if kind != "fidelity" else ""
         with plots.in_style():
-            return getattr(self, f"_plot_{kind}")(plots, k, title)
+            return plots.apart(getattr(self, f"_plot_{kind}")(plots, k, title))
 
     def save(self, path) -> None:
         """Write it to a netCDF file, whole or not at all; `load` reads it.

@@ -90,8 +90,8 @@ def read(path: Path):
 
 def read_dataset(path: Path) -> xr.Dataset:
     """A dataset from a netCDF file, whatever its suffix; netCDF4 says OSError, ValueError or RuntimeError of others."""
-    size, changed = file_state(path)
-    return _dataset(path, size, changed).copy(deep=True) if size < SMALL else xr.load_dataset(path, engine="netcdf4")
+    state = file_state(path)
+    return _dataset(path, *state).copy(deep=True) if state[0] < SMALL else xr.load_dataset(path, engine="netcdf4")
 
 
 def as_netcdf(dataset: xr.Dataset) -> bytes:
@@ -131,12 +131,12 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 @lru_cache(maxsize=16)  # split and samples, which everything asks for
-def _table(path, size, changed):
+def _table(path, *state):
     return pd.read_csv(path, dtype={"variables": str}, keep_default_na=False, na_values=[""])  # "null" is a word
 
 
 @lru_cache(maxsize=64)  # judges, and networks that are compared in several ways
-def _dataset(path, size, changed):
+def _dataset(path, *state):
     return xr.load_dataset(path, engine="netcdf4")
 
 
@@ -145,14 +145,14 @@ def checksum(path: Path) -> str:
     return _checksum(path, *file_state(path))
 
 
-def file_state(path: Path) -> tuple[int, int]:
-    """Size and time of change (ns) of a file."""
+def file_state(path: Path) -> tuple[int, int, int]:
+    """Size, time of change (ns) and number of a file: one that is written anew has another number, whatever its time."""
     status = path.stat()
-    return status.st_size, status.st_mtime_ns
+    return status.st_size, status.st_mtime_ns, status.st_ino
 
 
 @cache  # weights, of which every use asks whether they are whole, can have gigabytes
-def _checksum(path, size, changed):
+def _checksum(path, *state):
     with open(path, "rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 

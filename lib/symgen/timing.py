@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 
+QUIET = 20  # seconds after which long work without a progress bar says how far it is
 LOG = "SYMGEN_SECONDS"  # in the environment: the file to which the processes of a run add their seconds
 
 _log = os.environ.pop(LOG, "")  # taken out: a kernel that this process starts is part of its stages

@@ -8,7 +8,7 @@ import torch
 import torchvision
 from torch import nn
 
-from symgen import ImageGame, InputError, log_odds
+from symgen import ImageGame, InputError, explain, log_odds
 from symgen.games import ROUNDING, _base
 from symgen.games.variables import cell_boxes, cell_map, draw_cells, draw_words
 from symgen.training import models
@@ -544,3 +544,18 @@ def test_how_large_one_logit_is_excuses_no_other():
 def test_log_odds_are_taken_in_double_precision():
     expected = 30 - (1 + np.log(2))
     assert log_odds(torch.tensor([[1.0, 1.0, 30.0]]), torch.tensor([2])).item() == pytest.approx(expected, rel=1e-14)
+
+
+def test_the_mean_map_takes_what_a_baseline_takes():
+    game, images = ImageGame(models.build_model("small-vgg", 10, seed=1), "features.1"), torch.rand(4, 3, 30, 30)
+    expected = game.mean_map(images)
+    assert torch.equal(game.mean_map(list(images)), expected) and torch.equal(game.mean_map(images.numpy()), expected)
+    for wrong in (images[0], images[:0], (images * 255).to(torch.uint8)):
+        with pytest.raises(ValueError, match=r"images has shape .* of torch\.\w+; expected floats \(image, c, h, w\)"):
+            game.mean_map(wrong)
+
+
+def test_a_data_set_is_no_sample():
+    game, images = ImageGame(models.build_model("small-vgg", 10, seed=1), "features.1"), torch.rand(2, 3, 30, 30)
+    with pytest.raises(ValueError, match="x is a TensorDataset; expected a tensor or an array, or a list of them"):
+        explain(game, torch.utils.data.TensorDataset(images), [0, 1], variables=3)

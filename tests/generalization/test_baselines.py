@@ -46,6 +46,13 @@ def judges_of(target, families):
     return ab.families_table({name: votes(target, bases) for name, bases in families.items()}, of, "any", BOOTSTRAP)
 
 
+def test_two_families_are_not_compared_with_one_derangement(rng):
+    target = rng.normal(size=(8, 2, 16))
+    family = ab.votes(target, target[None], chance_draws=1)
+    with pytest.raises(ValueError, match="chance_draws = 1; expected 2 or more"):
+        ab.crossvalidation(family, family, "any", BOOTSTRAP)
+
+
 def crossed(target, base_b, base_c):
     """value, low, high and chance, by quantity."""
     estimates = ab.crossvalidation(votes(target, base_b), votes(target, base_c), "any", BOOTSTRAP)

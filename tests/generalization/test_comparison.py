@@ -135,10 +135,12 @@ def test_only_the_same_samples_and_variables_are_compared(rng):
     one = xr.Dataset(
         {"v": (("sample", "subset"), v), "effects": (("sample", "kind", "subset"), effects)}, {"sample": np.arange(6)}
     )
-    with pytest.raises(ValueError, match="baseline 0 explains other samples: its sample differs"):
+    with pytest.raises(ValueError, match="baseline 0 explains others than the target: `sample` is not the same"):
         compare(one, [one.assign_coords(sample=np.arange(6) + 1)])
-    with pytest.raises(ValueError, match="baseline 0 explains other samples: its sample differs"):
+    with pytest.raises(ValueError, match="baseline 0 explains others than the target: `sample` is not the same"):
         compare(one.isel(sample=0), [one.isel(sample=1)])
+    with pytest.raises(ValueError, match="of: 'train'; expected training, testing or unknown"):
+        compare(one, [one], of=["train"] * 6)
     at_four = compare(one.assign_coords(epoch=4.0), [one])
     assert at_four.epochs.tolist() == [4.0]
     with pytest.raises(ValueError, match="no samples to resample"):
@@ -146,7 +148,7 @@ def test_only_the_same_samples_and_variables_are_compared(rng):
     with pytest.raises(ValueError, match=r"v has the axes \['checkpoint'\]; expected epoch and sample"):
         compare(one.expand_dims(checkpoint=[0, 1]), [one])
     labelled = one.assign(label=("sample", np.zeros(6, int)))
-    with pytest.raises(ValueError, match="its label differs"):
+    with pytest.raises(ValueError, match="`label` is not the same"):
         compare(labelled, [labelled.assign(label=("sample", np.ones(6, int)))])
 
 

@@ -10,9 +10,7 @@ import pytest
 import scipy.stats
 
 from symgen import plots
-from symgen.generalization import Estimate, contrasts
 from symgen.report import claims, results
-from symgen.study import arms
 from symgen.study.settings import Study
 
 ROOT = Path(__file__).parents[2]

@@ -125,6 +125,16 @@ def test_a_long_training_says_now_and_then_how_far_it_is(study, capsys, monkeypa
     assert len(few) == 1 and len(many) == len(quiet.measured_epochs)
 
 
+def test_masked_values_say_now_and_then_how_far_they_are_where_no_bar_is_shown(study, capsys, monkeypatch):
+    table, game = samples.ensure_samples(study), pipeline.game_of(study, "baseline-93", "best")
+    samples.masked_values(study, game, table, "these")
+    assert "masked values" not in capsys.readouterr().out
+    monkeypatch.setattr(samples, "QUIET", 0.0)
+    samples.masked_values(study, game, table, "these")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"these: masked values of 1 of {len(table)} samples" and len(lines) == len(table)
+
+
 def test_a_training_that_diverges_names_the_network_and_the_epoch_and_leaves_no_curves(study):
     wild = study.replace(learning_rate=1e30)
     with pytest.raises(

@@ -57,7 +57,7 @@ def variables_of(game, samples, variables, seed: int, one: bool) -> list:
             with saying(f"sample {i}: " if len(samples) > 1 else ""):
                 drawn.append(_draw(game, x, variables, rng))
         return drawn
-    if not isinstance(variables, list | tuple) or not variables:
+    if not isinstance(variables, Sequence) or isinstance(variables, str) or not variables:
         raise InputError(f"variables = {reprlib.repr(variables)}; expected how many, or a list of them")
     variables = [as_lists(each) for each in variables]
     are_lists = {isinstance(each, Sequence) and not isinstance(each, str) for each in variables}

@@ -44,7 +44,8 @@ class ImageGame(Game):
     model : torch.nn.Module
         Returns logits (batch, label), two labels or more, or an object with an attribute `logits`.
     split_at : str
-        Name of the submodule whose output, a map (batch, channel, height, width), is masked.
+        Name of the submodule whose output, a map (batch, channel, height, width), is masked: the output of its first call,
+        where the network calls it several times.
     grid : int
         Cells per side of the map.
     baseline : tensor, optional
@@ -90,14 +91,21 @@ class ImageGame(Game):
             raise InputError("baseline holds NaN or infinity; expected finite numbers")
         return self.mean_map(given) if images else given
 
-    def mean_map(self, images: Float[Tensor, "image c h w"], batch: int = 256) -> Float[Tensor, "channel height width"]:
-        """Mean of the feature map over images, per channel and position: the value of a masked cell."""
+    def mean_map(self, images, batch: int = 256) -> Float[Tensor, "channel height width"]:
+        """Mean of the feature map over images, or a list of them, per channel and position: the value of a masked cell."""
+        images = _stacked(images, "images")
+        if images.ndim != 4 or not len(images) or not images.is_floating_point():
+            raise InputError(
+                f"images has shape {tuple(images.shape)} of {images.dtype}; expected floats (image, c, h, w)"
+            )
         with evaluating(self.model), torch.inference_mode():
             total = sum(self._feature_map(part).double().sum(0) for part in images.split(batch))
         return (total / len(images)).to(self._like(images).dtype)
 
     def is_one(self, x) -> bool:
         """Whether this is one image, and no batch of them."""
+        if not isinstance(x, Tensor | np.ndarray | list | tuple):
+            raise InputError(f"x is a {type(x).__name__}; expected a tensor or an array, or a list of them")
         return not _is_list(x) and np.ndim(x) != 4
 
     def candidates(self, x=None) -> list[int]:
@@ -195,7 +203,7 @@ class ImageGame(Game):
         return self._run(image, plan, maps.module, maps(shown), module)
 
     def _agree(self, maps, at_cut, image, plan):
-        """Whether the network gives the same for some subsets, of few variables and of many, from later maps as from the cut."""
+        """Whether the network gives the same from later maps as from the cut, for some subsets, small and large."""
         rng = np.random.default_rng(0)
         shown = rng.random((SOME_SUBSETS, len(maps.steps))) < np.linspace(0.05, 0.95, SOME_SUBSETS)[:, None]
         logits, expected = (self._run(image, plan, each.module, each(shown)) for each in (maps, at_cut))

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
+from symgen.errors import InputError
 from symgen.generalization.bootstrap import Bootstrap, Estimate, Power, power
 from symgen.generalization.comparison import order_rows
 from symgen.generalization.dynamics import LESS
@@ -279,6 +280,10 @@ def crossvalidation(b: Votes, c: Votes, combine: str, bootstrap: Bootstrap) -> d
     which compares two distributions; the one named last for the share. Two baselines of one family, each judging alone, are
     the ceiling for one of each (mean over all pairs).
     """
+    if len(b.shared(len(b), combine)) < 3:
+        raise InputError(
+            "votes with chance_draws = 1; expected 2 or more: by chance, two families are asked about others each"
+        )
     compared = {
         "Jaccard of B and C": (_similar, [(b, c)]),
         "share of B's that is C's": (_shared, [(b, c)]),

@@ -155,7 +155,9 @@ class Comparison:
         with plots.in_style():
             table = self.by_order(self.epochs[-1] if epoch is None else epoch)
             unit = self.data.attrs.get("unit", LOG_ODDS)
-            return plots.order_strength(table.assign(panel=""), unit=unit, networks=1, samples=len(self.of))
+            return plots.apart(
+                plots.order_strength(table.assign(panel=""), unit=unit, networks=1, samples=len(self.of))
+            )
 
     def to_frame(self, k: int | None = None) -> pd.DataFrame:
         """The salient interactions, or at most the k strongest of them, of each sample and epoch, strongest first.
@@ -243,6 +245,8 @@ def compare(
     for name, given, axis in (("epochs", epochs, "epoch"), ("of", of, "sample")):
         if given.shape != (target.sizes[axis],):
             raise InputError(f"{name} has shape {given.shape}; expected ({target.sizes[axis]},), one for each {axis}")
+    if unknown := sorted(set(of.tolist()) - {"training", "testing", "unknown"}, key=str):
+        raise InputError(f"of: {unknown[0]!r}; expected training, testing or unknown, of each sample")
     salience = {"tau_ratio": tau_ratio, "strongest": strongest, "tau": tau}
     arrays = _compared(v, effects, base_v, base_effects, salience, combine, chance_draws, seed)
     data = target.assign({name: (AXES, array) for name, array in arrays.items()})
@@ -319,9 +323,13 @@ def _check_same_samples(target, baselines):
                 raise InputError(f"baseline {number} has {size} on the axis {axis}; expected {expected}, as the target")
         for name in (name for name in IDENTITY if name in target.variables and name in base.variables):
             if not target[name].variable.equals(base[name].variable):
-                remedy = "; explain it with variables=e.variables of the target" if name == "variables" else ""
+                remedy = (
+                    "explain it with variables=e.variables of the target"
+                    if name == "variables"
+                    else f"expected the same samples, prepared alike; else leave it out, by data.drop_vars({name!r})"
+                )
                 raise InputError(
-                    f"baseline {number} explains other samples: its {name} differs from the target's{remedy}"
+                    f"baseline {number} explains others than the target: `{name}` is not the same; {remedy}"
                 )
         for name in (name for name in SETTINGS if name in base.attrs and name in target.attrs):
             if base.attrs[name] != target.attrs[name]:

@@ -29,4 +29,4 @@ from symgen.plots.over_time import (
     side_by_side,
 )
 from symgen.plots.samples import chosen_words, input_variables, logical_model, matching
-from symgen.plots.style import COLOURS, in_style, save, save_table, use_style
+from symgen.plots.style import COLOURS, apart, in_style, save, save_table, use_style

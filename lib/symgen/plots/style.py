@@ -113,6 +113,12 @@ def in_style():
         plt.rcParams.update(before)
 
 
+def apart(figure: Figure) -> Figure:
+    """A figure that pyplot no longer keeps: a notebook shows it once, where it is asked for, and many need no memory."""
+    plt.close(figure)
+    return figure
+
+
 def tint(value: float, largest: float) -> tuple[float, float, float, float]:
     """A colour (red, green, blue, alpha) by the sign of a value, the fuller the nearer it is to the largest one."""
     return to_rgba(COLOURS["positive" if value > 0 else "negative"], 0.7 * min(1, abs(value) / (largest or 1)))

@@ -78,7 +78,7 @@ def _of_profile(profile):
 
 def _divided(arguments):
     """Names of studies, and what is for Snakemake: the first option, and all that follows it."""
-    if named := [word for word in arguments if word.startswith(("studies=", "--study", "--studies"))]:
+    if named := [word for word in arguments if re.match(r"(--config=|-C)?studies=|--stud(y|ies)", word)]:
         raise InputError(f"{named[0]}; expected the names of studies first, as in symgen figures {DEFAULT}")
     count = next((i for i, word in enumerate(arguments) if word.startswith("-")), len(arguments))
     return arguments[:count] or [DEFAULT], arguments[count:]

@@ -30,10 +30,8 @@ from symgen.study.samples import (
     validation_part,
 )
 from symgen.study.settings import ARMS, Study
-from symgen.timing import stage
+from symgen.timing import QUIET, stage
 from symgen.training import JudgedSample, Penalty
-
-QUIET = 20  # seconds of training after which the next measured epoch says how far it is
 
 
 @dataclass(frozen=True)

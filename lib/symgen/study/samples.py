@@ -1,5 +1,6 @@
 """The data of a study: who is trained on what, which samples are explained, and how."""
 
+import time
 from functools import lru_cache
 
 import numpy as np
@@ -16,7 +17,7 @@ from symgen.study.devices import device
 from symgen.study.prompt_tasks import GivenTask, PromptTask, QuestionTask
 from symgen.study.settings import FAMILIES, Study
 from symgen.study.tasks import ImageTask, TextTask
-from symgen.timing import stage
+from symgen.timing import QUIET, stage
 
 
 def load_data(study: Study) -> Images | Texts:
@@ -118,8 +119,14 @@ def masked_values(study: Study, game, samples: pd.DataFrame, title: str) -> np.n
     kind = task(study)
     each = zip(kind.game_inputs(samples), samples.label.tolist(), kind.variables(samples))
     each = tqdm(each, desc=title, total=len(samples), disable=None, leave=False)
+    v, shown = [], time.monotonic()
     with stage("masked values"):
-        return np.stack([game.values(*sample) for sample in each])
+        for sample in each:
+            v.append(game.values(*sample))
+            if each.disable and time.monotonic() - shown > QUIET:  # no terminal, and no bar
+                shown = time.monotonic()
+                print(f"{title}: masked values of {len(v)} of {len(samples)} samples", flush=True)
+    return np.stack(v)
 
 
 def solve(study: Study, v: np.ndarray) -> SparseAndOr:
