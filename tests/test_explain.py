@@ -404,7 +404,7 @@ def test_a_small_change_of_a_large_output_is_printed():
 
 def test_variables_may_be_a_range():
     e = sg.explain(Wrong(np.arange(8.0)), None, 0, variables=range(3))
-    assert np.array_equal(e.variables, [[0, 1, 2]])
+    assert e.variables.tolist() == [0, 1, 2]
 
 
 def test_pictures_are_not_kept_by_pyplot(e, batch):

@@ -210,8 +210,9 @@ def test_networks_that_were_followed_are_counted_by_what_is_certain(tmp_path):
     turns_of(two, {"a": (True, "H rises above chance"), "b": (False, "")})
     first = results.answer_text(tmp_path).split("\n")[0]
     assert (
-        " Of 4 followed through training, H certainly rises and falls, also above chance, in 2 if [its own samples]"
-        "(docs/results.md#the-phases) place the peak, in 1 if other networks do; three phases are certain in 1. The table: "
+        " Of 4 followed through training, H certainly rises and falls, also above chance, in 2 if [their own "
+        "samples](docs/results.md#the-phases) say where H peaks, in 1 if other networks do; three phases are certain in 1. "
+        "Below: "
     ) in first
 
 
@@ -290,7 +291,7 @@ def test_a_claim_is_shown_with_both_verdicts_and_every_statistic(tmp_path):
     assert "## F2\n\nF2 holds. The paper: all." in text and "| two | 3 networks, 9 images |" in text
     assert text.strip().split("\n")[-3:] == [
         "| two (3) | as the paper measures it: **undecided** | a | 2.0 [1.0, 3.0] | > 0 | reproduced |",
-        "|  |  | b | 0.5 [-0.5, 1.5] | > 0 | undecided; about 3 times the samples and networks would decide it |",
+        "|  |  | b | 0.5 [-0.5, 1.5] | > 0 | undecided, half-width 1, about 3 times the samples and networks would decide it |",
         "|  | against its control: **not reproduced** | c | -2.0 [-3.0, -1.0] | > 0 | not reproduced, contrary |",
     ]
 
@@ -385,7 +386,8 @@ def test_the_answer_in_short_is_what_the_tables_say():
     short = (
         "**In short**: low orders generalize better. H often rises and falls, but three phases are rarely certain. On "
         "average, taking what does not generalize out of the output narrows the loss gap, but not certainly more than "
-        "taking out as much at random. A penalty on that raises H no more than learning from judges' answers does."
+        "taking out as much at random. A penalty on what does not "
+        "generalize raises H no more than learning from judges' answers does."
     )
     assert short in README
     table = pd.read_csv(ROOT / "figures" / "claims.csv").drop_duplicates(["id", "study", "of"])

@@ -41,7 +41,8 @@ def _whole_panels(panels: list[str]) -> str:
     shown = [textwrap.shorten(panel, MOST_LETTERS, placeholder=" …") for panel in panels[:1]]
     for panel in panels[1:]:
         if len(". ".join([*shown, panel])) > MOST_LETTERS:
-            return f"{'. '.join(shown)}. And {len(panels) - len(shown)} more panels"
+            more = len(panels) - len(shown)
+            return f"{'. '.join(shown)}. And {more} more panel{'s' * (more > 1)}"
         shown.append(panel)
     return ". ".join(shown)
 

@@ -45,7 +45,12 @@ def idea(
     _sum(above, table, picture, grid, judges)
     _share(below, curve, boundaries.iloc[0])
     three = f"all three are certain in {(boundaries.n_phases == 3).sum()} of {count_phrase(len(boundaries), 'network')}"
-    says = {"above": "one of these samples", "dashed outline": "OR", "phases": three}
+    says = {
+        "above": "one of these samples",
+        "numbers": "log-odds of its label",
+        "dashed outline": "OR",
+        "phases": three,
+    }
     return note(figure, network=1, sample=samples, **says)
 
 

@@ -413,8 +413,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 
 def _measured(row):
     """A statistic in words, with what decides it."""
-    alone = by_itself(row, f", half-width {(row.high - row.low) / 2:.2g},")
-    return f"{row.quantity} {known_value(row)} ({row.rule}): {alone}"
+    return f"{row.quantity} {known_value(row)} ({row.rule}): {by_itself(row)}"
 
 
 def known_value(row) -> str:
@@ -426,10 +425,10 @@ def known_value(row) -> str:
     return f"{value} (of {known} network{'s' * (known > 1)}; not known of {row.unknown})"
 
 
-def by_itself(row, undecided: str = ";") -> str:
-    """What a statistic would be by itself, and in what way; of one that is undecided, how much more would decide it."""
+def by_itself(row) -> str:
+    """What a statistic would be by itself, and in what way; one that is undecided with what would decide it."""
     if row.part_verdict == "undecided":
-        return f"undecided{undecided} {what_decides(row.more)}"
+        return f"undecided, half-width {(row.high - row.low) / 2:.2g}, {what_decides(row.more)}"
     return f"{row.part_verdict}, {row.how}" if isinstance(row.how, str) and row.how else row.part_verdict
 
 

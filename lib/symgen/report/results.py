@@ -47,7 +47,7 @@ def answer_text(root: Path) -> str:
     where = f"(`{networks.index[0]}`)" if len(networks) == 1 else f"in {len(networks)} studies"
     main = table.id.map(lambda name: claims()[name].main)
     tested = f"{table.id.nunique()} claims were tested on {networks.sum()} small networks {where}"
-    below = "The table: the verdict of most studies that could test a claim, else all; –: no study."
+    below = "Below: the verdict of most studies that can test the claim, or all if none has most; –: no study."
     lines = [f"{tested}.{_of_training(root)}{_removed(of_statistics)} {below}", ""]
     lines += _verdict_rows(table[main], "docs/claims.md", "{claim}")
     if not main.all():
@@ -63,8 +63,8 @@ def _of_training(root):
     number, turn = pd.concat(tables.values()).n_phases, sum(_turn(root, study) for study in tables)
     return (
         f" Of {len(number)} followed through training, H certainly rises and falls, also above chance, in "
-        f"{(number >= 2).sum()} if [its own samples](docs/results.md#the-phases) place the peak, in {turn} if other "
-        f"networks do; three phases are certain in {(number == 3).sum()}."
+        f"{(number >= 2).sum()} if [their own samples](docs/results.md#the-phases) say where H peaks, in {turn} if "
+        f"other networks do; three phases are certain in {(number == 3).sum()}."
     )
 
 
