@@ -291,7 +291,8 @@ def test_a_claim_is_shown_with_both_verdicts_and_every_statistic(tmp_path):
     assert "## F2\n\nF2 holds. The paper: all." in text and "| two | 3 networks, 9 images |" in text
     assert text.strip().split("\n")[-3:] == [
         "| two (3) | as the paper measures it: **undecided** | a | 2.0 [1.0, 3.0] | > 0 | reproduced |",
-        "|  |  | b | 0.5 [-0.5, 1.5] | > 0 | undecided, half-width 1, about 3 times the samples and networks would decide it |",
+        "|  |  | b | 0.5 [-0.5, 1.5] | > 0 | "
+        "undecided, half-width 1, about 3 times the samples and networks would decide it |",
         "|  | against its control: **not reproduced** | c | -2.0 [-3.0, -1.0] | > 0 | not reproduced, contrary |",
     ]
 
