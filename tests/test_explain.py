@@ -607,6 +607,28 @@ def test_a_comparison_of_explanations_asks_for_what_they_call_salient():
     assert compare(one, [other], tau_ratio=0.05).H != one.compare(other).H
 
 
+def test_what_is_salient_can_be_asked_anew_and_samples_may_be_of_training(rng):
+    v = rng.normal(size=(2, 6, 8)) ** 3
+    games = [type("Game", (), {"values": lambda self, x, label, variables, v=of: v[x]})() for of in v]
+    strict, loose = (
+        sg.explain(game, list(range(6)), [0] * 6, list("abc"), tau_ratio=tau) for game, tau in zip(games, (0.4, 0))
+    )
+    with pytest.raises(ValueError, match=r"tau_ratio = 0; expected 0.4"):
+        strict.compare(loose)
+    of = ["training"] * 4 + ["testing"] * 2
+    compared = strict.compare(loose, tau_ratio=0.1, of=of)
+    assert compared.of.tolist() == of
+    assert np.array_equal(compared.salient[0], sg.salient(strict.effects, tau_ratio=0.1))
+
+
+def test_arrays_are_attributes(batch):
+    assert (
+        np.array_equal(batch.effects, batch.data.effects) and batch.label.tolist() == batch.data.label.values.tolist()
+    )
+    with pytest.raises(AttributeError, match="an explanation has no 'efects'; its arrays are v, effects, noise"):
+        _ = batch.efects
+
+
 def test_what_cannot_be_asked_of_an_explanation(images, batch, e):
     game = sg.ImageGame(network(1), "features.1")
     other = sg.explain(game, images.flip(0), [1, 2, 3], variables=batch.variables)

@@ -1,6 +1,6 @@
 """From a game and a sample to its explanation: interactions, their fidelity, their pictures, and what generalizes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -47,6 +47,7 @@ DUST = 1e-9  # of the strongest effect: what is smaller is rounding
 NEEDED = {"cells": "image", "words": "words"}
 # what every file of an explanation holds
 SAVED = {"v", "effects", "noise", "bias", "bound", "gap", "label", "variables", "names"}
+ARRAYS = ("v", "effects", "noise", "bias", "bound", "gap", "label", "names")  # of an explanation, by name
 
 
 def explain(
@@ -126,7 +127,8 @@ class Explanation:
     """The interactions of a network on one sample, or on each of several; `explain` makes it.
 
     Print it for a summary. `e[0, 3]` gives the effects of the AND and of the OR interaction of variables 0 and 3, by their
-    positions in `e.variables`, from 0, or by their names; `e["and", (0, 3)]` that of the AND.
+    positions in `e.variables`, from 0, or by their names; `e["and", (0, 3)]` that of the AND. Arrays of the data are
+    attributes, too: `e.v`, `e.effects`, `e.noise`, `e.bias`, `e.bound`, `e.gap`, `e.label`, `e.names`.
 
     Parameters
     ----------
@@ -146,6 +148,11 @@ class Explanation:
     """
 
     data: xr.Dataset
+
+    def __getattr__(self, name) -> np.ndarray:
+        if name not in ARRAYS:
+            raise AttributeError(f"an explanation has no {name!r}; its arrays are {', '.join(ARRAYS)}")
+        return self.data[name].to_numpy()
 
     @property
     def variables(self) -> np.ndarray:
@@ -310,21 +317,25 @@ class Explanation:
             values, index="Moebius", n_players=n, min_order=0, max_order=n, estimated=False, baseline_value=bias
         )
 
-    def compare(self, others, combine="any", chance_draws: int = 5, seed: int = 0) -> Comparison:
+    def compare(
+        self, others, combine="any", chance_draws: int = 5, seed: int = 0, *, tau_ratio: float | None = None, of=None
+    ) -> Comparison:
         """Which of these interactions other networks have too, on the same samples (Eq. 5, 8).
 
         others: explanations by the baseline networks. combine: whether any, the majority or all of them must have it.
-        Chance asks the baselines about other samples: NaN where there is one.
+        Chance asks the baselines about other samples: NaN where there is one. tau_ratio: what is salient, in place of what
+        the explanations say. of: training or testing, of each sample.
         """
         if isinstance(combine, Explanation):
             raise InputError(
                 "two explanations to compare with; expected one, or a list of them: e.compare([first, second])"
             )
-        several = isinstance(others, Iterable) and not isinstance(others, Explanation)
+        several = isinstance(others, Iterable) and not isinstance(others, Explanation | xr.Dataset | Mapping)
         others = list(others) if several else [others]
         if wrong := sorted({type(other).__name__ for other in others if not isinstance(other, Explanation)}):
             raise InputError(f"others: {', '.join(wrong)}; expected an explanation, or a list of them")
-        return compare(self, others, combine=combine, chance_draws=chance_draws, seed=seed)
+        salience = {"tau_ratio": tau_ratio} if tau_ratio is not None else {}
+        return compare(self, others, combine=combine, chance_draws=chance_draws, seed=seed, of=of, **salience)
 
     # one sample
     def _only(self, name):
@@ -408,6 +419,11 @@ class Explanation:
 
 def load(path) -> Explanation:
     """An explanation from the file that `Explanation.save` wrote.
+
+    Parameters
+    ----------
+    path : str or path
+        Of the file; `~` is the home folder.
 
     Raises
     ------

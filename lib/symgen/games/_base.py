@@ -25,6 +25,18 @@ CHUNK_TOKENS = {"cpu": 1 << 12, "cuda": 1 << 18}  # tokens evaluated at a time; 
 def log_odds(logits: Float[Tensor, "*batch label"], label: Int[Tensor, "*#batch"]) -> Float[Tensor, "*batch"]:
     """Log-odds of a label, z_y - logsumexp(z_k, k != y), in float64 (Eq. 1, from logits so that it cannot overflow).
 
+    Parameters
+    ----------
+    logits
+        (..., label), of two labels or more.
+    label
+        The label of each row, a tensor of whole numbers.
+
+    Returns
+    -------
+    tensor (...)
+        In nats, float64.
+
     Examples
     --------
     >>> log_odds(torch.tensor([[0.0, 0.0], [3.0, 1.0]]), torch.tensor([0, 1]))

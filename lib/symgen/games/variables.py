@@ -36,6 +36,20 @@ def is_telling(word: str, stop_words=None) -> bool:
 def draw_cells(n: int, grid: int, rng: np.random.Generator) -> Int[np.ndarray, "variable"]:
     """n different cells of a grid x grid map, drawn at random, in rising order; cell = row * grid + column.
 
+    Parameters
+    ----------
+    n
+        How many, 1 to 16.
+    grid
+        Cells a side.
+    rng
+        What they are drawn from.
+
+    Raises
+    ------
+    InputError
+        For more cells than there are, or than can be explained.
+
     Examples
     --------
     >>> draw_cells(4, grid=5, rng=np.random.default_rng(0)).tolist()
@@ -53,6 +67,20 @@ def some_of(candidates, n: int, rng: np.random.Generator) -> list:
 
 def draw_words(n: int, candidates: list[int], rng: np.random.Generator) -> Int[np.ndarray, "variable"]:
     """n different words of the candidates, drawn at random, in rising order.
+
+    Parameters
+    ----------
+    n
+        How many, 1 to 16.
+    candidates
+        Numbers of words that may be variables.
+    rng
+        What they are drawn from.
+
+    Raises
+    ------
+    InputError
+        For more words than there are, or than can be explained.
 
     Examples
     --------

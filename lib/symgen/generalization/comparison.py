@@ -236,7 +236,9 @@ def compare(
     chance_draws = whole_number(chance_draws, "chance_draws", "a whole number, 1 or more", least=1)
     seed = whole_number(seed, "seed", "a whole number, 0 or more", least=0)
     target, baselines = _dataset(target), [_dataset(base) for base in baselines]
-    _check_same_samples(target, baselines)
+    as_explained = tau_ratio is None and strongest is None and tau is None
+    settings = [name for name in SETTINGS if as_explained or name != "tau_ratio"]
+    _check_same_samples(target, baselines, settings)
     base_v, base_effects = (np.concatenate([base[name] for base in baselines]) for name in ("v", "effects"))
     v, effects, n_samples = target.v.to_numpy(), target.effects.to_numpy(), target.sizes["sample"]
     tau_ratio = target.attrs.get("tau_ratio", 0.05) if tau_ratio is None else tau_ratio
@@ -313,8 +315,8 @@ def _dataset(explained):
     return explained.transpose(*AXES, ...)
 
 
-def _check_same_samples(target, baselines):
-    """InputError unless every baseline has the target's samples and variables, at one checkpoint."""
+def _check_same_samples(target, baselines, settings):
+    """InputError unless every baseline has the target's samples, variables and settings, at one checkpoint."""
     if not baselines:
         raise InputError("baselines is empty; expected at least one network to compare with")
     for number, base in enumerate(baselines):
@@ -331,7 +333,7 @@ def _check_same_samples(target, baselines):
                 raise InputError(
                     f"baseline {number} explains others than the target: `{name}` is not the same; {remedy}"
                 )
-        for name in (name for name in SETTINGS if name in base.attrs and name in target.attrs):
+        for name in (name for name in settings if name in base.attrs and name in target.attrs):
             if base.attrs[name] != target.attrs[name]:
                 settings = f"{name} = {base.attrs[name]:g}; expected {target.attrs[name]:g}, as the target"
                 remedy = ": call folded() on both, or on neither" if name == "folded" else ""

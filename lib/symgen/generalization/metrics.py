@@ -128,6 +128,18 @@ def similarity(
     Takes effects that are `normalized`. Several baselines count with the largest value (any), the one that more
     than half of them reach (majority), or the smallest (all).
 
+    Parameters
+    ----------
+    effects, baselines
+        `normalized` effects, and those of baselines with one more axis in front, on the same samples.
+    combine
+        How several baselines count, as in `generalizable`.
+
+    Raises
+    ------
+    InputError
+        For baselines without an axis in front, and another way to combine them.
+
     Examples
     --------
     >>> similarity(np.array([2.0, 1.0]), np.array([[1.0, -1.0]]))
@@ -154,6 +166,18 @@ def strength_by_order(
     """Strength of interactions by sign and order (Eq. 6-7, signs corrected): shape (..., 2, n + 1), at index the order.
 
     Sign 0 sums max(I, 0), sign 1 sums min(I, 0) over AND and OR, each interaction times `weight` (a mask or a grade).
+
+    Parameters
+    ----------
+    effects
+        Interactions (..., kind, subset), in log-odds; kind 0 is AND, kind 1 is OR.
+    weight
+        A mask or a grade of each interaction, of their shape or one that fits to it.
+
+    Returns
+    -------
+    array
+        (..., sign, order), in log-odds, from order 0 to n.
 
     Examples
     --------
@@ -184,6 +208,19 @@ def generalization_ratio(
     A ratio of sums, so that a sample without a salient interaction of these orders counts for nothing. NaN where no
     sample has one.
 
+    Parameters
+    ----------
+    generalizable_strength, total_strength
+        By `strength_by_order`, (..., sample, sign, order): of salient interactions that generalize, and of all salient
+        ones.
+    of_orders
+        The orders that count; all without.
+
+    Returns
+    -------
+    number or array (...)
+        From 0 to 1.
+
     Examples
     --------
     >>> total = np.array([[[0.0, 3.0, 1.0], [0.0, -1.0, 0.0]]])  # (sample, sign, order)
@@ -206,6 +243,16 @@ def effective_number(effects: Float[np.ndarray, "*batch kind subset"]) -> Float[
 
     NaN of a sample without any interaction.
 
+    Parameters
+    ----------
+    effects
+        Interactions (..., kind, subset), in log-odds; kind 0 is AND, kind 1 is OR.
+
+    Returns
+    -------
+    number or array (...)
+        A number of interactions for each sample.
+
     Examples
     --------
     >>> float(effective_number(np.array([[0.0, 6.0, 3.0, 1.0], [0.0, 0.0, 0.0, 2.0]])))
@@ -224,6 +271,16 @@ def jaccard(
 ) -> Float[np.ndarray, "*batch"] | float:
     """Jaccard similarity of two distributions over signs and orders (Appendix N): sum of minima over sum of maxima.
 
+    Parameters
+    ----------
+    strength, other
+        Distributions (..., sign, order), as of `strength_by_order`; only absolute values count.
+
+    Returns
+    -------
+    number or array (...)
+        From 0 to 1; NaN where both are 0 everywhere.
+
     Examples
     --------
     >>> round(float(jaccard(np.array([[0.0, 2.0], [0.0, -1.0]]), np.array([[0.0, 1.0], [0.0, -1.0]]))), 3)
@@ -238,7 +295,19 @@ def removed_value(
 ) -> Float[np.ndarray, "*batch"] | float:
     """v(x) without the `removed` interactions (Eq. 12): on the full input every interaction is triggered.
 
-    v: of each sample with nothing masked, of an explanation `e.data.v[:, -1]`; InputError for another shape.
+    Parameters
+    ----------
+    v
+        The output with nothing masked, log-odds: a number, or one a sample; of an explanation `e.data.v[:, -1]`.
+    effects
+        Interactions (..., kind, subset), in log-odds; kind 0 is AND, kind 1 is OR.
+    removed
+        Mask of those that are taken out, of their shape.
+
+    Raises
+    ------
+    InputError
+        For v of another shape.
 
     Examples
     --------

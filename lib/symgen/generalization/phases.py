@@ -16,15 +16,24 @@ CERTAIN = 0.95  # share of draws from which on something counts as seen
 class Phases:
     """Phase boundaries of one network, with bootstrap intervals over samples.
 
-    t1: epoch at which H peaks (phase 1 ends); t2: first checkpoint after it at which non-generalizable interactions
-    dominate what is newly learned (phase 3 begins), inf if that never comes. rise, fall: H(t1) - H(t0), H(t1) - H(end).
-    Their intervals choose t1 on the samples drawn and measure on those left out, so that picking the largest of noisy
-    values is no evidence; excess_rise, excess_fall: the same of H minus its chance level. t2_found: share of draws in
-    which t2 comes; second_seen: share in which a checkpoint lies between t1 and t2, at which H falls while what is newly
-    learned still mostly generalizes.
-
-    n_phases counts what is certain at the 95 % level: 3 if H rises and falls, by itself and above chance, and both a
-    second and a third phase are seen; 2 if H rises and falls but one of these is not; 1 if it only rises; 0 otherwise.
+    Attributes
+    ----------
+    t1, t1_interval
+        Epoch at which H peaks: phase 1 ends.
+    t2, t2_interval
+        The first checkpoint after t1 at which interactions that do not generalize dominate what is newly learned: phase 3
+        begins. inf if that never comes.
+    t2_found, second_seen
+        The share of draws in which t2 comes; that in which a checkpoint lies between t1 and t2, at which H falls while what
+        is newly learned still mostly generalizes.
+    rise, fall
+        H(t1) - H(t0), H(t1) - H(end). Their intervals choose t1 on the samples drawn and measure on those left out, so that
+        picking the largest of noisy values is no evidence.
+    excess_rise, excess_fall
+        The same of H minus its chance level.
+    n_phases
+        How many are certain at the 95 % level: 3 if H rises and falls, by itself and above chance, and both a second and a
+        third phase are seen; 2 if H rises and falls but one of these is not; 1 if it only rises; 0 otherwise.
 
     Examples
     --------

@@ -31,6 +31,16 @@ def check_n(n: int) -> int:
 def orders(n: int) -> Int[np.ndarray, "subset"]:
     """Order `|S|` of every subset, shape (2^n,); read-only.
 
+    Parameters
+    ----------
+    n
+        Number of variables, 1 to 16.
+
+    Raises
+    ------
+    InputError
+        For another number.
+
     Examples
     --------
     >>> orders(2)
@@ -52,6 +62,11 @@ def subset_matrix(n: int) -> Bool[np.ndarray, "subset variable"]:
 def members(subset: int) -> tuple[int, ...]:
     """Variables of one subset, in rising order: members(0b101) == (0, 2).
 
+    Parameters
+    ----------
+    subset
+        Index of a subset: bit i says whether variable i is in it.
+
     Examples
     --------
     >>> members(0b101)
@@ -62,6 +77,11 @@ def members(subset: int) -> tuple[int, ...]:
 
 def subset_index(variables) -> int:
     """Index of the subset that holds `variables`: subset_index([0, 2]) == 5.
+
+    Parameters
+    ----------
+    variables
+        Numbers of variables, from 0; one that comes twice counts once.
 
     Examples
     --------

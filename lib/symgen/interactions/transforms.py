@@ -21,7 +21,22 @@ def subset_sums(x: Float[Array, "*batch subset"]) -> Float[Array, "*batch subset
 def and_interactions(v: Float[Array, "*batch subset"]) -> Float[Array, "*batch subset"]:
     """AND interactions (Harsanyi dividends) of v, shape (..., 2^n); entry 0 is v(empty).
 
-    `I_and(T) = sum_{L subset T} (-1)^(|T|-|L|) v(x_L)`. InputError if the last axis is no power of two.
+    `I_and(T) = sum_{L subset T} (-1)^(|T|-|L|) v(x_L)`.
+
+    Parameters
+    ----------
+    v
+        Values (..., subset), in the unit of the game (log-odds); index 0 is that with everything masked.
+
+    Returns
+    -------
+    array or tensor
+        The effect of each subset (..., subset), in the unit of v; entry 0 is v of everything masked.
+
+    Raises
+    ------
+    InputError
+        For a last axis whose length is no power of two above one.
 
     Examples
     --------
@@ -34,7 +49,22 @@ def and_interactions(v: Float[Array, "*batch subset"]) -> Float[Array, "*batch s
 def or_interactions(v: Float[Array, "*batch subset"]) -> Float[Array, "*batch subset"]:
     """OR interactions of v, shape (..., 2^n); entry 0 is 0.
 
-    `I_or(T) = - sum_{L subset T} (-1)^(|T|-|L|) v(x_{N minus L})` for T non-empty. InputError as for `and_interactions`.
+    `I_or(T) = - sum_{L subset T} (-1)^(|T|-|L|) v(x_{N minus L})` for T non-empty.
+
+    Parameters
+    ----------
+    v
+        As in `and_interactions`.
+
+    Returns
+    -------
+    array or tensor
+        The effect of each subset (..., subset), in the unit of v; entry 0 is 0.
+
+    Raises
+    ------
+    InputError
+        For a last axis whose length is no power of two above one.
 
     Examples
     --------
@@ -51,7 +81,24 @@ def reconstruct(
 ) -> Float[Array, "*batch subset"]:
     """Values of the AND-OR model on all masked inputs, shape (..., 2^n) (Eq. 3; entry 0 of both dictionaries is ignored).
 
-    `d(x_S) = bias + sum_{0 != T subset S} I_and(T) + sum_{T meets S} I_or(T)`; bias has the batch's shape, or is a number.
+    `d(x_S) = bias + sum_{0 != T subset S} I_and(T) + sum_{T meets S} I_or(T)`.
+
+    Parameters
+    ----------
+    i_and, i_or
+        Effects (..., subset) of the two kinds.
+    bias
+        The value with everything masked: of the batch's shape, or a number.
+
+    Returns
+    -------
+    array or tensor
+        d(x_S) for every subset S of visible variables (..., subset), in the unit of the effects.
+
+    Raises
+    ------
+    InputError
+        For a last axis whose length is no power of two above one.
 
     Examples
     --------
@@ -69,6 +116,21 @@ def merge_singletons(
     i_and: Float[Array, "*batch subset"], i_or: Float[Array, "*batch subset"]
 ) -> tuple[Float[Array, "*batch subset"], Float[Array, "*batch subset"]]:
     """The same model with each OR of one variable moved into the AND of that variable: they are one function.
+
+    Parameters
+    ----------
+    i_and, i_or
+        Effects (..., subset) of the two kinds.
+
+    Returns
+    -------
+    two arrays or tensors
+        AND and OR effects (..., subset); an OR of one variable is 0.
+
+    Raises
+    ------
+    InputError
+        For a last axis whose length is no power of two above one.
 
     Examples
     --------
@@ -89,6 +151,21 @@ def fold_sums(
     a + b = (a AND b) + (a OR b): an AND and an OR of the same two variables, with like signs, are such a sum as far as both
     are as strong. Both forms have the same strength, so a sparse model may have either, and with a ridge it has some of
     each. This one has none of the second: it is of lower order, and as strong at most.
+
+    Parameters
+    ----------
+    i_and, i_or
+        Effects (..., subset) of the two kinds.
+
+    Returns
+    -------
+    two arrays or tensors
+        AND and OR effects (..., subset) of a model with the same values.
+
+    Raises
+    ------
+    InputError
+        For a last axis whose length is no power of two above one.
 
     Examples
     --------

@@ -20,10 +20,16 @@ ZERO = 1e-6  # of the strongest interaction: weaker ones are zero but for roundi
 class JudgedSample:
     """An item that may be penalised.
 
-    x and label: as the game takes them. variables (variable,): those of the game. baselines: the baselines' salient
-    interactions on the same sample and variables, 0 where an interaction is not salient; only signs matter. From
-    explanations of sample i by each of the judges: `np.stack([(e.data.effects.values * e.salient)[i] for e in judges])`,
-    and its variables are `judges[0].data["variables"].values[i]`.
+    Parameters
+    ----------
+    x, label
+        As the game takes them.
+    variables
+        (variable,): those of the game; of sample i of an explanation `e.sample(i).variables`.
+    baselines
+        The baselines' salient interactions (baseline, kind, subset) on the same sample and variables, 0 where an interaction
+        is not salient; only signs matter. From explanations of sample i by each of the judges:
+        `np.stack([(e.effects * e.salient)[i] for e in judges])`.
 
     Examples
     --------
