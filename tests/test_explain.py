@@ -893,10 +893,10 @@ def test_masks_grey_the_cells_that_are_hidden_and_say_v_and_the_model(images):
     for ax in e.plot("masks").axes:
         shown = np.asarray(ax.images[0].get_array())
         subset = sum(1 << i for i, box in enumerate(boxes) if not (shown[box] == 0.5).all())
-        said = [line.split()[-1].replace("−", "-") for line in ax.get_xlabel().splitlines()]
-        last_place = 10.0 ** -max(len(number.partition(".")[2]) for number in said)
-        np.testing.assert_allclose([*map(float, said)], [v[subset], model[subset]], rtol=0, atol=0.501 * last_place)
-        different += said[0] != said[1]
+        printed = [line.split()[-1].replace("−", "-") for line in ax.get_xlabel().splitlines()]
+        last_place = 10.0 ** -max(len(number.partition(".")[2]) for number in printed)
+        np.testing.assert_allclose([*map(float, printed)], [v[subset], model[subset]], rtol=0, atol=0.501 * last_place)
+        different += printed[0] != printed[1]
     assert different  # v is not shown twice
 
 

@@ -18,6 +18,8 @@ FLOOR = {room: floor for floor, room in enumerate(ORDER.split(" | "))}
 FILES = sorted(path for path in LIB.rglob("*.py") if path != LIB / "__init__.py")  # which collects from all rooms
 ROOMS = sorted(path.name for path in LIB.iterdir() if (path / "__init__.py").is_file())
 LONGEST = 40
+FLOORBOARDS = {"errors", "timing", "store", "__main__"}  # used by all, and the command line, which uses all
+VAGUE = {"at", "found", "own", "said", "there", "told", "which"}  # names that say nothing of what they hold
 
 
 def room_of(path):
@@ -47,6 +49,30 @@ def test_a_room_imports_from_earlier_rooms_alone_and_through_their_doors(path):
 
 def test_every_module_is_in_a_room():
     assert {room_of(path) for path in FILES} == {*FLOOR}
+
+
+def test_there_are_few_arrows_between_rooms():
+    arrows = {(room_of(path), module.split(".")[1]) for path in FILES for module in imported(path.read_text())}
+    assert len({(one, other) for one, other in arrows if one != other and not {one, other} & FLOORBOARDS}) < 30
+
+
+def bound(text):
+    """Names that a text gives to things."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.FunctionDef):
+            yield node.name
+
+
+def test_names_say_what_they_hold():
+    code = {path: path.read_text() for path in (*FILES, *(ROOT / "tests").rglob("*.py"))}
+    for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"):
+        cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+        code[path] = "\n".join("".join(cell["source"]) for cell in cells)
+    assert not [(path.name, name) for path, text in code.items() for name in bound(text) if name in VAGUE]
 
 
 def lines(function):

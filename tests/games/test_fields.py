@@ -124,11 +124,11 @@ class Excited(nn.Module):
 class Switched(nn.Module):
     """Another scale where the mean over all positions is high: nothing of it is seen by NaN, or by the gradient."""
 
-    at = np.inf
+    threshold = np.inf
 
     def forward(self, x):
         self.means = x.detach().mean(dim=(1, 2, 3))
-        return torch.where((self.means > self.at)[:, None, None, None], 1.5 * x, x)
+        return torch.where((self.means > self.threshold)[:, None, None, None], 1.5 * x, x)
 
 
 class Signs(nn.Module):
@@ -336,7 +336,7 @@ def test_a_layer_that_decides_by_all_positions_is_noticed(share, monkeypatch):
     network = drawn_anew(network_of(convolution(), switched, convolution()), x)
     game = ImageGame(network, "1", baseline=x.flip(-1)[None])
     game.log_odds_of(x, 2, CELLS)  # all masked inputs at once
-    switched.at = float(switched.means.quantile(share))
+    switched.threshold = float(switched.means.quantile(share))
     v = game.values(x, 2, CELLS)
     assert stages_of(game, CELLS) == ["2"]  # what lies before it
     assert np.array_equal(v, plainly(game, x, 2, CELLS, monkeypatch=monkeypatch))

@@ -399,9 +399,9 @@ def test_cross_validation_is_the_mean_over_pairs_of_the_metrics(rng):
 def test_by_chance_both_families_are_asked_about_other_samples_so_it_hangs_on_neither(rng):
     target = network(rng)
     b, c = judged_by(rng, target, 3), judged_by(rng, target, 2)
-    there, back = (crossed(target, *pair) for pair in ((b, c), (c, b)))
+    forth, back = (crossed(target, *pair) for pair in ((b, c), (c, b)))
     for column in ("value", "chance", "low", "high"):
-        assert there[column]["Jaccard of B and C"] == pytest.approx(back[column]["Jaccard of B and C"])
+        assert forth[column]["Jaccard of B and C"] == pytest.approx(back[column]["Jaccard of B and C"])
 
 
 def test_above_chance_is_the_difference_draw_by_draw(rng):

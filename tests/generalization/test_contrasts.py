@@ -417,9 +417,9 @@ def test_what_recurs_is_what_another_sample_has_between_the_same_variables_with_
             for kind, subset in zip(*np.nonzero(effects[0, i])):
                 variables = [names[i, b] for b in range(4) if subset >> b & 1]
                 if i != j and set(variables) <= set(names[j]):
-                    there = sum(1 << list(names[j]).index(variable) for variable in variables)
+                    same_set = sum(1 << list(names[j]).index(variable) for variable in variables)
                     tally = counts[label[i] == label[j], bool(base[i, kind, subset])]
-                    tally[0] += effects[0, j, kind, there] == effects[0, i, kind, subset]
+                    tally[0] += effects[0, j, kind, same_set] == effects[0, i, kind, subset]
                     tally[1] += 1
     rate = {key: hits / tries for key, (hits, tries) in counts.items()}
     table = rows_of(contrasts.recurrence_contrasts({"a": c}, names, label, BOOTSTRAP)).value

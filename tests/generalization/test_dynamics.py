@@ -76,8 +76,8 @@ def test_a_network_that_only_rises_by_luck_does_not_rise_where_others_peak(rng):
     """Curves of noise alone: to their own peaks they would rise by 0.1 each, to the others' by nothing."""
     networks = {f"n{i}": trained(0.5 + 0.1 * rng.uniform(-1, 1, size=8)) for i in range(40)}
     row = rows_of(dynamics.turn_contrasts(networks, BOOTSTRAP)).loc["H rises"]
-    own = np.mean([shares(c, c.generalizable).max() - shares(c, c.generalizable)[0] for c in networks.values()])
-    assert row.low < 0 < row.high and own > 0.07
+    mean_rise = np.mean([shares(c, c.generalizable).max() - shares(c, c.generalizable)[0] for c in networks.values()])
+    assert row.low < 0 < row.high and mean_rise > 0.07
 
 
 def test_a_single_network_has_its_place_from_one_half_of_the_samples_and_is_measured_on_the_other(rng):
@@ -236,8 +236,8 @@ def test_turns_read_off_networks_that_see_the_same_samples_come_out_a_few_hundre
             networks[f"n{i}"] = compared(effects, np.array([[False, True, False, False], [False] * 4]))
         return rows_of(dynamics.turn_contrasts(networks, bootstrap)).value[["H rises", "H falls"]]
 
-    same, own = (np.mean([turns(shared) for _ in range(12)], axis=0) for shared in (True, False))
-    assert (same > 0.02).all() and (same < 0.08).all() and (np.abs(own) < 0.03).all() and (own < same - 0.02).all()
+    same, apart = (np.mean([turns(shared) for _ in range(12)], axis=0) for shared in (True, False))
+    assert (same > 0.02).all() and (same < 0.08).all() and (np.abs(apart) < 0.03).all() and (apart < same - 0.02).all()
 
 
 def test_by_the_letter_phases_begin_where_those_of_the_others_do(rng):
@@ -285,8 +285,8 @@ def test_by_the_letter_phases_begin_where_those_of_the_others_do(rng):
     ],
 )
 def test_the_letter_of_appendix_i_asks_for_a_course_of_h_and_of_n_in_every_phase(t1, t2, H, N, holds):
-    found = by_the_letter(np.array(H), np.array(N, float), t1, t2)
-    np.testing.assert_equal(found, float(holds))
+    result = by_the_letter(np.array(H), np.array(N, float), t1, t2)
+    np.testing.assert_equal(result, float(holds))
 
 
 def learner(last_order, shared_later, n_samples=6):

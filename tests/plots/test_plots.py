@@ -37,19 +37,19 @@ def test_a_saved_picture_says_its_numbers_and_is_always_the_same(tmp_path):
 
 
 def test_words_name_bars_few_marks_and_what_is_written_in_a_panel():
-    said = alt_text(plots.order_strength(ORDERS, ranges={"H_low": range(1, 2)}, networks=3, samples=20))
-    assert said == (
+    text = alt_text(plots.order_strength(ORDERS, ranges={"H_low": range(1, 2)}, networks=3, samples=20))
+    assert text == (
         "first phase, strength per sample (log-odds) by order: all, positive at most 3 at 1; generalizable, positive at "
         "most 3 at 1; all, negative at most -2 at 2; generalizable, negative at most -2 at 2; strength 8 H = 0.75 H_low = "
         "0.75. "
         "3 networks · 20 samples · H_low: orders 1 to 1 · below 0: negative effects."
     )
     curve = pd.DataFrame({"weight": [0.0, 0.3], "quantity": "accuracy", "value": 0.4, "low": 0.3, "high": 0.5})
-    said = alt_text(plots.penalty_curve(curve, chosen=0.3, networks=5))
-    assert said.startswith(
+    text = alt_text(plots.penalty_curve(curve, chosen=0.3, networks=5))
+    assert text.startswith(
         "accuracy, share of items by weight of the penalty: mean over networks 0.4 at 0, 0.4 at 0.3."
     )
-    assert said.endswith("weight of the study.")
+    assert text.endswith("weight of the study.")
 
 
 def test_words_of_a_panel_take_the_names_at_an_axis_that_it_shares():
@@ -66,8 +66,8 @@ def test_words_of_a_panel_take_the_names_at_an_axis_that_it_shares():
 def test_words_that_are_parted_at_the_end_of_a_line_are_one_again():
     table = pd.DataFrame([("one", of, "removed", 0.1, 0.0, 0.2) for of in ("training", "testing")],
                          columns=["role", "of", "what", "loss", "low", "high"])  # fmt: skip
-    said = alt_text(plots.removal(table.assign(effect=1.0, effect_low=0.0, effect_high=2.0)))
-    assert "0.1 at non-generalizable" in said and "- " not in said.replace(" - ", "")
+    text = alt_text(plots.removal(table.assign(effect=1.0, effect_low=0.0, effect_high=2.0)))
+    assert "0.1 at non-generalizable" in text and "- " not in text.replace(" - ", "")
 
 
 def test_numbers_have_three_digits_and_large_ones_no_power_of_ten():
@@ -92,12 +92,12 @@ def test_what_has_no_value_is_left_out_without_a_warning():
 def test_words_of_an_explained_text_are_one_sentence_and_its_interactions_are_named():
     table = pd.DataFrame({"kind": ["and", "or"], "variables": ["bad", "bad ∨ not"], "effect": [-2.0, 1.5]})
     shares = pd.DataFrame({"variable": [0, 1], "share": [-1.0, 0.5]})
-    said = alt_text(plots.words(table, shares, ["this ", "is ", "not ", "as ", "bad "], [-1, -1, 1, -1, 0], "positive"))
-    assert said.startswith("positive: this is not as bad. strongest interactions, ")
+    text = alt_text(plots.words(table, shares, ["this ", "is ", "not ", "as ", "bad "], [-1, -1, 1, -1, 0], "positive"))
+    assert text.startswith("positive: this is not as bad. strongest interactions, ")
     cut = alt_text(plots.words(table, shares, ["well-", "known ", "film", ", 好", "书"], [-1, 1, 0, -1, -1], "it"))
     assert cut.startswith("it: well-known film, 好书. strongest")
     small = "1 network · 1 sample · colour: what a part contributes (log-odds), teal for the label, pink against it."
-    assert said.endswith(f"effect on the log-odds of the label: effect -2 of bad, 1.5 of bad ∨ not. {small}")
+    assert text.endswith(f"effect on the log-odds of the label: effect -2 of bad, 1.5 of bad ∨ not. {small}")
 
 
 # small print
@@ -128,8 +128,8 @@ def test_small_print_counts_the_networks_and_samples_and_says_what_bands_mean():
     assert len(drawn) == 7 and np.allclose(drawn[-1].get_ydata(), 0.15)
     assert [line.get_label() for line in drawn if line.get_linestyle() == "-."] == ["one1"]
     learned = curves[["role", "epoch"]].assign(delta_g=1.0, delta_n=3.0)
-    said = alt_text(plots.learned(learned, boundaries, samples=1))
-    assert "3 networks · 1 sample " in said and said.endswith("steps: 1 to 1 epochs long: compare colours, not steps.")
+    text = alt_text(plots.learned(learned, boundaries, samples=1))
+    assert "3 networks · 1 sample " in text and text.endswith("steps: 1 to 1 epochs long: compare colours, not steps.")
 
 
 def test_what_is_newly_learned_is_shown_by_its_share_its_mean_order_and_its_strength():

@@ -26,15 +26,15 @@ def path(low, high=None):
     return np.where(ORDER <= 2, low[:, None], high[:, None])[:, None, None]
 
 
-def network(seed, n, shared, own, signs=(None, None), apart=True, base=1.0, strangers=False):
-    """A target with what its baseline knows times `shared`, and what it has alone times `own`, (epoch, 1, 1, subset).
+def network(seed, n, shared, private, signs=(None, None), apart=True, base=1.0, strangers=False):
+    """A target with what its baseline knows times `shared`, and what it has alone times `private`, (epoch, 1, 1, subset).
 
-    All networks are asked about the same samples. `apart`: its own are other interactions than those that are known.
+    All networks are asked about the same samples. `apart`: what it has alone are others than those that are known.
     """
     known = random_effects(np.random.default_rng(0), n, signs[0])
     rng = np.random.default_rng(seed)
     alone = random_effects(rng, n, signs[1], 0.9, known == 0) if apart else random_effects(rng, n, signs[1])
-    effects = shared * known + own * alone
+    effects = shared * known + private * alone
     theirs = known * base
     theirs = np.roll(theirs, 1, axis=0) if strangers else theirs
     v, base_v = (reconstruct(x[..., 0, :], x[..., 1, :], np.zeros(x.shape[:-2])) for x in (effects, theirs))
@@ -44,41 +44,41 @@ def network(seed, n, shared, own, signs=(None, None), apart=True, base=1.0, stra
 
 def of_orders(holds, seed, n):
     """Low orders are shared and high ones are not, or the other way round; also as judged by strangers."""
-    shared, own = ([1.0], [0.1]), ([0.1], [1.0])
-    shared, own = (shared, own) if holds else (own, shared)
-    return tuple(network(seed, n, path(*shared), path(*own), strangers=by) for by in (False, True))
+    shared, alone = ([1.0], [0.1]), ([0.1], [1.0])
+    shared, alone = (shared, alone) if holds else (alone, shared)
+    return tuple(network(seed, n, path(*shared), path(*alone), strangers=by) for by in (False, True))
 
 
 def of_turns(holds, seed, n, strangers=False):
     """H rises to a peak and N falls, and back; or H falls and N rises, and back, but for a little before that."""
     if holds:
-        shared, own = [0.2, 0.6, 1, 0.8, 0.4], [1, 0.4, 0.1, 0.5, 1]
+        shared, alone = [0.2, 0.6, 1, 0.8, 0.4], [1, 0.4, 0.1, 0.5, 1]
     else:
-        shared, own = [1, 1, 0.6, 0.2, 0.6, 1], [0.11, 0.1, 0.5, 1, 0.5, 0.11]
-    return network(seed, n, path(shared), path(own), strangers=strangers)
+        shared, alone = [1, 1, 0.6, 0.2, 0.6, 1], [0.11, 0.1, 0.5, 1, 0.5, 0.11]
+    return network(seed, n, path(shared), path(alone), strangers=strangers)
 
 
 def of_the_gap(holds, seed, n):
     """After the peak of H, what a network has alone comes and goes, and the loss gap with it; or against it."""
-    own = np.array([1, 0.1, 0.75, 0.2, 0.45, 0.3, 0.9, 0.6, 1.0])
-    gap = own - 0.1 if holds else 1.1 - own
+    alone = np.array([1, 0.1, 0.75, 0.2, 0.45, 0.3, 0.9, 0.6, 1.0])
+    gap = alone - 0.1 if holds else 1.1 - alone
     losses = pd.DataFrame({"epoch": np.arange(9.0), "loss_gap": gap * (1 + seed / 100)})
-    return network(seed, n, path([0.2] + [1.0] * 8), path(own)), losses
+    return network(seed, n, path([0.2] + [1.0] * 8), path(alone)), losses
 
 
 def of_phases(holds, seed, n):
     """Three phases; or H that is highest before training, and no onset of a third."""
-    shared, own = ([0.1, 1, 1.6, 1.6], [0.5, 0.1, 0.3, 1.2]) if holds else ([2, 1, 1.6, 1.6], [0.1, 0.1, 0.3, 0.3])
-    return network(seed, n, path(shared), path(own))
+    shared, alone = ([0.1, 1, 1.6, 1.6], [0.5, 0.1, 0.3, 1.2]) if holds else ([2, 1, 1.6, 1.6], [0.1, 0.1, 0.3, 0.3])
+    return network(seed, n, path(shared), path(alone))
 
 
 def of_learning(holds, seed, n, strangers=False):
     """Low orders that are shared, then high ones that are not; or high ones, then low ones that are shared more."""
     if holds:
-        shared, own = path([0, 1, 1, 1], [0, 0, 0.2, 0.2]), path([0.3, 0.3, 0.3, 0.3], [0, 0, 1, 1])
+        shared, alone = path([0, 1, 1, 1], [0, 0, 0.2, 0.2]), path([0.3, 0.3, 0.3, 0.3], [0, 0, 1, 1])
     else:
-        shared, own = path([0, 0, 0.55, 0.55], [0, 0.9, 0, 0]), path([0.2, 0.2, 0.65, 0.65], [0, 1, 1, 1])
-    return network(seed, n, shared, own, strangers=strangers)
+        shared, alone = path([0, 0, 0.55, 0.55], [0, 0.9, 0, 0]), path([0.2, 0.2, 0.65, 0.65], [0, 1, 1, 1])
+    return network(seed, n, shared, alone, strangers=strangers)
 
 
 def before_training(holds, seed, n):
@@ -141,22 +141,22 @@ def of_conditions(holds, seed, n):
 def of_tuning(holds, seed, n):
     """What a network has alone goes, then what is shared comes; or shared high orders go, and all else comes at once."""
     if holds:
-        shared, own, lowest = path([0.1, 0.2, 0.3, 1, 1]), path([1, 0.5, 0.1, 0.1, 0.1]), 2
+        shared, alone, lowest = path([0.1, 0.2, 0.3, 1, 1]), path([1, 0.5, 0.1, 0.1, 0.1]), 2
     else:
-        shared, own, lowest = (
+        shared, alone, lowest = (
             path([0.1, 1, 1.2, 1.4, 1.6], [0.4, 0.3, 0.2, 0.2, 0.2]),
             path([0.1, 0.6, 0.7, 0.8, 0.9]),
             4,
         )
     losses = pd.DataFrame({"epoch": np.arange(5.0), "test_loss": np.abs(np.arange(5.0) - lowest)})
-    return network(seed, n, shared, own), losses
+    return network(seed, n, shared, alone), losses
 
 
 def of_tuned(holds, seed, n):
     """Up to the checkpoint in the middle, low orders that are shared come and high ones of its own go; or the other way."""
-    shared, own = path([0.2, 0.5, 1.0], [0.1, 0.1, 0.1]), path([0.1, 0.1, 0.1], [1.0, 0.6, 0.2])
+    shared, alone = path([0.2, 0.5, 1.0], [0.1, 0.1, 0.1]), path([0.1, 0.1, 0.1], [1.0, 0.6, 0.2])
     back = slice(None) if holds else slice(None, None, -1)
-    return network(seed, n, shared[back], own[back])
+    return network(seed, n, shared[back], alone[back])
 
 
 def of_arms(holds, seed, n):

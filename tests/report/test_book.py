@@ -97,9 +97,9 @@ def test_links_and_anchors_lead_somewhere(tags):
     dead = []
     for path, page in tags.items():
         for address in filter(lambda address: not is_elsewhere(address), page.links()):
-            there = urlsplit(address)
-            target = (path.parent / unquote(there.path)).resolve() if there.path else path
-            if not target.is_file() or (there.fragment and unquote(there.fragment) not in anchors[target]):
+            parts = urlsplit(address)
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            if not target.is_file() or (parts.fragment and unquote(parts.fragment) not in anchors[target]):
                 dead.append((path.name, address))
     assert not dead
 

@@ -429,10 +429,10 @@ def test_claims_are_read_in_both_columns_with_what_would_decide_them(study):
     rows = readable.set_index("id")
     assert rows.index.tolist() == ["F4", "F7", "L1"] and rows.paper["L1"] == "60 s, 8 to 14 s"
     assert (rows.verdict["F4"], rows.beyond["F4"]) == ("reproduced", "undecided")
-    said = rows.loc["F4", "control"]
+    words = rows.loc["F4", "control"]
     assert (
         "more than the placebo 0.10 [-0.20, 0.40] (> 0, reaches 0.1 more): undecided, half-width 0.3, about 9 times"
-        in said
+        in words
     )
     assert rows.loc["F4", "measured"].startswith(
         "training rise, share of the gap 1.0 [0.5, 2.0] (> 0, reaches 0.1 more): rep"

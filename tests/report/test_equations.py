@@ -141,15 +141,15 @@ def newly_learned(of, rng):
 
 def boundaries(of, rng):
     """Of many networks, so that a third phase comes in some, and in some does not."""
-    found = []
+    ends = []
     for r in (0.3, 1, 3):
         for c in (followed(rng) for _ in range(10)):
             of_samples = *c.strengths(), *c.newly_learned
             mine = of["boundaries_of"](c.epochs, c.H, *np.mean(c.newly_learned, axis=-1), r)
             phases = symgen.find_phases(c.epochs, *of_samples, r=r, draws=2)
-            found.append((mine, (phases.t1, phases.t2)))
-    assert 0 < sum(np.isinf(t2) for _, (_, t2) in found) < len(found)
-    return np.moveaxis(found, 1, 0)
+            ends.append((mine, (phases.t1, phases.t2)))
+    assert 0 < sum(np.isinf(t2) for _, (_, t2) in ends) < len(ends)
+    return np.moveaxis(ends, 1, 0)
 
 
 def removed(of, rng):
@@ -275,10 +275,10 @@ def test_links_of_a_notebook_lead_somewhere(path):
     links = re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", text)
     assert len(links) > 3
     for place, anchor in links:
-        there = path.parent / place if place else path
-        assert there.exists(), place
+        target = path.parent / place if place else path
+        assert target.exists(), place
         if anchor:
-            headings = re.findall(r"^#+ (.+)$", headings_of(there), flags=re.M)
+            headings = re.findall(r"^#+ (.+)$", headings_of(target), flags=re.M)
             assert anchor.lower() in {heading.strip().lower().replace(" ", "-") for heading in headings}, anchor
 
 

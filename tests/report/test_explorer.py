@@ -171,8 +171,8 @@ def test_tables_of_another_run_are_refused(study, curves, tmp_path):
         ((), explorer.EMBEDDED[:1]),
     ],
 )
-def test_without_a_name_the_page_has_the_embedded_studies_that_were_run(there, expected, monkeypatch):
-    monkeypatch.setattr(explorer, "_missing", lambda study: study.name not in there)
+def test_without_a_name_the_page_has_the_embedded_studies_that_were_run(present, expected, monkeypatch):
+    monkeypatch.setattr(explorer, "_missing", lambda study: study.name not in present)
     assert [study.name for study in explorer.studies_to_show([])] == list(expected)
     assert [study.name for study in explorer.studies_to_show(["snippets-lm", "fashion-vgg"])] == [
         "snippets-lm",
@@ -198,7 +198,7 @@ def page(browser, path):
     assert not faults
 
 
-def said(page, name):
+def number_on(page, name):
     """A number on the page, by its id."""
     return float(page.inner_text(f"#{name}").replace("−", "-").replace("+", ""))
 
@@ -210,9 +210,9 @@ def test_arrow_keys_move_through_the_training(page, curves):
         assert page.input_value("#slider") == str(t)
         assert f"epoch {row.epoch:g}" in page.inner_text("#when")
         numbers = {"H": row.H, "H_chance": row.H_chance, "train_loss": row.train_loss, "test_loss": row.test_loss}
-        assert {name: said(page, name) for name in numbers} == pytest.approx(numbers, abs=0.0051)
-        assert said(page, "N") == pytest.approx(row.N, abs=0.051)
-        assert said(page, "gap") == pytest.approx(row.loss_gap, abs=0.0051)
+        assert {name: number_on(page, name) for name in numbers} == pytest.approx(numbers, abs=0.0051)
+        assert number_on(page, "N") == pytest.approx(row.N, abs=0.051)
+        assert number_on(page, "gap") == pytest.approx(row.loss_gap, abs=0.0051)
         page.keyboard.press("ArrowRight")
     page.focus("#play")  # the keys move it from elsewhere, too
     page.keyboard.press("ArrowLeft")
@@ -227,16 +227,18 @@ def test_a_sample_that_is_chosen_shows_its_interactions_and_their_sum(page, show
     page.keyboard.press("Enter")
     assert button.get_attribute("aria-pressed") == "true"
     sample, t = shown["samples"][1], len(shown["epochs"]) - 1
-    there = [one for one in sample["interactions"] if one["states"][t] != "0"]
-    there = sorted(there, key=lambda one: -abs(one["effects"][t]))[: explorer.STRONGEST]
+    shown_ones = [one for one in sample["interactions"] if one["states"][t] != "0"]
+    shown_ones = sorted(shown_ones, key=lambda one: -abs(one["effects"][t]))[: explorer.STRONGEST]
     effects = [float(text.replace("−", "-")) for text in page.locator("#list .effect").all_inner_texts()]
-    assert effects == pytest.approx([one["effects"][t] for one in there], abs=0.0051)
-    assert page.locator("#list li b").all_inner_texts() == [one["kind"].upper() for one in there]
+    assert effects == pytest.approx([one["effects"][t] for one in shown_ones], abs=0.0051)
+    assert page.locator("#list li b").all_inner_texts() == [one["kind"].upper() for one in shown_ones]
     marks = [text[0] for text in page.locator("#list button > span:last-child").all_inner_texts()]
-    assert marks == ["✕✓"[int(one["states"][t]) - 1] for one in there]
-    assert said(page, "none") + said(page, "adds") + said(page, "rest") == pytest.approx(said(page, "v"), abs=0.021)
+    assert marks == ["✕✓"[int(one["states"][t]) - 1] for one in shown_ones]
+    assert number_on(page, "none") + number_on(page, "adds") + number_on(page, "rest") == pytest.approx(
+        number_on(page, "v"), abs=0.021
+    )
     low, step = sample["scale"][t]
-    assert said(page, "v") == pytest.approx(low + step * levels(sample, t)[-1], abs=0.0051)
+    assert number_on(page, "v") == pytest.approx(low + step * levels(sample, t)[-1], abs=0.0051)
 
 
 def levels(sample, t):
@@ -257,7 +259,7 @@ def test_an_interaction_outlines_its_cells_and_a_hidden_cell_changes_the_output(
     assert part.get_attribute("aria-pressed") == "true" and page.locator("#show").is_visible()
     low, step = sample["scale"][t]
     hidden = low + step * levels(sample, t)[-1 - (1 << inside[0])]
-    assert said(page, "v") == pytest.approx(hidden, abs=0.0051)
+    assert number_on(page, "v") == pytest.approx(hidden, abs=0.0051)
     page.click("#show")
     assert part.get_attribute("aria-pressed") == "false"
 

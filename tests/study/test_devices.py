@@ -60,8 +60,8 @@ def test_a_gpu_gives_what_the_cpu_gives(trained):
 
 def test_a_study_goes_to_a_gpu_where_there_is_one(monkeypatch):
     study = Study.load("fashion-vgg")
-    for there, kind in ((False, "cpu"), (True, "cuda")):
-        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
+    for available, kind in ((False, "cpu"), (True, "cuda")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda available=available: available)
         assert devices.device(study).type == kind
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     with pytest.raises(ValueError, match="device = 'cuda:1', but PyTorch finds 0 GPUs"):

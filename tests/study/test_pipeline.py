@@ -9,7 +9,7 @@ import pytest
 import torch
 import xarray as xr
 
-from symgen import Study, fold_sums, generalizable, reconstruct, training
+from symgen import Study, fold_sums, generalizable, generalization, orders, reconstruct, training
 from symgen.generalization import Comparison, compare, tables
 from symgen.study import networks, pipeline, samples
 
@@ -103,7 +103,7 @@ def test_a_network_is_judged_by_the_settings_of_its_study(study, monkeypatch):
 
 
 def test_folded_interactions_are_compared_with_folded_ones(study):
-    judged, folded = (pipeline.compare(study, "target-91", fold=fold) for fold in (False, True))
+    judged, folded = (pipeline.compare(study, "target-91", rewrite=form) for form in (None, generalization.folded))
     expected = fold_sums(*np.moveaxis(judged.effects, -2, 0))
     np.testing.assert_array_equal(folded.effects, np.stack(expected, axis=-2))
     bases = [
@@ -113,6 +113,16 @@ def test_folded_interactions_are_compared_with_folded_ones(study):
     last = generalizable(folded.effects[-1], bases, study.tau_ratio, combine=study.generalizes_to)
     np.testing.assert_array_equal(folded.generalizable[-1], last & folded.salient[-1])
     assert not np.array_equal(folded.generalizable, judged.generalizable)
+
+
+def test_order_one_kept_as_and_and_as_or_has_half_in_each_and_the_same_outputs(study):
+    judged, halved = (pipeline.compare(study, "target-91", rewrite=form) for form in (None, generalization.unmerged))
+    single = orders(5) == 1
+    np.testing.assert_allclose(halved.effects[..., 0, single], judged.effects[..., 0, single] / 2)
+    np.testing.assert_allclose(halved.effects[..., 1, single], judged.effects[..., 0, single] / 2)
+    assert np.array_equal(halved.effects[..., ~single], judged.effects[..., ~single])
+    outputs = [reconstruct(c.effects[..., 0, :], c.effects[..., 1, :], 0.0) for c in (judged, halved)]
+    np.testing.assert_allclose(*outputs, atol=1e-9)
 
 
 def test_a_long_training_says_now_and_then_how_far_it_is(study, capsys, monkeypatch):

@@ -3,6 +3,7 @@
 import pytest
 
 from symgen import Study
+from symgen.generalization import folded, unmerged
 from symgen.study import ablations
 
 
@@ -37,7 +38,12 @@ def test_one_setting_is_changed_at_a_time(study):
 
 def test_other_readings_are_no_two_names_of_the_study_as_it_is(study):
     ways = ablations.readings(study)
-    assert [*ways.values()] == [{"strongest": ablations.STRONGEST}, {"tau": study.tau_ratio}, {"fold": True}]
+    assert [*ways.values()] == [
+        {"strongest": ablations.STRONGEST},
+        {"tau": study.tau_ratio},
+        {"rewrite": folded},
+        {"rewrite": unmerged},
+    ]
     assert not ways.keys() & ablations.variants(study).keys()
 
 

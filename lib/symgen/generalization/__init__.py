@@ -10,7 +10,7 @@ from symgen.generalization.bootstrap import (
     over_studies,
     pooled,
 )
-from symgen.generalization.comparison import FEWEST_SAMPLES, Comparison, Control, compare, folded
+from symgen.generalization.comparison import FEWEST_SAMPLES, Comparison, Control, compare, folded, unmerged
 from symgen.generalization.metrics import (
     agreed,
     check_combine,

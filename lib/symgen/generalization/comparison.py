@@ -68,8 +68,8 @@ class Comparison:
     def __str__(self):
         sizes, n = self.data.sizes, n_variables(self.data.sizes["subset"])
         followed = sizes["epoch"] > 1  # a network that is not has no epochs
-        at = f" at {sizes['epoch']} checkpoints" if followed else ""
-        lines = [f"Comparison of {sizes['sample']} sample(s){at}, n = {n} variables"]
+        checkpoints = f" at {sizes['epoch']} checkpoints" if followed else ""
+        lines = [f"Comparison of {sizes['sample']} sample(s){checkpoints}, n = {n} variables"]
         salient, shared = (mask.sum(axis=(-2, -1)).mean(axis=-1) for mask in (self.salient, self.generalizable))
         h, chance, excess = self.power(Bootstrap())
         bounds, legend = np.transpose(excess.interval()), self._legend()
@@ -344,6 +344,16 @@ def folded(data: xr.Dataset) -> xr.Dataset:
     """Interactions with sums of two variables as two effects of order 1: effects (.., kind, subset), by `fold_sums`."""
     both = fold_sums(*np.moveaxis(data.effects.to_numpy(), -2, 0))
     return data.assign(effects=data.effects.copy(data=np.stack(both, axis=-2))).assign_attrs(folded=1)
+
+
+def unmerged(data: xr.Dataset) -> xr.Dataset:
+    """Interactions with each effect of order 1 half as an AND and half as an OR, which are one function.
+
+    So a solver has them that does not merge the two: of all ways to divide an effect, the ridge takes that of least squares.
+    """
+    single = orders(n_variables(data.sizes["subset"])) == 1
+    halves = data.effects.sum("kind") * single / 2
+    return data.assign(effects=(data.effects * ~single + halves).transpose(*data.effects.dims))
 
 
 def _one(values):

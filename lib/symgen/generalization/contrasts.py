@@ -204,12 +204,12 @@ def _at_both_ends(data, quantities):
     NaN of a sample without any interaction: its output is constant, and there is nothing to describe.
     """
 
-    def at(t):
+    def at_checkpoint(t):
         v, effects, bias = (data[name][t].to_numpy() for name in ("v", "effects", "bias"))
         some = effects.any(axis=(1, 2))
         return {name: np.where(some, values, np.nan) for name, values in quantities(v, effects, bias).items()}
 
-    last, first = at(-1), at(0)
+    last, first = at_checkpoint(-1), at_checkpoint(0)
     untrained = {f"{name}, untrained": values for name, values in first.items()}
     return last | untrained | {f"{name}, less untrained": values - first[name] for name, values in last.items()}
 

@@ -298,7 +298,7 @@ def removed_value(
     Parameters
     ----------
     v
-        The output with nothing masked, log-odds: a number, or one a sample; of an explanation `e.data.v[:, -1]`.
+        The output with nothing masked, log-odds: a number, or one a sample; of an explanation `e.v[:, -1]`.
     effects
         Interactions (..., kind, subset), in log-odds; kind 0 is AND, kind 1 is OR.
     removed
@@ -315,7 +315,7 @@ def removed_value(
     1.0
     """
     if np.shape(v) not in ((), effects.shape[:-2]):
-        expected = "one number a sample, with nothing masked: e.data.v[:, -1] of an explanation e"
+        expected = "one number a sample, with nothing masked: e.v[:, -1] of an explanation e"
         raise InputError(f"v has shape {np.shape(v)}; expected {effects.shape[:-2]}, {expected}")
     return v - (effects * removed).sum(axis=(-2, -1))
 

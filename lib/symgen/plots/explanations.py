@@ -110,8 +110,8 @@ def network(table: pd.DataFrame, members: list[tuple[int, ...]], names: list[str
         ax.text(x, y, number, ha="center", va="center", fontsize=8, zorder=4)
         if name != str(number):
             side = "center" if abs(x) < 0.3 else "left" if x > 0 else "right"
-            at = np.sign(y) * (1.17 * abs(y) + 0.6 * 0.12 * name.count("\n") * (side == "center"))
-            ax.text(1.2 * x, at, name, ha=side, va="center", fontsize=8, **AS_IT_IS)
+            height = np.sign(y) * (1.17 * abs(y) + 0.6 * 0.12 * name.count("\n") * (side == "center"))
+            ax.text(1.2 * x, height, name, ha=side, va="center", fontsize=8, **AS_IT_IS)
     ax.set(xlim=(-1.35, 1.35), ylim=(-1.3 - more, 1.3 + more), aspect="equal")
     ax.set_title(title, **AS_IT_IS)
     ax.axis("off")

@@ -85,7 +85,9 @@ def _study(study):
 
 def _missing(study):
     """Whether any artefact of the first target or its judges is not there."""
-    networks = ((role, at) for role in study.targets[:1] + study.baselines for at in study.checkpoints_of(role))
+    networks = (
+        (role, checkpoint) for role in study.targets[:1] + study.baselines for checkpoint in study.checkpoints_of(role)
+    )
     kinds = ("values", "interactions")
     return not all(pipeline.artefact_path(kind, study, *one).is_file() for one in networks for kind in kinds)
 

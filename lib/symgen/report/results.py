@@ -149,7 +149,7 @@ def claims_text(root: Path) -> str:
         first, claim = rows.iloc[0], claims()[name]
         paper = first.paper if claim.later else f"the paper: {first.paper}"
         lines += ["", f"## {name}", "", f"{_capital(first.claim)}. {_capital(paper)}.", ""]
-        means = re.sub(r"see \*(.+?)\*", lambda at: f"see [{at[1]}](results.md#{_anchor(at[1])})", claim.means)
+        means = re.sub(r"see \*(.+?)\*", lambda match: f"see [{match[1]}](results.md#{_anchor(match[1])})", claim.means)
         lines += [f"*The numbers*: {means}.", ""]
         lines += head("study (networks)", "verdict", "statistic", "value", "rule", "by itself")
         lines += _statistic_lines(rows)

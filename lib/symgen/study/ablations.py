@@ -1,6 +1,7 @@
 """The studies behind the ablations: the same study with one setting changed at a time, and other families of judges."""
 
 from symgen.errors import InputError
+from symgen.generalization import folded, unmerged
 from symgen.study._checks import SMALLEST
 from symgen.study.settings import Study, roles_of
 
@@ -39,12 +40,14 @@ def variants(study: Study) -> dict[str, Study]:
 def readings(study: Study) -> dict[str, dict]:
     """Other ways to read the same interactions, as `pipeline.compare` takes them.
 
-    What is salient, by rank (Algorithm 1) and absolutely (Appendix M); sums of two variables as two effects of order 1.
+    What is salient, by rank (Algorithm 1) and absolutely (Appendix M); sums of two variables as two effects of order 1;
+    effects of order 1 as an AND and an OR, half each.
     """
     return {
         f"the {STRONGEST} strongest are salient": {"strongest": STRONGEST},
         f"absolute threshold of salience {study.tau_ratio:g}": {"tau": study.tau_ratio},
-        "sums at order 1": {"fold": True},
+        "sums at order 1": {"rewrite": folded},
+        "order 1 both as AND and as OR": {"rewrite": unmerged},
     }
 
 

@@ -1,7 +1,7 @@
 """From a study to its results: `ensure_*` gives what is on disk, or computes it, and what it rests on, and keeps it."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 
@@ -126,15 +126,15 @@ def compare(
     judges: tuple[str, ...] | None = None,
     checkpoints: tuple | None = None,
     judges_of: Study | None = None,
-    fold: bool = False,
+    rewrite: Callable[[xr.Dataset], xr.Dataset] | None = None,
     **salience,
 ) -> Comparison:
     """A target's interactions at its checkpoints, judged by the study's baselines: what every figure is made of.
 
     `judges`: the roles that judge, in place of the study's baselines. `judges_of`: the study whose networks they are, if
     it is another; it explains the same samples. `checkpoints`: some of those at which the network is kept, also "best"
-    and "last". `fold`: with sums of two variables as two effects of order 1. `salience`: another rule of what is salient,
-    as in `generalization.compare`.
+    and "last". `rewrite`: another form of the interactions, such as
+    `generalization.folded`. `salience`: another rule of what is salient, as in `generalization.compare`.
     """
     checkpoints = study.checkpoints_of(role) if checkpoints is None else checkpoints
     judges = study.baselines if judges is None else judges
@@ -142,8 +142,8 @@ def compare(
         raise InputError(f"no network judges {role}; expected at least one")
     judging, target = judges_of or study, all_interactions(study, role, checkpoints)
     baselines = [ensure_interactions(judging, judge, judging.checkpoints_of(judge)[-1]) for judge in judges]
-    if fold:
-        target, *baselines = map(generalization.folded, (target, *baselines))
+    if rewrite:
+        target, *baselines = map(rewrite, (target, *baselines))
     epochs = {"last": study.epochs, "given": 0.0}
     if "best" in checkpoints:
         epochs["best"] = np.nan_to_num(ensure_training(study, role).best, nan=study.epochs)
