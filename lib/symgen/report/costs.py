@@ -12,12 +12,13 @@ def commands_text(root: Path) -> str:
     table = read(root / "benchmarks" / "results" / "run.csv")
     counts = table.cores.unique()  # one, mostly: then the head says it
     lines = head("command", f"minutes on {counts[0]} cores" if len(counts) == 1 else "minutes")
-    for command, runs in table[~table.command.str.contains("STUDY=")].groupby("command", sort=False):
+    shown = table[~table.command.str.contains("STUDY=")]
+    for command, runs in shown.groupby(shown.command.str.split(", ").str[0], sort=False):  # without what ran beside it
         times = [
             f"{_minutes(run):.0f} ({_chip(hardware)}{'' if len(counts) == 1 else f', {run.cores.iloc[0]} cores'})"
             for hardware, run in runs.groupby("hardware", sort=False)
         ]
-        lines.append(line(command.split(", ")[0], ", ".join(times)))
+        lines.append(line(command, ", ".join(times)))
     return "\n".join(lines) + "\n"
 
 
