@@ -399,7 +399,7 @@ def test_a_small_change_of_a_large_output_is_printed():
     del Price.rounding
     Price.values = lambda self, x, label, variables: 1e9 + np.array([0.0, 1.0, 2.0, 4.0])
     says = str(sg.explain(Price(), None, 0, variables=["a", "b"]))
-    assert "(v counts as known to 1e-07 of its size, unless game.rounding says otherwise)" in says
+    assert "(v counts as known to 1e-07 of its size, by game.rounding or float32)" in says
 
 
 def test_variables_may_be_a_range():
@@ -619,12 +619,14 @@ def test_what_is_salient_can_be_asked_anew_and_samples_may_be_of_training(rng):
     compared = strict.compare(loose, tau_ratio=0.1, of=of)
     assert compared.of.tolist() == of
     assert np.array_equal(compared.salient[0], sg.salient(strict.effects, tau_ratio=0.1))
+    assert compared.data.tau_ratio == 0.1
 
 
 def test_arrays_are_attributes(batch):
     assert (
         np.array_equal(batch.effects, batch.data.effects) and batch.label.tolist() == batch.data.label.values.tolist()
     )
+    assert {"v", "effects"} <= set(dir(batch))
     with pytest.raises(AttributeError, match="an explanation has no 'efects'; its arrays are v, effects, noise"):
         _ = batch.efects
 

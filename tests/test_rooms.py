@@ -53,7 +53,7 @@ def test_every_module_is_in_a_room():
 
 def test_there_are_few_arrows_between_rooms():
     arrows = {(room_of(path), module.split(".")[1]) for path in FILES for module in imported(path.read_text())}
-    assert len({(one, other) for one, other in arrows if one != other and not {one, other} & FLOORBOARDS}) < 30
+    assert len({(one, other) for one, other in arrows if one != other and not {one, other} & FLOORBOARDS}) <= 22
 
 
 def bound(text):
@@ -67,7 +67,7 @@ def bound(text):
             yield node.name
 
 
-def test_names_say_what_they_hold():
+def test_seven_names_that_say_nothing_are_not_used():
     code = {path: path.read_text() for path in (*FILES, *(ROOT / "tests").rglob("*.py"))}
     for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"):
         cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]

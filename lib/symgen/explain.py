@@ -154,6 +154,9 @@ class Explanation:
             raise AttributeError(f"an explanation has no {name!r}; its arrays are {', '.join(ARRAYS)}")
         return self.data[name].to_numpy()
 
+    def __dir__(self):
+        return [*super().__dir__(), *ARRAYS]
+
     @property
     def variables(self) -> np.ndarray:
         """The variables as the game takes them, (n,) if all samples have the same, else (sample, n)."""
@@ -198,9 +201,7 @@ class Explanation:
                     f"; v is rounded to {data.rounding:.0e} of its size, which may hide some: is it in half precision?"
                 )
             elif "rounding" in data.attrs:
-                lines[-1] += (
-                    f" (v counts as known to {data.rounding:.0e} of its size, unless game.rounding says otherwise)"
-                )
+                lines[-1] += f" (v counts as known to {data.rounding:.0e} of its size, by game.rounding or float32)"
         if shown.any():
             counts = self.salient.sum(axis=(1, 2))[shown]
             lines += [

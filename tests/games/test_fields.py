@@ -122,12 +122,20 @@ class Excited(nn.Module):
 
 
 class Switched(nn.Module):
-    """Another scale where the mean over all positions is high: nothing of it is seen by NaN, or by the gradient."""
+    """Another scale where a mean over all positions is high: nothing of it is seen by NaN, or by the gradient.
+
+    The mean of all channels, or of the differences between two.
+    """
 
     threshold = np.inf
 
+    def __init__(self, between=False):
+        super().__init__()
+        self.between = between
+
     def forward(self, x):
-        self.means = x.detach().mean(dim=(1, 2, 3))
+        compared = x[:, :1] - x[:, 1:2] if self.between else x
+        self.means = compared.detach().mean(dim=(1, 2, 3))
         return torch.where((self.means > self.threshold)[:, None, None, None], 1.5 * x, x)
 
 
@@ -330,15 +338,17 @@ def test_a_first_sample_that_tells_nothing_decides_nothing(monkeypatch):
     assert np.array_equal(game.values(x, 2, CELLS), plainly(game, x, 2, CELLS, monkeypatch=monkeypatch))
 
 
-@pytest.mark.parametrize("share", [0.05, 0.2, 0.5, 0.8, 0.95])
-def test_a_layer_that_decides_by_all_positions_is_noticed(share, monkeypatch):
-    switched, x = Switched(), torch.rand(3, 20, 20, generator=torch.Generator().manual_seed(0))
-    network = drawn_anew(network_of(convolution(), switched, convolution()), x)
+@pytest.mark.parametrize("between", [False, True])
+@pytest.mark.parametrize("share", [0.02, 0.2, 0.5, 0.8, 0.98])
+def test_a_layer_that_decides_by_all_positions_is_noticed(share, between, monkeypatch):
+    switched, x = Switched(between), torch.rand(3, 20, 20, generator=torch.Generator().manual_seed(0))
+    layers = (switched, convolution()) if between else (convolution(), switched, convolution())
+    network = drawn_anew(network_of(*layers), x)
     game = ImageGame(network, "1", baseline=x.flip(-1)[None])
     game.log_odds_of(x, 2, CELLS)  # all masked inputs at once
     switched.threshold = float(switched.means.quantile(share))
     v = game.values(x, 2, CELLS)
-    assert stages_of(game, CELLS) == ["2"]  # what lies before it
+    assert stages_of(game, CELLS) == ([] if between else ["2"])  # what lies before it
     assert np.array_equal(v, plainly(game, x, 2, CELLS, monkeypatch=monkeypatch))
 
 

@@ -86,14 +86,6 @@ def test_an_order_with_nothing_salient_is_not_a_number():
     assert np.isnan(generalization_ratio(total, total, (2,)))
 
 
-def test_effects_without_a_kind_and_strengths_of_other_orders_are_refused():
-    with pytest.raises(ValueError, match=r"effects has shape \(4,\); expected \(..., kind, subset\)"):
-        salient(np.ones(4))
-    strengths = [strength_by_order(np.ones((1, 2, 2**n))) for n in (2, 3)]
-    with pytest.raises(ValueError, match=r"\(1, 2, 3\) and \(1, 2, 4\); expected the same orders"):
-        generalization_ratio(*strengths)
-
-
 def test_the_effective_number_counts_the_strongest_that_hold_80_percent():
     target = effects(and_1=5.0, and_2=-3.0, and_3=2.0, or_3=1.0)
     assert effective_number(target) == 3  # 5 + 3 of 10, and the one OR

@@ -129,16 +129,20 @@ class Rest:
     ) -> None:
         """Find where some cells are seen: wherever a stage's output is another when a cell holds another number.
 
-        run(map): the network. filled(cell, number): the map at the cut with a number in a cell. NaN spreads to all that
-        depends on it, but through comparisons; those are decided by huge numbers, of one sign or the other.
+        run(map): the network. filled(cell, number): the map at the cut with a number in a cell, or one for each channel. NaN
+        spreads to all that depends on it, but through comparisons. Those are decided by huge numbers, of one sign or the
+        other, in all channels alike or not. KeyError where a huge number leads around a stage.
         """
-        huge = HUGE * float(feature_map.abs().max().clamp(min=1))
+        most, like = torch.finfo(feature_map.dtype).max, feature_map[:, :1, :1]
+        huge = torch.full_like(like, min(HUGE * float(feature_map.abs().max().clamp(min=1)), most))
+        mixed = huge * torch.where(torch.arange(len(like), device=like.device) % 2 == 0, 1, -1)[:, None, None]
+        numbers = (torch.full_like(like, torch.nan), huge, -huge, mixed, -mixed)
         new = [cell for cell in cells if any(cell not in stage.seen for stage in self.stages)]
         buffers = [(buffer, buffer.clone()) for buffer in model.buffers() if new]  # some networks keep what they see
         try:
             usual = self._outputs(run, feature_map[None]) if new else []
             for cell in new:
-                for number in (torch.nan, huge, -huge):
+                for number in numbers:
                     outputs = self._outputs(run, filled(cell, number))
                     for stage, output, before in zip(self.stages, outputs, usual):
                         changed = (output != before).any(dim=0).flatten().cpu().numpy()
@@ -152,13 +156,13 @@ class Rest:
         outputs = {}
 
         def note(stage, module, inputs, output):
-            outputs[id(stage)] = output[0].clone()  # a layer behind it may change it in place
+            outputs[stage] = output[0].clone()  # a layer behind it may change it in place
 
         with ExitStack() as hooks:
             for stage in self.stages:
                 hooks.enter_context(stage.module.register_forward_hook(partial(note, stage)))
             run(maps)
-        return [outputs[id(stage)] for stage in self.stages]
+        return [outputs[stage] for stage in self.stages]
 
     def path(self, cells: list[int], chunk: int) -> list[tuple[Stage, Int[np.ndarray, "variable"]]]:
         """The stages, each with its colours, by which the maps of all subsets of some cells take the least work.

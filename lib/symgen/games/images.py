@@ -189,7 +189,7 @@ class ImageGame(Game):
 
         def filled(cell, number):
             of_cell = torch.as_tensor(cell_map(*feature_map.shape[-2:], self.grid) == cell, device=image.device)
-            return feature_map.masked_fill(of_cell, number)[None]
+            return torch.where(of_cell, number, feature_map)[None]
 
         rest.see(self.model, cells, run, feature_map, filled)
         for stage, colour in rest.path(cells, self._chunk):

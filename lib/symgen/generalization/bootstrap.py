@@ -229,7 +229,11 @@ class Bootstrap:
         return Estimate(per_pair.sum(), ((weights @ per_pair) * weights).sum(axis=1))
 
     def mean(self, per_sample: np.ndarray) -> Estimate:
-        """The mean of an array (sample, ...) over the samples that have a number; of those that are NaN it knows nothing."""
+        """The mean over samples of an array (sample, ...)."""
+        return self.sum(per_sample) / self.sum(np.ones_like(per_sample, float))
+
+    def mean_of_known(self, per_sample: np.ndarray) -> Estimate:
+        """The mean over those samples whose entry is a number: NaN says that there is none, and of no sample it is NaN."""
         per_sample = np.asarray(per_sample, float)
         known = ~np.isnan(per_sample)
         return self.sum(np.where(known, per_sample, 0.0)) / self.sum(known)

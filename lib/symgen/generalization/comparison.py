@@ -251,7 +251,7 @@ def compare(
         raise InputError(f"of: {unknown[0]!r}; expected training, testing or unknown, of each sample")
     salience = {"tau_ratio": tau_ratio, "strongest": strongest, "tau": tau}
     arrays = _compared(v, effects, base_v, base_effects, salience, combine, chance_draws, seed)
-    data = target.assign({name: (AXES, array) for name, array in arrays.items()})
+    data = target.assign({name: (AXES, array) for name, array in arrays.items()}).assign_attrs(tau_ratio=tau_ratio)
     return Comparison(data.assign_coords(epoch=epochs, of=("sample", of), kind=list(KINDS)))
 
 
@@ -349,7 +349,7 @@ def folded(data: xr.Dataset) -> xr.Dataset:
 def unmerged(data: xr.Dataset) -> xr.Dataset:
     """Interactions with each effect of order 1 half as an AND and half as an OR, which are one function.
 
-    So a solver has them that does not merge the two: of all ways to divide an effect, the ridge takes that of least squares.
+    About what a solver gives that does not merge the two: of all ways to divide an effect, its ridge takes equal halves.
     """
     single = orders(n_variables(data.sizes["subset"])) == 1
     halves = data.effects.sum("kind") * single / 2

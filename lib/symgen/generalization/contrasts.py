@@ -312,6 +312,6 @@ def mean_contrasts(
 
     def measured(values):
         left_out = {f"samples left out of {name}": bootstrap.sum(np.isnan(values[name])) for name in lacking}
-        return {name: bootstrap.mean(value) for name, value in values.items()} | left_out
+        return {name: bootstrap.mean_of_known(value) for name, value in values.items()} | left_out
 
     return estimates_table({role: measured(values) for role, values in per_sample.items()}, given)

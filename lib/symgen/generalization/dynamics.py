@@ -36,8 +36,8 @@ def turn_contrasts(comparisons: Comparisons, bootstrap: Bootstrap, control: Cont
             curves[LESS] = as_many - shuffled
         for name, curve in curves.items():
             estimates[role] |= {f"H rises{name}": curve[top] - curve[0], f"H falls{name}": curve[top] - curve[-1]}
-    for role, (c, least) in with_places(comparisons, lambda c: -_number(c).mean(axis=0)).items():
-        number = bootstrap.mean(_number(c))
+    for role, (c, least) in with_places(comparisons, lambda c: -_mean_number(c)).items():
+        number = bootstrap.mean_of_known(_number(c))
         estimates[role]["N falls"] = (number[0] - number[least]) / number[0]
         estimates[role]["N rises"] = (number[-1] - number[least]) / number[least]
     return estimates_table(estimates)
@@ -79,7 +79,7 @@ def gap_contrasts(comparisons: Comparisons, losses: dict[str, pd.DataFrame], boo
     for role, (c, top) in with_places(comparisons, _height).items():
         gap = losses[role].set_index("epoch").loss_gap[c.epochs].to_numpy()
         h, _, excess = c.power(bootstrap)
-        curves = {"1 - H": 1 - h, "N": bootstrap.mean(_number(c)), "1 - H above chance": 1 - excess}
+        curves = {"1 - H": 1 - h, "N": bootstrap.mean_of_known(_number(c)), "1 - H above chance": 1 - excess}
         share = np.float64(ratio(gap[top], max(gap[-1], 0)))
         draws = np.full(bootstrap.draws, share if len(comparisons) > 1 else np.nan)
         estimates[role] = {"gap at the peak of H, share of the last": Estimate(share, draws)}
@@ -101,7 +101,7 @@ def phase_contrasts(comparisons: Comparisons, phases: dict[str, Phases], r: floa
     places = _with_phases(comparisons, r) if len(comparisons) > 1 else {}
     kinds = {
         "three phases, by the letter": {
-            role: by_the_letter(_height(c), _number(c).mean(axis=0), *place) for role, (c, place) in places.items()
+            role: by_the_letter(_height(c), _mean_number(c), *place) for role, (c, place) in places.items()
         },
         "three phases, with certainty": {role: p.certainly_three for role, p in phases.items()},
         "t2": {role: np.isfinite(p.t2) for role, p in phases.items()},
@@ -268,3 +268,9 @@ def _height(c):
 def _number(c):
     """N (sample, epoch)."""
     return metrics.effective_number(c.effects).T
+
+
+def _mean_number(c):
+    """N (epoch,), of the samples that have any interaction."""
+    number = _number(c)
+    return metrics.ratio(np.nansum(number, axis=0), (~np.isnan(number)).sum(axis=0))

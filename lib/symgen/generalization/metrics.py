@@ -35,7 +35,7 @@ def salient(
     Raises
     ------
     InputError
-        For effects without these axes, a tau_ratio that is not from 0 to below 1, and fewer than one strongest.
+        For a tau_ratio that is not from 0 to below 1, and fewer than one strongest.
 
     Examples
     --------
@@ -43,8 +43,6 @@ def salient(
     >>> int(salient(effects).sum())
     3
     """
-    if np.ndim(effects) < 2:
-        raise InputError(f"effects has shape {np.shape(effects)}; expected (..., kind, subset)")
     strength = np.abs(effects)
     if strongest is not None:
         strongest = whole_number(strongest, "strongest", "at least one interaction", least=1)
@@ -223,20 +221,12 @@ def generalization_ratio(
     number or array (...)
         From 0 to 1.
 
-    Raises
-    ------
-    InputError
-        For strengths of other numbers of variables.
-
     Examples
     --------
     >>> total = np.array([[[0.0, 3.0, 1.0], [0.0, -1.0, 0.0]]])  # (sample, sign, order)
     >>> round(float(generalization_ratio(total * [0, 1, 0], total)), 3)
     0.8
     """
-    if np.shape(generalizable_strength)[-1:] != np.shape(total_strength)[-1:]:
-        shapes = f"{np.shape(generalizable_strength)} and {np.shape(total_strength)}"
-        raise InputError(f"strengths have shapes {shapes}; expected the same orders, of as many variables")
     return ratio(
         order_sums(generalizable_strength, of_orders).sum(axis=-1), order_sums(total_strength, of_orders).sum(axis=-1)
     )

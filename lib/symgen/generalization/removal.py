@@ -131,10 +131,10 @@ def contrasts_table(comparisons: Comparisons, bootstrap: Bootstrap, draws: int =
 
 
 def shares_of_the_gap(parts: Sequence[Estimate], gaps: Sequence[Estimate]) -> list[Estimate]:
-    """What each network does to its gap, as a share of the mean gap, NaN if there is none.
+    """For each network a number, whose mean is the mean part over the mean gap, Q; NaN if there is no gap.
 
-    Their mean is the mean part over the mean gap, Q. A network counts by how far its part is from Q times its own gap, so
-    that `pooled` knows the gap as well as it does the part: the variance of a ratio of means.
+    It is Q, plus how far the network's part is from Q times its own gap, over the mean gap. So their spread is that of a
+    ratio of means, which is what `pooled` needs.
     """
     gap = sum(gaps) / len(gaps)
     if not gap.value > 0:

@@ -85,7 +85,7 @@ def ratio_table(
 def dynamics_table(comparison: Comparison, bootstrap: Bootstrap) -> pd.DataFrame:
     """H and N over training (Fig. 3) with bootstrap intervals, and H's chance level: one row a checkpoint."""
     h, chance, _ = comparison.power(bootstrap)
-    number = bootstrap.mean(metrics.effective_number(comparison.effects).T)
+    number = bootstrap.mean_of_known(metrics.effective_number(comparison.effects).T)
     (h_low, h_high), (n_low, n_high) = h.interval(), number.interval()
     generalizable, total, _ = (strength.mean(axis=1) for strength in comparison.strengths())
     return pd.DataFrame(

@@ -347,7 +347,7 @@ def _is_given(study):
 
 
 def _have_learned(claim, learned, folder):
-    """Whether networks have learned anything, and where a claim is about a setting of its own, plain training in it, too."""
+    """Whether all networks have learned, and where a claim is about a setting, plain training in it, in the mean, too."""
     if not claim.setting or not learned.learned.all():
         return learned.learned.all()
     values = pd.read_csv(folder / "figK_values.csv").set_index(["setting", "arm", "quantity"]).value
