@@ -164,7 +164,7 @@ def test_tables_of_another_run_are_refused(study, curves, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("there", "expected"),
+    ("present", "expected"),
     [
         (explorer.EMBEDDED, explorer.EMBEDDED),
         (explorer.EMBEDDED[1:2], explorer.EMBEDDED[1:2]),

@@ -32,7 +32,7 @@ def question_prompts(folder: Path) -> list[dict]:
 
 
 @lru_cache(maxsize=8)  # asked for with every artefact; read again when the file changes
-def _squad_of(path, size, changed):
+def _squad_of(path, *state):
     """Prompts of one file; InputError names a file that is not in the format."""
     try:
         return squad_prompts(json.loads(path.read_bytes()))
