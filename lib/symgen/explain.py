@@ -335,8 +335,7 @@ class Explanation:
         others = list(others) if several else [others]
         if wrong := sorted({type(other).__name__ for other in others if not isinstance(other, Explanation)}):
             raise InputError(f"others: {', '.join(wrong)}; expected an explanation, or a list of them")
-        salience = {"tau_ratio": tau_ratio} if tau_ratio is not None else {}
-        return compare(self, others, combine=combine, chance_draws=chance_draws, seed=seed, of=of, **salience)
+        return compare(self, others, combine=combine, chance_draws=chance_draws, seed=seed, tau_ratio=tau_ratio, of=of)
 
     # one sample
     def _only(self, name):

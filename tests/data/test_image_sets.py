@@ -180,6 +180,8 @@ def test_images_are_decoded_once_and_again_when_one_changes(place, monkeypatch):
     decode = image_sets._decoded
     monkeypatch.setattr(image_sets, "_decoded", None)  # nothing is decoded again
     assert torch.equal(load("cub", place, size=16).pixels, first.pixels)
+    copy = shutil.copytree(place, place.parent / "copy")  # its files have the times of the others
+    assert torch.equal(load("cub", copy, size=16).pixels, first.pixels)
     with pytest.raises(TypeError):
         load("cub", place, size=17)
     monkeypatch.setattr(image_sets, "_decoded", decode)

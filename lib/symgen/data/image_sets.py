@@ -144,10 +144,11 @@ def _state(files, folder):
 
 
 def _state_of_file(path):
+    """Size and time of change; a copy, which has another number on disk, is the same."""
     try:
-        return file_state(path)
+        return file_state(path)[:2]
     except (OSError, ValueError):  # it is not there, or its name cannot be
-        return file_state(readable(path))  # says what is wrong
+        return file_state(readable(path))[:2]  # says what is wrong
 
 
 def _decoded(files, size):

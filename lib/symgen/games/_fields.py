@@ -133,14 +133,15 @@ class Rest:
         spreads to all that depends on it, but through comparisons. Those are decided by huge numbers, of one sign or the
         other, in all channels alike or not. KeyError where a huge number leads around a stage.
         """
+        if not (new := [cell for cell in cells if any(cell not in stage.seen for stage in self.stages)]):
+            return
         most, like = torch.finfo(feature_map.dtype).max, feature_map[:, :1, :1]
         huge = torch.full_like(like, min(HUGE * float(feature_map.abs().max().clamp(min=1)), most))
         mixed = huge * torch.where(torch.arange(len(like), device=like.device) % 2 == 0, 1, -1)[:, None, None]
         numbers = (torch.full_like(like, torch.nan), huge, -huge, mixed, -mixed)
-        new = [cell for cell in cells if any(cell not in stage.seen for stage in self.stages)]
-        buffers = [(buffer, buffer.clone()) for buffer in model.buffers() if new]  # some networks keep what they see
+        buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]  # some networks keep what they see
         try:
-            usual = self._outputs(run, feature_map[None]) if new else []
+            usual = self._outputs(run, feature_map[None])
             for cell in new:
                 for number in numbers:
                     outputs = self._outputs(run, filled(cell, number))

@@ -139,8 +139,6 @@ def shares_of_the_gap(parts: Sequence[Estimate], gaps: Sequence[Estimate]) -> li
     gap = sum(gaps) / len(gaps)
     if not gap.value > 0:
         return [part * np.nan for part in parts]
-    if not parts[0].draws.size:  # draws of the placebo, of which the mean is asked for alone
-        return [part / gap.value for part in parts]
     share = sum(parts) / len(parts) / gap
     return [(part - share * before) / gap + share for part, before in zip(parts, gaps)]
 
