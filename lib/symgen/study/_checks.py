@@ -90,6 +90,8 @@ def _given(s):
         yield f"baseline_masking = {s.baseline_masking!r} of models trained here; expected none, or models that are given"
     if s.untrained and not s.target_model:
         yield "untrained of models trained here; expected models that are given"
+    if s.other_judge and not s.tunes_given:
+        yield f"other_judge = {s.other_judge!r}; expected none, or a given model that is fine-tuned (init)"
     if bool(s.target_model) != bool(s.baseline_model):
         yield "one of target_model and baseline_model is missing; expected both, or neither"
     if s.target_model and s.modality != "prompts":

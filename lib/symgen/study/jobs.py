@@ -11,7 +11,7 @@ from symgen.study import ablations, arms
 from symgen.study.networks import ensure_penalised_effects, ensure_training
 from symgen.study.pipeline import ensure_interactions
 from symgen.study.samples import as_penalised, ensure_samples, given_prompts
-from symgen.study.settings import Study
+from symgen.study.settings import OTHER, Study
 
 PROMPT_NOTEBOOKS = ("09_language_models", "10_fine_tuning")  # notebooks of prompts
 SHARED_NOTEBOOKS = ("02_training", "05_three_phase_dynamics")  # of all data; what 04 says of orders, 09 says of prompts
@@ -33,7 +33,7 @@ class Network:
 
     def run(self, looks) -> None:
         """Train the network, if it is not trained yet, and extract some of what is asked for."""
-        if not self.study.target_model:
+        if not self.study.model_of(self.role):
             ensure_training(self.study, self.role)
         for study, checkpoint in looks:
             ensure_interactions(study, self.role, checkpoint)
@@ -136,7 +136,8 @@ def _requirements(study) -> Iterator[tuple[Study, str, tuple[float | str, ...]]]
         yield from ((removal, role, removal.checkpoints[-1:]) for role in removal.targets)
         yield from ((removal, role, removal.checkpoints_of(role)) for role in removal.baselines)
     if "10_fine_tuning" in named:
-        yield from ((study.tuned, role, study.tuned.checkpoints_of(role)) for role in everyone)
+        judging = (OTHER,) if study.other_judge else ()
+        yield from ((study.tuned, role, study.tuned.checkpoints_of(role)) for role in everyone + judging)
     if judging := ablations.judges_at_end(study):
         at_end, families = judging
         for role in chain.from_iterable(families):

@@ -67,6 +67,8 @@ def ensure_training(study: Study, role: str) -> TrainedNetwork:
 
     While it trains, a line is printed at every checkpoint, and now and then where these are far apart.
     """
+    if study.model_of(role):
+        raise InputError(f"{role} is a model that is given; expected a role that is trained")
     settings, path = study.settings_of("training", role), curves_path(study, role)
     paths = [path, *(weights_path(study, role, checkpoint) for checkpoint in study.kept_checkpoints(role))]
 

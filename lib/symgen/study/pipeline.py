@@ -18,6 +18,7 @@ from symgen.store import cached, keyed
 from symgen.study.ablations import judges_at_end
 from symgen.study.devices import arithmetic, device
 from symgen.study.networks import TrainedNetwork, check_checkpoint, ensure_training, label_of, path_of, untrained
+from symgen.study.prompt_tasks import given_game
 from symgen.study.samples import (
     ensure_samples,
     ensure_split,
@@ -30,15 +31,15 @@ from symgen.study.samples import (
     task,
     training_part,
 )
-from symgen.study.settings import Study
+from symgen.study.settings import OTHER, Study
 
 
 # games
 def game_of(study: Study, role: str, checkpoint: float | str) -> ImageGame | TextGame | CausalLMGame:
     """The study's game on a role's network at a checkpoint."""
     check_checkpoint(study, role, checkpoint)
-    if study.target_model:
-        return task(study).given_game(role, device(study))
+    if study.model_of(role):
+        return given_game(study, role, device(study))
     return study_game(study, role, ensure_training(study, role).model(checkpoint))
 
 
@@ -51,6 +52,8 @@ def ensure_values(study: Study, role: str, checkpoint: float | str) -> xr.Datase
 
     def evaluate():
         samples = ensure_samples(study)
+        if role == OTHER:  # its tokens have other numbers
+            samples = samples.assign(label=task(study).next_words(samples))
         with arithmetic(study):
             game = game_of(study, role, checkpoint)
             start = time.perf_counter()
@@ -177,6 +180,13 @@ def compared_by_shuffled(study: Study, checkpoints: tuple | None = None) -> Cont
         return None
     at_end, families = judging
     return tuple({role: compare(at_end, role, judges, checkpoints) for role in study.targets} for judges in families)
+
+
+def compared_by_other(study: Study) -> dict[str, dict[str, Comparison]]:
+    """Targets judged by the given model `other_judge`, by its name; nothing without one."""
+    if not study.other_judge:
+        return {}
+    return {Path(study.other_judge).stem: {role: compare(study, role, (OTHER,)) for role in study.targets}}
 
 
 # tables

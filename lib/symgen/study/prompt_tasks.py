@@ -213,12 +213,6 @@ class GivenTask:
         """A few prompts to look at: the two of Figure 7."""
         return pd.DataFrame(written_prompts("figure 7")).assign(source="figure 7")
 
-    def given_game(self, role: str, device) -> CausalLMGame:
-        """The game on a role's language model."""
-        seed = self.study.role(role)[1] if self.study.untrained else None
-        model = training.load_model(self.study.model_of(role), self.study.download, device, seed)
-        return CausalLMGame(*model, self.study.masking_of(role), first_token=True)
-
     @property
     def one_network(self) -> bool:
         """Whether target and baseline are one network, and differ in how words are masked at most."""
@@ -226,6 +220,13 @@ class GivenTask:
 
     def _fits(self, prompt):
         return _n_candidates(prompt) >= self.study.n_variables
+
+
+def given_game(study: Study, role: str, device) -> CausalLMGame:
+    """The game on a role's language model that is given; it reads words in tokens of its own."""
+    seed = study.role(role)[1] if study.untrained else None
+    model = training.load_model(study.model_of(role), study.download, device, seed)
+    return CausalLMGame(*model, study.masking_of(role), first_token=True)
 
 
 def _candidates(prompt):

@@ -122,7 +122,7 @@ class Values(Section):
 
 
 class Given(Section):
-    """Language models that are given, not trained (notebook 09): folders, or names of the Hugging Face hub."""
+    """Language models that are given, not trained (notebooks 09 and 10): folders, or names of the Hugging Face hub."""
 
     target_model: str = ""
     """whose interactions are judged"""
@@ -132,6 +132,8 @@ class Given(Section):
     """by default that of the target"""
     untrained: bool = False
     """both with weights drawn at random in place of their own: a control"""
+    other_judge: str = ""
+    """of a model that is fine-tuned: another model that judges it as well, as it is given (notebook 10)"""
 
 
 class Solving(Section):

@@ -16,6 +16,7 @@ from symgen.study.sections import SECTIONS, Data, Places, Samples, Solving, Trai
 # who is trained on which part of the data; "shuffled" on labels in random order
 FAMILIES = {"target": "A", "baseline": "B", "second": "C", "shuffled": "B",
             "penalty": "A", "data": "A+B", "distilled": "A", "decay": "A", "dropout": "A"}  # fmt: skip
+OTHER = "other-0"  # the role of the given model `other_judge`, which is not trained
 JUDGE_SETTINGS = ("baseline_seeds", "baseline_on", "baseline_checkpoint", "baseline_architecture")
 # ways to train, with and without the penalty, and the settings that each alone depends on (notebook 07); plain training is
 # that of the targets, the others have families of their own
@@ -182,6 +183,8 @@ class Study(*SECTIONS):
 
     def role(self, role: str) -> tuple[str, int]:
         """Family and seed of a role; InputError unless it is <family>-<seed> of a known family."""
+        if role == OTHER and self.other_judge:
+            return "other", 0
         parts = re.fullmatch(r"([a-z]+)-([0-9]{1,18})", role)
         if not parts or parts[1] not in FAMILIES:
             raise InputError(f"role {role!r}; expected <family>-<seed> with a family of {', '.join(FAMILIES)}")
@@ -201,11 +204,12 @@ class Study(*SECTIONS):
 
     def model_of(self, role: str) -> str:
         """The given language model of a role: a folder or a name, "" of models trained here."""
-        return self.target_model if self.family(role) == "target" else self.baseline_model
+        named = {"target": self.target_model, "other": self.other_judge}
+        return named.get(self.family(role), self.baseline_model)
 
     def checkpoints_of(self, role: str) -> tuple[float | str, ...]:
         """Checkpoints at which a role's interactions are extracted: the epochs of a target, one for a baseline."""
-        if self.target_model:
+        if self.model_of(role):
             return ("given",)
         if self.family(role) == "target":
             return self.checkpoints
@@ -213,7 +217,7 @@ class Study(*SECTIONS):
 
     def kept_checkpoints(self, role: str) -> tuple[float | str, ...]:
         """Checkpoints at which a role's network is kept: best and last, and the epochs of a target."""
-        if self.target_model:
+        if self.model_of(role):
             return ("given",)
         return (*(self.checkpoints if self.family(role) == "target" else ()), "best", "last")
 
@@ -261,7 +265,7 @@ class Study(*SECTIONS):
             settings["before"] = self.before.settings_of("training", role) | start
         if family == "baseline":
             settings["baseline_on"] = self.baseline_on
-        if self.target_model:
+        if self.model_of(role):
             settings |= {"model": self.model_of(role), "masking": self.masking_of(role)}
             settings |= {"untrained": True} if self.untrained else {}
         if checkpoint == "":
