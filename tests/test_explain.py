@@ -15,6 +15,7 @@ from matplotlib.text import Text
 
 import symgen as sg
 from symgen import interactions, orders, reconstruct, subset_index
+from symgen.errors import first_line
 from symgen.explain import FORMAT, PICTURES, matching_table, phrase_table, strongest_table
 from symgen.games import candidate_words, cell_boxes, pieces_of
 from symgen.generalization import compare, tables
@@ -573,6 +574,17 @@ class Wrong:
 def test_a_game_of_ones_own_that_does_not_fit(v, variables, message):
     with pytest.raises(sg.InputError, match=message):
         sg.explain(Wrong(v), None, 0, variables=variables)
+
+
+def test_images_of_two_shapes_have_no_pictures_together():
+    game = Wrong(np.array([0.0, 1.0, 1.0, 3.0]))
+    game.grid = 2
+    with pytest.raises(sg.InputError, match=r"has a grid, and x has shape \(1, 5, 5\); expected images .*of one shape"):
+        sg.explain(game, [np.zeros((1, 4, 4)), np.zeros((1, 5, 5))], [0, 0], variables=[0, 1])
+
+
+def test_what_an_error_says_is_never_empty():
+    assert [first_line(ImportError(text)) for text in ("", "\n", "\nno T5\nat all")] == ["ImportError"] * 2 + ["no T5"]
 
 
 @pytest.mark.parametrize(

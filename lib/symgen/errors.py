@@ -31,7 +31,7 @@ def did_you_mean(word, known: Iterable) -> str:
 
 def first_line(error: Exception) -> str:
     """What an error says, in one line; its name where it says nothing."""
-    return (str(error) or type(error).__name__).splitlines()[0]
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def whole_number(value, name: str, expected: str, least: float = -math.inf, most: float = math.inf) -> int:

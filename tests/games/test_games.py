@@ -1,5 +1,6 @@
 """Masked values against a plain loop, on networks of several shapes, and every way to ask for something impossible."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
@@ -233,6 +234,7 @@ def test_the_model_is_left_as_it_was():
         ),
         ({"baseline": torch.zeros(30, 30)}, r"baseline has shape \(30, 30\); expected"),
         ({"label": []}, "no labels; expected at least one"),
+        ({"variables": [[6, 7], [8]]}, r"variables = \[\[6, 7\], \[8\]\]; expected a list of cell numbers"),
         ({"baseline": ["a", "b"]}, "baseline is no tensor: .*; expected one, or a list of them"),
         ({"x": torch.rand(1, 30, 30)}, r"the model does not take x of shape \(1, 1, 30, 30\): .* to have 3 channels"),
         ({"x": torch.zeros(3, 30, 30, dtype=torch.uint8)}, "of torch.uint8; expected floats"),
@@ -458,6 +460,32 @@ def test_v_is_as_precise_as_the_network_computes():
     with torch.autocast("cpu", torch.bfloat16):
         in_float32 = ImageGame(models.build_model("small-vgg", 2, seed=1), "features.1")
         assert in_float32.rounding == 2.0**-7  # its weights are, its maps are not
+
+
+def test_numbers_that_are_only_stored_in_eight_bits_do_not_count():
+    network = models.build_model("small-vgg", 10, seed=1)
+    network.register_buffer("scale", torch.ones(1).to(torch.float8_e4m3fn))
+    assert ImageGame(network, "features.1").rounding == ROUNDING
+
+
+def test_an_image_that_holds_nan_leaves_no_trace():
+    network, x = models.build_model("small-vgg", 10, seed=1), torch.rand(3, 30, 30)
+    game, fresh = ImageGame(network, "features.1"), ImageGame(network, "features.1")
+    with pytest.raises(InputError, match="the sample itself holds NaN"):
+        game.values(torch.full_like(x, torch.nan), 0, [1, 2, 3])
+    expected = fresh.values(x, 0, [1, 2, 3])
+    assert np.array_equal(game.values(x, 0, [1, 2, 3]), expected) and game._plans == fresh._plans
+    assert all(plan.one_image for plan in game._plans.values())
+
+
+def test_threads_may_share_a_network_and_a_game():
+    network, cells = models.build_model("small-vgg", 10, seed=1), [0, 3, 7, 12, 17, 24]
+    images = torch.rand(8, 3, 30, 30, generator=torch.Generator().manual_seed(0))
+    game, other = (ImageGame(network, "features.1", grid=5) for _ in range(2))
+    expected = [game.values(x, 0, cells) for x in images]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda i: (game, other)[i % 2].values(images[i], 0, cells), range(8)))
+    np.testing.assert_array_equal(together, expected)
 
 
 def test_images_of_several_sizes_may_come_one_after_another():

@@ -113,6 +113,8 @@ def test_words_are_whole_and_scripts_without_spaces_need_none(by_words, by_bytes
     assert places_of("(film", "(films, (film)") == [(8, 13)]
     assert CausalLMGame(None, by_bytes).tokens_of("合同自成立时生效", ["成立", "合同"]).any(axis=0).all()
     assert game.candidates("She won't say: 7 or 42, _ the film's film!") == ["won", "say", "42", "film"]
+    assert CausalLMGame(None, by_bytes).candidates("天气 预报 说 天气好 吗") == ["预报", "天气好"]  # it holds 天气
+    assert game.candidates("the art of a party") == ["art", "party"]  # words with spaces are apart
 
 
 @pytest.mark.parametrize(
@@ -126,6 +128,12 @@ def test_words_are_whole_and_scripts_without_spaces_need_none(by_words, by_bytes
         ("a dull film –", "warm", "warm"),
         ("a dull film-", "warm", "warm"),
         ("a dull film/", "warm", "warm"),
+        ('a dull film: "', "warm", "warm"),  # a quotation begins
+        ("'", "warm", "warm"),
+        ('a "dull film"', "warm", " warm"),  # it ends
+        ("a dull film “", "warm", "warm"),
+        ("a dull film costs $", "5", "5"),
+        ("a dull film #", "5", "5"),
         ("a dull", "xylophone", " xylophone"),  # several tokens, of which the first
     ],
 )

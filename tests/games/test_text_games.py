@@ -365,8 +365,9 @@ def test_the_name_of_a_bert_says_its_size_and_the_seed_its_weights(tokenizer):
     assert all(torch.equal(a, b) for a, b in zip(network.state_dict().values(), again.state_dict().values()))
     other = models.build_bert("bert-2x128", 2, tokenizer, 40, seed=2)
     assert not torch.equal(network.get_input_embeddings().weight, other.get_input_embeddings().weight)
-    with pytest.raises(ValueError, match="architecture = 'bert-tiny' of texts; expected bert-<layers>x<width>"):
-        models.build_bert("bert-tiny", 2, tokenizer, 40, seed=1)
+    for name in ("bert-tiny", "bert-2x0", "bert-0x64"):
+        with pytest.raises(ValueError, match=f"architecture = '{name}' of texts; expected bert-<layers>x<width>"):
+            models.build_bert(name, 2, tokenizer, 40, seed=1)
 
 
 def test_a_network_that_counts_positions_by_pad_tokens_is_not_masked_with_them(tokenizer):

@@ -128,6 +128,8 @@ def test_only_the_same_samples_and_variables_are_compared(rng):
     v, effects = base
     with pytest.raises(ValueError, match="a network is given as a ndarray; expected an explanation's data, or a pair"):
         compare(v, [base])
+    with pytest.raises(ValueError, match="a network's dataset has no v; expected v and effects"):
+        compare(xr.Dataset({"effects": (("sample", "kind", "subset"), effects)}), [base])
     with pytest.raises(
         ValueError, match=r"v has shape .* and effects .*; expected \(.., subset\) and \(.., 2, subset\)"
     ):

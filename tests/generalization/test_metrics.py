@@ -37,6 +37,9 @@ def test_salience_is_relative_to_the_strongest_of_both_kinds():
     assert not salient(np.zeros((2, 8))).any() and not salient(np.zeros((2, 8)), strongest=3).any()
     with pytest.raises(ValueError, match="strongest = 0; expected at least one"):
         salient(target, strongest=0)
+    for tau in (-1.0, np.nan):
+        with pytest.raises(ValueError, match=r"tau = .*; expected a threshold of 0 or more"):
+            salient(target, tau=tau)
 
 
 def test_generalizable_needs_the_same_interaction_salient_and_of_the_same_sign():

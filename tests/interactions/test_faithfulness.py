@@ -105,6 +105,9 @@ def test_tables_of_subsets_are_everybodys_and_cannot_be_written():
         with pytest.raises(ValueError, match="read-only"):
             table[0] = 1
     assert subset_index([0, 2, 2]) == 5  # a variable that is named twice is in the subset once
+    for wrong in (-1, 1.7):
+        with pytest.raises(ValueError, match=f"variables = {wrong}; expected whole numbers from 0"):
+            subset_index([wrong])
 
 
 def test_the_noise_counts_when_it_is_asked_how_many_interactions_are_needed():

@@ -56,6 +56,7 @@ from symgen.study import VERSIONS
         ),
         ({"second_seeds": []}, "second_seeds is empty; expected at least one, whose network judges"),
         ({"batch_size": 512}, "fall on one step"),
+        ({"tau_ratio": 0.5}, "tau_ratio = 0.5; expected less than 0.5, since notebook 08 doubles it"),
         ({"checkpoints": [0, 0.999, 4]}, "fall on one step"),  # 1 is an epoch at which losses are measured
         (5, "overrides = 5; expected a mapping"),
         ({"target_seeds": [1, 1]}, "a seed stands twice"),

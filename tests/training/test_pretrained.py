@@ -150,11 +150,20 @@ def test_the_pieces_of_a_file_are_joined_once(site, tmp_path, monkeypatch):
     add_package(site, "joined", required=["numpy", *(f"joined-part{k}==1.0" for k in (1, 2, 3))])
     model, tokenizer = load_model(f"joined/{FILE}")
     assert tokenizer.convert_ids_to_tokens(tokenizer("warm film")["input_ids"])[-1] == "▁film"
-    left = {path.name for path in (tmp_path / "data" / "models").iterdir()}
+    left = {path.name for path in (tmp_path / "data" / "models" / "joined").iterdir()}
     assert left == {"tiny", ".tiny.lock"}  # nothing of the packed file stays
     monkeypatch.setattr(pretrained, "_unpack", None)
     again, _ = load_model(f"joined/{FILE}")
     assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), again.state_dict().values()))
+
+
+def test_files_of_one_name_in_two_packages_are_two_models(site, tmp_path):
+    write_gguf("Gemma3", tmp_path / FILE)
+    packed = (tmp_path / FILE).read_bytes()
+    add_package(site, "one", {FILE: packed})
+    load_model(f"one/{FILE}")
+    with pytest.raises(InputError, match=r"tiny\.gguf comes with the package another"):
+        load_model(f"another/{FILE}")
 
 
 def test_pieces_are_joined_in_the_order_of_their_numbers(site):
@@ -182,4 +191,4 @@ def test_what_is_missing_is_named_with_its_remedy(site, monkeypatch):
         load_model("whole/a.gguf")
     with pytest.raises(ValueError, match=r"model 'a.gguf'; expected <package>/<file>.gguf"):
         load_model("a.gguf")
-    assert not (pretrained.project_root() / "data" / "models" / "a").exists()
+    assert not (pretrained.project_root() / "data" / "models" / "whole" / "a").exists()

@@ -129,9 +129,9 @@ def pictured(game, samples, variables) -> dict:
     if hasattr(game, "grid"):
         names = [range(len(row)) for row in variables]
         images = [np.asarray(torch.as_tensor(x).detach().float().cpu()) for x in samples]
-        if any(image.ndim != 3 for image in images):
-            shape = next(image.shape for image in images if image.ndim != 3)
-            raise InputError(f"the game has a grid, and x has shape {shape}; expected images (channel, height, width)")
+        if wrong := [image.shape for image in images if image.ndim != 3 or image.shape != images[0].shape]:
+            expected = "images (channel, height, width), all of one shape"
+            raise InputError(f"the game has a grid, and x has shape {wrong[0]}; expected {expected}")
         result = {"image": (("sample", "channel", "height", "width"), np.stack(images))}
     elif hasattr(game, "words"):
         words = [game.words(x) for x in samples]

@@ -1,5 +1,6 @@
 """What games share: log-odds, evaluation mode, and, for games on tokens, masked inputs in chunks that fit into memory."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
@@ -19,6 +20,7 @@ LABEL = "a whole number, which output of the model is meant"
 LOGITS = "(batch, label) logits, two labels or more"
 AGREES = 1e-3  # two ways to run a network agree if they differ by no more than this share of the logits' range
 ROUNDINGS = 256  # and by this many roundings, in float32 or finer, of the largest logit
+ONE_AT_A_TIME = threading.RLock()  # modes, hooks and layers of a network, which games may share, are changed meanwhile
 CHUNK_TOKENS = {"cpu": 1 << 12, "cuda": 1 << 18}  # tokens evaluated at a time; halved when memory runs out
 
 
@@ -138,15 +140,16 @@ def full_float32():
 
 @contextmanager
 def evaluating(model: torch.nn.Module):
-    """Evaluation mode, and sums in `full_float32`; all is given back as it was."""
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        with full_float32():
-            yield
-    finally:
-        for module in training:
-            module.training = True
+    """Evaluation mode, and sums in `full_float32`; all is given back as it was. One thread at a time."""
+    with ONE_AT_A_TIME:
+        training = [module for module in model.modules() if module.training]
+        model.eval()
+        try:
+            with full_float32():
+                yield
+        finally:
+            for module in training:
+                module.training = True
 
 
 class Game:
@@ -164,7 +167,9 @@ class Game:
 
         float32's where the model has no weights.
         """
-        precision = max((torch.finfo(tensor.dtype).eps for tensor in floating_tensors(self.model)), default=ROUNDING)
+        types = {tensor.dtype for tensor in floating_tensors(self.model)}
+        computed = (torch.finfo(each).eps for each in types if each.itemsize > 1)  # float8 is stored, not computed in
+        precision = max(computed, default=ROUNDING)
         device = device_of(self.model).type
         if torch.is_autocast_enabled(device):
             precision = max(precision, torch.finfo(torch.get_autocast_dtype(device)).eps)

@@ -291,7 +291,10 @@ class ImageGame(Game):
             position = cell_map(*feature_map.shape[-2:], self.grid)
             every_second = torch.as_tensor(position % 2 == 0, device=feature_map.device)
             probe = torch.stack([feature_map, baseline, torch.where(every_second, feature_map, baseline)])
-            self._plans[feature_map.shape] = self._find_plan(image, probe)
+            plan = self._find_plan(image, probe)
+            if not probe.isfinite().all():  # of other images this says nothing
+                return plan
+            self._plans[feature_map.shape] = plan
         return self._plans[feature_map.shape]
 
     def _find_plan(self, image, probe):

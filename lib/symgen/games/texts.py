@@ -12,6 +12,7 @@ from symgen.errors import InputError, whole_number
 from symgen.games._base import (
     LABEL,
     LOGITS,
+    ONE_AT_A_TIME,
     TokenGame,
     agree,
     device_of,
@@ -161,9 +162,6 @@ def _last_layer(model):
     return layers[-1] if layers else None
 
 
-_ONE_AT_A_TIME = threading.RLock()  # a layer is changed for whoever uses it
-
-
 @contextmanager
 def _for_first_token(layer):
     """Within, a layer of BERT gives what it makes of the first token alone, from which the logits are read.
@@ -185,7 +183,7 @@ def _for_first_token(layer):
         attended = layer.attention.output(seen, first)
         return layer.output(layer.intermediate(attended), attended)
 
-    with _ONE_AT_A_TIME:
+    with ONE_AT_A_TIME:
         before, as_it_was = vars(layer).get("forward"), layer.forward
         layer.forward = forward
         try:

@@ -97,6 +97,8 @@ def places_of(phrase: str, text: str) -> list[tuple[int, int]]:
 
     In scripts without spaces between words, any part of the text is whole.
     """
+    if phrase not in text:
+        return []
     before = rf"(?<!{SPACED})" if re.match(SPACED, phrase) else ""
     after = rf"(?!{SPACED})" if re.match(SPACED, phrase[-1]) else ""
     return [match.span() for match in re.finditer(before + re.escape(phrase) + after, text)]
@@ -148,7 +150,10 @@ def check_cells(variables, grid: int) -> Int[np.ndarray, "variable"]:
 
 def check_variables(variables, what: str, count: int, where: str) -> Int[np.ndarray, "variable"]:
     """Variables as an integer array; InputError names those that are repeated or not among the `count` cells or words."""
-    numbers = np.asarray(variables)
+    try:
+        numbers = np.asarray(variables)
+    except ValueError:  # lists of several lengths
+        numbers = np.array(None)
     if numbers.ndim != 1 or not np.issubdtype(numbers.dtype, np.integer):
         remedy = ", from 0: game.words(x) has the words" if what == "word" else ""
         raise InputError(f"variables = {variables!r}; expected a list of {what} numbers{remedy}")

@@ -300,6 +300,8 @@ def _dataset(explained):
             )
         axes = AXES[:2][3 - v.ndim :]
         explained = xr.Dataset({"v": ((*axes, "subset"), v), "effects": ((*axes, "kind", "subset"), effects)})
+    if missing := {"v", "effects"} - set(explained.data_vars):
+        raise InputError(f"a network's dataset has no {min(missing)}; expected v and effects, as an explanation's data")
     for name in [name for name in IDENTITY if name in explained and "epoch" in explained[name].dims]:
         first = explained[name].isel(epoch=0, drop=True)  # explanations one after the other, as xarray.concat puts them
         if not (explained[name] == first).all():

@@ -35,7 +35,7 @@ def salient(
     Raises
     ------
     InputError
-        For a tau_ratio that is not from 0 to below 1, and fewer than one strongest.
+        For a tau_ratio that is not from 0 to below 1, a tau below 0, and fewer than one strongest.
 
     Examples
     --------
@@ -49,8 +49,11 @@ def salient(
         flat = np.sort(strength.reshape(*strength.shape[:-2], -1), axis=-1)
         threshold = flat[..., -min(strongest, flat.shape[-1]), None, None]
         return (strength >= threshold) & (strength > 0)
-    threshold = check_tau_ratio(tau_ratio) * strength.max(axis=(-2, -1), keepdims=True) if tau is None else tau
-    return strength > threshold
+    if tau is None:
+        return strength > check_tau_ratio(tau_ratio) * strength.max(axis=(-2, -1), keepdims=True)
+    if not isinstance(tau, Real) or not tau >= 0:
+        raise InputError(f"tau = {tau!r}; expected a threshold of 0 or more")
+    return strength > tau
 
 
 def checked_k(k) -> int:

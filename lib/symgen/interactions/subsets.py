@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Bool, Int
 
-from symgen.errors import InputError
+from symgen.errors import InputError, whole_number
 
 MAX_VARIABLES = 16  # 65,536 masked inputs a sample
 
@@ -83,9 +83,14 @@ def subset_index(variables) -> int:
     variables
         Numbers of variables, from 0; one that comes twice counts once.
 
+    Raises
+    ------
+    InputError
+        For anything but whole numbers from 0.
+
     Examples
     --------
     >>> subset_index([0, 2])
     5
     """
-    return sum(1 << i for i in {int(i) for i in variables})
+    return sum(1 << i for i in {whole_number(i, "variables", "whole numbers from 0", least=0) for i in variables})

@@ -84,6 +84,8 @@ def _describe_in_notebooks():
 
     def described(figure):
         words = alt_text(figure)
+        if not figure.axes:  # IPython shows none either
+            return None
         return _in_few_colours(print_figure(figure, bbox_inches="tight"), words), {"alt": words}
 
     if shell := get_ipython():

@@ -63,11 +63,14 @@ def _cores(asked):
 
 
 def _asked(options):
-    """What the options say of cores, profile and executor, None where nothing."""
+    """What the options say of cores, jobs, profile and executor, None where nothing."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for names in (("--cores", "-c"), ("--profile",), ("--executor", "-e")):
+    for names in (("--cores", "-c"), ("--jobs", "-j"), ("--profile",), ("--executor", "-e")):
         parser.add_argument(*names, nargs="?", const="without a value")
-    return parser.parse_known_args(options)[0]
+    asked = parser.parse_known_args(options)[0]
+    if not (asked.profile or asked.executor):  # here jobs are cores
+        asked.cores = asked.cores or asked.jobs
+    return asked
 
 
 def _of_profile(profile):

@@ -62,9 +62,9 @@ def _of_training(root):
         return ""
     number, turn = pd.concat(tables.values()).n_phases, sum(_turn(root, study) for study in tables)
     return (
-        f" Of {len(number)} followed through training, H certainly rises and falls, also above chance, in "
-        f"{(number >= 2).sum()} if [their own samples](docs/results.md#the-phases) say where H peaks, in {turn} if "
-        f"other networks do; three phases are certain in {(number == 3).sum()}."
+        f" {len(number)} of them were followed through training. If [their own samples](docs/results.md#the-phases) say "
+        f"where H peaks, H certainly rises and falls, also above chance, in {(number >= 2).sum()}; if other networks say "
+        f"it, in {turn}. Three phases are certain in {(number == 3).sum()}."
     )
 
 
@@ -236,7 +236,7 @@ def networks_text(root: Path) -> str:
 
 def _network_line(study, row, curve):
     curve = curve.reset_index(drop=True)
-    turns, least = [0, curve.H.fillna(-1).idxmax(), curve.index[-1]], curve.N.idxmin()
+    turns, least = [0, curve.H.fillna(-1).idxmax(), curve.index[-1]], curve.N.fillna(np.inf).idxmin()
     return line(
         f"{study}, {row.role}",
         *(" → ".join(f"{value:.2f}" for value in curve[name][turns]) for name in ("H", "H_chance", "train_loss")),

@@ -55,6 +55,8 @@ def _variables(s):
             yield f"other_masking holds {masking!r} of {s.modality}; expected of {', '.join(fitting)}"
     if images and not s.cut_at:
         yield "the setting 'cut' is missing; expected a submodule of the network, its first ReLU"
+    if s.ablation_per_class and s.tau_ratio >= 0.5:
+        yield f"tau_ratio = {s.tau_ratio:g}; expected less than 0.5, since notebook 08 doubles it, or ablation_per_class: 0"
     low, high = s.low_up_to, s.high_from
     if low >= high:
         yield f"low_up_to = {low} and high_from = {high}; expected high orders above the low ones"

@@ -12,7 +12,7 @@ from torch import Tensor
 from symgen import training
 from symgen.data import prompt_lines, question_prompts, written_prompts
 from symgen.errors import InputError
-from symgen.games import CausalLMGame, candidate_words, places_of, some_of
+from symgen.games import CausalLMGame, candidate_words, some_of
 from symgen.study.settings import Study
 from symgen.study.tasks import TextTask, token_ids
 
@@ -137,9 +137,8 @@ class QuestionTask(PromptTask):
         return begun.replace("{question}", self.data.texts[item]), self.data.answers[item], ended
 
     def candidates(self, item: int) -> list[str]:
-        """Words or clauses of a question that may be variables; those inside others have no tokens of their own."""
-        words = self.game(None).candidates(self.data.texts[item])
-        return [word for word in words if not any(word != other and places_of(word, other) for other in words)]
+        """Words or clauses of a question that may be variables."""
+        return self.game(None).candidates(self.data.texts[item])
 
     def labels(self, items) -> np.ndarray:
         """Token ids with which the answers begin, as they are learned, item by item."""

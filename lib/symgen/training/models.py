@@ -111,7 +111,7 @@ def build_language_model(architecture: str, tokenizer, max_tokens: int, seed: in
 
 def _transformer(architecture, kinds, tokenizer, max_tokens, seed, **further):
     """A network of `transformers`: <kind>-<layers>x<width>, kinds by name with the classes of configuration and network."""
-    parts = re.fullmatch(rf"({'|'.join(kinds)})-(\d+)x(\d+)", architecture)
+    parts = re.fullmatch(rf"({'|'.join(kinds)})-([1-9]\d*)x([1-9]\d*)", architecture)
     if not parts or int(parts[3]) % 64:
         forms = " or ".join(f"{kind}-<layers>x<width>" for kind in kinds)
         raise InputError(f"architecture = {architecture!r} of texts; expected {forms}, width a multiple of 64")

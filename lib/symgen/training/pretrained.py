@@ -103,7 +103,7 @@ def _dequantised(name):
     package, _, file = name.partition("/")
     if not file or not package.isidentifier():
         raise InputError(f"model {name!r}; expected <package>/<file>.gguf, of an installed package")
-    folder = project_root() / "data" / "models" / Path(file).stem
+    folder = project_root() / "data" / "models" / package / Path(file).with_suffix("")
     with lock_at(folder.with_name(f".{folder.name}.lock")):  # who comes second finds it made
         if not folder.is_dir():
             pieces = _pieces(package, file)
