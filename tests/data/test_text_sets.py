@@ -1,11 +1,8 @@
 """Texts in tables: what is read is what is there, what is missing or damaged is named, and no sentence is in two parts."""
 
-import dataclasses
 import re
 import subprocess
-import zipfile
 from collections import Counter
-from hashlib import md5
 
 import made_up_sets
 import numpy as np
@@ -123,30 +120,6 @@ def test_a_damaged_table_is_named(place, name, file, damage):
     if damage == "another label":
         entry, known = (len(whole.splitlines()) - 1, "0, 1") if name == "sst2" else (1, "1, 2, 3, 4")
         assert f"has no text, or no label of {known}, in its entry {entry}" in str(caught.value)
-
-
-@pytest.mark.parametrize("right", [True, False])
-def test_an_archive_is_fetched_where_it_is_asked_for_and_unpacked_only_with_its_checksum(place, monkeypatch, right):
-    packed = place / "origin" / "SST-2.zip"
-    packed.parent.mkdir()
-    texts = load("sst2", place).texts
-    with zipfile.ZipFile(packed, "w") as archive:
-        for path in (place / "SST-2").iterdir():
-            archive.write(path, f"SST-2/{path.name}")
-            path.unlink()
-    (place / "SST-2").rmdir()
-    digest = md5(packed.read_bytes()).hexdigest() if right else "0" * 32
-    with made_up_sets.served(packed.parent) as url:
-        source = dataclasses.replace(text_sets.SOURCES["sst2"], url=f"{url}/SST-2.zip", md5=digest)
-        monkeypatch.setitem(text_sets.SOURCES, "sst2", source)
-        with pytest.raises(ValueError, match=r"missing data: train.tsv was looked for in .*SST-2; unpack http:"):
-            load("sst2", place)
-        if right:
-            assert load("sst2", place, download=True).texts == texts
-        else:
-            with pytest.raises(ValueError, match=r"http:.* could not be fetched .*; fetch it yourself and unpack it"):
-                load("sst2", place, download=True)
-            assert not (place / "SST-2").exists()
 
 
 def test_the_real_sets_are_read(tmp_path):

@@ -1,7 +1,6 @@
 """The equations that notebooks spell out in a few lines of NumPy say what the library computes, on random input."""
 
 import json
-import re
 
 import numpy as np
 import pandas as pd
@@ -266,24 +265,3 @@ def test_an_equation_in_a_notebook_is_what_the_library_computes(cell, seed, of):
         assert np.array_equal(mine, library) and len(np.unique(library)) > 1  # more than one answer came up
     else:
         np.testing.assert_allclose(mine, library, rtol=1e-4, atol=1e-8)
-
-
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_links_of_a_notebook_lead_somewhere(path):
-    cells = json.loads(path.read_text())["cells"]
-    text = "\n".join("".join(cell["source"]) for cell in cells)
-    links = re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", text)
-    assert len(links) > 3
-    for place, anchor in links:
-        target = path.parent / place if place else path
-        assert target.exists(), place
-        if anchor:
-            headings = re.findall(r"^#+ (.+)$", headings_of(target), flags=re.M)
-            assert anchor.lower() in {heading.strip().lower().replace(" ", "-") for heading in headings}, anchor
-
-
-def headings_of(path):
-    """The text of a page or notebook in which headings stand."""
-    if path.suffix != ".ipynb":
-        return path.read_text()
-    return "\n".join("".join(cell["source"]) for cell in json.loads(path.read_text())["cells"])

@@ -24,6 +24,10 @@ from symgen.report._markdown import interval
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 PAGES = {path: path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
+NOTEBOOKS = {
+    path: "\n".join("".join(cell["source"]) for cell in json.loads(path.read_text())["cells"])
+    for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+}
 IDEA = pd.DataFrame(  # interactions on a picture
     {"kind": ["or", "and", "and", "and"], "variables": ["0 ∨ 2", "1", "0 ∧ 1 ∧ 2", "1 ∧ 2"],
      "effect": [2.0, -1.0, 0.5, 0.25], "generalizable": [True, False, True, True], "cells": "3 7 24", "item": 5, "v": 1.25,
@@ -618,9 +622,10 @@ def headings(path):
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("page", PAGES | NOTEBOOKS, ids=lambda path: path.name)
 def test_every_link_leads_somewhere(page):
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", PAGES[page]) if not link.startswith("http")]
+    text = (PAGES | NOTEBOOKS)[page]
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if not link.startswith("http")]
     assert links
     for link in links:
         name, _, anchor = link.partition("#")

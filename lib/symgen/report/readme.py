@@ -24,9 +24,7 @@ IDEA = "fig01_idea"  # the README's picture, and the table of the interactions o
 
 def draw_idea(root: Path) -> None:
     """Draw the README's picture, from tables of the first embedded study and one of its images."""
-    import matplotlib.pyplot as plt  # a second of every start
-
-    from symgen import plots
+    from symgen import plots  # a second of every start
 
     folder, study = root / "figures" / EMBEDDED[0], Study.load(EMBEDDED[0])
     if not folder.is_dir():  # a study that was not run here
@@ -35,8 +33,7 @@ def draw_idea(root: Path) -> None:
     (picture,) = pipeline.load_data(study).pictures(table["item"].unique())
     with plots.in_style():
         figure = plots.idea(table, picture, study.grid, curve, phases, len(study.baselines), study.dynamics.n_explained)
-        plots.save(figure, table, folder, IDEA)
-    plt.close(figure)
+        plots.save(plots.apart(figure), table, folder, IDEA)
 
 
 def notebooks_text(root: Path) -> str:

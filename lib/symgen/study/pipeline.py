@@ -84,7 +84,10 @@ def ensure_interactions(study: Study, role: str, checkpoint: float | str) -> xr.
             f"solving {seconds:.1f} s, worst gap {solution.gap.max():.1e}",
             flush=True,
         )
-        return _as_dataset(solution, values, seconds)
+        per_sample = {name: ("sample", getattr(solution, name)) for name in ("bias", "bound", "l1", "gap")}
+        effects, noise = (("sample", "kind", "subset"), solution.effects), (("sample", "subset"), solution.noise)
+        variables = {"effects": effects, "noise": noise, **per_sample, "seconds_solving": seconds}
+        return xr.Dataset(variables, {"sample": values["sample"].to_numpy(), "kind": list(KINDS)})
 
     return xr.merge([values, cached(*_place("interactions", study, role, checkpoint), extract)], join="exact")
 
@@ -98,17 +101,6 @@ def _place(kind, study, role, checkpoint):
     """Where an artefact goes, but for its key, and the settings on which it depends."""
     settings = study.settings_of(kind, role, checkpoint) | given_prompts(study)
     return path_of(study, role, f"{kind}-{label_of(checkpoint)}.nc"), settings
-
-
-def _as_dataset(solution, values, seconds):
-    """Interactions with their axes by name."""
-    variables = {
-        "effects": (("sample", "kind", "subset"), solution.effects),
-        "noise": (("sample", "subset"), solution.noise),
-        **{name: ("sample", getattr(solution, name)) for name in ("bias", "bound", "l1", "gap")},
-        "seconds_solving": seconds,
-    }
-    return xr.Dataset(variables, {"sample": values["sample"].to_numpy(), "kind": list(KINDS)})
 
 
 def all_interactions(study: Study, role: str, checkpoints: tuple[float | str, ...] | None = None) -> xr.Dataset:
