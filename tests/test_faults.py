@@ -121,7 +121,10 @@ def cores(words):
 
 def test_cores_are_all_where_nothing_is_said_and_need_a_number_where_they_are_named():
     assert cores(["--cores", "all"]) == []
-    assert cores(["--dry-run"]) == ["--cores", "all"]
+    assert (
+        cores(["--dry-run"]) == cores(["-j", "all"]) == ["--cores", "all"]
+    )  # Snakemake says what is wrong with the jobs
+    assert cores(["-j", "4"]) == cores(["--jobs=4"]) == []
     with pytest.raises(ValueError, match="--cores without a value; expected a number of 1 or more, or all"):
         cores(["--cores", "--dry-run"])
 

@@ -41,12 +41,12 @@ def noisy(model):
     return model
 
 
-def bytes_tokenizer():
+def bytes_tokenizer(special=("<s>", "<pad>")):
     """Byte pairs, a space at the beginning of a word, and a token before the text, as most language models have it."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=320, initial_alphabet=alphabet, special_tokens=["<s>", "<pad>"])
+    trainer = trainers.BpeTrainer(vocab_size=320, initial_alphabet=alphabet, special_tokens=list(special))
     tokenizer.train_from_iterator(TEXTS, trainer)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])

@@ -1,8 +1,11 @@
 """Texts in tables: what is read is what is there, what is missing or damaged is named, and no sentence is in two parts."""
 
+import dataclasses
 import re
 import subprocess
+import zipfile
 from collections import Counter
+from hashlib import md5
 
 import made_up_sets
 import numpy as np
@@ -120,6 +123,22 @@ def test_a_damaged_table_is_named(place, name, file, damage):
     if damage == "another label":
         entry, known = (len(whole.splitlines()) - 1, "0, 1") if name == "sst2" else (1, "1, 2, 3, 4")
         assert f"has no text, or no label of {known}, in its entry {entry}" in str(caught.value)
+
+
+def test_a_set_is_fetched_when_it_is_asked_for_and_not_there(place, monkeypatch):
+    packed = place / "origin" / "SST-2.zip"
+    packed.parent.mkdir()
+    texts = load("sst2", place).texts
+    with zipfile.ZipFile(packed, "w") as archive:
+        for path in (place / "SST-2").iterdir():
+            archive.write(path, f"SST-2/{path.name}")
+            path.unlink()
+    (place / "SST-2").rmdir()
+    with made_up_sets.served(packed.parent) as url:
+        digest = md5(packed.read_bytes()).hexdigest()
+        source = dataclasses.replace(text_sets.SOURCES["sst2"], url=f"{url}/SST-2.zip", md5=digest)
+        monkeypatch.setitem(text_sets.SOURCES, "sst2", source)
+        assert load("sst2", place, download=True).texts == texts
 
 
 def test_the_real_sets_are_read(tmp_path):

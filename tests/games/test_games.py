@@ -478,6 +478,22 @@ def test_an_image_that_holds_nan_leaves_no_trace():
     assert all(plan.one_image for plan in game._plans.values())
 
 
+@pytest.mark.parametrize("before", [True, False])
+def test_an_image_that_is_too_bright_leaves_no_trace(before):
+    network, x, cells = models.build_model("small-vgg", 10, seed=1), torch.rand(3, 30, 30), [0, 3, 7, 12, 17, 24]
+    list(network.parameters())[-2].data *= 1e4
+    game, fresh = ImageGame(network, "features.1"), ImageGame(network, "features.1")
+    expected = fresh.values(x, 0, cells)
+    if not before:
+        game.values(x, 0, cells)
+    with pytest.raises(InputError, match="masked outputs hold NaN or infinite values"):
+        game.values(torch.full_like(x, 1e37), 0, cells)
+    assert np.array_equal(game.values(x, 0, cells), expected)
+    assert game._plans == fresh._plans and all(plan.one_image for plan in game._plans.values())
+    (rest,), (clean,) = game._rests.values(), fresh._rests.values()
+    assert len(rest.stages) == len(clean.stages) > 0
+
+
 def test_threads_may_share_a_network_and_a_game():
     network, cells = models.build_model("small-vgg", 10, seed=1), [0, 3, 7, 12, 17, 24]
     images = torch.rand(8, 3, 30, 30, generator=torch.Generator().manual_seed(0))

@@ -133,7 +133,13 @@ def test_words_are_whole_and_scripts_without_spaces_need_none(by_words, by_bytes
         ('a "dull film"', "warm", " warm"),  # it ends
         ("a dull film “", "warm", "warm"),
         ("a dull film costs $", "5", "5"),
+        ("a dull film costs 5 €", "warm", " warm"),
         ("a dull film #", "5", "5"),
+        ("a dull film in C#", "warm", " warm"),
+        ("ein »film", "warm", " warm"),
+        ("ein »", "film", "film"),
+        ("ein »film«", "warm", " warm"),
+        ("ein „film“", "warm", " warm"),
         ("a dull", "xylophone", " xylophone"),  # several tokens, of which the first
     ],
 )

@@ -214,9 +214,9 @@ def test_networks_that_were_followed_are_counted_by_what_is_certain(tmp_path):
     turns_of(two, {"a": (True, "H rises above chance"), "b": (False, "")})
     first = results.answer_text(tmp_path).split("\n")[0]
     assert (
-        " 4 of them were followed through training. If [their own samples](docs/results.md#the-phases) say where H peaks, "
-        "H certainly rises and falls, also above chance, in 2; if other networks say it, in 1. Three phases are certain in "
-        "1. Below: "
+        " 4 of these networks were followed through training. If [their own samples](docs/results.md#the-phases) say where "
+        "H peaks, H certainly rises and falls, also above chance, in 2; if other networks say it, in 1. Three phases are "
+        "certain in 1. Below: "
     ) in first
 
 
@@ -390,8 +390,8 @@ def test_the_answer_in_short_is_what_the_tables_say():
     """Whoever runs the studies again and finds another answer has to write another sentence."""
     short = (
         "**In short**: low orders generalize better. H often rises and falls, but three phases are rarely certain. If "
-        "what does not generalize is taken out of the output, the loss gap narrows on average; taking out as much at random "
-        "may do the same. A penalty on what does not generalize raises H no more than learning from judges' answers does."
+        "what does not generalize is taken out, the loss gap narrows on average; taking out as much at random may do the "
+        "same. A penalty on what does not generalize raises H no more than learning from judges' answers does."
     )
     assert short in README
     table = pd.read_csv(ROOT / "figures" / "claims.csv").drop_duplicates(["id", "study", "of"])
@@ -399,7 +399,7 @@ def test_the_answer_in_short_is_what_the_tables_say():
     share = {(name, of): rows.value_counts(normalize=True) for (name, of), rows in verdicts}
     assert all(share["F2", of]["reproduced"] > 0.5 for of in ("paper", "control"))
     assert set(share["K1", "control"].index) == {"not reproduced"}
-    sentence = r" (\d+) of them were followed .+ in (\d+); .+ in (\d+)\. Three phases are certain in (\d+)\."
+    sentence = r" (\d+) of these networks were followed .+ in (\d+); .+ in (\d+)\. Three phases are certain in (\d+)\."
     networks, least, most, phases = map(int, re.search(sentence, README).groups())  # own samples are on the safe side
     assert 0.3 * networks < least and most < networks and phases < 0.1 * networks
     means = pd.read_csv(ROOT / "figures" / "effects_mean.csv").set_index(["effect", "of"])
@@ -492,6 +492,9 @@ def test_the_dynamics_of_a_network_stand_in_a_row(tmp_path):
     (row,) = results.networks_text(tmp_path).strip().split("\n")[2:]
     numbers = "0.10 → 0.50 → 0.20 | 0.10 → 0.20 → 0.10 | 2.30 → 2.00 → 0.10 | 30 → 20 (2) → 40 | 1 [1, 2] | never"
     assert row == f"| one, a | {numbers} | one phase |"
+    path = tmp_path / "figures" / "one" / "fig03_dynamics.csv"
+    curve.assign(H=np.nan, N=np.nan).to_csv(path, index=False)  # outputs that never vary
+    assert "| nan → nan (0) → nan |" in results.networks_text(tmp_path)
 
 
 def test_a_command_takes_its_core_seconds_over_its_cores(tmp_path):

@@ -48,9 +48,9 @@ def study(spreadsheet):
     tokenizer, config = bytes_tokenizer(), CONFIGS["Gemma3"]()
     config.vocab_size, config.max_position_embeddings = 1000, 400
     torch.manual_seed(0)
-    for name in ("Gemma3", "Other"):  # the second one draws other weights
+    for name, ids in (("Gemma3", tokenizer), ("Other", bytes_tokenizer(special=("<s>", "<pad>", "<end>", "<model>")))):
         transformers.AutoModelForCausalLM.from_config(config).save_pretrained(spreadsheet / name)
-        tokenizer.save_pretrained(spreadsheet / name)
+        ids.save_pretrained(spreadsheet / name)  # of the second one, other weights, and other numbers of tokens
     return Study.load("unilaw-gemma3", {
         "init": str(spreadsheet / "Gemma3"), "other_judge": str(spreadsheet / "Other"), "chat": CHAT, "max_tokens": 400,
         "n_variables": 4, "high_from": 3,
@@ -135,6 +135,7 @@ def test_another_model_judges_as_it_is_given(study):
     given = pipeline.ensure_interactions(study, "other-0", "given")
     for i, row in enumerate(samples.itertuples()):
         begun, answer = kind.prompt(row.item)
+        assert other.next_id(begun, answer[0]) != row.label
         v = other.values(begun, answer[0], row.variables.split())
         np.testing.assert_allclose(given.v[i], v, rtol=1e-4, atol=1e-4)
         for t in range(len(study.checkpoints)):
@@ -177,5 +178,7 @@ def test_the_notebook_tunes_on_questions_and_shows_none_of_them(study, in_one_ke
     outputs = [out for cell in json.loads(output.read_text())["cells"] for out in cell.get("outputs", [])]
     assert not [out for out in outputs if out["output_type"] == "error" or out.get("name") == "stderr"]
     text = "".join("".join(out.get("text", "")) for out in outputs)
+    judges = pd.read_csv(study.figures_dir / "fig12_judges.csv")
+    assert judges["judged by"].tolist() == ["the baseline"] * 3 + ["Other"] * 3 and judges.value.notna().all()
     assert "a question like these: 甲借给乙一万元" in text and FACTS[-1] not in output.read_text()
     assert FACTS[-1].encode("unicode_escape").decode() not in output.read_text()

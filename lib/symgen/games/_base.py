@@ -165,10 +165,10 @@ class Game:
     def rounding(self) -> float:
         """Relative precision of v, that of the model's coarsest floating type, or of `torch.autocast`, if it is on here.
 
-        float32's where the model has no weights.
+        Types of one byte do not count: weights are kept in them. float32's where the model has no weights of another type.
         """
         types = {tensor.dtype for tensor in floating_tensors(self.model)}
-        computed = (torch.finfo(each).eps for each in types if each.itemsize > 1)  # float8 is stored, not computed in
+        computed = (torch.finfo(each).eps for each in types if each.itemsize > 1)
         precision = max(computed, default=ROUNDING)
         device = device_of(self.model).type
         if torch.is_autocast_enabled(device):

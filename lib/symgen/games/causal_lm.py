@@ -24,7 +24,9 @@ from symgen.games._base import (
 from symgen.games.variables import SPACED, candidate_words, check_phrases, places_of
 
 BY_SHARING = 16  # roundings of the logits' range by which sharing may move them, in half precision
-OPEN = r"[\s(\[{/\-–—“‘«„¿¡$€£#@]$|(^|[\s(\[{])[\"']$"  # ends of a prompt that a word follows without a space
+# ends of a prompt that a word follows without a space: a mark that opens, if it stands behind a space; and a number
+NO_SPACE_AFTER = r"[\s(\[{/\-–—]$|(^|[\s(\[{])[\"'“‘«»„¿¡#@]$"
+NO_SPACE_BEFORE_A_NUMBER = r"[$€£]$"
 LOGITS_OF_TOKENS = "logits (batch, token, token id), those of a causal language model"
 
 
@@ -73,9 +75,8 @@ class CausalLMGame(TokenGame):
         self.first_token = first_token
 
     def candidates(self, prompt: str) -> list[str]:
-        """Words that may be variables (`candidate_words`), but for those inside others, which share their tokens."""
-        words = candidate_words(prompt)
-        return [word for word in words if not any(word != other and places_of(word, other) for other in words)]
+        """Words that may be variables (`candidate_words`)."""
+        return candidate_words(prompt)
 
     def words(self, prompt: str) -> list[str]:
         """The words of the prompt as they stand between spaces."""
@@ -85,7 +86,10 @@ class CausalLMGame(TokenGame):
         """Id of the token that a string begins with when it continues the prompt; an id is itself."""
         if not isinstance(next_token, str):
             return whole_number(next_token, "next_token", LABEL)
-        gap = " " if re.match(SPACED, next_token) and not re.search(OPEN, prompt) else ""
+        joins = re.search(NO_SPACE_AFTER, prompt) or (
+            next_token[:1].isdigit() and re.search(NO_SPACE_BEFORE_A_NUMBER, prompt)
+        )
+        gap = " " if re.match(SPACED, next_token) and not joins else ""
         before, joined = self.token_ids(prompt), self.token_ids(prompt + gap + next_token)
         if joined[: len(before)] != before or len(joined) == len(before):
             begun = f"next_token = {next_token!r} does not begin a token after {prompt[-20:]!r}"

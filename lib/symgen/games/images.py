@@ -164,8 +164,9 @@ class ImageGame(Game):
             return at_cut
         try:
             maps = self._by_stages(at_cut, image, plan, feature_map, cells.tolist())
-            if maps is at_cut or self._agree(maps, at_cut, image, plan):
-                return maps
+            agreed = True if maps is at_cut else self._agree(maps, at_cut, image, plan)
+            if agreed is not False:
+                return maps if agreed else at_cut
         except Exception:
             pass
         self._rests[self.grid, feature_map.shape] = Rest()  # never again
@@ -203,10 +204,15 @@ class ImageGame(Game):
         return self._run(image, plan, maps.module, maps(shown), module)
 
     def _agree(self, maps, at_cut, image, plan):
-        """Whether the network gives the same from later maps as from the cut, for some subsets, small and large."""
+        """Whether the network gives the same from later maps as from the cut, for some subsets, small and large.
+
+        None where what it gives from the cut is not finite, which says nothing of other images.
+        """
         rng = np.random.default_rng(0)
         shown = rng.random((SOME_SUBSETS, len(maps.steps))) < np.linspace(0.05, 0.95, SOME_SUBSETS)[:, None]
         logits, expected = (self._run(image, plan, each.module, each(shown)) for each in (maps, at_cut))
+        if not expected.isfinite().all():
+            return None
         return agree(logits, expected, max(AGREES, SOME_ROUNDINGS * torch.finfo(expected.dtype).eps))
 
     def _room(self, maps, shape):
@@ -292,22 +298,27 @@ class ImageGame(Game):
             every_second = torch.as_tensor(position % 2 == 0, device=feature_map.device)
             probe = torch.stack([feature_map, baseline, torch.where(every_second, feature_map, baseline)])
             plan = self._find_plan(image, probe)
-            if not probe.isfinite().all():  # of other images this says nothing
-                return plan
+            if plan is None:
+                return PLAIN
             self._plans[feature_map.shape] = plan
         return self._plans[feature_map.shape]
 
     def _find_plan(self, image, probe):
-        """The fastest way to run the rest of this network that agrees with the plainest one on some maps."""
+        """The fastest way to run the rest of this network that agrees with the plainest one on some maps.
+
+        None where these or their logits hold NaN or infinity, which says nothing of other images.
+        """
         try:
             expected = self._run(image, PLAIN, self._module, probe.clone())
         except tuple(REFUSALS) as error:
             _refuse(image, error)
         check_repeats(probe[0], lambda: self._feature_map(image)[0])
         check_repeats(expected, lambda: self._run(image, PLAIN, self._module, probe.clone()))
+        if not (probe.isfinite().all() and expected.isfinite().all()):
+            return None
         pairs = ([0, 1], [1, 2], [2, 0])  # of two: a forward that squeezes loses the axis of one
         in_pairs = torch.stack([self._run(image, PLAIN, self._module, probe[pair])[0] for pair in pairs])
-        if expected.isfinite().all() and not agree(in_pairs, expected):
+        if not agree(in_pairs, expected):
             raise InputError(
                 "the model's output for an image depends on the other images of its batch, in evaluation mode, too; "
                 "expected one that does not, such as batch normalisation with track_running_stats=True"

@@ -23,8 +23,12 @@ def english_stop_words() -> frozenset[str]:
 
 
 def candidate_words(prompt: str) -> list[str]:
-    """Words that may be variables, once each, in their order: no stop words, single letters or mere punctuation."""
-    return list(filter(is_telling, dict.fromkeys(re.findall(r"\w+", prompt))))
+    """Words that may be variables, once each, in their order: no stop words, single letters or mere punctuation.
+
+    Nor words inside others, which share their tokens, as there are in scripts without spaces.
+    """
+    words = list(filter(is_telling, dict.fromkeys(re.findall(r"\w+", prompt))))
+    return [word for word in words if not any(word != other and places_of(word, other) for other in words)]
 
 
 def is_telling(word: str, stop_words=None) -> bool:

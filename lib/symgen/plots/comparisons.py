@@ -345,25 +345,32 @@ def penalty_curve(table: pd.DataFrame, chosen: float | None = None, networks: in
 def claims(table: pd.DataFrame) -> Figure:
     """The claims at a glance: a row a claim, a column a study, coloured by the verdicts. table: as `claims.readable`.
 
-    The left half of a cell is the verdict as the paper measures it, the right half that against the control.
+    The left half of a cell is the verdict as the paper measures it, the right half that against the control. A claim stands
+    above its row, so that the picture is narrow enough for a phone.
     """
-    studies, names = list(table.study.unique()), list(table.id.unique())
-    figure, ax = plt.subplots(figsize=(4.5 + 0.45 * len(studies), 0.46 * len(names) + 1.7))
+    studies, claim_of = list(table.study.unique()), table.drop_duplicates("id").set_index("id").claim
+    labels = {name: _in_even_lines(f"{name}  {claim}", 80) for name, claim in claim_of.items()}
+    heights = [2 + 0.75 * label.count("\n") for label in labels.values()]
+    bottoms = dict(zip(labels, np.cumsum(heights)))
+    columns = max(len(studies), 15)
+    figure, ax = plt.subplots(figsize=(0.2 + 0.32 * columns, 0.19 * sum(heights) + 2.2))
+    ax.vlines(range(1, len(studies)), 0, sum(heights), color=COLOURS["chance"], alpha=0.25, linewidth=0.4, zorder=0)
+    above = {"fontsize": 7.5, "va": "bottom", "bbox": {"fc": "white", "ec": "none", "pad": 0.5}}
+    for name, label in labels.items():
+        ax.text(0, bottoms[name] - 1.08, label, gid="-", **above)
     for row in table.itertuples():
-        x, y = studies.index(row.study), names.index(row.id)
-        for left, verdict in ((x + 0.06, row.verdict), (x + 0.5, row.beyond)):
+        x, y = studies.index(row.study), bottoms[row.id]
+        for left, verdict in ((x + 0.03, row.verdict), (x + 0.5, row.beyond)):
             if verdict != "–":
                 style = {"facecolor": COLOURS[verdict], "edgecolor": COLOURS["chance"], "linewidth": 0.4}
-                ax.add_patch(Rectangle((left, y + 0.06), 0.43, 0.88, **style))
+                ax.add_patch(Rectangle((left, y - 1), 0.47, 0.9, **style))
             sign, centred = SIGNS_OF.get(verdict, verdict), {"ha": "center", "va": "center"}
-            ax.text(left + 0.215, y + 0.5, sign, fontsize=9, gid=verdict, **centred)  # gid: for who cannot see it
-    claim_of = table.drop_duplicates("id").set_index("id").claim
-    labels = [_in_even_lines(f"{name}  {claim_of[name]}", 52) for name in names]
-    ax.set(xlim=(0, len(studies)), ylim=(len(names), 0))
-    ax.set_yticks(np.arange(len(names)) + 0.5, labels, fontsize=8.5)
+            ax.text(left + 0.235, y - 0.55, sign, fontsize=8, gid=verdict, **centred)  # gid: for who cannot see it
+    ax.set(xlim=(0, columns), ylim=(sum(heights), 0))
+    ax.set_yticks([])
     networks = table.groupby("study").networks.max()  # some claims are about fewer
-    labels = [f"{study} ({networks[study]})" for study in studies]
-    ax.set_xticks(np.arange(len(studies)) + 0.5, labels, fontsize=9, rotation=60, ha="left", rotation_mode="anchor")
+    names = [f"{study} ({networks[study]})" for study in studies]
+    ax.set_xticks(np.arange(len(studies)) + 0.5, names, fontsize=8, rotation=60, ha="left", rotation_mode="anchor")
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
     ax.grid(visible=False)
@@ -386,8 +393,8 @@ def effects(table: pd.DataFrame, means: pd.DataFrame) -> Figure:
     networks = table.groupby("study", sort=False).networks.max().sort_values(ascending=False, kind="stable")
     studies, names = list(networks.index), [f"{study} ({number})" for study, number in networks.items()]
     last = len(studies)
-    size = (2.3, 0.24 * (last + 1) + 0.75)
-    figure, axes = rows_of_panels(table.effect.nunique(), 4, size, (1.8, 0.6), sharey=True)
+    size = (1.9, 0.2 * (last + 1) + 0.75)
+    figure, axes = rows_of_panels(table.effect.nunique(), 2, size, (1.8, 0.6), sharey=True)  # narrow, for a phone
     styles = {"paper": {"mfc": COLOURS["target"]}, "control": {"mfc": "white"}}
     for ax, (effect, shown) in zip(axes.flat, table.groupby("effect", sort=False)):
         rows = shown.study.map(studies.index)
@@ -403,7 +410,7 @@ def effects(table: pd.DataFrame, means: pd.DataFrame) -> Figure:
         least, most = min(0, shown.value.min()), shown[["value", "sesoi"]].max(axis=None)
         ax.set(xlim=(least - 0.3 * (most - least), most + 0.3 * (most - least)), xlabel=shown.unit.iloc[0])
         ax.set(yticks=range(last + 1), yticklabels=[*names, "mean of the studies"], ylim=(last + 0.6, -0.6))
-        ax.set_title(_in_even_lines(effect, 26))
+        ax.set_title(_in_even_lines(effect, 22))
         ax.grid(axis="y", visible=False)
     legend_below(figure, axes[0, 0], {"less than the smallest effect of interest": Patch(**BAR)})
     says = {"in brackets": "networks, at most", "no point": "not asked, or not testable"}

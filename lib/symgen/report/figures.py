@@ -68,7 +68,7 @@ def _asked(options):
     for names in (("--cores", "-c"), ("--jobs", "-j"), ("--profile",), ("--executor", "-e")):
         parser.add_argument(*names, nargs="?", const="without a value")
     asked = parser.parse_known_args(options)[0]
-    if not (asked.profile or asked.executor):  # here jobs are cores
+    if not (asked.profile or asked.executor) and re.fullmatch(r"0*[1-9]\d*", asked.jobs or ""):  # here jobs are cores
         asked.cores = asked.cores or asked.jobs
     return asked
 

@@ -62,9 +62,9 @@ def _of_training(root):
         return ""
     number, turn = pd.concat(tables.values()).n_phases, sum(_turn(root, study) for study in tables)
     return (
-        f" {len(number)} of them were followed through training. If [their own samples](docs/results.md#the-phases) say "
-        f"where H peaks, H certainly rises and falls, also above chance, in {(number >= 2).sum()}; if other networks say "
-        f"it, in {turn}. Three phases are certain in {(number == 3).sum()}."
+        f" {len(number)} of these networks were followed through training. If [their own "
+        f"samples](docs/results.md#the-phases) say where H peaks, H certainly rises and falls, also above chance, in "
+        f"{(number >= 2).sum()}; if other networks say it, in {turn}. Three phases are certain in {(number == 3).sum()}."
     )
 
 

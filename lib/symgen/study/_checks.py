@@ -55,7 +55,7 @@ def _variables(s):
             yield f"other_masking holds {masking!r} of {s.modality}; expected of {', '.join(fitting)}"
     if images and not s.cut_at:
         yield "the setting 'cut' is missing; expected a submodule of the network, its first ReLU"
-    if s.ablation_per_class and s.tau_ratio >= 0.5:
+    if s.modality != "prompts" and s.ablation_per_class and s.tau_ratio >= 0.5:
         yield f"tau_ratio = {s.tau_ratio:g}; expected less than 0.5, since notebook 08 doubles it, or ablation_per_class: 0"
     low, high = s.low_up_to, s.high_from
     if low >= high:

@@ -136,8 +136,8 @@ def _requirements(study) -> Iterator[tuple[Study, str, tuple[float | str, ...]]]
         yield from ((removal, role, removal.checkpoints[-1:]) for role in removal.targets)
         yield from ((removal, role, removal.checkpoints_of(role)) for role in removal.baselines)
     if "10_fine_tuning" in named:
-        judging = (OTHER,) if study.other_judge else ()
-        yield from ((study.tuned, role, study.tuned.checkpoints_of(role)) for role in everyone + judging)
+        other = (OTHER,) if study.other_judge else ()
+        yield from ((study.tuned, role, study.tuned.checkpoints_of(role)) for role in everyone + other)
     if judging := ablations.judges_at_end(study):
         at_end, families = judging
         for role in chain.from_iterable(families):

@@ -178,7 +178,11 @@ def compared_by_other(study: Study) -> dict[str, dict[str, Comparison]]:
     """Targets judged by the given model `other_judge`, by its name; nothing without one."""
     if not study.other_judge:
         return {}
-    return {Path(study.other_judge).stem: {role: compare(study, role, (OTHER,)) for role in study.targets}}
+    return {
+        Path(study.other_judge).name.removesuffix(".gguf"): {
+            role: compare(study, role, (OTHER,)) for role in study.targets
+        }
+    }
 
 
 # tables
