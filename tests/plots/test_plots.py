@@ -1,16 +1,20 @@
 """What every picture owes its readers: words with its numbers, colours that all can tell apart, how much is behind it."""
 
 from itertools import combinations, product
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from IPython.core.formatters import DisplayFormatter
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
 from PIL import Image
 
 from symgen import plots
+from symgen.plots import style
 from symgen.plots.alt import _short, alt_text
 from symgen.plots.style import COLOURS, OF_SAMPLES, shades, shades_of_models
 
@@ -34,6 +38,17 @@ def test_a_saved_picture_says_its_numbers_and_is_always_the_same(tmp_path):
         "one, cross-entropy (nats) by epoch: training from 2.3 to 0.25, lowest 0.25, highest 2.3 at 0; "
         "testing (held out) from 2.3 to 2.1, lowest 1, highest 2.3 at 0; lowest validation loss at 4. 1 network."
     )
+
+
+def test_a_notebook_shows_a_figure_with_its_words_and_an_empty_one_not_at_all(monkeypatch):
+    shell = SimpleNamespace(display_formatter=DisplayFormatter())
+    with monkeypatch.context() as patched:
+        patched.setattr("IPython.get_ipython", lambda: shell)
+        style._describe_in_notebooks()
+    shown = shell.display_formatter.formatters["image/png"]
+    figure = plots.losses(LOSSES)
+    _, metadata = shown(figure)
+    assert metadata == {"alt": alt_text(figure)} and not shown(Figure())
 
 
 def test_words_name_bars_few_marks_and_what_is_written_in_a_panel():
