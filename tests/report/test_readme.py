@@ -174,7 +174,7 @@ def test_the_answer_is_a_row_for_each_main_claim_and_a_sentence_on_the_others(tm
         *each,
     ]
     others = len(claims.claims()) - len(main)
-    counts = f"{others} reproduced ({others} of them not against their control)"
+    counts = f"{others} reproduced ({others} not against their control)"
     everything = "([all](docs/results.md#at-a-glance))"
     assert last == f"The other {others}, as the paper measures them: {counts} {everything}."
     assert len(results.verdicts_text(tmp_path).strip().split("\n")) == 2 + len(claims.claims())
@@ -245,7 +245,7 @@ def test_claims_that_are_not_alike_in_most_studies_are_counted_by_themselves(tmp
     table = pd.read_csv(path)
     table.loc[(table.study == "two") & (table.id != "L1"), "verdict"] = NO
     table.to_csv(path, index=False)
-    others = "1 reproduced (1 of them not against their control), 1 without a majority"
+    others = "1 reproduced (1 not against their control), 1 without a majority"
     assert f"The other 2, as the paper measures them: {others} ([all]" in results.answer_text(tmp_path)
     row = "| [F10 · F10 holds](claims.md#f10) | 1 reproduced, 1 not reproduced | – | not reproduced, 2 of 2 |"
     assert row in results.verdicts_text(tmp_path)
@@ -390,8 +390,8 @@ def test_the_answer_in_short_is_what_the_tables_say():
     """Whoever runs the studies again and finds another answer has to write another sentence."""
     short = (
         "**In short**: low orders generalize better. H often rises and falls, but three phases are rarely certain. If "
-        "what does not generalize is taken out, the loss gap narrows on average; taking out as much at random may do the "
-        "same. A penalty on what does not generalize raises H no more than learning from judges' answers does."
+        "what does not generalize is taken out, the loss gap narrows on average; a placebo may do the same. A penalty on "
+        "what does not generalize raises H no more than learning from judges' answers does."
     )
     assert short in README
     table = pd.read_csv(ROOT / "figures" / "claims.csv").drop_duplicates(["id", "study", "of"])

@@ -95,7 +95,7 @@ def _others(table):
     words = {verdict: f"{counts[verdict]} {verdict}" for verdict in (*VERDICTS, MIXED) if verdict in counts}
     only = (by_paper == "reproduced") & ~beyond.isin(["reproduced", *SILENT])
     if only.any():
-        words["reproduced"] += f" ({only.sum()} of them not against their control)"
+        words["reproduced"] += f" ({only.sum()} not against their control)"
     others = ", ".join(words.values())
     return f"The other {len(by_paper)}, as the paper measures them: {others} ([all](docs/results.md#at-a-glance))."
 
