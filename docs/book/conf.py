@@ -64,6 +64,7 @@ NAVIGATION = """
 notebooks/*
 09 on SmolLM2 and Gemma-3 <figures/smollm2-gemma3/09_language_models>
 10 on SmolLM2 <figures/smollm2-reviews/10_fine_tuning>
+10 on Gemma-3 and questions of law <figures/unilaw-gemma3/10_fine_tuning>
 ```
 ```{toctree}
 :hidden:
