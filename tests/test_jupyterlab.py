@@ -61,7 +61,7 @@ def run_all_cells(screen):
     """Until a cell waits or has run: a click on a menu that the page is still making is lost."""
     from playwright.sync_api import TimeoutError
 
-    for _ in range(5):
+    for _ in range(10):
         screen.keyboard.press("Escape")  # closes a menu that is still open
         with suppress(TimeoutError):
             screen.click(".lm-MenuBar-itemLabel:text-is('Run')")

@@ -22,6 +22,7 @@ from symgen.study.networks import weights_path
 from symgen.training import build_tokenizer, load_model
 
 ROLES = ["target-1", "baseline-1"]
+LONGER = "the other, 10 longer prompts of 6 variables"
 SENTENCE = "The old harbour of the town was built by Norman fishermen. It has burned twice since 1204!"
 
 
@@ -39,7 +40,7 @@ def folders(tmp_path_factory):
 
 
 def written():
-    return written_prompts("written")
+    return written_prompts("written") + written_prompts("longer")
 
 
 @pytest.fixture
@@ -190,15 +191,31 @@ def test_given_models_judge_each_other_and_nothing_is_computed_twice(given, monk
     assert pipeline.task(itself).one_network and not pipeline.task(study).one_network
 
 
+def test_longer_prompts_are_asked_apart_with_more_variables(controlled):
+    longer = controlled.controls["6 variables"]
+    prompts, others = load_prompts(longer), load_prompts(controlled)
+    assert set(prompts.source) == {"longer"} and len(prompts) == 10 and prompts.variables.map(len).eq(6).all()
+    assert not set(prompts.prompt) & set(others.prompt)
+    judged = pairs.judged(controlled)[LONGER]
+    (mine,), (theirs,) = (pipeline.effects_of(longer, (role,)) for role in ROLES)
+    np.testing.assert_array_equal(judged["target-1"].effects[0], mine)
+    expected = salient(mine, longer.tau_ratio) & generalizable(mine, theirs[None], longer.tau_ratio)
+    np.testing.assert_array_equal(judged["target-1"].generalizable[0], expected)
+    table = pairs.judges_table(controlled, {LONGER: judged}).set_index(["role", "quantity"]).value
+    high = np.isin(interactions.orders(6), [4, 5, 6])  # as far as their n
+    strength = [(np.abs(mine) * kept)[..., high].sum() for kept in (expected, salient(mine, longer.tau_ratio))]
+    assert table["target-1", "H_high"] == pytest.approx(strength[0] / strength[1])
+
+
 @pytest.fixture
 def controlled(given):
     """The same as a study with controls, and with more variables on one question."""
-    return Study.load("smollm2-gemma3", given)
+    return Study.load("smollm2-gemma3", given | {"longer_variables": 6})
 
 
 def test_each_network_is_judged_by_the_other_by_itself_and_untrained(controlled):
     by, tau = pairs.judged(controlled), controlled.tau_ratio
-    assert list(by) == ["the other", "itself, masked by pad", "the other, untrained"] and all(
+    assert list(by) == ["the other", "itself, masked by pad", "the other, untrained", LONGER] and all(
         list(of) == ROLES for of in by.values()
     )
     mine, theirs = pipeline.effects_of(controlled, ("target-1", "baseline-1"))
@@ -276,8 +293,9 @@ def test_the_jobs_of_given_models_are_they_and_their_controls(controlled):
     expected = [
         (role, *how)
         for role in ROLES
-        for how in (("mean-embedding", False, 5, 1), ("pad", False, 5, 1), ("mean-embedding", True, 5, 1))
-    ]
+        for how in (("mean-embedding", False, 5, 1), ("pad", False, 5, 1), ("mean-embedding", True, 5, 1),
+                    ("mean-embedding", False, 6, 1))
+    ]  # fmt: skip
     assert sorted(looks) == sorted(expected)
 
 
@@ -312,6 +330,11 @@ def test_what_is_known_of_trained_networks_does_not_hang_on_given_ones():
             {"baseline_masking": "pad", "target_model": "", "baseline_model": ""},
             "baseline_masking = 'pad' of models trained",
         ),
+        (
+            {"longer_variables": 6, "baseline_masking": "", "target_model": "", "baseline_model": ""},
+            "longer_variables = 6 of models trained here; expected 0",
+        ),
+        ({"longer_variables": 40}, "longer_variables = 40; expected at most"),
         ({"dataset": "movie-snippets"}, "target_model of texts; expected a data set of prompts"),
     ],
 )

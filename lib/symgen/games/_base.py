@@ -326,8 +326,13 @@ class TokenGame(Game):
             self._chunk = CHUNK_TOKENS.get(replaced.device.type, 1 << 16)
             few = inputs, replaced[:2], labels
             check_repeats(self._log_odds(*few), lambda: self._log_odds(*few))
-        parts = self._in_parts(replaced, replaced.shape[1], lambda part: self._log_odds(inputs, part, labels).cpu())
+        size = self._at_once(inputs, replaced)
+        parts = self._in_parts(replaced, size, lambda part: self._log_odds(inputs, part, labels).cpu())
         return torch.cat(parts, dim=1).numpy()
+
+    def _at_once(self, inputs, replaced):
+        """How many tokens of a row the model sees at a time."""
+        return replaced.shape[1]
 
     def _longest(self):
         """Tokens that the model reads."""

@@ -167,6 +167,11 @@ class CausalLMGame(TokenGame):
         v[:, order] = super()._values(inputs, replaced[torch.as_tensor(order)], labels)
         return v
 
+    def _at_once(self, inputs, replaced):
+        """Of prompts that share, no more than the longest part between two turns."""
+        *_, shared = inputs
+        return max(stop - start for start, stop in _between_turns(replaced)) if shared else replaced.shape[1]
+
     def _log_odds(self, inputs, replaced, labels):
         return log_odds_of_labels(self._logits(*inputs, replaced), labels, "next_token")
 
@@ -184,10 +189,9 @@ class CausalLMGame(TokenGame):
         if not shared:
             shown = torch.where(replaced[:, :, None], filler, embeddings)
             return self._logits_of(self.model(inputs_embeds=shown, **last_alone))
-        turns = np.unique(replaced.cpu().numpy(), axis=1, return_index=True)[1].tolist()
         cached, n_tokens = {"past_key_values": None, "use_cache": True}, replaced.shape[1]
         group = replaced.new_zeros(len(replaced), dtype=torch.long)  # what a row is so far
-        for start, stop in pairwise(sorted({0, *turns, n_tokens})):
+        for start, stop in _between_turns(replaced):
             masked, now = replaced[:, :stop].unique(dim=0, return_inverse=True)
             if start:
                 cached["past_key_values"].batch_select_indices(group.new_zeros(len(masked)).scatter(0, now, group))
@@ -195,3 +199,9 @@ class CausalLMGame(TokenGame):
             if stop < n_tokens:
                 cached["past_key_values"] = self.model.base_model(inputs_embeds=shown, **cached).past_key_values
         return self._logits_of(self.model(inputs_embeds=shown, **cached, **last_alone))[group]
+
+
+def _between_turns(replaced):
+    """Where the parts of prompts begin and end: a part begins where a variable stands for the first time, and at 0."""
+    turns = np.unique(replaced.cpu().numpy(), axis=1, return_index=True)[1].tolist()
+    return pairwise(sorted({0, *turns, replaced.shape[1]}))

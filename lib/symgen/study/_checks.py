@@ -34,6 +34,7 @@ def _variables(s):
     """How many variables there are, how they are masked, and which orders are low or high."""
     images = s.modality == "images"
     used = {"n_variables": True, "more_variables": s.ablation_per_class, "penalty_variables": s.penalty_weight}
+    used["longer_variables"] = s.longer_variables
     for key in (key for key in used if used[key]):
         n = getattr(s, key)
         if images and n > s.grid**2:
@@ -92,6 +93,8 @@ def _given(s):
         yield f"baseline_masking = {s.baseline_masking!r} of models trained here; expected none, or models that are given"
     if s.untrained and not s.target_model:
         yield "untrained of models trained here; expected models that are given"
+    if s.longer_variables and not s.target_model:
+        yield f"longer_variables = {s.longer_variables} of models trained here; expected 0, or models that are given"
     if s.other_judge and not s.tunes_given:
         yield f"other_judge = {s.other_judge!r}; expected none, or a given model that is fine-tuned (init)"
     if bool(s.target_model) != bool(s.baseline_model):

@@ -1,10 +1,11 @@
-"""Two language models as judges of each other, and the controls of that: the same masked otherwise, and untrained."""
+"""Two language models as judges of each other, and what stands beside that: masked otherwise, untrained, longer prompts."""
 
 import pandas as pd
 import xarray as xr
 
 from symgen.errors import InputError
 from symgen.generalization import Comparison, contrasts, tables
+from symgen.interactions import n_variables
 from symgen.study.pipeline import all_interactions, compare, ensure_interactions
 from symgen.study.settings import Study
 
@@ -15,7 +16,7 @@ Judged = dict[str, dict[str, Comparison]]  # who judges -> role -> at its last c
 def judged(study: Study) -> Judged:
     """Targets as judged by the baselines, and baselines by the targets; by judges: "the other", and the study's controls.
 
-    A control is the network itself, masked otherwise, or the other one, untrained.
+    A control is the network itself, masked otherwise; the other one, untrained; or the other one on longer prompts.
     """
     if study.modality != "prompts":
         raise InputError(
@@ -24,13 +25,17 @@ def judged(study: Study) -> Judged:
     other = dict.fromkeys(study.targets, study.baselines) | dict.fromkeys(study.baselines, study.targets)
     itself = {role: (role,) for role in other}
 
-    def judged_by(judges, of):
-        return {role: compare(study, role, by, study.checkpoints_of(role)[-1:], of) for role, by in judges.items()}
+    def judged_by(judges, of, judged=study):
+        return {role: compare(judged, role, by, study.checkpoints_of(role)[-1:], of) for role, by in judges.items()}
 
     result = {"the other": judged_by(other, study)}
     for name, control in study.controls.items():
         if control.untrained:
             result[UNTRAINED] = judged_by(other, control)
+        elif control.written != study.written:
+            of_each = judged_by(other, control, control)
+            n_prompts = of_each[study.targets[0]].data.sizes["sample"]
+            result[f"the other, {n_prompts} longer prompts of {name}"] = of_each
         else:
             result[f"itself, {name}"] = judged_by(itself, control)
     return result
@@ -42,7 +47,7 @@ def judges_table(study: Study, by_judges: Judged) -> pd.DataFrame:
         (role, judges, quantity, *of.H.row, of.chance.value)
         for judges, comparisons in by_judges.items()
         for role, comparison in comparisons.items()
-        for quantity, of in tables.ratios(comparison, comparison.epochs[-1], *_resampling(study)).items()
+        for quantity, of in tables.ratios(comparison, comparison.epochs[-1], *_resampling(study, comparison)).items()
     ]
     return pd.DataFrame(rows, columns=["role", "judged by", "quantity", "value", "low", "high", "chance"])
 
@@ -50,7 +55,8 @@ def judges_table(study: Study, by_judges: Judged) -> pd.DataFrame:
 def pair_contrasts(study: Study, by_judges: Judged) -> pd.DataFrame:
     """What claim F11 rests on (`contrasts.pair_contrasts`)."""
     targets, baselines = ({role: by_judges["the other"][role] for role in r} for r in (study.targets, study.baselines))
-    return contrasts.pair_contrasts(targets, baselines, *_resampling(study), by_judges.get(UNTRAINED))
+    resampling = _resampling(study, targets[study.targets[0]])
+    return contrasts.pair_contrasts(targets, baselines, *resampling, by_judges.get(UNTRAINED))
 
 
 def explained(study: Study) -> dict[str, xr.Dataset]:
@@ -64,5 +70,7 @@ def explained(study: Study) -> dict[str, xr.Dataset]:
     }
 
 
-def _resampling(study):
-    return study.bootstrap, study.low_orders, study.high_orders
+def _resampling(study, comparison):
+    """The study's, with high orders up to the n of a comparison: longer prompts have more variables."""
+    n = n_variables(comparison.data.sizes["subset"])
+    return study.bootstrap, study.low_orders, range(study.high_from, n + 1)

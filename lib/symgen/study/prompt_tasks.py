@@ -155,7 +155,7 @@ class GivenTask:
     """Prompts for language models that are given, not trained here (Appendices F and O); variables are words or phrases.
 
     The prompts are those written for the project and, if they are there, the study's own, in the folder of its data set:
-    prompts.jsonl, or the questions of files *.json in the format of SQuAD.
+    prompts.jsonl, or the questions of files *.json in the format of SQuAD. The longer ones that were written are alone.
     """
 
     study: Study
@@ -178,7 +178,9 @@ class GivenTask:
     def rows(self) -> list[dict]:
         """The prompts, some of the questions drawn at random: source, prompt, next_word and, if given, variables."""
         study, folder = self.study, self.study.data_dir / self.study.dataset
-        rows = [{"source": "written"} | row for row in written_prompts("written")]
+        rows = [{"source": study.written} | row for row in written_prompts(study.written)]
+        if study.written == "longer":
+            return [row for row in rows if self._fits(row["prompt"])]
         rows += [{"source": study.dataset} | row for row in prompt_lines(folder / "prompts.jsonl")]
         for row in rows:
             if "variables" in row and len(row["variables"]) != study.n_variables:

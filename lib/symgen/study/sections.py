@@ -108,6 +108,8 @@ class Samples(Section):
     """n: all 2^n masked inputs are evaluated"""
     variables_seed: Seed = 0
     """of the variables"""
+    written: Literal["written", "longer"] = "written"
+    """which prompts of data/prompts.yaml are asked; longer: these alone, without those of a data set"""
     grid: Count = 5
     """images: cells per side of the grid on the feature map"""
 
@@ -132,6 +134,8 @@ class Given(Section):
     """by default that of the target"""
     untrained: bool = False
     """both with weights drawn at random in place of their own: a control"""
+    longer_variables: Amount = 0
+    """with how many variables the longer prompts are asked as well, a check; 0: they are not"""
     other_judge: str = ""
     """of a model that is fine-tuned: another model that judges it as well, as it is given (notebook 10)"""
 

