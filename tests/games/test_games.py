@@ -334,6 +334,21 @@ def test_a_model_with_nothing_to_cut_at():
         ImageGame(nn.Flatten(), "relu")
 
 
+def test_a_network_that_takes_its_batch_in_parts_is_named():
+    class InParts(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inside = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(400, 3))
+
+        def forward(self, x):
+            return torch.cat([self.inside(part) for part in x.split(1)])
+
+    x, cells, network = torch.rand(3, 12, 12), [1, 2], InParts()
+    with pytest.raises(ValueError, match=r"split_at = 'inside\.1' is run on 1 of 3 images at a time; expected"):
+        ImageGame(network, "inside.1", grid=4).values(x, 0, cells)
+    assert ImageGame(network.inside, "1", grid=4).values(x, 0, cells).shape == (4,)
+
+
 def test_a_network_whose_output_depends_on_its_batch_is_refused():
     """As in instance-wise statistics that are taken over the batch: v would depend on how many masked maps go in at once."""
     head = [nn.Conv2d(3, 4, 3), nn.ReLU(), nn.BatchNorm2d(4, track_running_stats=False), nn.Flatten(), nn.LazyLinear(3)]

@@ -8,7 +8,7 @@ from tiny_language_models import CONFIGS, PROMPT, TEXTS, VARIABLES, WIDE, bytes_
 
 import symgen as sg
 from symgen import CausalLMGame, log_odds
-from symgen.games import _base, places_of
+from symgen.games import _base, candidate_words, places_of
 from symgen.interactions.subsets import members
 from symgen.plots.alt import alt_text
 from symgen.training.tokenizers import build_tokenizer
@@ -111,6 +111,9 @@ def test_words_are_whole_and_scripts_without_spaces_need_none(by_words, by_bytes
     assert n95.any(axis=0).all() and not n95.all(axis=1).any()
     assert game.tokens_of("film, 42, film", ["film,"]).sum() == 2  # the word and its comma; the other film has none
     assert places_of("(film", "(films, (film)") == [(8, 13)]
+    assert places_of("दिल्ली", "दिल्लीवाला, दिल्ली") == [(12, 18)]
+    assert candidate_words("भारत की राजधानी दिल्ली") == ["भारत", "की", "राजधानी", "दिल्ली"]  # vowels are marks
+    assert candidate_words("cafe\u0301 fore\u0302t") == ["cafe\u0301", "fore\u0302t"]
     assert CausalLMGame(None, by_bytes).tokens_of("合同自成立时生效", ["成立", "合同"]).any(axis=0).all()
     assert game.candidates("She won't say: 7 or 42, _ the film's film!") == ["won", "say", "42", "film"]
     assert CausalLMGame(None, by_bytes).candidates("天气 预报 说 天气好 吗") == ["预报", "天气好"]  # it holds 天气
@@ -140,6 +143,10 @@ def test_words_are_whole_and_scripts_without_spaces_need_none(by_words, by_bytes
         ("ein »", "film", "film"),
         ("ein »film«", "warm", " warm"),
         ("ein „film“", "warm", " warm"),
+        ("法国的首都，答案是", "A", "A"),  # no spaces
+        ("答案：", "A", "A"),
+        ("一加二等于", "3", "3"),
+        ("他说“", "A", "A"),
         ("a dull", "xylophone", " xylophone"),  # several tokens, of which the first
     ],
 )

@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import tokenizers
 import torch
@@ -14,7 +15,7 @@ from tiny_language_models import noisy
 from tokenizers import Regex, Tokenizer
 from transformers import PreTrainedTokenizerFast
 
-from symgen import TextGame, and_interactions
+from symgen import TextGame, and_interactions, explain
 from symgen.games import _base, texts
 from symgen.training import models
 from symgen.training.tokenizers import SPECIAL, build_tokenizer
@@ -51,6 +52,17 @@ class Recorder(torch.nn.Module):
         return SimpleNamespace(logits=torch.stack([torch.zeros_like(score), score], dim=1))
 
 
+class Inside(torch.nn.Module):
+    """A network within another one."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, input_ids, attention_mask=None, **others):
+        return self.network(input_ids=input_ids, attention_mask=attention_mask).logits
+
+
 def test_stop_words_commas_and_single_letters_are_no_candidates(tokenizer):
     game = TextGame(None, tokenizer)
     assert game.words(SENTENCE) == ["An", "unfunny", "film", ",", "charming", "actors"]
@@ -69,6 +81,7 @@ def test_a_tokenizer_that_does_not_cut_at_spaces_has_the_same_words():
     assert set(tokenizer(text).word_ids()) == {0}  # one word, it says
     game = TextGame(Recorder(len(tokenizer)), tokenizer, masking="unk")
     assert game.words(text) == text.split() and game.candidates(text) == [1, 2, 4]
+    assert game.words(text.replace(" ", "\n")) == text.split()
     ids, (_, replaced, _) = tokenizer(text)["input_ids"], game._masked(text, [1], [1, 4])
     names = np.array(tokenizer.convert_ids_to_tokens(ids))
     assert [names[row].tolist() for row in replaced.numpy()[[1, 2]]] == [["▁act", "ors"], ["▁un", "funny"]]
@@ -230,6 +243,12 @@ def test_a_network_that_fails_on_the_way_is_left_as_it_was(tokenizer):
     assert "forward" not in vars(last)
 
 
+def test_one_text_of_several_is_compared_with_itself_alone(bert, tokenizer):
+    game, short = TextGame(bert, tokenizer), "A warm and dull film"
+    one = explain(game, [short, TEXTS[2]], [0, 1], variables=2).sample(0)
+    assert one.compare(explain(game, short, 0, variables=one.variables)).H == 1
+
+
 def test_a_text_has_the_same_values_in_a_list_and_in_smaller_parts(bert, tokenizer, monkeypatch):
     game = TextGame(bert, tokenizer)
     text = "a dull film, a charming script"
@@ -379,8 +398,39 @@ def test_a_network_that_counts_positions_by_pad_tokens_is_not_masked_with_them(t
     torch.manual_seed(0)
     roberta = transformers.RobertaForSequenceClassification(config).eval()
     assert np.isfinite(TextGame(roberta, tokenizer, masking="unk").values(SENTENCE, 1, [1, 2])).all()
-    with pytest.raises(ValueError, match="masking = 'pad' is the pad token, by which the model counts positions"):
-        TextGame(roberta, tokenizer, masking="pad").values(SENTENCE, 1, [1, 2])
+    for network in (roberta, Inside(roberta)):
+        with pytest.raises(ValueError, match="masking = 'pad' is the pad token, by which the model counts positions"):
+            TextGame(network, tokenizer, masking="pad").values(SENTENCE, 1, [1, 2])
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_text_is_cut_where_the_table_of_positions_ends(tokenizer, inside):
+    """RoBERTa's positions begin behind the number of the pad token."""
+    network = encoder("Roberta", tokenizer, max_position_embeddings=24)
+    endless = copy.copy(tokenizer)
+    endless.model_max_length = int(1e30)
+    game = TextGame(Inside(network) if inside else network, endless)
+    read = network.roberta.embeddings.position_embeddings.num_embeddings - tokenizer.pad_token_id - 1
+    assert game._longest() == read
+    assert np.isfinite(game.values(9 * f"{SENTENCE} ", 1, [1, 2])).all()
+
+
+def test_a_word_that_may_have_been_cut_is_no_variable_at_either_end(tokenizer):
+    game, from_left = TextGame(None, copy.copy(tokenizer)), TextGame(None, copy.copy(tokenizer))
+    from_left.tokenizer.truncation_side = "left"
+    game.tokenizer.model_max_length = from_left.tokenizer.model_max_length = len(tokenizer(SENTENCE)["input_ids"]) - 1
+    assert game.words(SENTENCE) == ["An", "unfunny", "film", ","]  # the next may have been cut
+    assert from_left.words(SENTENCE) == ["unfunny", "film", ",", "charming", "actors"]  # "An" is two tokens
+
+
+def test_which_text_gives_nan_is_said_of_a_column_of_a_table(bert, tokenizer):
+    with torch.no_grad():
+        bert.classifier.bias.fill_(torch.nan)
+    texts = pd.Series([SENTENCE, SENTENCE], index=[5, 7])
+    with pytest.raises(
+        ValueError, match=r"for sample\(s\) \[0, 1\]; expected finite ones: the model's weights hold NaN"
+    ):
+        TextGame(bert, tokenizer).values(texts, [0, 1], [[1, 2], [1, 2]])
 
 
 def test_a_network_that_takes_tokens_alone_may_be_masked_with_pad_tokens(bert, tokenizer):

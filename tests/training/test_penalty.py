@@ -190,6 +190,11 @@ def test_a_network_that_has_diverged_is_said_to_have(judged, images):
             {},
             r"sample 3: baselines have shape \(1, 2, 8\); expected \(baseline, 2, 4\) with its 2 variables",
         ),
+        (
+            {n: JudgedSample(torch.zeros(3, 12, 12), 1, np.arange(n), np.zeros((1, 2, 1 << n))) for n in (2, 3)},
+            {},
+            r"samples 2 and 3: baselines have shapes \(1, 2, 4\) and \(1, 2, 8\); expected as many baselines",
+        ),
     ],
 )
 def test_a_penalty_that_could_do_nothing_is_refused(samples, options, message):

@@ -114,6 +114,8 @@ def values_of(game, samples, labels, variables, one: bool) -> tuple[Float[np.nda
 
 def _numbers(values):
     """What a game gives as an array of numbers; InputError for anything else."""
+    if isinstance(values, list | tuple) and any(isinstance(each, torch.Tensor) for each in values):
+        values = torch.stack([torch.as_tensor(each).detach().cpu() for each in values])
     values = values.detach().double().cpu() if isinstance(values, torch.Tensor) else values
     try:
         return np.asarray(values).astype(float, casting="same_kind")

@@ -21,6 +21,7 @@ LOGITS = "(batch, label) logits, two labels or more"
 AGREES = 1e-3  # two ways to run a network agree if they differ by no more than this share of the logits' range
 ROUNDINGS = 256  # and by this many roundings, in float32 or finer, of the largest logit
 ONE_AT_A_TIME = threading.RLock()  # modes, hooks and layers of a network, which games may share, are changed meanwhile
+MOST_LOGITS = 1 << 23  # made into log-odds at a time
 CHUNK_TOKENS = {"cpu": 1 << 12, "cuda": 1 << 18}  # tokens evaluated at a time; halved when memory runs out
 
 
@@ -85,7 +86,9 @@ def log_odds_of_labels(logits: Float[Tensor, "row label"], labels, name: str) ->
     wrong = [label[(label < 0) | (label >= logits.shape[1])] for label in columns]
     if len(wrong := torch.cat(wrong)):
         raise InputError(f"{name} = {wrong[0].item()}; expected 0 to {logits.shape[1] - 1}, the model's outputs")
-    return torch.stack([log_odds(logits, label) for label in columns])
+    rows = max(1, MOST_LOGITS // logits.shape[1])  # a language model has too many logits for copies in float64
+    parts = zip(logits.split(rows), *(label.split(rows) for label in columns))
+    return torch.cat([torch.stack([log_odds(z, label) for label in labels]) for z, *labels in parts], dim=1)
 
 
 def agree(logits: Tensor, expected: Tensor, share: float = AGREES) -> bool:
@@ -221,7 +224,7 @@ class Game:
         if bad:
             raise InputError(
                 f"the model's masked outputs hold NaN or infinite values for sample(s) {bad[:5]}; expected finite ones"
-                f"{self._not_finite(samples[bad[0]])}"
+                f"{self._not_finite(list(samples)[bad[0]])}"
             )
         return np.stack(v)
 
@@ -258,6 +261,7 @@ class TokenGame(Game):
     """
 
     MASKING: tuple[str, ...]
+    _positions = None  # how many the model has, found at the first call
     _embed = None  # the model's layer of input embeddings, found at the first call that asks for it
 
     def __init__(self, model, tokenizer, masking):
@@ -335,10 +339,20 @@ class TokenGame(Game):
         return replaced.shape[1]
 
     def _longest(self):
-        """Tokens that the model reads."""
-        positions = getattr(getattr(self.model, "config", None), "max_position_embeddings", None)
-        limits = self.tokenizer.model_max_length, positions or NO_LIMIT, NO_LIMIT
+        """Tokens that the model reads, as far as the tokenizer says so, or a configuration or a table of positions in it."""
+        if self._positions is None:
+            modules = list(self.model.modules()) if isinstance(self.model, torch.nn.Module) else [self.model]
+            limits = [getattr(getattr(part, "config", None), "max_position_embeddings", None) for part in modules]
+            tables = (getattr(part, "position_embeddings", None) for part in modules)
+            limits += [_positions_in(table) for table in tables if isinstance(table, torch.nn.Embedding)]
+            self._positions = min((limit for limit in limits if limit and limit > 0), default=NO_LIMIT)
+        limits = self.tokenizer.model_max_length, self._positions
         return min(limit for limit in limits if limit > 0)  # some models say -1
+
+
+def _positions_in(table):
+    """Positions of a table of their embeddings; RoBERTa's begins behind the pad token."""
+    return table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1)
 
 
 def mean_embedding(embed: torch.nn.Module) -> Float[Tensor, "width"]:

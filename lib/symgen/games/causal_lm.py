@@ -21,11 +21,14 @@ from symgen.games._base import (
     masked_tokens,
     mean_embedding,
 )
-from symgen.games.variables import SPACED, candidate_words, check_phrases, places_of
+from symgen.games.variables import SPACED, UNSPACED, candidate_words, check_phrases, places_of
 
+MORE_BY_SHARING = 4  # times as many prompts at a time, at most: their keys and values have to fit into memory
+LOGITS_PER_TOKEN = 1 << 15  # logits that take about as much room as a token within the model
 BY_SHARING = 16  # roundings of the logits' range by which sharing may move them, in half precision
-# ends of a prompt that a word follows without a space: a mark that opens, if it stands behind a space; and a number
-NO_SPACE_AFTER = r"[\s(\[{/\-–—]$|(^|[\s(\[{])[\"'“‘«»„¿¡#@]$"
+# ends of a prompt that a word follows without a space: a mark that opens, if it stands behind a space; a sign of a script
+# without spaces, or a mark of its width; and a number
+NO_SPACE_AFTER = rf"[\s(\[{{/\-–—{UNSPACED}\u3000-\u303f\uff00-\uff60]$|(^|[\s(\[{{{UNSPACED}])[\"'“‘«»„¿¡#@]$"
 NO_SPACE_BEFORE_A_NUMBER = r"[$€£]$"
 LOGITS_OF_TOKENS = "logits (batch, token, token id), those of a causal language model"
 
@@ -168,9 +171,13 @@ class CausalLMGame(TokenGame):
         return v
 
     def _at_once(self, inputs, replaced):
-        """Of prompts that share, no more than the longest part between two turns."""
+        """Of prompts that share, the longest part between two turns; but of all of a prompt keys and values are kept.
+
+        At least as many as its logits, one for each token id, take room.
+        """
         *_, shared = inputs
-        return max(stop - start for start, stop in _between_turns(replaced)) if shared else replaced.shape[1]
+        at_once = max(stop - start for start, stop in _between_turns(replaced)) if shared else replaced.shape[1]
+        return max(at_once, replaced.shape[1] // MORE_BY_SHARING, len(self.tokenizer) // LOGITS_PER_TOKEN)
 
     def _log_odds(self, inputs, replaced, labels):
         return log_odds_of_labels(self._logits(*inputs, replaced), labels, "next_token")

@@ -283,6 +283,11 @@ class ImageGame(Game):
         calls = []
 
         def replace(module, inputs, output):
+            if not calls and len(output) != len(image):
+                raise InputError(
+                    f"split_at = {self.split_at!r} is run on {len(output)} of {len(image)} images at a time; expected a "
+                    "model that runs it on all of a batch: give the network that is inside"
+                )
             calls.append(1)
             return masked if len(calls) == 1 else output  # a shared ReLU runs again later
 

@@ -125,14 +125,17 @@ class TextGame(TokenGame):
 
     def _check_padding(self, inputs, is_word):
         """InputError if a model counts positions by pad tokens, or looks for the last word: there they do more than mask."""
-        config = getattr(self.model, "config", None)
-        pads = self.filler_id == getattr(config, "pad_token_id", self.tokenizer.pad_token_id)
-        if not pads or not hasattr(self.model, "get_input_embeddings"):
+        inside = next((part for part in self.model.modules() if hasattr(part, "get_input_embeddings")), None)
+        config = getattr(inside, "config", None)
+        if inside is None or self.filler_id != getattr(config, "pad_token_id", self.tokenizer.pad_token_id):
             return
         masked = inputs | {"input_ids": torch.where(is_word, self.filler_id, inputs["input_ids"])}
         try:
-            blind = self._asked_by_embeddings(masked, self.model.get_input_embeddings())  # it sees no pad token
-        except Exception:  # a forward that takes tokens alone may say so in any way it likes
+            embed = inside.get_input_embeddings()
+            shown = embed(masked["input_ids"])
+            with embed.register_forward_hook(lambda *_: shown):  # it sees no pad token
+                blind = self._asked(inputs)
+        except Exception:  # a model without such a layer may say so in any way it likes
             return
         seeing = self._asked(masked)
         if (seeing - blind).abs().max() > 1e-3 * seeing.abs().max():
@@ -146,11 +149,12 @@ class TextGame(TokenGame):
         encoded = self.tokenizer(text, truncation=True, max_length=self._longest())
         of_token = encoded.word_ids(0)
         spans = {word: tuple(encoded.word_to_chars(0, word)) for word in {*of_token} - {None}}
-        if any(" " in text[slice(*span)].strip() for span in spans.values()):  # a tokenizer that does not cut at spaces
+        if any(re.search(r"\s", text[slice(*span)].strip()) for span in spans.values()):  # it does not cut at spaces
             spans = dict(enumerate(match.span() for match in re.finditer(r"\S+", text)))
             of_token = [_word_at(stop, spans) for _, stop in encoded.encodings[0].offsets]
         known = sorted({*of_token} - {None})
-        known = known[: -1 if encoded.encodings[0].overflowing else None]  # the last word may have been cut in two
+        if encoded.encodings[0].overflowing:  # the word at which the text was cut may have been cut in two
+            known = known[1:] if self.tokenizer.truncation_side == "left" else known[:-1]
         number = {word: i for i, word in enumerate(known)}
         word_of = np.array([number.get(word, -1) for word in of_token])
         return dict(encoded), [text[slice(*spans[word])].strip() for word in known], word_of

@@ -1,10 +1,10 @@
 """Choice of input variables: which cells of an image's grid, or words of a text, are masked (Appendix A.1, Fig. 8-9)."""
 
-import re
 from functools import cache
 from itertools import pairwise
 
 import numpy as np
+import regex as re  # its letters have their marks, which other scripts write as signs of their own
 from jaxtyping import Int
 
 from symgen.errors import InputError

@@ -138,6 +138,13 @@ def _check_items(game, samples):
         if len(shape) != 3 or shape[1:] != expected:
             wanted = "(baseline, {}, {})".format(*expected)
             raise InputError(f"sample {item}: baselines have shape {shape}; expected {wanted} with its {n} variables")
+    shapes = {np.shape(one.baselines): item for item, one in samples.items()}
+    if len(shapes) > 1:
+        (shape, item), (other, another), *_ = shapes.items()
+        raise InputError(
+            f"samples {item} and {another}: baselines have shapes {shape} and {other}; expected as many baselines, and "
+            "as many variables, for each"
+        )
 
 
 def strength_to_lose(
