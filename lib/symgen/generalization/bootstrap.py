@@ -15,6 +15,7 @@ from symgen.errors import InputError, whole_number
 from symgen.generalization.metrics import ratio
 
 LEVEL = 0.95
+MANY_NETWORKS = 8  # from so many on, the interval over samples and networks needs no other below it
 PLACES = 200  # equally likely values that stand for a distribution, where one is integrated over
 
 
@@ -98,8 +99,9 @@ def pooled(estimates: Sequence[Estimate], given: bool = False) -> tuple[float, f
     `estimates`: one a network, of the same draws of samples. The variance of the mean is that over samples, which all
     networks share, and that over networks, less what both count (Cameron, Gelbach and Miller, 2011). The interval is
     Student's, with the degrees of freedom that the variance over networks leaves (Satterthwaite), at least one less than
-    there are networks: percentiles of three networks would cover 80 to 90 %. One network has the percentiles of its draws.
-    NaN where a network has no value.
+    there are networks: percentiles of three networks would cover 80 to 90 %. Of a few networks, whose spread may be small by
+    luck, it is no narrower than the t interval over them. One network has the percentiles of its draws. NaN where a network
+    has no value.
 
     `given`: the networks are these ones and no others, not some of many trainings: the interval is over samples alone.
     """
@@ -117,6 +119,8 @@ def pooled(estimates: Sequence[Estimate], given: bool = False) -> tuple[float, f
     variance = over_samples + max(over_networks - counted_twice, 0.0)
     freedom = (k - 1) * max(variance / over_networks, 1) ** 2 if over_networks else np.inf
     half = float(stdtrit(freedom, (1 + LEVEL) / 2) * np.sqrt(variance))
+    if k < MANY_NETWORKS:
+        half = max(half, float(stdtrit(k - 1, (1 + LEVEL) / 2) * np.sqrt(over_networks)))
     return mean, mean - half, mean + half
 
 

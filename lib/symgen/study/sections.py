@@ -211,7 +211,7 @@ class Penalised(Section):
     distillation: Share = 0.5
     """share of the baselines' soft labels in the loss"""
     decay: NotNegative = 1.0
-    """decoupled weight decay"""
+    """weight decay, decoupled from the gradient where the optimizer is adam"""
     dropout: Share = 0.3
     """share that is dropped"""
     arms_per_class: Amount = 0
