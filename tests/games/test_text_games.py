@@ -246,6 +246,7 @@ def test_a_network_that_fails_on_the_way_is_left_as_it_was(tokenizer):
 def test_one_text_of_several_is_compared_with_itself_alone(bert, tokenizer):
     game, short = TextGame(bert, tokenizer), "A warm and dull film"
     one = explain(game, [short, TEXTS[2]], [0, 1], variables=2).sample(0)
+    assert one.data.words.to_numpy().tolist() == [game.words(short)]
     assert one.compare(explain(game, short, 0, variables=one.variables)).H == 1
 
 
@@ -401,6 +402,16 @@ def test_a_network_that_counts_positions_by_pad_tokens_is_not_masked_with_them(t
     for network in (roberta, Inside(roberta)):
         with pytest.raises(ValueError, match="masking = 'pad' is the pad token, by which the model counts positions"):
             TextGame(network, tokenizer, masking="pad").values(SENTENCE, 1, [1, 2])
+
+
+def test_a_network_that_embeds_in_another_way_may_be_masked_with_pad_tokens(tokenizer):
+    """BART never calls what it names as its layer of embeddings, so nothing is learned by that."""
+    size = {"d_model": 16, "encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 16, "decoder_ffn_dim": 16}
+    heads = {"encoder_attention_heads": 2, "decoder_attention_heads": 2, "max_position_embeddings": 40}
+    ids = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.sep_token_id}
+    config = transformers.BartConfig(vocab_size=len(tokenizer), **size, **heads, **ids)
+    bart = transformers.BartForSequenceClassification(config).eval()
+    assert np.isfinite(TextGame(bart, tokenizer, masking="pad").values(SENTENCE, 1, [1, 2])).all()
 
 
 @pytest.mark.parametrize("inside", [False, True])

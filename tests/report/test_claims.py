@@ -530,6 +530,6 @@ def test_a_scale_is_that_of_the_study_and_figures_without_a_study_are_left_alone
     changed = Study.load("fashion-vgg", {"figures_root": str(tmp_path), "epochs": 80, "target_seeds": [11]})
     first, other = claims.studies_beside(changed)
     assert first is changed and first.figures_dir.name.startswith("fashion-vgg+") and other.name == "snippets-bert"
-    assert claims.scale_of(first) == "1 network, 1,000 images, 80 epochs, 80 + 80 samples, another 20 + 20 followed"
+    assert claims.scale_of(first) == "1 network, 1,000 images, 80 epochs, 80 + 80 samples, 20 + 20 followed, drawn anew"
     assert claims.scale_of(Study.load("smollm2")) == "a model as it is given, 8 variables"
     assert claims.scale_of(Study.load("smollm2-gemma3")) == "2 models as they are given, 8 variables"

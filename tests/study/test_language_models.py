@@ -196,6 +196,8 @@ def test_longer_prompts_are_asked_apart_with_more_variables(controlled):
     prompts, others = load_prompts(longer), load_prompts(controlled)
     assert set(prompts.source) == {"longer"} and len(prompts) == 10 and prompts.variables.map(len).eq(6).all()
     assert not set(prompts.prompt) & set(others.prompt)
+    with pytest.raises(ValueError, match="0 of the longer prompts have 15 variables; expected fewer of these"):
+        pipeline.task(longer.replace(n_variables=15)).draw_samples(None)
     judged = pairs.judged(controlled)[LONGER]
     (mine,), (theirs,) = (pipeline.effects_of(longer, (role,)) for role in ROLES)
     np.testing.assert_array_equal(judged["target-1"].effects[0], mine)
@@ -335,6 +337,7 @@ def test_what_is_known_of_trained_networks_does_not_hang_on_given_ones():
             "longer_variables = 6 of models trained here; expected 0",
         ),
         ({"longer_variables": 40}, "longer_variables = 40; expected at most"),
+        ({"longer_variables": 6, "written": "longer"}, "longer_variables = 6 beside written: longer"),
         ({"dataset": "movie-snippets"}, "target_model of texts; expected a data set of prompts"),
     ],
 )

@@ -1,10 +1,10 @@
 """Prompts for language models that are given: written for the project, lines of a file, or questions in SQuAD's format."""
 
 import json
-import re
 from functools import lru_cache
 from pathlib import Path
 
+import regex as re
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -51,7 +51,7 @@ def squad_prompts(squad: dict) -> list[dict]:
             answer = question["answers"][0]
             sentence = _sentence_at(paragraph["context"], answer["answer_start"])
             prompt = f"{sentence} {question['question'].strip()} Answer:"
-            word = re.match(r"\w+", answer["text"])
+            word = re.match(r"[\w\p{No}]+", answer["text"])
             if word and len(prompt.split()) <= LONGEST:
                 prompts.append({"prompt": prompt, "next_word": word[0]})
     return prompts

@@ -7,6 +7,7 @@ from symgen.games.images import ImageGame
 from symgen.games.texts import TextGame
 from symgen.games.variables import (
     UNSPACED,
+    WORD,
     candidate_words,
     cell_boxes,
     draw_cells,

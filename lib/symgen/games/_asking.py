@@ -114,12 +114,11 @@ def values_of(game, samples, labels, variables, one: bool) -> tuple[Float[np.nda
 
 def _numbers(values):
     """What a game gives as an array of numbers; InputError for anything else."""
-    if isinstance(values, list | tuple) and any(isinstance(each, torch.Tensor) for each in values):
-        values = torch.stack([torch.as_tensor(each).detach().cpu() for each in values])
-    values = values.detach().double().cpu() if isinstance(values, torch.Tensor) else values
+    plain = lambda each: each.detach().double().cpu() if isinstance(each, torch.Tensor) else each  # noqa: E731
+    values = [plain(each) for each in values] if isinstance(values, list | tuple) else plain(values)
     try:
         return np.asarray(values).astype(float, casting="same_kind")
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(
             f"the game's values are no real numbers: {first_line(error)}; expected an array of 2^n"
         ) from None

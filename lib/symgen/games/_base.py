@@ -339,7 +339,7 @@ class TokenGame(Game):
         return replaced.shape[1]
 
     def _longest(self):
-        """Tokens that the model reads, as far as the tokenizer says so, or a configuration or a table of positions in it."""
+        """Tokens that are read: by the tokenizer, and by the model's configurations and tables of positions."""
         if self._positions is None:
             modules = list(self.model.modules()) if isinstance(self.model, torch.nn.Module) else [self.model]
             limits = [getattr(getattr(part, "config", None), "max_position_embeddings", None) for part in modules]

@@ -1,10 +1,10 @@
 """From a causal language model and a prompt to v: the log-odds of the next token with words masked."""
 
 import inspect
-import re
 from itertools import pairwise
 
 import numpy as np
+import regex as re
 import torch
 from jaxtyping import Bool
 from torch import Tensor
@@ -27,8 +27,9 @@ MORE_BY_SHARING = 4  # times as many prompts at a time, at most: their keys and 
 LOGITS_PER_TOKEN = 1 << 15  # logits that take about as much room as a token within the model
 BY_SHARING = 16  # roundings of the logits' range by which sharing may move them, in half precision
 # ends of a prompt that a word follows without a space: a mark that opens, if it stands behind a space; a sign of a script
-# without spaces, or a mark of its width; and a number
-NO_SPACE_AFTER = rf"[\s(\[{{/\-–—{UNSPACED}\u3000-\u303f\uff00-\uff60]$|(^|[\s(\[{{{UNSPACED}])[\"'“‘«»„¿¡#@]$"
+# without spaces, or a mark of its width, with what closes behind it; and a number
+WIDE = rf"{UNSPACED}\u3000-\u303f\uff00-\uff60"
+NO_SPACE_AFTER = rf"[\s(\[{{/\-–—]$|[{WIDE}][\"'“‘”’…·]*$|(^|[\s(\[{{])[\"'“‘«»„¿¡#@]$"
 NO_SPACE_BEFORE_A_NUMBER = r"[$€£]$"
 LOGITS_OF_TOKENS = "logits (batch, token, token id), those of a causal language model"
 
@@ -171,10 +172,7 @@ class CausalLMGame(TokenGame):
         return v
 
     def _at_once(self, inputs, replaced):
-        """Of prompts that share, the longest part between two turns; but of all of a prompt keys and values are kept.
-
-        At least as many as its logits, one for each token id, take room.
-        """
+        """Of prompts that share, the longest part between two turns; more where keys, values or logits need the room."""
         *_, shared = inputs
         at_once = max(stop - start for start, stop in _between_turns(replaced)) if shared else replaced.shape[1]
         return max(at_once, replaced.shape[1] // MORE_BY_SHARING, len(self.tokenizer) // LOGITS_PER_TOKEN)

@@ -131,11 +131,13 @@ class TextGame(TokenGame):
             return
         masked = inputs | {"input_ids": torch.where(is_word, self.filler_id, inputs["input_ids"])}
         try:
-            embed = inside.get_input_embeddings()
+            embed, asked = inside.get_input_embeddings(), []
             shown = embed(masked["input_ids"])
-            with embed.register_forward_hook(lambda *_: shown):  # it sees no pad token
+            with embed.register_forward_hook(lambda *_: asked.append(1) or shown):  # it sees no pad token
                 blind = self._asked(inputs)
         except Exception:  # a model without such a layer may say so in any way it likes
+            return
+        if len(asked) != 1:  # it embeds in another way
             return
         seeing = self._asked(masked)
         if (seeing - blind).abs().max() > 1e-3 * seeing.abs().max():

@@ -2,6 +2,7 @@
 
 from functools import cache
 from itertools import pairwise
+from unicodedata import normalize
 
 import numpy as np
 import regex as re  # its letters have their marks, which other scripts write as signs of their own
@@ -11,7 +12,9 @@ from symgen.errors import InputError
 from symgen.interactions import check_n
 
 UNSPACED = r"\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"  # signs of scripts without spaces between words
-SPACED = rf"[^\W{UNSPACED}]"  # letters and digits of the others
+LETTER = r"[\w\p{No}]"  # or digit, also a small one, as in CO₂
+WORD = f"{LETTER}+"
+SPACED = f"(?:(?![{UNSPACED}]){LETTER})"  # letters and digits of the other scripts
 
 
 @cache
@@ -27,14 +30,14 @@ def candidate_words(prompt: str) -> list[str]:
 
     Nor words inside others, which share their tokens, as there are in scripts without spaces.
     """
-    words = list(filter(is_telling, dict.fromkeys(re.findall(r"\w+", prompt))))
+    words = list(filter(is_telling, dict.fromkeys(re.findall(WORD, prompt))))
     return [word for word in words if not any(word != other and places_of(word, other) for other in words)]
 
 
 def is_telling(word: str, stop_words=None) -> bool:
     """Whether a word may be a variable: no stop word, single letter, or word without a letter or digit."""
     stop_words = english_stop_words() if stop_words is None else stop_words
-    return len(word) > 1 and any(map(str.isalnum, word)) and word.lower() not in stop_words
+    return len(normalize("NFC", word)) > 1 and any(map(str.isalnum, word)) and word.lower() not in stop_words
 
 
 def draw_cells(n: int, grid: int, rng: np.random.Generator) -> Int[np.ndarray, "variable"]:

@@ -99,9 +99,9 @@ def pooled(estimates: Sequence[Estimate], given: bool = False) -> tuple[float, f
     `estimates`: one a network, of the same draws of samples. The variance of the mean is that over samples, which all
     networks share, and that over networks, less what both count (Cameron, Gelbach and Miller, 2011). The interval is
     Student's, with the degrees of freedom that the variance over networks leaves (Satterthwaite), at least one less than
-    there are networks: percentiles of three networks would cover 80 to 90 %. Of a few networks, whose spread may be small by
-    luck, it is no narrower than the t interval over them. One network has the percentiles of its draws. NaN where a network
-    has no value.
+    there are networks: percentiles of three networks would cover 80 to 90 %. Few networks do not say well what freedom they
+    leave: their interval is no narrower than the t interval over them. One network has the percentiles of its draws.
+    NaN where a network has no value.
 
     `given`: the networks are these ones and no others, not some of many trainings: the interval is over samples alone.
     """

@@ -229,7 +229,7 @@ def scale_of(study: Study) -> str:
         return f"{models} given, {study.n_variables} variables"
     networks = f"{_n_networks(study)} network{'s' if _n_networks(study) > 1 else ''}"
     whole, few = study.n_explained // 2, study.dynamics.n_explained // 2
-    followed = f", another {few} + {few} followed" if few < whole else ""
+    followed = f", {few} + {few} followed, drawn anew" if few < whole else ""
     samples = f"{whole} + {whole} samples{followed}"
     return f"{networks}, {study.train_size:,} {study.modality}, {study.epochs} epochs, {samples}"
 

@@ -95,6 +95,8 @@ def _given(s):
         yield "untrained of models trained here; expected models that are given"
     if s.longer_variables and not s.target_model:
         yield f"longer_variables = {s.longer_variables} of models trained here; expected 0, or models that are given"
+    if s.longer_variables and s.written == "longer":
+        yield f"longer_variables = {s.longer_variables} beside written: longer; expected n_variables alone"
     if s.other_judge and not s.tunes_given:
         yield f"other_judge = {s.other_judge!r}; expected none, or a given model that is fine-tuned (init)"
     if bool(s.target_model) != bool(s.baseline_model):

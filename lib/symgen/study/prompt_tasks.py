@@ -1,18 +1,18 @@
 """Language models, trained here, fine-tuned or given: what they go on with, and which words of it are variables."""
 
-import re
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 import pandas as pd
+import regex as re
 import torch
 from torch import Tensor
 
 from symgen import training
 from symgen.data import prompt_lines, question_prompts, written_prompts
 from symgen.errors import InputError
-from symgen.games import CausalLMGame, candidate_words, some_of
+from symgen.games import WORD, CausalLMGame, candidate_words, some_of
 from symgen.study.settings import Study
 from symgen.study.tasks import TextTask, token_ids
 
@@ -46,11 +46,11 @@ class PromptTask(TextTask):
     def prompt(self, item: int) -> tuple[str, str] | None:
         """The prompt that an item begins with and the word that comes next; None where there is no such word."""
         text, tokenizer = self.data.texts[item], self.tokenizer
-        for match in re.finditer(r"(?<=\s)\w+", text):
+        for match in re.finditer(rf"(?<=\s){WORD}", text):
             prompt, word = text[: match.start()].rstrip(), match[0]
             if len(candidate_words(prompt)) < self.study.n_variables or not candidate_words(word):
                 continue
-            new = word.lower() not in re.findall(r"\w+", prompt.lower())
+            new = word.lower() not in re.findall(WORD, prompt.lower())
             if new and self._token(word) is not None:
                 whole = len(tokenizer(prompt, truncation=True)["input_ids"]) < self.study.max_tokens
                 return (prompt, word) if whole else None
@@ -164,6 +164,10 @@ class GivenTask:
         """The prompts as samples: columns sample, of, item, label (the next word), variables (by |), source, prompt."""
         study, rng = self.study, np.random.default_rng([self.study.explain_seed, self.study.variables_seed])
         rows = self.rows()
+        if len(rows) < 2 and study.written == "longer":
+            raise InputError(
+                f"{len(rows)} of the longer prompts have {study.n_variables} variables; expected fewer of these"
+            )
         if len(rows) < 2:  # chance asks about another prompt
             place = f"prompts.jsonl, or questions *.json, in {study.data_dir / study.dataset}"
             raise InputError(

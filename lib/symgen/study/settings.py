@@ -143,7 +143,8 @@ class Study(*SECTIONS):
         changes = {f"masked by {name}": {"masking": name, "baseline_masking": name} for name in self.other_masking}
         changes["untrained"] = {"untrained": True}
         if self.longer_variables:
-            changes[f"{self.longer_variables} variables"] = {"written": "longer", "n_variables": self.longer_variables}
+            longer = {"written": "longer", "n_variables": self.longer_variables, "longer_variables": 0}
+            changes[f"{self.longer_variables} variables"] = longer
         return {name: self.replace(**change) for name, change in changes.items()}
 
     @property
