@@ -114,14 +114,18 @@ def values_of(game, samples, labels, variables, one: bool) -> tuple[Float[np.nda
 
 def _numbers(values):
     """What a game gives as an array of numbers; InputError for anything else."""
-    plain = lambda each: each.detach().double().cpu() if isinstance(each, torch.Tensor) else each  # noqa: E731
-    values = [plain(each) for each in values] if isinstance(values, list | tuple) else plain(values)
+    values = [_detached(each) for each in values] if isinstance(values, list | tuple) else _detached(values)
     try:
         return np.asarray(values).astype(float, casting="same_kind")
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(
             f"the game's values are no real numbers: {first_line(error)}; expected an array of 2^n"
         ) from None
+
+
+def _detached(value):
+    """A tensor without its gradient, where numpy can read it; anything else as it is."""
+    return value.detach().double().cpu() if isinstance(value, torch.Tensor) else value
 
 
 def pictured(game, samples, variables) -> dict:
