@@ -332,6 +332,9 @@ def test_a_claim_on_few_samples_asks_whether_plain_training_learns_from_them(stu
     assert claims.decisions(asked, study)[0]["verdict"] == "not testable"
     assert claims.decisions(claim(statistic("a")), study)[0]["verdict"] == "reproduced"
     assert {name for name, one in claims.claims().items() if one.setting} == {"K4"}
+    plain.assign(setting="all samples").to_csv(values, index=False)  # of a run without few samples
+    with pytest.raises(ValueError, match="snippets-bert: figK_values holds no training with few samples"):
+        claims.decisions(asked, study)
 
 
 @pytest.mark.parametrize(
@@ -366,6 +369,10 @@ def test_a_claim_is_asked_of_studies_that_have_what_it_needs(study):
     images = Study.load("fashion-vgg")
     assert k["K2"].asks(images) and not k["K3"].asks(images) and not k["K2"].asks(study)
     assert not k["K2"].asks(images.replace(few_shot_size=images.train_size))  # one number would count twice
+    plainly = images.replace(penalty_weight=0, ablation_per_class=0)  # tables of an earlier run may still be there
+    assert {name for name in k if k[name].asks(images) and not k[name].asks(plainly)} == {
+        "F5", "T1", "Z", "B4", "K1", "K2", "K4"
+    }  # fmt: skip
 
 
 def test_given_networks_need_no_table_that_says_they_have_learned(tmp_path):

@@ -3,7 +3,9 @@
 import base64
 import io
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from functools import cache
@@ -19,6 +21,7 @@ from symgen.__main__ import main
 from symgen.errors import InputError
 from symgen.interactions import prepare
 from symgen.report import runner
+from symgen.store import WRITTEN
 from symgen.study import jobs, notebooks
 
 NOTEBOOKS = ROOT / "notebooks"
@@ -173,6 +176,24 @@ def test_the_runner_refuses_an_unknown_parameter(tmp_path):
         runner.execute("01_data_split", {"studdy": "fashion-vgg"}, tmp_path / "out.ipynb")
     with pytest.raises(ValueError, match="no notebook named '05_three_phases'; did you mean '05_three_phase_dynamics'"):
         runner.notebook_path("05_three_phases")
+
+
+def test_a_figure_that_a_notebook_no_longer_makes_goes(tmp_path, monkeypatch):
+    folder, made = tmp_path / "one", iter([("a.csv", "b.csv"), ("a.csv",)])
+    folder.mkdir()
+
+    def run(source, output, _):
+        for path in (folder / name for name in next(made)):
+            path.touch()
+            with open(os.environ[WRITTEN], "a") as listed:
+                listed.write(f"{path}\n")
+        shutil.copy(source, output)
+
+    monkeypatch.setattr(runner, "_run", run)
+    (folder / "mine.csv").touch()
+    for names in (["a.csv", "b.csv", "mine.csv"], ["a.csv", "mine.csv"]):
+        runner._executed(NOTEBOOKS / "01_data_split.ipynb", tmp_path / "01.ipynb", {}, folder)
+        assert sorted(path.name for path in folder.iterdir()) == names
 
 
 def test_a_mistake_shows_one_line_in_the_notebook_and_on_the_command_line(tmp_path):

@@ -80,10 +80,20 @@ def test_the_time_left_is_said_once_enough_is_done_to_know_it(capsys, monkeypatc
     clock = iter([0.0, 60.0, 600.0, 1800.0])
     monkeypatch.setattr(report.time, "monotonic", lambda: next(clock))
     steps = (f"{done} of 29 steps ({done / 29:.0%}) done\n" for done in (1, 6, 25))
-    report._with_time_left(["Building DAG\n", *steps], last=11)
+    report._with_time_left(["Building DAG\n", *steps], waiting=18)
     assert capsys.readouterr().err.splitlines() == [
         "Building DAG",
         "1 of 29 steps, 1.0 min gone",
         "6 of 29 steps, 10.0 min gone, about 23 min left",  # 12 jobs as long as the first six, and 11 notebooks
         "25 of 29 steps, 30.0 min gone, about 1 min left",
+    ]
+
+
+def test_the_time_left_counts_the_jobs_that_are_not_done_yet(capsys, monkeypatch):
+    clock = iter([0.0, 240.0, 480.0])
+    monkeypatch.setattr(report.time, "monotonic", lambda: next(clock))
+    report._with_time_left(["1 of 14 steps\n", "2 of 14 steps\n"], waiting=8)  # the rest: notebooks
+    assert capsys.readouterr().err.splitlines() == [
+        "1 of 14 steps, 4.0 min gone",
+        "2 of 14 steps, 8.0 min gone, about 26 min left",  # 6 jobs of 4 minutes, and 6 notebooks
     ]

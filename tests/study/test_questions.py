@@ -17,6 +17,7 @@ from symgen.report import runner
 from symgen.study import pipeline
 from symgen.study.jobs import networks_of
 from symgen.study.networks import ensure_training
+from symgen.study.samples import _loaded
 from symgen.training import evaluate, load_model
 
 CHAT = "<user>{question}<model>{answer}<end>"
@@ -72,6 +73,29 @@ def test_a_study_leaves_out_questions_that_are_longer_than_it_says(study):
     longest = len(question(0))
     sizes = [len(pipeline.load_data(study.replace(max_characters=most)).texts) for most in (longest - 1, longest)]
     assert sizes == [0, 60]
+
+
+def test_texts_that_are_no_longer_those_that_were_split_are_refused(study, spreadsheet):
+    pipeline.ensure_split(study)
+    path = spreadsheet / "data" / "unilaw" / "UnilawR1Eval.xlsx"
+    table = pd.read_excel(path)
+    table.assign(input=table.input.str.replace("一万元", "二万元")).to_excel(path, index=False)  # with the same labels
+    _loaded.cache_clear()  # as in another process
+    with pytest.raises(ValueError, match="dataset 'unilaw-questions': other items than those that were split"):
+        pipeline.ensure_split(study)
+
+
+def test_a_model_that_gets_other_weights_is_another(study, spreadsheet):
+    def keys():
+        return [study.key(stage, study.targets[0], 2) for stage in ("training", "interactions")]
+
+    before = keys()
+    assert keys() == before
+    model = transformers.AutoModelForCausalLM.from_pretrained(spreadsheet / "Gemma3")
+    with torch.no_grad():
+        next(model.parameters()).add_(1)
+    model.save_pretrained(spreadsheet / "Gemma3")
+    assert not {*keys()} & {*before}
 
 
 def test_what_is_wrong_with_a_spreadsheet_is_one_line(spreadsheet):

@@ -38,6 +38,8 @@ from symgen.study import VERSIONS
         ({"penalty_factors": [-1]}, "penalty_factors.0 = -1; expected greater than 0"),
         ({"target_seeds": []}, "target_seeds is empty"),
         ({"target_seeds": [-1]}, "target_seeds.0 = -1; expected at least 0"),
+        ({"target_seeds": [11, 22]}, "seed 22 stands in target_seeds and in baseline_seeds; expected others"),
+        ({"second_seeds": [24]}, "seed 24 stands in second_seeds and in baseline_seeds"),  # of more_baseline_seeds
         ({"device": "gpu"}, "device = 'gpu'; expected auto, cpu, cuda, or cuda:<number>"),
         ({"device": "mps"}, "device = 'mps'; expected auto"),  # it has no float64
         ({"penalty_variables": 20}, "penalty_variables = 20; expected at most 16"),

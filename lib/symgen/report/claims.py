@@ -179,7 +179,7 @@ class Claim(BaseModel):
     statistics: tuple[Statistic, ...]
     main: bool = False
     later: str = ""
-    needs: str = ""
+    needs: tuple[str, ...] = ()
     modality: str = ""
     setting: str = ""
     of_any_network: bool = False
@@ -199,7 +199,7 @@ class Claim(BaseModel):
     def asks(self, study: Study) -> bool:
         """Whether it is a claim about such a study."""
         few = self.skip_if_all_are_few and study.few_shot_size >= study.train_size  # one number would count twice
-        return bool(not self.needs or getattr(study, self.needs)) and self.modality in ("", study.modality) and not few
+        return all(getattr(study, name) for name in self.needs) and self.modality in ("", study.modality) and not few
 
 
 @cache
@@ -350,8 +350,11 @@ def _have_learned(claim, learned, folder):
     """Whether all networks have learned, and where a claim is about a setting, plain training in it, in the mean, too."""
     if not claim.setting or not learned.learned.all():
         return learned.learned.all()
-    values = pd.read_csv(folder / "figK_values.csv").set_index(["setting", "arm", "quantity"]).value
-    return pipeline.has_learned(values[claim.setting, "plain", "accuracy"], learned["always the same"].iloc[0])
+    values = pd.read_csv(folder / "figK_values.csv").query("arm == 'plain' and quantity == 'accuracy'")
+    plain = values.value[values.setting == claim.setting]
+    if not len(plain):
+        raise InputError(f"{folder.name}: figK_values holds no training with {claim.setting}. Run its notebook again")
+    return pipeline.has_learned(plain.iloc[0], learned["always the same"].iloc[0])
 
 
 def _row(table, statistic, folder):

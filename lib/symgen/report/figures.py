@@ -16,7 +16,7 @@ from symgen.errors import InputError, handle_signals
 from symgen.report.readme import update_readme
 from symgen.report.runner import executed_path
 from symgen.store import file_state, project_root
-from symgen.study import Study, notebooks
+from symgen.study import Study, jobs
 
 DEFAULT = "fashion-vgg"
 NOTEBOOK_MINUTES = 0.25  # of several side by side
@@ -34,12 +34,14 @@ def make_figures(arguments: list[str]) -> int:
     names, options = _divided(arguments)
     asked = _asked(options)
     cores, studies = _cores(asked), [Study.load(name) for name in names]
-    last = 2 + sum(len(notebooks(study)) for study in studies)  # steps after all jobs: 11_claims and the rule all, too
+    waiting = sum(
+        not (study.runs_dir / "done" / f"{job.name}.job").exists() for study in studies for job in jobs(study)
+    )
     number = str(asked.cores or _of_profile(asked.profile).get("cores", "all"))
     with _lock():
         before = _claims_state()
         with _timed(available_cpu_count() if number == "all" else int(number)):
-            code = _run([*OPTIONS, *cores, *options, "--config", f"studies={','.join(names)}"], last)
+            code = _run([*OPTIONS, *cores, *options, "--config", f"studies={','.join(names)}"], waiting)
         if not code and _claims_state() != before:  # a run with nothing to do, or of other figures, need not write them
             update_readme()
     for study in studies if not code else ():
@@ -123,7 +125,7 @@ def _timed(cores):
         print(table.drop(columns="cores").round({"seconds": 0, "share": 3}).to_string(index=False))
 
 
-def _run(arguments, last):
+def _run(arguments, waiting):
     """Snakemake in a process group of its own, which a signal reaches as a whole: the jobs end, and then Snakemake.
 
     It starts as a copy of this process, which has read what the map imports.
@@ -142,7 +144,7 @@ def _run(arguments, last):
 
     handle_signals(end)
     with open(read, errors="replace") as lines:
-        _with_time_left(lines, last)
+        _with_time_left(lines, waiting)
     process.join()
     handle_signals(signal.default_int_handler)  # nothing is left that a signal could be passed on to
     if ended:
@@ -163,19 +165,19 @@ def _snakemake(arguments, stream):
     main(arguments)
 
 
-def _with_time_left(lines, last):
+def _with_time_left(lines, waiting):
     """Show what Snakemake says; how many steps are done, with about how long the others take.
 
-    The `last` steps are notebooks, which take `NOTEBOOK_MINUTES` each; the steps before them are jobs, which take as long as
-    those that are done. Short jobs end first, so nothing is said before a sixth of them is done.
+    The first steps are the jobs that are `waiting`, which take as long as those that are done; the others are notebooks,
+    which take `NOTEBOOK_MINUTES` each. Short jobs end first, so nothing is said before a sixth of them is done.
     """
     start = time.monotonic()
     for line in lines:
         if progress := re.match(r"(\d+) of (\d+) steps", line):
             done, steps = map(int, progress.groups())
-            jobs, gone = max(0, steps - last), (time.monotonic() - start) / 60
-            left = gone / done * max(0, jobs - done) + NOTEBOOK_MINUTES * min(last, steps - done)
-            rest = f", about {left:.0f} min left" if 6 * done >= jobs else ""
+            gone, notebooks = (time.monotonic() - start) / 60, max(0, steps - waiting)
+            left = gone / done * max(0, waiting - done) + NOTEBOOK_MINUTES * min(notebooks, steps - done)
+            rest = f", about {left:.0f} min left" if 6 * done >= waiting else ""
             line = f"{done} of {steps} steps, {gone:.1f} min gone{rest}\n"
         sys.stderr.write(line)
         sys.stderr.flush()

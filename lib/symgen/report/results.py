@@ -368,8 +368,9 @@ def choices_text(root: Path) -> str:
     for study, table in _tables(root, "fig05_choices").items():
         claimed = pd.concat([_table(root, study, f"{name}_contrasts") for name in ("fig02", "fig03")])
         of_last = {name.removeprefix("H_low - H_high, "): name for name in table.quantity}  # as fig02 has them
-        claimed = claimed[claimed.role == "all"].replace({"quantity": of_last})
-        claimed = claimed.set_index("quantity").loc[table.quantity, ["value", "low", "high"]].reset_index()
+        claimed = claimed[claimed.role == "all"].replace({"quantity": of_last}).set_index("quantity")
+        table = table[table.quantity.isin(claimed.index)].reset_index(drop=True)  # of a run with other judges
+        claimed = claimed.loc[table.quantity, ["value", "low", "high"]].reset_index()
         half = np.hypot((claimed.high - claimed.low) / 2, ndtri((1 + LEVEL) / 2) * table.sd)
         wider = claimed.assign(low=claimed.value - half, high=claimed.value + half)
         fixed, drawn = (intervals(numbers, "z.2f") for numbers in (claimed, wider))

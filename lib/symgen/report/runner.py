@@ -57,10 +57,12 @@ def executed_path(study: Study, name: str) -> Path:
 def is_whole(study: Study, name: str) -> bool:
     """Whether a notebook's executed copy is there, and all that it put among the figures."""
     path = executed_path(study, name)
-    if not path.is_file():
-        return False
-    names = json.loads(path.read_bytes())["metadata"].get("symgen", {}).get("figures", [])
-    return all((study.figures_dir.parent / figure).is_file() for figure in names)
+    return path.is_file() and all((study.figures_dir.parent / figure).is_file() for figure in _figures_of(path))
+
+
+def _figures_of(path):
+    """What an executed copy put among the figures, by its names there; nothing if it is not there."""
+    return json.loads(path.read_bytes())["metadata"].get("symgen", {}).get("figures", []) if path.is_file() else []
 
 
 def _executed(source, output, parameters, folder):
@@ -82,7 +84,10 @@ def _executed(source, output, parameters, folder):
     temporary.unlink()
     kept = _moved(notebook, source.parent, output.parent)
     if folder:
-        kept["metadata"] |= {"symgen": {"figures": _names(written, folder.parent)}}
+        figures = _names(written, folder.parent)
+        for name in {*_figures_of(output)} - {*figures}:  # of other settings
+            (folder.parent / name).unlink(missing_ok=True)
+        kept["metadata"] |= {"symgen": {"figures": figures}}
     write_whole(output, _as_json(kept).encode())
     failed.unlink(missing_ok=True)
     return _as_json(notebook)

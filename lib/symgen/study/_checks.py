@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, combinations
 
 from symgen.data import MODALITIES, QUESTIONS, modality_of
 from symgen.games import CausalLMGame, TextGame
@@ -120,6 +120,10 @@ def _seeds(s):
     for name, several in seeds.items():
         if len(set(several)) < len(several):
             yield f"a seed stands twice in {name}"
+    families = [name for name in seeds if name != "more_baseline_seeds"]
+    for one, other in () if s.target_model else combinations(families, 2):
+        if both := {*seeds[one]} & {*seeds[other]}:
+            yield f"seed {min(both)} stands in {one} and in {other}; expected others: networks of one seed begin alike"
 
 
 def _checkpoints(s):

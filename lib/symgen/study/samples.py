@@ -12,7 +12,7 @@ from symgen.data import Images, Texts, deal, load_dataset, standing_within
 from symgen.errors import InputError, saying
 from symgen.games import ROUNDING, CausalLMGame, ImageGame, TextGame
 from symgen.interactions import SparseAndOr, sparse_and_or
-from symgen.store import cached
+from symgen.store import cached, key_of
 from symgen.study.devices import device
 from symgen.study.prompt_tasks import GivenTask, PromptTask, QuestionTask
 from symgen.study.settings import FAMILIES, Study
@@ -63,12 +63,25 @@ def ensure_split(study: Study) -> pd.DataFrame:
             return deal(labels, sizes | {"D": study.test_size}, study.split_seed, within)
 
     split = cached(study.runs_dir / "split.csv", study.settings_of("split"), dealt)
-    if not np.array_equal(split.label, labels):
+    if not (np.array_equal(split.label, labels) and _as_split(study, data)):
         raise InputError(
             f"dataset {study.dataset!r}: other items than those that were split; expected the same files, or another "
             "runs_root"
         )
     return split
+
+
+def _as_split(study, data):
+    """Whether texts are those that were split: a hash of them is kept beside the split. Of images the labels must do."""
+    if not isinstance(data, Texts):
+        return True
+    texts = pd.DataFrame({"texts": [f"hash {_hash(data.texts, data.answers)}"]})
+    return texts.equals(cached(study.runs_dir / "texts.csv", study.settings_of("split"), lambda: texts))
+
+
+@lru_cache(maxsize=4)  # asked for at every use of the split
+def _hash(*texts):
+    return key_of(texts)
 
 
 def training_part(study: Study, role: str) -> str:
@@ -136,8 +149,9 @@ def solve(study: Study, v: np.ndarray) -> SparseAndOr:
 
 
 def as_penalised(study: Study) -> Study:
-    """The study as the penalty sees it: with its few variables; how many samples are explained does not matter to it."""
-    return study.replace(n_variables=study.penalty_variables, explain_classes=1, explain_per_class=1)
+    """The study as the penalty sees it: with its few variables; which samples are explained is not its matter."""
+    few = {"explain_classes": 1, "explain_per_class": 1, "ablation_per_class": 0}
+    return study.replace(n_variables=study.penalty_variables, **few)
 
 
 def ensure_penalised(study: Study) -> pd.DataFrame:

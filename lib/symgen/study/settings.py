@@ -8,7 +8,7 @@ from pathlib import Path
 from symgen.data import EMBEDDED_SETS, modality_of
 from symgen.errors import InputError, saying
 from symgen.generalization import Bootstrap
-from symgen.store import key_of, project_root
+from symgen.store import checksum, key_of, project_root
 from symgen.study._checks import impossible
 from symgen.study._files import checked, read_overrides, settings_in_file, study_names
 from symgen.study.sections import SECTIONS, Data, Places, Samples, Solving, Training, Values
@@ -50,6 +50,14 @@ BEHIND = {
 def roles_of(family: str, seeds: Iterable[int]) -> tuple[str, ...]:
     """Roles of the networks of a family, one a seed."""
     return tuple(f"{family}-{seed}" for seed in seeds)
+
+
+def files_of(model: str) -> dict:
+    """Checksums of the files of a given model that is a folder in the project; of others, which are pinned, nothing."""
+    folder = project_root() / model
+    if model in ("", "scratch") or not folder.is_dir():
+        return {}
+    return {"files": {path.name: checksum(path) for path in sorted(folder.iterdir()) if path.is_file()}}
 
 
 class Study(*SECTIONS):
@@ -248,6 +256,7 @@ class Study(*SECTIONS):
         settings["versions"] = {name: VERSIONS[name] for name in versions}
         if self.cut_at and "values" in BEHIND[stage]:
             settings["cut"] = self.cut_at
+        settings |= files_of(self.init)
         if self.before and stage == "samples":
             settings["before"] = self.before.settings_of("split")  # the vocabulary decides on the prompts
         if role:
@@ -269,7 +278,7 @@ class Study(*SECTIONS):
         if family == "baseline":
             settings["baseline_on"] = self.baseline_on
         if self.model_of(role):
-            settings |= {"model": self.model_of(role), "masking": self.masking_of(role)}
+            settings |= {"model": self.model_of(role), "masking": self.masking_of(role)} | files_of(self.model_of(role))
             settings |= {"untrained": True} if self.untrained else {}
         if checkpoint == "":
             return settings | ({"checkpoints": list(self.checkpoints)} if family == "target" else {})

@@ -36,8 +36,7 @@ class Task:
         rows = []
         for of, part in (("training", "A"), ("testing", "D")):
             items = split[split.part == part]
-            items = items[self.explainable(items.item)]
-            rows += [(of, item) for item in _drawn(items, part, study, rng)]
+            rows += [(of, item) for item in _drawn(items[self.explainable(items.item)], part, study, rng)]
         table = pd.DataFrame(rows, columns=["of", "item"])
         table["label"] = self.labels(table.item)
         table.insert(0, "sample", np.arange(len(table)))
@@ -187,13 +186,17 @@ def _drawn(items, part, study, rng):
     """Some items of some classes of a part of a split."""
     labels = np.sort(items.label.unique())
     if study.explain_classes > len(labels):
-        raise InputError(f"explain_classes = {study.explain_classes}; part {part} holds {len(labels)} classes")
+        raise InputError(
+            f"explain_classes = {study.explain_classes}; part {part} holds {len(labels)} classes of items with "
+            f"{study.n_variables} variables; expected no more classes, or fewer variables (n_variables, more_variables)"
+        )
     for label in np.sort(rng.choice(labels, study.explain_classes, replace=False)):
         of_label = items.item[items.label == label].to_numpy()
         if study.explain_per_class > len(of_label):
             raise InputError(
-                f"{study.explain_per_class} samples of a class (explain_per_class, removal_per_class); part {part} has "
-                f"{len(of_label)} of class {label} with enough variables; expected no more"
+                f"{study.explain_per_class} samples of a class; part {part} has {len(of_label)} of class {label} with "
+                f"{study.n_variables} variables; expected no more samples (explain_, removal_, arms_, dynamics_ or "
+                "ablation_per_class), or fewer variables (n_variables, more_variables)"
             )
         yield from rng.choice(of_label, study.explain_per_class, replace=False)
 
