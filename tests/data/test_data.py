@@ -117,7 +117,7 @@ def test_samples_come_from_a_and_d_by_class_with_their_own_variables(study):
     cells = pipeline.task(study).variables(samples)
     assert cells.shape == (12, 5) and len({tuple(row) for row in cells}) > 6
     with pytest.raises(
-        ValueError, match=r"99 samples of a class \(explain_per_class, removal_per_class\); part A has 10"
+        ValueError, match=r"99 samples of a class; part A has 10 of class . .* \(explain_per_class, removal_per_class, "
     ):
         pipeline.ensure_samples(study.replace(explain_per_class=99))
 

@@ -179,7 +179,7 @@ def test_the_runner_refuses_an_unknown_parameter(tmp_path):
 
 
 def test_a_figure_that_a_notebook_no_longer_makes_goes(tmp_path, monkeypatch):
-    folder, made = tmp_path / "one", iter([("a.csv", "b.csv"), ("a.csv",)])
+    folder, made = tmp_path / "one", iter([("a.csv", "b.csv", "c.csv"), ("a.csv",)])
     folder.mkdir()
 
     def run(source, output, _):
@@ -191,9 +191,11 @@ def test_a_figure_that_a_notebook_no_longer_makes_goes(tmp_path, monkeypatch):
 
     monkeypatch.setattr(runner, "_run", run)
     (folder / "mine.csv").touch()
-    for names in (["a.csv", "b.csv", "mine.csv"], ["a.csv", "mine.csv"]):
+    for names in (["a.csv", "b.csv", "c.csv", "mine.csv"], ["a.csv", "c.csv", "mine.csv"]):
         runner._executed(NOTEBOOKS / "01_data_split.ipynb", tmp_path / "01.ipynb", {}, folder)
         assert sorted(path.name for path in folder.iterdir()) == names
+        figures = {"symgen": {"figures": ["one/c.csv"]}}  # another notebook makes it now
+        (tmp_path / "02.ipynb").write_text(json.dumps({"metadata": figures}))
 
 
 def test_a_mistake_shows_one_line_in_the_notebook_and_on_the_command_line(tmp_path):

@@ -38,8 +38,8 @@ from symgen.study import VERSIONS
         ({"penalty_factors": [-1]}, "penalty_factors.0 = -1; expected greater than 0"),
         ({"target_seeds": []}, "target_seeds is empty"),
         ({"target_seeds": [-1]}, "target_seeds.0 = -1; expected at least 0"),
-        ({"target_seeds": [11, 22]}, "seed 22 stands in target_seeds and in baseline_seeds; expected others"),
-        ({"second_seeds": [24]}, "seed 24 stands in second_seeds and in baseline_seeds"),  # of more_baseline_seeds
+        ({"target_seeds": [11, 22]}, "seed 22 stands in target_seeds and in baseline_seeds; expected another in one"),
+        ({"second_seeds": [24]}, "seed 24 stands in second_seeds and in more_baseline_seeds"),
         ({"device": "gpu"}, "device = 'gpu'; expected auto, cpu, cuda, or cuda:<number>"),
         ({"device": "mps"}, "device = 'mps'; expected auto"),  # it has no float64
         ({"penalty_variables": 20}, "penalty_variables = 20; expected at most 16"),
@@ -88,6 +88,11 @@ def test_an_impossible_setting_is_said_in_one_line(overrides, message):
 def test_losses_are_measured_at_every_epoch_at_first_and_then_ever_more_rarely():
     measured = Study.load("fashion-vgg", {"epochs": 20, "checkpoints": [0, 20]}).measured_epochs
     assert measured == (*range(9), 10, 11, 13, 16, 19, 20)
+
+
+def test_seeds_of_networks_that_are_not_trained_may_be_any():
+    assert Study.load("snippets-lm", {"target_seeds": [31]}).second_seeds == (31,)
+    assert Study.load("fashion-vgg-quick", {"target_seeds": [23]}).more_baseline_seeds[0] == 23
 
 
 def test_an_unknown_study_names_the_nearest():

@@ -65,8 +65,8 @@ def _study(study):
     tables = (read(study.figures_dir / f"fig03_{name}.csv") for name in ("dynamics", "phases"))
     curves, phases = (table[table.role == role] for table in tables)
     comparison, samples = pipeline.compare(followed, role), pipeline.ensure_samples(followed)
-    numbers = np.stack([curves.epoch, curves.H]), np.stack([comparison.epochs, comparison.H])
-    if len(curves) != len(comparison.epochs) or not np.allclose(*numbers, rtol=1e-4, equal_nan=True):
+    shown, computed = np.stack([curves.epoch, curves.H]), np.stack([comparison.epochs, comparison.H])
+    if shown.shape != computed.shape or not np.allclose(shown, computed, rtol=1e-4, equal_nan=True):
         raise InputError(f"study {study.name!r}: figures and artefacts are of different runs; {remedy} again")
     return {
         "name": study.name,

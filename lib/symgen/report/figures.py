@@ -175,9 +175,9 @@ def _with_time_left(lines, waiting):
     for line in lines:
         if progress := re.match(r"(\d+) of (\d+) steps", line):
             done, steps = map(int, progress.groups())
-            gone, notebooks = (time.monotonic() - start) / 60, max(0, steps - waiting)
-            left = gone / done * max(0, waiting - done) + NOTEBOOK_MINUTES * min(notebooks, steps - done)
-            rest = f", about {left:.0f} min left" if 6 * done >= waiting else ""
+            gone, first = (time.monotonic() - start) / 60, min(waiting, steps)
+            left = gone / done * max(0, first - done) + NOTEBOOK_MINUTES * min(steps - first, steps - done)
+            rest = f", about {left:.0f} min left" if 6 * done >= first else ""
             line = f"{done} of {steps} steps, {gone:.1f} min gone{rest}\n"
         sys.stderr.write(line)
         sys.stderr.flush()

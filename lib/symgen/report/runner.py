@@ -62,7 +62,10 @@ def is_whole(study: Study, name: str) -> bool:
 
 def _figures_of(path):
     """What an executed copy put among the figures, by its names there; nothing if it is not there."""
-    return json.loads(path.read_bytes())["metadata"].get("symgen", {}).get("figures", []) if path.is_file() else []
+    try:
+        return json.loads(path.read_bytes())["metadata"].get("symgen", {}).get("figures", [])
+    except (FileNotFoundError, ValueError):  # a damaged one is written anew
+        return []
 
 
 def _executed(source, output, parameters, folder):
@@ -85,7 +88,8 @@ def _executed(source, output, parameters, folder):
     kept = _moved(notebook, source.parent, output.parent)
     if folder:
         figures = _names(written, folder.parent)
-        for name in {*_figures_of(output)} - {*figures}:  # of other settings
+        others = [_figures_of(path) for path in output.parent.glob("[0-9]*.ipynb") if path != output]
+        for name in {*_figures_of(output)}.difference(figures, *others):  # what it no longer makes
             (folder.parent / name).unlink(missing_ok=True)
         kept["metadata"] |= {"symgen": {"figures": figures}}
     write_whole(output, _as_json(kept).encode())

@@ -120,10 +120,20 @@ def _seeds(s):
     for name, several in seeds.items():
         if len(set(several)) < len(several):
             yield f"a seed stands twice in {name}"
-    families = [name for name in seeds if name != "more_baseline_seeds"]
-    for one, other in () if s.target_model else combinations(families, 2):
-        if both := {*seeds[one]} & {*seeds[other]}:
-            yield f"seed {min(both)} stands in {one} and in {other}; expected others: networks of one seed begin alike"
+    if not s.target_model:
+        yield from _shared_seeds(s)
+
+
+def _shared_seeds(s):
+    """A seed of two families of networks that are trained: target and judge would begin alike."""
+    trained = ["target_seeds", "baseline_seeds"]
+    if s.modality != "prompts" and (s.penalty_weight or s.ablation_per_class):
+        trained += ["second_seeds"]
+    if s.modality != "prompts" and s.ablation_per_class:
+        trained += ["more_baseline_seeds", "shuffled_seeds"]
+    for one, other in combinations(trained, 2):
+        if both := {*getattr(s, one)} & {*getattr(s, other)}:
+            yield f"seed {min(both)} stands in {one} and in {other}; expected another in one, or two networks begin alike"
 
 
 def _checkpoints(s):

@@ -149,7 +149,7 @@ def solve(study: Study, v: np.ndarray) -> SparseAndOr:
 
 
 def as_penalised(study: Study) -> Study:
-    """The study as the penalty sees it: with its few variables; which samples are explained is not its matter."""
+    """The study as the penalty sees it: with its few variables; which samples are explained does not matter to it."""
     few = {"explain_classes": 1, "explain_per_class": 1, "ablation_per_class": 0}
     return study.replace(n_variables=study.penalty_variables, **few)
 

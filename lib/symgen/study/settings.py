@@ -53,11 +53,13 @@ def roles_of(family: str, seeds: Iterable[int]) -> tuple[str, ...]:
 
 
 def files_of(model: str) -> dict:
-    """Checksums of the files of a given model that is a folder in the project; of others, which are pinned, nothing."""
+    """Checksums of what a given model's folder holds; nothing of packages and of the hub: their names have to do."""
     folder = project_root() / model
     if model in ("", "scratch") or not folder.is_dir():
         return {}
-    return {"files": {path.name: checksum(path) for path in sorted(folder.iterdir()) if path.is_file()}}
+    return {
+        path.name: checksum(path) for path in sorted(folder.glob("[!.]*")) if path.is_file() and path.suffix != ".md"
+    }
 
 
 class Study(*SECTIONS):
@@ -256,7 +258,8 @@ class Study(*SECTIONS):
         settings["versions"] = {name: VERSIONS[name] for name in versions}
         if self.cut_at and "values" in BEHIND[stage]:
             settings["cut"] = self.cut_at
-        settings |= files_of(self.init)
+        if files := files_of(self.init):
+            settings["files"] = files
         if self.before and stage == "samples":
             settings["before"] = self.before.settings_of("split")  # the vocabulary decides on the prompts
         if role:
@@ -278,7 +281,9 @@ class Study(*SECTIONS):
         if family == "baseline":
             settings["baseline_on"] = self.baseline_on
         if self.model_of(role):
-            settings |= {"model": self.model_of(role), "masking": self.masking_of(role)} | files_of(self.model_of(role))
+            settings |= {"model": self.model_of(role), "masking": self.masking_of(role)}
+            if files := files_of(self.model_of(role)):
+                settings["model files"] = files
             settings |= {"untrained": True} if self.untrained else {}
         if checkpoint == "":
             return settings | ({"checkpoints": list(self.checkpoints)} if family == "target" else {})

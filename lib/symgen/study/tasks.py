@@ -195,8 +195,9 @@ def _drawn(items, part, study, rng):
         if study.explain_per_class > len(of_label):
             raise InputError(
                 f"{study.explain_per_class} samples of a class; part {part} has {len(of_label)} of class {label} with "
-                f"{study.n_variables} variables; expected no more samples (explain_, removal_, arms_, dynamics_ or "
-                "ablation_per_class), or fewer variables (n_variables, more_variables)"
+                f"{study.n_variables} variables; expected no more samples (explain_per_class, "
+                "removal_per_class, arms_per_class, dynamics_per_class, ablation_per_class), or fewer variables "
+                "(n_variables, more_variables)"
             )
         yield from rng.choice(of_label, study.explain_per_class, replace=False)
 
