@@ -41,6 +41,12 @@ def of_images(study):
     return Study.load("fashion-vgg", {"figures_root": study.figures_root})
 
 
+@pytest.fixture
+def of_prompts(study):
+    """One of a language model, which is tuned."""
+    return Study.load("snippets-lm", {"figures_root": study.figures_root})
+
+
 def claim(*statistics, name="some", **fields):
     words = {"says": "says", "means": "means", "paper": "paper"}
     return claims.Claim(**words, since="2026-01-01", table=name, statistics=statistics, **fields)
@@ -260,11 +266,12 @@ def test_a_claim_with_an_unknown_field_or_side_is_refused():
 
 @pytest.mark.parametrize("wanted", ["reproduced", "not reproduced", "undecided"])
 @pytest.mark.parametrize("name", planted.PLANTED)
-def test_from_samples_to_verdicts_a_claim_can_end_either_way(name, wanted, study, of_images):
+def test_from_samples_to_verdicts_a_claim_can_end_either_way(name, wanted, study, of_images, of_prompts):
     """Through comparisons, the function that makes the table, and the table on disk: every statistic, by what is planted."""
-    if claims.claims()[name].modality == "images":
-        shutil.copytree(study.figures_dir, of_images.figures_dir)
-        study = of_images
+    learned = study.figures_dir
+    study = next(one for one in (study, of_images, of_prompts) if claims.claims()[name].asks(one))
+    if study.figures_dir != learned:
+        shutil.copytree(learned, study.figures_dir)
     planted.table_of(name, wanted).to_csv(study.figures_dir / f"{claims.claims()[name].table}.csv", index=False)
     judged = claims.claims_table([study])
     judged = judged[judged.id == name]
@@ -373,6 +380,9 @@ def test_a_claim_is_asked_of_studies_that_have_what_it_needs(study):
     assert {name for name in k if k[name].asks(images) and not k[name].asks(plainly)} == {
         "F5", "T1", "Z", "B4", "K1", "K2", "K4"
     }  # fmt: skip
+    tuned = Study.load("snippets-lm")
+    plainly = tuned.replace(tuning_dataset="")
+    assert {name for name in k if k[name].asks(tuned) and not k[name].asks(plainly)} == {"F12", "S1", "S2"}
 
 
 def test_given_networks_need_no_table_that_says_they_have_learned(tmp_path):

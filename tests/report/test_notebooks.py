@@ -198,6 +198,16 @@ def test_a_figure_that_a_notebook_no_longer_makes_goes(tmp_path, monkeypatch):
         (tmp_path / "02.ipynb").write_text(json.dumps({"metadata": figures}))
 
 
+def test_a_damaged_executed_copy_is_not_whole(tiny):
+    study = Study.load("fashion-vgg", tiny)
+    path = runner.executed_path(study, "01_data_split")
+    path.parent.mkdir(parents=True)
+    path.write_text('{"metadata": {}}')
+    assert runner.is_whole(study, "01_data_split")
+    path.write_text('{"metadata": ')
+    assert not runner.is_whole(study, "01_data_split")
+
+
 def test_a_mistake_shows_one_line_in_the_notebook_and_on_the_command_line(tmp_path):
     with pytest.raises(InputError, match="01_data_split failed: InputError: overrides: unknown setting 'epoch'"):
         runner.execute("01_data_split", {"overrides": {"epoch": 3}}, tmp_path / "out.ipynb")

@@ -246,7 +246,8 @@ def test_a_study_has_the_notebooks_of_its_data_but_for_what_it_leaves_out(name):
 
 def test_samples_that_a_part_does_not_hold_are_an_error_before_anything_is_trained(tiny):
     study = Study.load("fashion-vgg", tiny | {"removal_per_class": 60})
-    with pytest.raises(InputError, match=r"60 samples of a class; part A has 10 of class \d .* \(explain_per_class, "):
+    message = r"60 samples of a class; part A has 10 of class \d .* \(explain_per_class, removal_per_class, "
+    with pytest.raises(InputError, match=message):
         jobs(study)[0].run()
     assert not list(study.runs_dir.glob("target-*"))
 

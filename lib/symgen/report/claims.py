@@ -17,7 +17,7 @@ from scipy.special import stdtrit
 from symgen.errors import InputError
 from symgen.generalization import FEWEST_SAMPLES, LEVEL, OverStudies, exact_share, over_studies
 from symgen.report._markdown import head, interval, line
-from symgen.study import Study, pipeline, study_names
+from symgen.study import Study, notebooks, pipeline, study_names
 
 VERDICTS = ("reproduced", "undecided", "not reproduced", "not testable")
 EMBEDDED = ("fashion-vgg", "snippets-bert", "snippets-lm")  # studies whose data come with the project
@@ -179,7 +179,8 @@ class Claim(BaseModel):
     statistics: tuple[Statistic, ...]
     main: bool = False
     later: str = ""
-    needs: tuple[str, ...] = ()
+    notebook: str = ""
+    needs: str = ""
     modality: str = ""
     setting: str = ""
     of_any_network: bool = False
@@ -199,7 +200,9 @@ class Claim(BaseModel):
     def asks(self, study: Study) -> bool:
         """Whether it is a claim about such a study."""
         few = self.skip_if_all_are_few and study.few_shot_size >= study.train_size  # one number would count twice
-        return all(getattr(study, name) for name in self.needs) and self.modality in ("", study.modality) and not few
+        has_table = not self.notebook or self.notebook in notebooks(study)
+        has_numbers = not self.needs or bool(getattr(study, self.needs))
+        return has_table and has_numbers and self.modality in ("", study.modality) and not few
 
 
 @cache

@@ -57,15 +57,16 @@ def executed_path(study: Study, name: str) -> Path:
 def is_whole(study: Study, name: str) -> bool:
     """Whether a notebook's executed copy is there, and all that it put among the figures."""
     path = executed_path(study, name)
-    return path.is_file() and all((study.figures_dir.parent / figure).is_file() for figure in _figures_of(path))
+    names = _figures_of(path)
+    return names is not None and all((study.figures_dir.parent / figure).is_file() for figure in names)
 
 
 def _figures_of(path):
-    """What an executed copy put among the figures, by its names there; nothing if it is not there."""
+    """What an executed copy put among the figures, by its names there; None if it is not there, or damaged."""
     try:
         return json.loads(path.read_bytes())["metadata"].get("symgen", {}).get("figures", [])
-    except (FileNotFoundError, ValueError):  # a damaged one is written anew
-        return []
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 def _executed(source, output, parameters, folder):
@@ -88,9 +89,10 @@ def _executed(source, output, parameters, folder):
     kept = _moved(notebook, source.parent, output.parent)
     if folder:
         figures = _names(written, folder.parent)
-        others = [_figures_of(path) for path in output.parent.glob("[0-9]*.ipynb") if path != output]
-        for name in {*_figures_of(output)}.difference(figures, *others):  # what it no longer makes
-            (folder.parent / name).unlink(missing_ok=True)
+        if gone := {*(_figures_of(output) or ())} - {*figures}:  # what it no longer makes, but perhaps another
+            others = (_figures_of(path) or () for path in output.parent.glob("[0-9]*.ipynb") if path != output)
+            for name in gone.difference(*others):
+                (folder.parent / name).unlink(missing_ok=True)
         kept["metadata"] |= {"symgen": {"figures": figures}}
     write_whole(output, _as_json(kept).encode())
     failed.unlink(missing_ok=True)

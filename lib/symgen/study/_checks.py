@@ -111,7 +111,9 @@ def _seeds(s):
     for name in ("target_seeds", "baseline_seeds"):
         if not seeds[name]:
             yield f"{name} is empty; expected at least one"
-    if s.modality != "prompts" and (s.penalty_weight or s.ablation_per_class) and not s.second_seeds:
+    ablations = s.modality != "prompts" and s.ablation_per_class
+    judged_by_second = ablations or (s.modality != "prompts" and s.penalty_weight)
+    if judged_by_second and not s.second_seeds:
         yield (
             "second_seeds is empty; expected at least one, whose network judges in notebooks 07 and 08, or "
             "penalty_weight: 0 and ablation_per_class: 0"
@@ -120,17 +122,9 @@ def _seeds(s):
     for name, several in seeds.items():
         if len(set(several)) < len(several):
             yield f"a seed stands twice in {name}"
-    if not s.target_model:
-        yield from _shared_seeds(s)
-
-
-def _shared_seeds(s):
-    """A seed of two families of networks that are trained: target and judge would begin alike."""
-    trained = ["target_seeds", "baseline_seeds"]
-    if s.modality != "prompts" and (s.penalty_weight or s.ablation_per_class):
-        trained += ["second_seeds"]
-    if s.modality != "prompts" and s.ablation_per_class:
-        trained += ["more_baseline_seeds", "shuffled_seeds"]
+    trained = ["target_seeds", "baseline_seeds"] if not s.target_model else []
+    trained += ["second_seeds"] if judged_by_second else []
+    trained += ["more_baseline_seeds", "shuffled_seeds"] if ablations else []
     for one, other in combinations(trained, 2):
         if both := {*getattr(s, one)} & {*getattr(s, other)}:
             yield f"seed {min(both)} stands in {one} and in {other}; expected another in one, or two networks begin alike"

@@ -54,8 +54,7 @@ def roles_of(family: str, seeds: Iterable[int]) -> tuple[str, ...]:
 
 def files_of(model: str) -> dict:
     """Checksums of what a given model's folder holds; nothing of packages and of the hub: their names have to do."""
-    folder = project_root() / model
-    if model in ("", "scratch") or not folder.is_dir():
+    if model in ("", "scratch") or not (folder := project_root() / model).is_dir():
         return {}
     return {
         path.name: checksum(path) for path in sorted(folder.glob("[!.]*")) if path.is_file() and path.suffix != ".md"
