@@ -14,6 +14,7 @@ import pytest
 from tiny_project import ROOT
 
 NAME = "00_quickstart.ipynb"
+IDLE = ".jp-Notebook-ExecutionIndicator[data-status=idle]"
 
 
 @pytest.fixture
@@ -75,9 +76,10 @@ def test_a_notebook_runs_to_its_end(browser, lab, notebook):
     screen = browser.new_page()
     screen.set_default_timeout(120_000)
     screen.goto(f"{lab}/lab/tree/{NAME}")
-    screen.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]")
+    screen.wait_for_selector(IDLE)
     run_all_cells(screen)
     for _ in range(300):
+        screen.wait_for_selector(IDLE, timeout=300_000)  # a save while another one is on its way may be refused
         screen.keyboard.press("Control+s")
         screen.wait_for_timeout(1000)
         cells = [cell for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"]
