@@ -136,26 +136,27 @@ def row(study, rate, solving, overhead):
 def makespan(seconds, workers):
     """When the last job ends, if each free worker takes the longest that is left."""
     free = [0.0] * workers
-    for own in sorted(seconds, reverse=True):
-        heapq.heapreplace(free, free[0] + own)
+    for longest in sorted(seconds, reverse=True):
+        heapq.heapreplace(free, free[0] + longest)
     return max(free)
 
 
 def main():
     torch.set_num_threads(1)
-    studies = [Study.load(path.stem) for path in sorted((ROOT / "studies").glob("*.yaml"))]
     studies = [
-        own
-        for own in studies
-        if not own.target_model and own.dataset not in EMBEDDED and kind_of(own.architecture) in MEASURED
-        if "-small" not in own.name
+        study
+        for study in (Study.load(path.stem) for path in sorted((ROOT / "studies").glob("*.yaml")))
+        if not study.target_model and study.dataset not in EMBEDDED and kind_of(study.architecture) in MEASURED
+        if "-small" not in study.name
     ]
     rate, overhead = {kind: rates(kind) for kind in MEASURED}, overheads()
     solver = pd.read_csv(RESULTS / "solver.csv").set_index("games").loc["all but white noise"]
     solving = solver["mean ms"] / 1000
-    table = pd.DataFrame([row(own, rate, solving, overhead) for own in studies])
+    table = pd.DataFrame([row(study, rate, solving, overhead) for study in studies])
     measured = {
-        f"{kind}_{name}": own / 1e9 for kind, pair in rate.items() for name, own in zip(("training", "forward"), pair)
+        f"{kind}_{name}": speed / 1e9
+        for kind, pair in rate.items()
+        for name, speed in zip(("training", "forward"), pair)
     }
     table = table.assign(**measured, solve=solving, **overhead, hardware=hardware())
     print(table.round(2).T.to_string())

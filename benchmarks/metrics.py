@@ -30,8 +30,8 @@ def synthetic(rng):
     """v and effects of a target and of baselines: two in three interactions of a network are common to all."""
     shape = (EPOCHS + 2, SAMPLES, 2, 1 << N)
     common = rng.normal(size=shape[1:]) * (rng.random(shape[1:]) < 0.02)
-    own = rng.normal(size=shape) * (rng.random(shape) < 0.01)
-    effects = common + own + 1e-3 * rng.normal(size=shape)
+    single = rng.normal(size=shape) * (rng.random(shape) < 0.01)
+    effects = common + single + 1e-3 * rng.normal(size=shape)
     effects[..., 0] = 0
     v = rng.normal(size=(*shape[:2], 1 << N))
     return v[2:], effects[2:], v[:2], effects[:2]
@@ -52,26 +52,26 @@ def salient(effects):
 
 def looped_comparison(effects, bases, salient_bases, asked, scale, base_scales):
     """Salient interactions, what generalizes, and the graded measure, against the baselines on the samples asked."""
-    own = salient(effects)
+    strong = salient(effects)
     judged = []
     for sample in asked:
         others = [base[sample] for base in salient_bases]
-        shared = {place for place, e in own.items() if any(e * base.get(place, 0) > 0 for base in others)}
+        shared = {place for place, e in strong.items() if any(e * base.get(place, 0) > 0 for base in others)}
         graded = {}
-        for (k, s), e in own.items():
+        for (k, s), e in strong.items():
             pairs = [(e / scale, base[sample][k][s] / size) for base, size in zip(bases, base_scales)]
             graded[k, s] = max(min(abs(a), abs(b)) / max(abs(a), abs(b)) if a * b > 0 else 0 for a, b in pairs)
         judged.append((shared, graded))
-    return own, judged
+    return strong, judged
 
 
-def looped_summaries(effects, own, judged):
+def looped_summaries(effects, strong, judged):
     """Strength by sign and order (of all salient, of what generalizes, of what does by chance); and N."""
     strengths = []
-    for kept in (own, *(shared for shared, _ in judged)):
+    for kept in (strong, *(shared for shared, _ in judged)):
         strength = [[0.0] * (N + 1) for _ in "+-"]
         for k, s in kept:
-            strength[own[k, s] < 0][ORDER[s]] += own[k, s]
+            strength[strong[k, s] < 0][ORDER[s]] += strong[k, s]
         strengths.append(strength)
     number = 0
     for kind in effects:
@@ -85,14 +85,14 @@ def looped_summaries(effects, own, judged):
     return strengths, number
 
 
-def looped_removal(v, own, shared):
+def looped_removal(v, strong, shared):
     """Losses without what does not generalize, without what does, and the mean over placebos."""
-    effect = sum(e for place, e in own.items() if place not in shared)
+    effect = sum(e for place, e in strong.items() if place not in shared)
     placebos = []
     for _ in range(PLACEBOS):
         taken = 0.0
         for m in range(1, N + 1):
-            queue = [(place, e) for place, e in own.items() if ORDER[place[1]] == m]
+            queue = [(place, e) for place, e in strong.items() if ORDER[place[1]] == m]
             still = sum(abs(e) for place, e in queue if place not in shared)
             random.shuffle(queue)
             for _, e in queue:
@@ -100,7 +100,7 @@ def looped_removal(v, own, shared):
                 taken += math.copysign(part, e)
                 still -= part
         placebos.append(math.log1p(math.exp(taken - v)))
-    reverse = sum(own[place] for place in shared)
+    reverse = sum(strong[place] for place in shared)
     return math.log1p(math.exp(effect - v)), math.log1p(math.exp(reverse - v)), sum(placebos) / PLACEBOS
 
 
@@ -112,12 +112,12 @@ def loops(arguments, comparison):
     salient_bases = [[salient(sample) for sample in base] for base in bases]  # once, for all checkpoints
     seconds = np.zeros(3)
     for i in range(TIMED):
-        own = effects[0, i].tolist()
+        nested = effects[0, i].tolist()
         asked = [(i + step) % SAMPLES for step in range(6)]  # itself, and five others
-        (found, verdicts), judging = timed(looped_comparison, own, bases, salient_bases, asked, scale, base_scales)
+        (strong, verdicts), judging = timed(looped_comparison, nested, bases, salient_bases, asked, scale, base_scales)
         shared, graded = verdicts[0]
-        (strengths, _), summing = timed(looped_summaries, own, found, verdicts)
-        losses, removing = timed(looped_removal, float(v[0, i, -1]), found, shared)
+        (strengths, _), summing = timed(looped_summaries, nested, strong, verdicts)
+        losses, removing = timed(looped_removal, float(v[0, i, -1]), strong, shared)
         seconds += judging, summing, removing
         assert shared == set(zip(*np.nonzero(comparison.generalizable[0, i])))
         assert all(math.isclose(comparison.graded[0, i][place], value) for place, value in graded.items())

@@ -62,8 +62,8 @@ def linear_program(v: np.ndarray, noise_bound: float = 0.04, time_limit: float =
     if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
         return np.full(k, np.nan), np.nan
     values = np.array(solver.getSolution().col_value)
-    found = (values[:k] - values[k : 2 * k]) * scale
-    return found, solver.getInfo().objective_function_value * scale
+    effects = (values[:k] - values[k : 2 * k]) * scale
+    return effects, solver.getInfo().objective_function_value * scale
 
 
 def quadratic_program(

@@ -19,15 +19,17 @@ RESULTS = Path(__file__).parent / "results" / "penalty.csv"
 STUDIES = ("fashion-vgg", "snippets-bert")
 
 
+def times_of(study):
+    """The times of a step of a study, and which of them are those of its own settings."""
+    times = arms.step_times(study)
+    as_in_study = (times.variables == study.penalty_variables) & (times.samples == study.penalty_samples)
+    return times.assign(study=study.name, as_in_study=as_in_study)
+
+
 def main():
     torch.set_num_threads(1)
     print(hardware())
-    table = pd.concat(
-        (own := arms.step_times(study := Study.load(name))).assign(
-            study=name, as_in_study=(own.variables == study.penalty_variables) & (own.samples == study.penalty_samples)
-        )
-        for name in STUDIES
-    )
+    table = pd.concat([times_of(Study.load(name)) for name in STUDIES])
     print(table.round(2).to_string(index=False))
     table.assign(hardware=hardware()).to_csv(RESULTS, index=False, float_format="%.4g")
 

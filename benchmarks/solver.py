@@ -55,8 +55,8 @@ def published_loop(v, rates, steps, momentum):
         with torch.no_grad():
             q.clamp_(-limit, limit)
     with torch.no_grad():
-        found = merge_singletons(to_and @ ((v + q) / 2 + p), to_or @ ((v + q) / 2 - p))
-    return in_columns(*(each.double().numpy() for each in found))
+        effects = merge_singletons(to_and @ ((v + q) / 2 + p), to_or @ ((v + q) / 2 - p))
+    return in_columns(*(each.double().numpy() for each in effects))
 
 
 # --- The tables ----------------------------------------------------------------------------------------------------------

@@ -68,7 +68,8 @@ def bound(text):
 
 
 def test_seven_names_that_say_nothing_are_not_used():
-    code = {path: path.read_text() for path in (*FILES, *(ROOT / "tests").rglob("*.py"))}
+    beside = (path for folder in ("tests", "benchmarks") for path in (ROOT / folder).rglob("*.py"))
+    code = {path: path.read_text() for path in (*FILES, *beside)}
     for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"):
         cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
         code[path] = "\n".join("".join(cell["source"]) for cell in cells)
