@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from symgen.errors import InputError
 from symgen.training.augmentation import augmentation, crop_flip, resized_crop_flip
 
 
@@ -76,8 +75,3 @@ def test_channels_and_images_stay_together_and_a_seed_fixes_the_changes():
 def test_none_gives_back_what_it_gets(shape):
     batch = torch.rand(shape)
     assert augmentation("none", 0)(batch) is batch
-
-
-def test_a_change_that_is_not_known_is_no_silent_none():
-    with pytest.raises(InputError, match="augment = 'crop_flip'; expected one of none, crop-flip, resized-crop-flip"):
-        augmentation("crop_flip", 0)

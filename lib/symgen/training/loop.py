@@ -10,10 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from symgen.errors import InputError
 from symgen.training.augmentation import augmentation
 
-PRECISIONS = ("float32", "bfloat16")
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": partial(torch.optim.SGD, momentum=0.9)}
 TEMPERATURE = 2.0  # of soft labels
 EVALUATED = 500 * 3 * 64 * 64  # numbers in the inputs of a batch that is only evaluated: its maps must fit into memory
@@ -45,14 +43,12 @@ def train(
     or bfloat16. `objective(z, batch)` is what is minimised: z, the logits of a batch, in float32 or wider; batch, the
     positions of its items in `inputs`. By default it is the cross-entropy.
     """
-    if precision not in PRECISIONS:
-        raise InputError(f"precision = {precision!r}; expected {' or '.join(PRECISIONS)}")
     objective = objective or (lambda z, batch: functional.cross_entropy(*rows(z, labels[batch])))
     steps_per_epoch = math.ceil(len(inputs) / batch_size)
-    at_step = _steps_of(stops or range(epochs + 1), epochs, steps_per_epoch)
+    at_step = {round(stop * steps_per_epoch): stop for stop in stops or range(epochs + 1)}
     order, changed = torch.Generator().manual_seed(seed), augmentation(augment, seed)
     lower = torch.autocast(inputs.device.type, torch.bfloat16, enabled=precision == "bfloat16")
-    stepper = _stepper(optimizer, model.parameters(), learning_rate, weight_decay)
+    stepper = OPTIMIZERS[optimizer](model.parameters(), lr=learning_rate, weight_decay=weight_decay)
     step = 0
     if step in at_step:
         yield at_step[step]
@@ -189,23 +185,3 @@ def losses(model: nn.Module, sets: dict[str, tuple[Tensor, Tensor]]) -> pd.Serie
     for name, data in sets.items():
         measured[f"{name}_loss"], measured[f"{name}_accuracy"] = evaluate(model, *data)
     return pd.Series(measured)
-
-
-def _stepper(name, parameters, learning_rate, weight_decay):
-    if name not in OPTIMIZERS:
-        raise InputError(f"optimizer = {name!r}; expected one of {', '.join(OPTIMIZERS)}")
-    return OPTIMIZERS[name](parameters, lr=learning_rate, weight_decay=weight_decay)
-
-
-def _steps_of(stops, epochs, steps_per_epoch):
-    """The stop at each step; InputError unless each has a step of its own, in this training."""
-    at_step = {}
-    for stop in stops:
-        step = round(stop * steps_per_epoch)
-        if step in at_step or not 0 <= step <= epochs * steps_per_epoch:
-            raise InputError(
-                f"stops hold {stop:g}; expected epochs from 0 to {epochs}, each on a step of its own, of which an epoch has "
-                f"{steps_per_epoch}"
-            )
-        at_step[step] = stop
-    return at_step
