@@ -326,7 +326,7 @@ def test_what_is_known_of_trained_networks_does_not_hang_on_given_ones():
         ({"baseline_masking": "mask"}, "baseline_masking = 'mask' of prompts"),
         (
             {"untrained": True, "baseline_masking": "", "target_model": "", "baseline_model": ""},
-            "untrained of models trained here; expected models",
+            "untrained = True of models trained here; expected its default",
         ),
         (
             {"baseline_masking": "pad", "target_model": "", "baseline_model": ""},
@@ -334,7 +334,7 @@ def test_what_is_known_of_trained_networks_does_not_hang_on_given_ones():
         ),
         (
             {"longer_variables": 6, "baseline_masking": "", "target_model": "", "baseline_model": ""},
-            "longer_variables = 6 of models trained here; expected 0",
+            "longer_variables = 6 of models trained here; expected its default",
         ),
         ({"longer_variables": 40}, "longer_variables = 40; expected at most"),
         ({"longer_variables": 6, "written": "longer"}, "longer_variables = 6 beside written: longer"),

@@ -42,8 +42,8 @@ def load_dataset(
     """The data set `name`, looked for in `folder`; InputError for an unknown name, or data missing or damaged.
 
     `least_rating`: texts rated by people count only from this distance to a neutral rating on. `size`: of photographs in
-    files. `cache`, `download`: of sets as they are published, as `image_sets.read` and `text_sets.read` take them; without
-    a folder to cache them in, `folder`. `max_characters`: longer questions are left out; 0: no limit.
+    files. `cache`: the folder for decoded images; by default `folder`. `download`: fetch a set that is not there from where
+    it is published. `max_characters`: longer questions are left out; 0: no limit.
     """
     modality_of(name)
     if name in GIVEN:
@@ -59,10 +59,11 @@ def load_dataset(
     }
     if name in readers:
         return readers[name]()
+    if source := text_sets.SOURCES.get(name):
+        with source.unpacked(folder, download) as unpacked:
+            return source.reader(unpacked)
     cache = cache or folder
     with lock_at(cache / f".{name}.lock"):  # one process at a time decodes; a fetch has a lock of its own
-        if name in text_sets.SOURCES:
-            return text_sets.read(name, folder, download)
         return image_sets.read(name, folder, size, cache, download)
 
 

@@ -8,23 +8,12 @@ that stands in several goes with one of these alone: short phrases of a sentence
 
 import csv
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 
 from symgen.data.sources import Source, Texts, damaged, read_table
-
-
-def read(name: str, place: Path, download: bool = False) -> Texts:
-    """A set looked for in the folder `place`.
-
-    `download`: fetch the set from where it is published, if it is not there. InputError names a file that is missing or
-    damaged, where it was looked for, and what to do.
-    """
-    with SOURCES[name].unpacked(place, download) as folder:
-        return SOURCES[name].reader(folder)
 
 
 def _sst2(folder):

@@ -89,12 +89,9 @@ def _data(s):
 
 def _given(s):
     """Language models that are given."""
-    if s.baseline_masking and not s.target_model:
-        yield f"baseline_masking = {s.baseline_masking!r} of models trained here; expected none, or models that are given"
-    if s.untrained and not s.target_model:
-        yield "untrained of models trained here; expected models that are given"
-    if s.longer_variables and not s.target_model:
-        yield f"longer_variables = {s.longer_variables} of models trained here; expected 0, or models that are given"
+    for key in ("baseline_masking", "untrained", "longer_variables") if not s.target_model else ():
+        if value := getattr(s, key):
+            yield f"{key} = {value!r} of models trained here; expected its default, or models that are given"
     if s.longer_variables and s.written == "longer":
         yield f"longer_variables = {s.longer_variables} beside written: longer; expected n_variables alone"
     if s.other_judge and not s.tunes_given:
