@@ -137,18 +137,10 @@ SOURCES = {
 
 
 def _state(files, folder):
-    """Hash of what decides the decoded pixels: every file's path, size and time of change, and its box."""
-    stats = [[os.path.relpath(path, folder), *_state_of_file(path)] for path in files.paths]
+    """Hash of what decides the decoded pixels: every file's path, size and time of change (not number), and its box."""
+    stats = [[os.path.relpath(path, folder), *file_state(readable(path))[:2]] for path in files.paths]
     boxes = None if files.boxes is None else files.boxes.tolist()
     return hashlib.sha256(json.dumps([stats, boxes]).encode()).hexdigest()
-
-
-def _state_of_file(path):
-    """Size and time of change; a copy, which has another number on disk, is the same."""
-    try:
-        return file_state(path)[:2]
-    except (OSError, ValueError):  # it is not there, or its name cannot be
-        return file_state(readable(path))[:2]  # says what is wrong
 
 
 def _decoded(files, size):

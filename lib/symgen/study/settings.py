@@ -253,8 +253,7 @@ class Study(*SECTIONS):
         """
         settings = self._changed(SECTION_OF[name] for name in BEHIND[stage] if name in SECTION_OF)
         penalised = (*BEHIND["interactions"], "penalty") if role.startswith("penalty-") else ()
-        versions = (*BEHIND[stage], *penalised)
-        settings["versions"] = {name: VERSIONS[name] for name in versions}
+        settings["versions"] = {name: VERSIONS[name] for name in (*BEHIND[stage], *penalised)}
         if self.cut_at and "values" in BEHIND[stage]:
             settings["cut"] = self.cut_at
         if files := files_of(self.init):

@@ -1,6 +1,5 @@
 """Training of one network, which stops on the way for the caller to look at it; and its losses."""
 
-import inspect
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -101,10 +100,8 @@ def logits(model: nn.Module, inputs: Tensor, positions: Tensor | None = None) ->
         return getattr(output := model(inputs), "logits", output)
     shown = inputs != model.config.pad_token_id
     longest = int(shown.sum(dim=1).max())
-    sparing = positions is not None and "logits_to_keep" in inspect.signature(model.forward).parameters
-    only = {"logits_to_keep": positions} if sparing else {}
-    z = model(input_ids=inputs[:, :longest], attention_mask=shown[:, :longest].long(), **only).logits
-    return z if sparing or positions is None else z[:, positions]
+    only = {} if positions is None else {"logits_to_keep": positions}
+    return model(input_ids=inputs[:, :longest], attention_mask=shown[:, :longest].long(), **only).logits
 
 
 def learned_positions(labels: Tensor) -> Tensor | None:

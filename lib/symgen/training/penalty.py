@@ -99,10 +99,8 @@ class Penalty:
         self.samples = {
             whole_number(item, "an item of samples", "its number", least=0): one for item, one in samples.items()
         }
-        self.per_batch, self.every = (
-            whole_number(value, name, "a whole number, 1 or more", least=1)
-            for name, value in (("per_batch", per_batch), ("every", every))
-        )
+        self.per_batch = whole_number(per_batch, "per_batch", "a whole number, 1 or more", least=1)
+        self.every = whole_number(every, "every", "a whole number, 1 or more", least=1)
         self.combine, self.solver = combine, {"noise_bound": noise_bound, "ridge": ridge}
         self._calls = 0
         _check_items(game, self.samples)
