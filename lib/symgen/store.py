@@ -108,7 +108,8 @@ def write(path: Path, result, settings: dict) -> None:
     """
     content = _as_bytes(path, result)
     sha256 = hashlib.sha256(content).hexdigest()
-    record = {"format": FORMAT, "sha256": sha256, "settings": settings, "made with": made_with()}
+    made_with = {name: version(name) for name in ("symgen", "torch", "numpy", "numba")}  # these decide the last digits
+    record = {"format": FORMAT, "sha256": sha256, "settings": settings, "made with": made_with}
     with _write_lock(path):
         write_whole(path, content)
         write_whole(_record(path), json.dumps(record, indent=1, sort_keys=True).encode())
@@ -155,12 +156,6 @@ def file_state(path: Path) -> tuple[int, int, int]:
 def _checksum(path, *state):
     with open(path, "rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-@cache
-def made_with() -> dict[str, str]:
-    """Versions of what decides the last digits of a result, written beside it; others do not make it stale."""
-    return {name: version(name) for name in ("symgen", "torch", "numpy", "numba")}
 
 
 def _as_bytes(path, result):
