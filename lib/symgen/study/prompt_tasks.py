@@ -196,7 +196,7 @@ class GivenTask:
         questions = [
             {"source": study.dataset} | row
             for row in question_prompts(folder)
-            if _n_candidates(row["next_word"]) and self._fits(row["prompt"])
+            if _candidates(row["next_word"]) and self._fits(row["prompt"])
         ]
         order = np.random.default_rng(study.explain_seed).permutation(len(questions))
         return rows + [questions[i] for i in order[: study.explain_per_class]]
@@ -224,7 +224,7 @@ class GivenTask:
         return self.study.target_model == self.study.baseline_model
 
     def _fits(self, prompt):
-        return _n_candidates(prompt) >= self.study.n_variables
+        return len(_candidates(prompt)) >= self.study.n_variables
 
 
 def given_game(study: Study, role: str, device) -> CausalLMGame:
@@ -234,11 +234,7 @@ def given_game(study: Study, role: str, device) -> CausalLMGame:
     return CausalLMGame(*model, study.masking_of(role), first_token=True)
 
 
+@cache  # all questions are asked about with every artefact
 def _candidates(prompt):
     """Words of a prompt that may be variables."""
     return candidate_words(prompt.removesuffix("Answer:"))
-
-
-@cache  # all questions are asked about with every artefact
-def _n_candidates(prompt):
-    return len(_candidates(prompt))
