@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from safetensors.torch import save as tensors_as_bytes
 
 FORMAT = 3  # of what is written beside an artefact
+ABSENT = "it is not there"
 WRITTEN = "SYMGEN_WRITTEN"  # in the environment: the file in which figures and tables that are written are listed
 SMALL = 4 << 20  # bytes of a dataset's file: smaller ones are kept in memory, a few of them
 
@@ -63,19 +64,13 @@ def key_of(settings) -> str:
 
 def fresh(path: Path, settings: dict) -> bool:
     """Whether the artefact is there, whole, and made with these settings; a damaged one is set aside, with a message."""
-    if not _exists(path):
-        return False
-    with suppress(FileNotFoundError):  # another process sets it aside
-        if not _fault(path, settings):
-            return True
-    with _write_lock(path):  # what was just being written is whole by now
-        if not _exists(path):
-            return False
-        if fault := _fault(path, settings):
-            aside = path.with_name(path.name + ".damaged")
-            os.replace(path, aside)
-            _record(path).unlink()
-            print(f"set aside {aside.name}: {fault}; computing it again", flush=True)
+    if (fault := _fault(path, settings)) not in ("", ABSENT):
+        with _write_lock(path):  # what was just being written is whole by now
+            if (fault := _fault(path, settings)) not in ("", ABSENT):
+                aside = path.with_name(path.name + ".damaged")
+                os.replace(path, aside)
+                _record(path).unlink()
+                print(f"set aside {aside.name}: {fault}; computing it again", flush=True)
     return not fault
 
 
@@ -170,10 +165,6 @@ def _record(path):
     return path.with_name(path.name + ".json")
 
 
-def _exists(path):
-    return path.is_file() and _record(path).is_file()
-
-
 @contextmanager
 def _write_lock(path):
     """Held while an artefact and its record are written: another process that has made the same must not come between."""
@@ -197,13 +188,13 @@ def _unwritten(path, error):
 def _fault(path, settings):
     """What is wrong with an artefact, or nothing."""
     try:
-        record = json.loads(_record(path).read_bytes())
-    except ValueError:
-        record = None
-    if not isinstance(record, dict):
+        sha256, record = checksum(path), json.loads(_record(path).read_bytes())
+        if record["format"] != FORMAT:
+            return f"it has format {record['format']}, this version reads {FORMAT}"
+        if record["settings"] != json.loads(json.dumps(settings)):
+            return "it was made with other settings"
+        return "" if record["sha256"] == sha256 else "its checksum does not match"
+    except FileNotFoundError:
+        return ABSENT
+    except (ValueError, LookupError, TypeError):
         return "its record cannot be read"
-    if record.get("format") != FORMAT:
-        return f"it has format {record.get('format')}, this version reads {FORMAT}"
-    if record.get("settings") != json.loads(json.dumps(settings)):
-        return "it was made with other settings"
-    return "" if record.get("sha256") == checksum(path) else "its checksum does not match"
