@@ -93,6 +93,7 @@ def test_losses_are_measured_at_every_epoch_at_first_and_then_ever_more_rarely()
 def test_seeds_of_networks_that_are_not_trained_may_be_any():
     assert Study.load("snippets-lm", {"target_seeds": [31]}).second_seeds == (31,)
     assert Study.load("fashion-vgg-quick", {"target_seeds": [23]}).more_baseline_seeds[0] == 23
+    assert Study.load("fashion-vgg-quick", {"baseline_seeds": [23]}).more_baseline_seeds[0] == 23
 
 
 def test_an_unknown_study_names_the_nearest():

@@ -115,7 +115,8 @@ def _seeds(s):
             "second_seeds is empty; expected at least one, whose network judges in notebooks 07 and 08, or "
             "penalty_weight: 0 and ablation_per_class: 0"
         )
-    seeds["baseline_seeds"] += s.more_baseline_seeds
+    if ablations:
+        seeds["baseline_seeds"] += s.more_baseline_seeds
     for name, several in seeds.items():
         if len(set(several)) < len(several):
             yield f"a seed stands twice in {name}"
