@@ -197,10 +197,12 @@ class CausalLMGame(TokenGame):
         cached, n_tokens = {"past_key_values": None, "use_cache": True}, replaced.shape[1]
         group = replaced.new_zeros(len(replaced), dtype=torch.long)  # what a row is so far
         for start, stop in _between_turns(replaced):
-            masked, now = replaced[:, :stop].unique(dim=0, return_inverse=True)
+            groups, now = (2 * group + replaced[:, start]).unique(return_inverse=True)
+            one_of_each = torch.empty_like(groups).scatter(0, now, torch.arange(len(now), device=now.device))
             if start:
-                cached["past_key_values"].batch_select_indices(group.new_zeros(len(masked)).scatter(0, now, group))
-            shown, group = torch.where(masked[:, start:, None], filler, embeddings[start:stop]), now
+                cached["past_key_values"].batch_select_indices(group[one_of_each])
+            masked = replaced[one_of_each, start:stop, None]
+            shown, group = torch.where(masked, filler, embeddings[start:stop]), now
             if stop < n_tokens:
                 cached["past_key_values"] = self.model.base_model(inputs_embeds=shown, **cached).past_key_values
         return self._logits_of(self.model(inputs_embeds=shown, **cached, **last_alone))[group]
