@@ -47,7 +47,7 @@ def answer_text(root: Path) -> str:
     where = f"(`{networks.index[0]}`)" if len(networks) == 1 else f"in {len(networks)} studies"
     main = table.id.map(lambda name: claims()[name].main)
     tested = f"{table.id.nunique()} claims were tested on {networks.sum()} small networks {where}"
-    below = "Below: the verdict of most studies that can test the claim, or all if none has most; –: no study."
+    below = "The table gives the verdict of most studies that can test a claim; if none has most, all; –: no study."
     lines = [f"{tested}.{_of_training(root)}{_removed(of_statistics)} {below}", ""]
     lines += _verdict_rows(table[main], "docs/claims.md", "{claim}")
     if not main.all():
@@ -62,9 +62,9 @@ def _of_training(root):
         return ""
     number, turn = pd.concat(tables.values()).n_phases, sum(_turn(root, study) for study in tables)
     return (
-        f" {len(number)} of these networks were followed through training. If [their own "
-        f"samples](docs/results.md#the-phases) say where H peaks, H certainly rises and falls, also above chance, in "
-        f"{(number >= 2).sum()}; if other networks say it, in {turn}. Three phases are certain in {(number == 3).sum()}."
+        f" {len(number)} of these networks were followed through training. H certainly rises and falls, also above "
+        f"chance, in {(number >= 2).sum()} if [their own samples](docs/results.md#the-phases) say where it peaks, in {turn} "
+        f"if other networks do. Three phases are certain in {(number == 3).sum()}."
     )
 
 

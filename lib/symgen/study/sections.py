@@ -101,7 +101,7 @@ class Samples(Section):
     explain_classes: Count = 10
     """classes, drawn at random"""
     explain_per_class: Count = 10
-    """items of each class, from A and as many from D"""
+    """items of each class, from A and as many from D; of models that are given, how many questions of SQuAD"""
     explain_seed: Seed
     """of the samples"""
     n_variables: Count = 10
@@ -250,7 +250,7 @@ class Places(Section):
     data_root: str | None = None
     """folder of all data; by default data/ for the embedded sets, $SYMGEN_DATA, else data/, for all others"""
     download: bool = False
-    """fetch what is missing from where it is published"""
+    """fetch images, texts and models that are missing from where they are published; no prompts"""
     runs_root: str = "data/runs"
     """folder of what is computed"""
     figures_root: str = "figures"
