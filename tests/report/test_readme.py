@@ -214,9 +214,9 @@ def test_networks_that_were_followed_are_counted_by_what_is_certain(tmp_path):
     turns_of(two, {"a": (True, "H rises above chance"), "b": (False, "")})
     first = results.answer_text(tmp_path).split("\n")[0]
     assert (
-        " 4 of these networks were followed through training. H certainly rises and falls, also above chance, in 2 if [their "
-        "own samples](docs/results.md#the-phases) say where it peaks, in 1 if other networks do. Three phases are certain in "
-        "1. The table gives "
+        " 4 of these networks were followed through training. H certainly rises and falls, also above chance, in 2 if "
+        "[their own samples](docs/results.md#the-phases) say where it peaks, in 1 if other networks do. Three phases are "
+        "certain in 1. The table gives "
     ) in first
 
 
@@ -399,7 +399,7 @@ def test_the_answer_in_short_is_what_the_tables_say():
     share = {(name, of): rows.value_counts(normalize=True) for (name, of), rows in verdicts}
     assert all(share["F2", of]["reproduced"] > 0.5 for of in ("paper", "control"))
     assert set(share["K1", "control"].index) == {"not reproduced"}
-    sentence = r" (\d+) of these networks were followed .+ in (\d+) if .+, in (\d+) if .+ Three phases are certain in (\d+)\."
+    sentence = r" (\d+) of these networks were .+ in (\d+) if .+, in (\d+) if .+ Three phases are certain in (\d+)\."
     networks, least, most, phases = map(int, re.search(sentence, README).groups())  # own samples are on the safe side
     assert 0.3 * networks < least and most < networks and phases < 0.1 * networks
     means = pd.read_csv(ROOT / "figures" / "effects_mean.csv").set_index(["effect", "of"])
