@@ -72,6 +72,7 @@ notebooks/*
 :caption: More
 docs/results
 docs/claims
+docs/rules
 docs/glossary
 docs/running
 docs/own_network

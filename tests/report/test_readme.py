@@ -100,7 +100,7 @@ def typed(page):
     return re.sub(r"```.*?```|\. In numbers: [^]]*|\]\([^)]+\)", "", text, flags=re.S)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/results.md", "docs/claims.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/results.md", "docs/claims.md", "docs/rules.md"])
 def test_no_result_is_typed_by_hand(page):
     numbers = set(re.findall(r"\d+\.\d+|\d+(?= ?%)", typed(page)))
     assert numbers <= {"95", "3.11", "6.6"}  # of intervals, of Python, of .venv

@@ -97,7 +97,8 @@ def names_text(root: Path) -> str:
     return "\n".join(f"- `{name}`: {' '.join(words.split())}" for name, words in first.items()) + "\n"
 
 
-README, RESULTS, CLAIMS, COSTS = "README.md", "docs/results.md", "docs/claims.md", "docs/costs.md"
+README, RESULTS, CLAIMS = "README.md", "docs/results.md", "docs/claims.md"
+RULES, COSTS = "docs/rules.md", "docs/costs.md"
 NAMES = "docs/api.md"
 PAGES = {  # by name of a section: the page, and what writes the section
     "answer": (README, results.answer_text),
@@ -105,7 +106,7 @@ PAGES = {  # by name of a section: the page, and what writes the section
     "notebooks": (README, notebooks_text),
     "verdicts": (RESULTS, results.verdicts_text),
     "means": (RESULTS, results.means_text),
-    "close": (RESULTS, results.close_text),
+    "close": (RULES, results.close_text),
     "rerun": (RESULTS, results.rerun_text),
     "claims": (CLAIMS, results.claims_text),
     "networks": (RESULTS, results.networks_text),
