@@ -48,6 +48,7 @@ def study(spreadsheet):
     """A tiny Gemma-3, drawn at random, that is tuned on them in seconds."""
     tokenizer, config = bytes_tokenizer(), CONFIGS["Gemma3"]()
     config.vocab_size, config.max_position_embeddings = 1000, 400
+    config.num_hidden_layers, config.layer_types = 2, ["sliding_attention", "full_attention"]
     torch.manual_seed(0)
     for name, ids in (("Gemma3", tokenizer), ("Other", bytes_tokenizer(special=("<s>", "<pad>", "<end>", "<model>")))):
         transformers.AutoModelForCausalLM.from_config(config).save_pretrained(spreadsheet / name)
