@@ -161,7 +161,7 @@ def test_no_share_is_given_of_orders_with_hardly_any_strength():
     )
     figure = plots.order_strength(orders, ranges={"H_low": range(1, 3), "H_high": range(6, 11)})
     assert figure.axes[0].texts[0].get_text().splitlines() == ["strength 100", "H < 0.01", "H_low < 0.01", "H_high = –"]
-    assert "H_high: orders 6 to 10 · –: they have less than 1 % of the strength" in alt_text(figure)
+    assert "H_high: orders 6 to 10 · –: these orders hold less than 1 % of the strength" in alt_text(figure)
 
 
 def test_gaps_over_training_stand_beside_those_on_more_samples():

@@ -358,7 +358,7 @@ def _orders_meant(ranges, axes):
     """Which orders a name means, and what the sign in place of their share does, where it stands in a panel."""
     says = {name: orders_phrase(orders) for name, orders in ranges.items()}
     if any(NO_SHARE in text.get_text() for ax in axes for text in ax.texts):
-        says[NO_SHARE] = f"they have less than {100 * LITTLE:g} % of the strength"
+        says[NO_SHARE] = f"these orders hold less than {100 * LITTLE:g} % of the strength"
     return says
 
 
