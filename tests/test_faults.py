@@ -115,6 +115,13 @@ def test_an_impossible_number_of_cores_is_said(words):
         make_figures(words)
 
 
+def test_studies_whose_claims_would_stand_in_two_folders_are_not_run_together():
+    with pytest.raises(
+        InputError, match="figures_root is 'figures' of fashion-vgg, 'figures/quick' of fashion-vgg-quick; expected one"
+    ):
+        make_figures(["fashion-vgg", "fashion-vgg-quick"])
+
+
 def cores(words):
     return figures._cores(figures._asked(words))
 

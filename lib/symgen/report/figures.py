@@ -34,6 +34,9 @@ def make_figures(arguments: list[str]) -> int:
     names, options = _divided(arguments)
     asked = _asked(options)
     cores, studies = _cores(asked), [Study.load(name) for name in names]
+    if len({study.figures_root for study in studies}) > 1:
+        roots = ", ".join(f"{study.figures_root!r} of {study.name}" for study in studies)
+        raise InputError(f"figures_root is {roots}; expected one folder, which has the claims: run them one by one")
     waiting = sum(
         not (study.runs_dir / "done" / f"{job.name}.job").exists() for study in studies for job in jobs(study)
     )
